@@ -1,0 +1,1 @@
+"""Comfycord: ComfyUI workflows as Discord slash commands, for communities that share GPUs."""

@@ -1,0 +1,83 @@
+"""What a job needs from the outside, as Protocols: a server that runs graphs, and a place to tell people about it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from bot.i18n import Message
+from bot.jobs.job import Job
+from bot.jobs.updates import JobUpdate
+from bot.workflow.execution import (
+    Accepted,
+    InputFile,
+    JsonGraph,
+    OutputFile,
+    OutputRef,
+    RunEvent,
+    RunResult,
+    Whereabouts,
+)
+
+
+class Backend(Protocol):
+    """One ComfyUI server, as a runner sees it.
+
+    Every method but `watch` and the properties may raise `ServerOfflineError`; none retries what is not idempotent.
+    """
+
+    @property
+    def name(self) -> str:
+        """A short name for people and logs; never an address."""
+        ...
+
+    @property
+    def online(self) -> bool:
+        """Whether the shared socket is connected now."""
+        ...
+
+    async def wait_online(self) -> None:
+        """Return as soon as the server is reachable."""
+        ...
+
+    def watch(self, prompt_id: str) -> AbstractAsyncContextManager[AsyncIterator[RunEvent]]:
+        """Collect what happens to a prompt; enter before `submit`, so that no frame is missed.
+
+        The iterator ends after `RunEnded` or `RunLost`. A slow reader loses old progress, never the end.
+        """
+        ...
+
+    async def upload(self, file: InputFile) -> str:
+        """Store an input picture on the server and return the name under which graphs find it."""
+        ...
+
+    async def submit(self, prompt_id: str, graph: JsonGraph) -> Accepted:
+        """Queue a graph under our own id. Raises `GraphRejectedError`, `ServerOfflineError` (ambiguous: `locate` it)."""
+        ...
+
+    async def locate(self, prompt_id: str) -> Whereabouts:
+        """Say where the server has a prompt: in its queue, its history, or (after a second look) nowhere."""
+        ...
+
+    async def result(self, prompt_id: str) -> RunResult:
+        """Read the outcome of a finished prompt from `/history`."""
+        ...
+
+    async def fetch(self, ref: OutputRef) -> OutputFile:
+        """Download one output. Raises `ServerFaultError` when the server has it no more."""
+        ...
+
+
+class Presenter(Protocol):
+    """Tells people about a job, in the job's one message."""
+
+    def update(self, job: Job, update: JobUpdate) -> None:
+        """Show the newest state when the edit budget allows; returns at once, an older unsent update is forgotten."""
+        ...
+
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> None:
+        """Show the pictures, with an optional remark; returns when the message has them."""
+        ...
+
+    async def fail(self, job: Job, reason: Message) -> None:
+        """Show why there are no pictures; returns when the message says so."""
+        ...

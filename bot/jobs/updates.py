@@ -1,0 +1,38 @@
+"""What can be told about a job that is not over yet."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Not started. `position` counts from 1 over everything that waits; `offline` when no server can be reached."""
+
+    position: int
+    total: int
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server works on it."""
+
+    elapsed: float
+    """Seconds since the server took it."""
+    fraction: float | None = None
+    """Share of the whole graph that is done, 0 to 1; None while nothing is known."""
+    node: str = ""
+    """Title of the node at work."""
+    step: int = 0
+    steps: int = 0
+    preview: bytes | None = None
+    """A half-finished picture, as the server encoded it."""
+    resubmitted: bool = False
+    """The server forgot the job once, and it was handed in again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """The server is done; the pictures are on their way."""
+
+
+JobUpdate = Waiting | Running | Fetching

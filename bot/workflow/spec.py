@@ -1,0 +1,41 @@
+"""What one request has become: a graph with its values in place, ready to be handed to any server that can run it.
+
+Plain data that can be written down and read back, because a request outlives the process that accepted it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.workflow.execution import InputFile, JsonGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One input of one node of the graph."""
+
+    node_id: str
+    input_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An input picture and the inputs that take its name once a server has returned one."""
+
+    file: InputFile
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """What to run, complete: later edits of the workflow's files do not reach jobs already accepted."""
+
+    workflow: str
+    title: str
+    graph: JsonGraph = field(repr=False)
+    uploads: tuple[Upload, ...] = ()
+    outputs: tuple[str, ...] = ()
+    """Ids of the nodes whose files are shown; empty: of all output nodes."""
+    values: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Option name → value as used, the drawn seed included, in the order of the manifest."""
+    options: Mapping[str, tuple[Target, ...]] = field(default_factory=dict[str, tuple[Target, ...]])
+    """Option name → the inputs it fills, to name options when a server names inputs."""
