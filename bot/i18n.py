@@ -1,6 +1,6 @@
 """Sentences for people, before they are in any language.
 
-Domain code states *what* to say with `_()` and `_n()`; the text is looked up in a gettext catalogue only where it is
+Domain code states *what* to say with `_()` and `n_()`; the text is looked up in a gettext catalogue only where it is
 shown (`bot.ui.i18n`), because two people who read about the same job may read different languages.
 Values are named and filled in after translation, so translators can reorder them; never put an f-string inside `_()`.
 """
@@ -46,9 +46,12 @@ def _(text: str, /, **values: object) -> Message:
     return Message(text, values)
 
 
-def _n(singular: str, plural: str, count: int, /, **values: object) -> Message:
+def n_(singular: str, plural: str, count: int, /, **values: object) -> Message:
     """Mark a text whose form depends on `count`, which is filled in as `{count}`."""
     return Message(singular, values, plural, count)
+
+
+_n = n_
 
 
 def verbatim(text: str) -> Message:

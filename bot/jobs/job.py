@@ -6,7 +6,7 @@ Everything here is plain data that can be written down and read back: a job outl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from bot.i18n import Message
 from bot.workflow.spec import RunSpec
@@ -89,11 +89,14 @@ class Job:
     """Chosen by us and stored before the POST; a new one for each submission."""
     server: str = ""
     attempts: int = 0
+    """How often a server claimed it."""
+    losses: int = 0
+    """How often a server forgot it after taking it."""
     started: float = 0.0
     finished: float = 0.0
     error: Message | None = None
 
-    def moved(self, state: JobState, **changes: object) -> Self:
+    def moved(self, state: JobState, **changes: Any) -> Self:
         """Return this job in another state. Raises `IllegalMoveError`."""
         if state not in MOVES[self.state]:
             raise IllegalMoveError(f"job {self.id}: {self.state} → {state}")

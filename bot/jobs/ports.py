@@ -51,7 +51,10 @@ class Backend(Protocol):
         ...
 
     async def submit(self, prompt_id: str, graph: JsonGraph) -> Accepted:
-        """Queue a graph under our own id. Raises `GraphRejectedError`, `ServerOfflineError` (ambiguous: `locate` it)."""
+        """Queue a graph under our own id.
+
+        Raises `GraphRejectedError`; after `ServerOfflineError` the server may have it or not: `locate` it.
+        """
         ...
 
     async def locate(self, prompt_id: str) -> Whereabouts:
@@ -59,7 +62,7 @@ class Backend(Protocol):
         ...
 
     async def result(self, prompt_id: str) -> RunResult:
-        """Read the outcome of a finished prompt from `/history`."""
+        """Read the outcome of a finished prompt from `/history`. Raises `ServerFaultError` when it is not there."""
         ...
 
     async def fetch(self, ref: OutputRef) -> OutputFile:
@@ -68,16 +71,16 @@ class Backend(Protocol):
 
 
 class Presenter(Protocol):
-    """Tells people about a job, in the job's one message."""
+    """Tells people about a job, in the job's one message. Faults of the outside end here: no method raises them."""
 
     def update(self, job: Job, update: JobUpdate) -> None:
         """Show the newest state when the edit budget allows; returns at once, an older unsent update is forgotten."""
         ...
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> None:
-        """Show the pictures, with an optional remark; returns when the message has them."""
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> bool:
+        """Show the pictures, with an optional remark; return whether the message has them."""
         ...
 
-    async def fail(self, job: Job, reason: Message) -> None:
-        """Show why there are no pictures; returns when the message says so."""
+    async def fail(self, job: Job, reason: Message) -> bool:
+        """Show why there are no pictures; return whether the message says so."""
         ...

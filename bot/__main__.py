@@ -1,0 +1,116 @@
+"""The command line: `python -m bot <command>`, or `comfycord <command>`.
+
+Every failure that its owner can mend is one line of human text and exit code 1; nothing is read before it is needed.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.check import check
+from bot.errors import BotError, StartupError
+from bot.i18n import _
+from bot.logs import configure_logging
+from bot.run import serve
+from bot.settings import Settings, load_settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except BotError as error:
+        print(error.user_message, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="comfycord", description="ComfyUI workflows as Discord slash commands.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    run = commands.add_parser("run", help="start the bot")
+    run.add_argument("--role", choices=["all"], default="all", help="what this process does (default: all)")
+    run.set_defaults(run=_run)
+
+    demo = commands.add_parser("demo", help="try it in a browser: no Discord, no GPU")
+    demo.add_argument("--exit", action="store_true", help="end after the first picture")
+    demo.add_argument("--comfyui", metavar="URL", help="use this ComfyUI instead of the stand-in")
+    demo.add_argument("--port", type=_port, default=0, help="the page's port (default: a free one)")
+    demo.add_argument("--no-browser", action="store_true", help="only print the page's address")
+    demo.set_defaults(run=_demo)
+
+    checks = commands.add_parser("check", help="look for mistakes in settings and workflows")
+    checks.add_argument("files", nargs="*", type=Path, metavar="FILE", help="workflows to check (default: all)")
+    checks.add_argument("--online", action="store_true", help="also ask the ComfyUI servers whether they can run them")
+    checks.set_defaults(run=_check)
+
+    sandbox = commands.add_parser("sandbox", help="start only the stand-in ComfyUI")
+    sandbox.add_argument("--port", type=_port, default=8188, help="its port on this machine (default: 8188)")
+    sandbox.set_defaults(run=_sandbox)
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _run(_arguments: argparse.Namespace) -> int:
+    settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    asyncio.run(_until_stopped(settings))
+    return 0
+
+
+async def _until_stopped(settings: Settings) -> None:
+    stop = asyncio.Event()
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    except NotImplementedError:  # Windows: Ctrl-C still arrives as KeyboardInterrupt
+        pass
+    await serve(settings, stop)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    try:
+        from bot.sandbox.demo import run_demo
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            _("The demo needs a few packages more: pip install 'comfycord[demo]' ({name} is missing).", name=error.name)
+        ) from error
+    return asyncio.run(
+        run_demo(
+            comfyui=arguments.comfyui,
+            port=arguments.port,
+            browser=not (arguments.no_browser or arguments.exit),
+            exit_after_first=arguments.exit,
+            out=sys.stdout,
+        )
+    )
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    problems = asyncio.run(check(load_settings(), arguments.files, online=arguments.online))
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+def _sandbox(arguments: argparse.Namespace) -> int:
+    from bot.sandbox.comfyui import serve as serve_stand_in
+
+    configure_logging("INFO", "console")
+    asyncio.run(serve_stand_in(arguments.port))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Turns a refusal by `/prompt` into faults that a member can act on.
+
+Knows the validation error types of old and new servers; a type that it does not know stays, as `FaultKind.OTHER`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from bot.comfy.shapes import items, mapping, text
+from bot.comfy.texts import cleaned
+from bot.workflow.execution import FaultKind, GraphFault
+
+MAX_FAULTS = 20
+"""More than anybody reads; one broken input may be reported by each node behind it."""
+
+_KINDS = {
+    "required_input_missing": FaultKind.MISSING_INPUT,
+    "value_smaller_than_min": FaultKind.TOO_SMALL,
+    "value_bigger_than_max": FaultKind.TOO_BIG,
+    "value_not_in_list": FaultKind.NOT_IN_LIST,
+    "invalid_input_type": FaultKind.WRONG_TYPE,
+    "return_type_mismatch": FaultKind.WRONG_TYPE,
+    "bad_linked_input": FaultKind.WRONG_TYPE,
+    "missing_node_type": FaultKind.MISSING_NODE,
+    "prompt_no_outputs": FaultKind.NO_OUTPUTS,
+    "no_prompt": FaultKind.NO_OUTPUTS,
+}
+_LIMITS = {FaultKind.TOO_SMALL: "min", FaultKind.TOO_BIG: "max"}
+_BAD_FILE = re.compile(r"invalid \w+ file|file not found|no such file", re.IGNORECASE)
+_MISSING_CLASS = re.compile(r"because node (?P<class_type>.+) does not exist", re.DOTALL)
+_NODE_ID = re.compile(r"Node ID '#(?P<node_id>[^']+)'")
+
+
+def rejection_faults(answer: object) -> tuple[GraphFault, ...]:
+    """Read the body of a 400 from `/prompt`; at least one fault, whatever the body holds."""
+    error = mapping(mapping(answer).get("error"))
+    return node_faults(mapping(answer).get("node_errors")) or (_prompt_fault(error),)
+
+
+def node_faults(node_errors: object) -> tuple[GraphFault, ...]:
+    """Read `node_errors`, which a 400 and a 200 may both carry."""
+    return tuple(islice(_all_node_faults(mapping(node_errors)), MAX_FAULTS))
+
+
+def _all_node_faults(node_errors: Mapping[str, Any]) -> Iterator[GraphFault]:
+    for node_id, report in node_errors.items():
+        class_type = text(mapping(report).get("class_type"))
+        for error in items(mapping(report).get("errors")):
+            yield _node_fault(text(node_id), class_type, mapping(error))
+
+
+def _node_fault(node_id: str, class_type: str, error: Mapping[str, Any]) -> GraphFault:
+    info = mapping(error.get("extra_info"))
+    kind = _kind(error)
+    return GraphFault(
+        kind,
+        node_id=node_id,
+        class_type=class_type,
+        input_name=text(info.get("input_name")),
+        received=_value(info.get("received_value")),
+        limit=_limit(kind, info),
+        detail=_detail(error),
+    )
+
+
+def _kind(error: Mapping[str, Any]) -> FaultKind:
+    kind = text(error.get("type"))
+    if kind == "custom_validation_failed" and _BAD_FILE.search(text(error.get("details"))):
+        return FaultKind.BAD_FILE
+    return _KINDS.get(kind, FaultKind.OTHER)
+
+
+def _prompt_fault(error: Mapping[str, Any]) -> GraphFault:
+    """Read an error about the whole graph; a missing node class is one, and was called `invalid_prompt` before 2026."""
+    info = mapping(error.get("extra_info"))
+    missing = _MISSING_CLASS.search(text(error.get("message")))
+    node = _NODE_ID.search(text(error.get("details")))
+    return GraphFault(
+        FaultKind.MISSING_NODE if missing else _kind(error),
+        node_id=text(info.get("node_id")) or (node["node_id"] if node else ""),
+        class_type=text(info.get("class_type")) or (missing["class_type"] if missing else ""),
+        detail=_detail(error),
+    )
+
+
+def _limit(kind: FaultKind, info: Mapping[str, Any]) -> str:
+    config = items(info.get("input_config"))
+    options = mapping(config[1] if len(config) > 1 else None)
+    return _value(options.get(_LIMITS.get(kind, "")))
+
+
+def _value(value: object) -> str:
+    """Show a plain value; links and structures mean nothing to a reader."""
+    return cleaned(str(value)) if isinstance(value, str | int | float) else ""
+
+
+def _detail(error: Mapping[str, Any]) -> str:
+    message, details = text(error.get("message")), text(error.get("details"))
+    return cleaned(": ".join(part for part in (message.rstrip("."), details) if part))

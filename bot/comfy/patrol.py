@@ -1,0 +1,136 @@
+"""Looks after followed prompts where the websocket does not suffice: after a reconnect, in silence, on a deaf socket.
+
+Frames that were missed never come again. While the socket is healthy this asks for nothing; where it is not, a look at
+the queue (and at the history, for those that left it) says what became of a prompt.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.clock import Clock
+from bot.comfy.client import ComfyClient
+from bot.comfy.locator import Locator
+from bot.comfy.parking import Park
+from bot.comfy.socket import Socket
+from bot.comfy.timing import Timing
+from bot.comfy.watch import AT_ONCE, Watch, Watches
+from bot.errors import BotError
+from bot.workflow.execution import Whereabouts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """An accepted POST that must cause a frame by `deadline`."""
+
+    connection: int
+    frames: int
+    deadline: float
+
+
+class Patrol:
+    """The safety net under one server's socket."""
+
+    def __init__(
+        self,
+        *,
+        client: ComfyClient,
+        locator: Locator,
+        socket: Socket,
+        watches: Watches,
+        clock: Clock,
+        park: Park,
+        timing: Timing,
+    ) -> None:
+        self._client = client
+        self._locator = locator
+        self._socket = socket
+        self._watches = watches
+        self._clock = clock
+        self._park = park
+        self._timing = timing
+        self._expected: _Expected | None = None
+        self._renewed = float("-inf")
+
+    async def run(self) -> None:
+        """Look around at every tick, until cancelled."""
+        while True:
+            await self._park(self._clock.sleep(self._timing.tick))
+            try:
+                await self._check_ears()
+                await self._look_for(self._due())
+            except BotError as err:
+                log.debug("no look around: %s", err)
+
+    # ------------------------------------------------------------------ prompts
+
+    def recheck(self) -> None:
+        """Look for all prompts at the next tick: the connection is a new one, and frames were missed."""
+        for watch in self._watches:
+            watch.checked = AT_ONCE
+
+    def _due(self) -> list[Watch]:
+        now = self._clock.monotonic()
+        return [
+            watch
+            for watch in self._watches
+            if watch.known and not watch.over and now - watch.checked >= self._patience(watch)
+        ]
+
+    def _patience(self, watch: Watch) -> float:
+        if watch.settling:
+            return self._timing.settle
+        return self._timing.silence if self._is_followed(watch) else self._timing.poll
+
+    def _is_followed(self, watch: Watch) -> bool:
+        """Whether frames of the prompt come on the present connection, as far as anybody can know."""
+        return self._socket.connected and watch.connection == self._socket.connection
+
+    async def _look_for(self, due: Sequence[Watch]) -> None:
+        if not due:
+            return
+        silent = [watch for watch in due if self._is_silent(watch)]
+        for watch in due:
+            watch.checked = self._clock.monotonic()
+        places = await self._locator.locate([watch.prompt_id for watch in due])
+        unheard = [watch for watch in silent if not watch.over and places[watch.prompt_id] is Whereabouts.FINISHED]
+        for watch in due:
+            watch.found(places[watch.prompt_id], self._clock.monotonic())
+        if unheard:
+            await self._give_up_socket()
+
+    def _is_silent(self, watch: Watch) -> bool:
+        """Whether the socket should have told of the prompt's end, if there was one."""
+        return self._is_followed(watch) and not watch.settling and watch.checked > AT_ONCE
+
+    # ------------------------------------------------------------------ the socket
+
+    def expect_frame(self, connection: int, frames: int) -> None:
+        """Start the watchdog for an accepted POST; `frames` is the socket's count from before it."""
+        if self._expected is None and self._socket.connected:
+            self._expected = _Expected(connection, frames, self._clock.monotonic() + self._timing.deaf)
+
+    async def _check_ears(self) -> None:
+        """Give the socket up when a POST caused no frame although the server is awake."""
+        expected = self._expected
+        if expected is None or self._heard(expected):
+            self._expected = None
+        elif self._clock.monotonic() >= expected.deadline:
+            await self._client.queue()  # a server frozen by a model load answers as late as it speaks
+            if not self._heard(expected):
+                await self._give_up_socket()
+            self._expected = None
+
+    def _heard(self, expected: _Expected) -> bool:
+        return self._socket.frames > expected.frames or self._socket.connection != expected.connection
+
+    async def _give_up_socket(self) -> None:
+        """Connect anew, unless that was just done in vain; until a frame of theirs comes, look for all prompts."""
+        for watch in self._watches:
+            watch.connection = 0
+        now = self._clock.monotonic()
+        if now - self._renewed >= self._timing.renew:
+            self._renewed = now
+            await self._socket.renew()

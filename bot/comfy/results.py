@@ -1,0 +1,123 @@
+"""Reads what `/history` says about a finished prompt.
+
+Outputs come from here only: `executed` frames are incomplete for cached nodes. Entries of any key count (images, gifs,
+audio, …), because custom nodes invent their own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.comfy.shapes import items, mapping, text
+from bot.comfy.texts import cleaned
+from bot.workflow.execution import FailureKind, OutputRef, RunFailure, RunResult
+
+BLOCKED_TYPE = "ExecutionBlocked"
+_FOLDERS = frozenset({"output", "temp"})
+_OUT_OF_MEMORY = ("out of memory", "allocation on device")
+
+
+def run_result(entry: object, blocked: RunFailure | None = None) -> RunResult:
+    """Read one history entry.
+
+    `blocked` is an ExecutionBlocked error seen while the prompt ran: history calls such a run a success and forgets why
+    it has no pictures.
+    """
+    history = _Entry.read(mapping(entry))
+    outputs = _outputs(history)
+    failure = _failure(history)
+    if failure is None and not outputs:
+        failure = blocked or RunFailure(FailureKind.NO_OUTPUTS)
+    return RunResult(outputs, failure)
+
+
+def error_failure(exception_type: str, message: str, node_id: str, class_type: str) -> RunFailure:
+    """Say what an `execution_error` means, live or from history."""
+    if exception_type == BLOCKED_TYPE:
+        kind = FailureKind.BLOCKED
+    elif exception_type.endswith("OutOfMemoryError") or any(mark in message.lower() for mark in _OUT_OF_MEMORY):
+        kind = FailureKind.OUT_OF_MEMORY
+    else:
+        kind = FailureKind.NODE_ERROR
+    return RunFailure(kind, node_id, class_type, cleaned(message))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The parts of a history entry that are read."""
+
+    graph: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    meta: Mapping[str, Any]
+    status: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> "_Entry":
+        queue_item = items(entry.get("prompt"))
+        return cls(
+            graph=mapping(queue_item[2] if len(queue_item) > 2 else None),
+            outputs=mapping(entry.get("outputs")),
+            meta=mapping(entry.get("meta")),
+            status=mapping(entry.get("status")),
+        )
+
+    def visible(self, node_id: str) -> str:
+        """Return the node of the posted graph that an expanded node ("1.0.0.3") belongs to.
+
+        Only such a node is looked up: for cached nodes `meta` may hold the ids of an earlier run.
+        """
+        return (
+            node_id if node_id in self.graph else text(mapping(self.meta.get(node_id)).get("display_node")) or node_id
+        )
+
+
+# ------------------------------------------------------------------ files
+
+
+def _outputs(history: _Entry) -> tuple[OutputRef, ...]:
+    """Return the files in the order of the graph's nodes, as the server's is by chance; temp ones only if no others."""
+    order = {node_id: position for position, node_id in enumerate(history.graph)}
+    files = sorted(dict.fromkeys(_files(history)), key=lambda ref: order.get(ref.node_id, len(order)))
+    kept = [ref for ref in files if ref.folder == "output"]
+    return tuple(kept or files)
+
+
+def _files(history: _Entry) -> Iterator[OutputRef]:
+    for node_id, output in history.outputs.items():
+        for values in mapping(output).values():
+            for value in items(values):
+                ref = _file(history.visible(text(node_id)), mapping(value))
+                if ref:
+                    yield ref
+
+
+def _file(node_id: str, entry: Mapping[str, Any]) -> OutputRef | None:
+    filename, folder = text(entry.get("filename")), text(entry.get("type"))
+    if not filename or folder not in _FOLDERS:
+        return None
+    return OutputRef(node_id, filename, text(entry.get("subfolder")), folder)
+
+
+# ------------------------------------------------------------------ failure
+
+
+def _failure(history: _Entry) -> RunFailure | None:
+    if text(history.status.get("status_str")) != "error":
+        return None
+    for message in reversed(items(history.status.get("messages"))):
+        kind, data = (*items(message), None, None)[:2]
+        failure = _told(text(kind), mapping(data), history)
+        if failure:
+            return failure
+    return RunFailure(FailureKind.NODE_ERROR)
+
+
+def _told(kind: str, data: Mapping[str, Any], history: _Entry) -> RunFailure | None:
+    node_id, class_type = history.visible(text(data.get("node_id"))), text(data.get("node_type"))
+    if kind == "execution_interrupted":
+        # The node is not told: a slow one ends normally, and the next is blamed.
+        return RunFailure(FailureKind.INTERRUPTED)
+    if kind == "execution_error":
+        exception_type, message = text(data.get("exception_type")), text(data.get("exception_message"))
+        return error_failure(exception_type, message, node_id, class_type)
+    return None

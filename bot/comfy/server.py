@@ -1,0 +1,217 @@
+"""One ComfyUI server, as the rest of the bot sees it: the sum of its HTTP client, its websocket and its safety net.
+
+Has the shape of a `Backend` of `bot.jobs`, without knowing that package.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from random import Random
+
+from aiohttp import ClientSession
+
+from bot.clock import Clock
+from bot.comfy.address import Address
+from bot.comfy.client import ComfyClient
+from bot.comfy.knowledge import Knowledge
+from bot.comfy.locator import Locator
+from bot.comfy.parking import Park, unparked
+from bot.comfy.patrol import Patrol
+from bot.comfy.results import run_result
+from bot.comfy.socket import Socket
+from bot.comfy.timing import Timing
+from bot.comfy.watch import AT_ONCE, Watches
+from bot.workflow.definitions import Definitions
+from bot.workflow.execution import (
+    Accepted,
+    InputFile,
+    JsonGraph,
+    OutputFile,
+    OutputRef,
+    RunEvent,
+    RunResult,
+    ServerFaultError,
+    Whereabouts,
+)
+
+log = logging.getLogger(__name__)
+
+
+class ComfyServer:
+    """Runs graphs on one server. `start` before use, `close` after; a server that is down is no error, only offline.
+
+    `park` takes every open-ended wait (see `bot.comfy.parking`); `on_change` is told when the server comes or goes and
+    must return at once. The session is the caller's.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        url: str,
+        session: ClientSession,
+        clock: Clock,
+        random: Random,
+        timing: Timing | None = None,
+        park: Park = unparked,
+        on_change: Callable[[bool], None] | None = None,
+        upload_folder: str = "",
+    ) -> None:
+        timing, address = timing or Timing(), Address.parse(url)
+        self._name = name
+        self._clock = clock
+        self._park = park
+        self._timing = timing
+        self._on_change = on_change
+        self._online = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.client = ComfyClient(
+            session=session, address=address, server=name, timing=timing, upload_folder=upload_folder
+        )
+        self._watches = Watches(clock=clock, park=park)
+        self._socket = Socket(
+            session=session,
+            address=address,
+            server=name,
+            timing=timing,
+            clock=clock,
+            random=random,
+            park=park,
+            on_event=self._watches.dispatch,
+            on_flip=self._flip,
+        )
+        self._locator = Locator(client=self.client, clock=clock, second_look=timing.second_look)
+        self._patrol = Patrol(
+            client=self.client,
+            locator=self._locator,
+            socket=self._socket,
+            watches=self._watches,
+            clock=clock,
+            park=park,
+            timing=timing,
+        )
+        self._knowledge = Knowledge(client=self.client, server=name, park=park)
+
+    # ------------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once."""
+        for work in (self._socket.run, self._patrol.run, self._knowledge.run, self._renew_knowledge):
+            self._tasks.append(asyncio.create_task(self._keep_up(work), name=f"comfy {self._name}"))
+
+    async def close(self) -> None:
+        """Disconnect, and wait until that is done. Prompts go on at the server."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _keep_up(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do endless work again if it breaks off all the same: jobs must end even where we made a mistake."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("%s: a background task broke off", self._name)
+            await self._park(self._clock.sleep(self._timing.retry_first))
+
+    async def _renew_knowledge(self) -> None:
+        while True:
+            await self._park(self._clock.sleep(self._timing.definitions))
+            await self.wait_online()
+            self._knowledge.renew()
+
+    def _flip(self, online: bool) -> None:
+        if online:
+            self._online.set()
+            self._patrol.recheck()
+            self._knowledge.renew()
+        else:
+            self._online.clear()
+        if self._on_change:
+            self._on_change(online)
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def name(self) -> str:
+        """A short name for people and logs; never an address."""
+        return self._name
+
+    @property
+    def online(self) -> bool:
+        """Whether the shared socket is connected now."""
+        return self._online.is_set()
+
+    async def wait_online(self) -> None:
+        """Return as soon as the socket is connected."""
+        await self._park(self._online.wait())
+
+    @property
+    def definitions(self) -> Definitions:
+        """What the server can do, as of the last reading; empty before the first."""
+        return self._knowledge.definitions
+
+    async def refresh_definitions(self) -> Definitions:
+        """Read `/object_info` now."""
+        return await self._knowledge.refresh()
+
+    # ------------------------------------------------------------------ runs
+
+    @asynccontextmanager
+    async def watch(self, prompt_id: str) -> AsyncGenerator[AsyncIterator[RunEvent], None]:
+        """Collect what happens to a prompt; enter before `submit`, so that no frame is missed.
+
+        A prompt that was posted before the bot restarted is followed as soon as `locate` has found it.
+        """
+        with self._watches.open(prompt_id) as watch:
+            yield watch.channel
+
+    async def submit(self, prompt_id: str, graph: JsonGraph) -> Accepted:
+        """Queue a graph under our own id, once.
+
+        Raises `GraphRejectedError`; after `ServerOfflineError` the server may have it or not: `locate` it.
+        """
+        connection, frames = self._socket.connection, self._socket.frames
+        accepted = await self.client.submit(prompt_id, graph, client_id=self._socket.client_id)
+        watch = self._watches.get(prompt_id)
+        if watch and not watch.known:
+            watch.heard(connection, self._clock.monotonic())
+        self._patrol.expect_frame(connection, frames)
+        return accepted
+
+    async def locate(self, prompt_id: str) -> Whereabouts:
+        """Say where the server has a prompt: in its queue, its history, or (after a second look) nowhere."""
+        place = (await self._locator.locate([prompt_id]))[prompt_id]
+        watch = self._watches.get(prompt_id)
+        if watch and place is not Whereabouts.UNKNOWN:
+            watch.found(place, self._clock.monotonic())
+        return place
+
+    async def interrupt(self, prompt_id: str) -> None:
+        """Stop a prompt, waiting or running; nobody else's is ever touched. Raises `ValueError` for an empty id."""
+        await self.client.stop(prompt_id)
+        watch = self._watches.get(prompt_id)
+        if watch:
+            watch.checked = AT_ONCE  # no frame tells that a waiting prompt was removed
+
+    async def result(self, prompt_id: str) -> RunResult:
+        """Read the outcome of a finished prompt from `/history`. Raises `ServerFaultError` when it is not there."""
+        for pause in (*self._timing.history, None):
+            entry = await self.client.history(prompt_id)
+            if entry is not None:
+                return run_result(entry, self._watches.blocked(prompt_id))
+            if pause is not None:
+                await self._clock.sleep(pause)
+        raise ServerFaultError(404, "not in the history")
+
+    # ------------------------------------------------------------------ files
+
+    async def upload(self, file: InputFile) -> str:
+        """Store an input picture on the server and return the name under which graphs find it."""
+        return await self.client.upload(file)
+
+    async def fetch(self, ref: OutputRef) -> OutputFile:
+        """Download one output. Raises `ServerFaultError` when the server has it no more."""
+        return OutputFile(ref, await self.client.fetch(ref))

@@ -1,0 +1,165 @@
+"""The one websocket to a server: stays connected, reads, parses, hands on. Knows neither prompts nor HTTP routes.
+
+The reader awaits nothing but `receive`: a client that does not read stalls every client of that ComfyUI.
+
+Which client id a new connection uses decides what happens to running prompts, whose frames go to the id that they were
+posted under, and only there. ComfyUI has a fault, too: when it notices late that an old socket is gone, it removes the
+new socket of the same id, which stays open, answers pings and hears nothing any more. So:
+
+* After a connection that the other side ended (a close frame, or TCP's end or reset), the id is kept: the server has
+  forgotten the old socket, and the progress of running prompts goes on.
+* After one that we gave up (no pong, deaf, a broken frame), the server may still hold the old socket, so the id is a
+  fresh one. Prompts posted under the old id are then followed by looking at the queue (`bot.comfy.patrol`).
+
+The old socket is closed before the new one opens, always. What remains is caught by the watchdog, also in the patrol.
+"""
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import aiohttp
+from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
+
+from bot.clock import Clock
+from bot.comfy.address import Address
+from bot.comfy.events import Event
+from bot.comfy.frames import parse_binary, parse_text
+from bot.comfy.parking import Park
+from bot.comfy.timing import Timing
+
+log = logging.getLogger(__name__)
+
+MAX_FRAME = 64 * 1024 * 1024
+"""Bytes of one frame: nodes may send whole pictures, and aiohttp's own limit of 4 MiB would end the connection."""
+FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
+"""Must be the first frame of a connection; later ones are ignored. Previews then name their prompt."""
+
+_Ws = ClientWebSocketResponse[Any]
+
+
+class Socket:
+    """Keeps one connection at a time, for ever."""
+
+    def __init__(
+        self,
+        *,
+        session: ClientSession,
+        address: Address,
+        server: str,
+        timing: Timing,
+        clock: Clock,
+        random: Random,
+        park: Park,
+        on_event: Callable[[Event, int], None],
+        on_flip: Callable[[bool], None],
+    ) -> None:
+        self._session = session
+        self._address = address
+        self._server = server
+        self._timing = timing
+        self._clock = clock
+        self._random = random
+        self._park = park
+        self._on_event = on_event
+        self._on_flip = on_flip
+        self._ws: _Ws | None = None
+        self.client_id = str(uuid.uuid4())
+        """Where frames of prompts posted now will arrive."""
+        self.connection = 0
+        """The number of the newest connection, from 1."""
+        self.frames = 0
+        """Frames received on all connections."""
+        self.skipped = 0
+        """Frames of an unknown kind or malformed."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection is open."""
+        return self._ws is not None
+
+    async def run(self) -> None:
+        """Connect, read until the end, connect again; until cancelled."""
+        failures = 0
+        while True:
+            heard = self.frames
+            await self._stay()
+            failures = 0 if self.frames > heard else failures + 1
+            await self._park(self._clock.sleep(self._pause(failures)))
+
+    async def renew(self) -> None:
+        """Give this connection up; the next one has a fresh client id."""
+        if self._ws:
+            log.warning("%s: the websocket is deaf, connecting anew", self._server)
+            self._freshen()
+            await self._ws.close()
+
+    def _freshen(self) -> None:
+        self.client_id = str(uuid.uuid4())
+
+    def _pause(self, failures: int) -> float:
+        pause = min(self._timing.retry_first * 2 ** min(failures, 16), self._timing.retry_most)
+        return pause * (1 + self._random.random() / 2)
+
+    # ------------------------------------------------------------------ one connection
+
+    async def _stay(self) -> None:
+        client_id = self.client_id
+        try:
+            async with await self._connect(client_id) as ws:
+                await ws.send_str(FLAGS)
+                self._open(ws)
+                ended_there = await self._read(ws)
+            if not ended_there and self.client_id == client_id:
+                self._freshen()
+        except (aiohttp.ClientError, OSError, TimeoutError) as err:
+            log.debug("%s: no websocket (%s)", self._server, type(err).__name__)
+        finally:
+            self._shut()
+
+    async def _connect(self, client_id: str) -> _Ws:
+        async with asyncio.timeout(self._timing.quick):
+            return await self._session.ws_connect(
+                self._address.url("ws"),
+                params={"clientId": client_id},
+                headers=self._address.headers,
+                heartbeat=self._timing.heartbeat,
+                timeout=ClientWSTimeout(ws_close=self._timing.close),  # pyright: ignore[reportCallIssue]  # attrs, untyped
+                max_msg_size=MAX_FRAME,
+                decode_text=False,
+            )
+
+    def _open(self, ws: _Ws) -> None:
+        self._ws = ws
+        self.connection += 1
+        log.info("%s: connected", self._server)
+        self._on_flip(True)
+
+    def _shut(self) -> None:
+        if self._ws:
+            self._ws = None
+            log.info("%s: disconnected", self._server)
+            self._on_flip(False)
+
+    async def _read(self, ws: _Ws) -> bool:
+        """Read to the end of the connection; return whether the other side ended it."""
+        while True:
+            message = await self._park(ws.receive())
+            match message.type:
+                case WSMsgType.TEXT:
+                    self._receive(parse_text(message.data))
+                case WSMsgType.BINARY:
+                    self._receive(parse_binary(message.data))
+                case _:
+                    return message.type is not WSMsgType.ERROR and ws.exception() is None
+
+    def _receive(self, event: Event | None) -> None:
+        self.frames += 1
+        if event is None:
+            self.skipped += 1
+        else:
+            self._on_event(event, self.connection)

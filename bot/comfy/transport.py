@@ -1,0 +1,122 @@
+"""HTTP to one server: time limits, size limits, and every failure as one of the bot's errors.
+
+Knows no route of ComfyUI. Error bodies are text or empty as often as JSON, so no body is believed before it was parsed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, TypeVar, Unpack
+
+import aiohttp
+import stamina
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, FormData, JsonPayload
+from yarl import URL
+
+from bot.comfy.address import Address
+from bot.comfy.shapes import load
+from bot.comfy.texts import cleaned
+from bot.comfy.timing import Timing
+from bot.workflow.execution import ServerFaultError, ServerOfflineError
+
+MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of an answer that is read; a `/history` entry holds its whole graph, `/object_info` all node classes."""
+PARSED_INLINE = 128 * 1024
+"""Bytes of JSON that may be parsed on the event loop, about a millisecond."""
+ATTEMPTS = 3
+"""Tries of a call that may be repeated."""
+_UNAVAILABLE = frozenset({502, 503, 504, *range(520, 531)})
+"""What proxies say while the server behind them is away."""
+_CHUNK = 64 * 1024
+
+T = TypeVar("T")
+
+
+class Body(TypedDict, total=False):
+    """What a request may carry, under aiohttp's names."""
+
+    data: FormData | JsonPayload
+    params: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response, read to its end."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+    async def json(self) -> Any:
+        """Return the parsed body, or None when it is not JSON. Large bodies are parsed off the event loop."""
+        if len(self.body) <= PARSED_INLINE:
+            return load(self.body)
+        return await asyncio.to_thread(load, self.body)
+
+    def fault(self) -> ServerFaultError:
+        """Return this answer as the error that it is."""
+        return ServerFaultError(self.status, cleaned(self.body[:1000].decode(errors="replace")))
+
+
+class Transport:
+    """Sends requests to one server."""
+
+    def __init__(self, *, session: ClientSession, address: Address, server: str, timing: Timing) -> None:
+        self._session = session
+        self._address = address
+        self._server = server
+        self._timing = timing
+
+    async def get(
+        self, *path: str, seconds: float | None = None, limit: int = MAX_ANSWER, **body: Unpack[Body]
+    ) -> Answer:
+        """Fetch, trying again when the server does not answer. Raises `ServerOfflineError`, `ServerFaultError`."""
+        return await self.repeat(lambda: self.send("GET", *path, seconds=seconds, limit=limit, **body))
+
+    async def repeat(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Do what may be done twice again when the server does not answer, with a growing pause."""
+        async for attempt in stamina.retry_context(
+            on=ServerOfflineError, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
+        ):
+            with attempt:
+                return await send()
+        raise ServerOfflineError(self._server)  # pragma: no cover  # the last attempt raises by itself
+
+    async def send(
+        self, method: str, *path: str, seconds: float | None = None, limit: int = MAX_ANSWER, **body: Unpack[Body]
+    ) -> Answer:
+        """Send one request, once, and read the answer whatever its status.
+
+        Raises `ServerOfflineError` when there is none, and `ServerFaultError` when it is longer than `limit` bytes.
+        """
+        try:
+            async with self._request(method, self._address.url(*path), seconds or self._timing.quick, body) as response:
+                answer = Answer(response.status, await _read(response, limit))
+        except (aiohttp.ClientError, TimeoutError, OSError) as err:
+            raise ServerOfflineError(self._server) from err
+        if answer.status in _UNAVAILABLE:
+            raise ServerOfflineError(self._server)
+        return answer
+
+    def _request(self, method: str, url: URL, seconds: float, body: Body) -> Any:
+        return self._session.request(
+            method,
+            url,
+            headers=self._address.headers,
+            timeout=ClientTimeout(total=seconds, sock_connect=self._timing.connect),
+            allow_redirects=False,  # a redirected POST loses its body, and a login page is no answer
+            raise_for_status=False,
+            **body,
+        )
+
+
+async def _read(response: ClientResponse, limit: int) -> bytes:
+    if (response.content_length or 0) > limit:
+        raise ServerFaultError(413, "answer too large")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise ServerFaultError(413, "answer too large")
+        chunks.append(chunk)
+    return b"".join(chunks)

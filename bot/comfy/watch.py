@@ -1,0 +1,195 @@
+"""The prompts that somebody follows, and what has been heard about each.
+
+The socket's reader calls `Watches.dispatch` for every frame; nothing here waits or asks the server. Frames of anybody
+else's prompts, and frames that name none, are counted and dropped.
+"""
+
+from collections import OrderedDict
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+from bot.clock import Clock
+from bot.comfy.channel import Channel
+from bot.comfy.events import (
+    Event,
+    Executing,
+    ExecutionCached,
+    ExecutionError,
+    ExecutionInterrupted,
+    ExecutionStart,
+    ExecutionSuccess,
+    FeatureFlags,
+    NodeProgress,
+    NodeText,
+    PreviewImage,
+    PreviewWithMetadata,
+    ProgressState,
+    PromptEvent,
+    Status,
+)
+from bot.comfy.parking import Park
+from bot.comfy.results import BLOCKED_TYPE, error_failure
+from bot.workflow.execution import (
+    NodesCached,
+    NodeStarted,
+    Preview,
+    Progress,
+    RunEnded,
+    RunFailure,
+    RunLost,
+    RunStarted,
+    Whereabouts,
+)
+
+AT_ONCE = float("-inf")
+"""As the time of the last look at a prompt: the next look is due now."""
+MAX_EXPANDED = 1024
+"""Expanded nodes whose visible node is remembered, per prompt; loops make any number of them."""
+MAX_BLOCKED = 256
+"""Prompts whose ExecutionBlocked error is remembered until somebody reads their result."""
+
+
+class Watch:
+    """One followed prompt."""
+
+    def __init__(self, prompt_id: str, *, channel: Channel) -> None:
+        self.prompt_id = prompt_id
+        self.channel = channel
+        self.known = False
+        """Whether the server has, or had, the prompt: only then can it be lost."""
+        self.connection = 0
+        """The connection on which its frames come, by what was heard or posted; 0 when none is known."""
+        self.checked = AT_ONCE
+        """When it was last heard of or looked for, on the monotonic clock."""
+        self.settling = False
+        """Whether an end was announced, and only the last frame is missing."""
+        self.blocked: RunFailure | None = None
+        self._started = False
+        self._visible: dict[str, str] = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether its follower has been told the end."""
+        return self.channel.closed
+
+    def heard(self, connection: int, now: float) -> None:
+        """Note that the server spoke about it, or accepted it, on this connection."""
+        self.known = True
+        self.connection = connection
+        self.checked = now
+
+    def start(self) -> None:
+        """Tell the follower, once, that the server took the prompt."""
+        if not self._started:
+            self._started = True
+            self.channel.put(RunStarted())
+
+    def found(self, place: Whereabouts, now: float) -> None:
+        """Take in, and tell the follower, where the server was found to have the prompt."""
+        self.checked = now
+        match place:
+            case Whereabouts.RUNNING:
+                self.known = True
+                self.start()
+            case Whereabouts.PENDING:
+                self.known = True
+            case Whereabouts.FINISHED:
+                self.channel.put(RunEnded())
+            case Whereabouts.UNKNOWN if self.known:
+                self.channel.put(RunLost())
+            case Whereabouts.UNKNOWN:
+                pass
+
+    def see(self, event: PromptEvent) -> None:
+        """Pass on what a frame says, in the bot's words."""
+        match event:
+            case ExecutionStart():
+                self.start()
+            case Executing(node=None):
+                self.channel.put(RunEnded())
+            case ExecutionSuccess() | ExecutionInterrupted():
+                self.settling = True
+            case ExecutionError():
+                self._fail(event)
+            case PreviewWithMetadata(content_type=content_type, data=data):
+                self.channel.put(Preview(data, content_type))
+            case _:
+                self._see_node(event)
+
+    def _see_node(self, event: PromptEvent) -> None:
+        match event:
+            case ExecutionCached(nodes=nodes) if nodes:
+                self.channel.put(NodesCached(nodes))
+            case Executing(node=str(node), display_node=display_node):
+                self.start()
+                self._map(node, display_node)
+                self.channel.put(NodeStarted(display_node))
+            case NodeProgress(node=node, value=value, maximum=maximum):
+                self.channel.put(Progress(self._visible.get(node, node), value, maximum))
+            case ProgressState(nodes=nodes):
+                for state in nodes:
+                    self._map(state.node, state.display_node)
+            case _:
+                pass
+
+    def _fail(self, error: ExecutionError) -> None:
+        if error.exception_type == BLOCKED_TYPE:  # a success follows
+            self.blocked = error_failure(error.exception_type, error.message, error.node, error.class_type)
+        else:
+            self.settling = True
+
+    def _map(self, node: str, display_node: str) -> None:
+        if node != display_node and len(self._visible) < MAX_EXPANDED:
+            self._visible[node] = display_node
+
+
+class Watches:
+    """All followed prompts of one server, by prompt id."""
+
+    def __init__(self, *, clock: Clock, park: Park) -> None:
+        self._clock = clock
+        self._park = park
+        self._by_id: dict[str, Watch] = {}
+        self._blocked: OrderedDict[str, RunFailure] = OrderedDict()
+        self.foreign = 0
+        """Frames of prompts that nobody here follows."""
+
+    def __iter__(self) -> Iterator[Watch]:
+        return iter(tuple(self._by_id.values()))
+
+    def get(self, prompt_id: str) -> Watch | None:
+        """Return the watch of a prompt that is followed now."""
+        return self._by_id.get(prompt_id)
+
+    def blocked(self, prompt_id: str) -> RunFailure | None:
+        """Return the ExecutionBlocked error of a prompt that was followed, if there was one."""
+        return self._blocked.get(prompt_id)
+
+    @contextmanager
+    def open(self, prompt_id: str) -> Generator[Watch, None, None]:
+        """Follow a prompt while the context lasts. Raises `ValueError` when somebody follows it already."""
+        if prompt_id in self._by_id:
+            raise ValueError(f"prompt {prompt_id} is followed already")
+        watch = self._by_id[prompt_id] = Watch(prompt_id, channel=Channel(park=self._park))
+        try:
+            yield watch
+        finally:
+            del self._by_id[prompt_id]
+
+    def dispatch(self, event: Event, connection: int) -> None:
+        """Hand a frame to the watch of its prompt; returns at once."""
+        if isinstance(event, Status | FeatureFlags | PreviewImage | NodeText):
+            return
+        watch = self._by_id.get(event.prompt_id)
+        if watch is None:
+            self.foreign += 1
+            return
+        watch.heard(connection, self._clock.monotonic())
+        watch.see(event)
+        if watch.blocked:
+            self._remember(watch.prompt_id, watch.blocked)
+
+    def _remember(self, prompt_id: str, blocked: RunFailure) -> None:
+        self._blocked[prompt_id] = blocked
+        while len(self._blocked) > MAX_BLOCKED:
+            self._blocked.popitem(last=False)

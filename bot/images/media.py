@@ -1,0 +1,85 @@
+"""What a file is, by its first bytes: names and declared content types are never believed.
+
+Knows signatures only; whether the rest of the file keeps the promise is for `bot.images.decode` to find out.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A kind of file. `pillow` is Pillow's name of the format, empty for what we hand on but never decode."""
+
+    extension: str
+    content_type: str
+    pillow: str = ""
+
+
+PNG = Media("png", "image/png", "PNG")
+JPEG = Media("jpg", "image/jpeg", "JPEG")
+WEBP = Media("webp", "image/webp", "WEBP")
+GIF = Media("gif", "image/gif", "GIF")
+BMP = Media("bmp", "image/bmp", "BMP")
+AVIF = Media("avif", "image/avif", "AVIF")
+TIFF = Media("tiff", "image/tiff")
+MP4 = Media("mp4", "video/mp4")
+QUICKTIME = Media("mov", "video/quicktime")
+WEBM = Media("webm", "video/webm")
+M4A = Media("m4a", "audio/mp4")
+MP3 = Media("mp3", "audio/mpeg")
+FLAC = Media("flac", "audio/flac")
+OGG = Media("ogg", "audio/ogg")
+WAV = Media("wav", "audio/wav")
+GLB = Media("glb", "model/gltf-binary")
+UNKNOWN = Media("bin", "application/octet-stream")
+
+_PREFIXES: tuple[tuple[bytes, Media], ...] = (
+    (b"\x89PNG\r\n\x1a\n", PNG),
+    (b"\xff\xd8\xff", JPEG),
+    (b"GIF87a", GIF),
+    (b"GIF89a", GIF),
+    (b"II*\x00", TIFF),
+    (b"MM\x00*", TIFF),
+    (b"\x1a\x45\xdf\xa3", WEBM),
+    (b"ID3", MP3),
+    (b"fLaC", FLAC),
+    (b"OggS", OGG),
+    (b"glTF", GLB),
+)
+_RIFF_FORMS = {b"WEBP": WEBP, b"WAVE": WAV}
+_BMP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
+_BRANDS = {b"avif": AVIF, b"avis": AVIF, b"qt  ": QUICKTIME, b"M4A ": M4A}
+_STILL_BRANDS = frozenset({b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"jxl "})
+_LONGEST_FTYP = 128
+
+
+def sniff(data: bytes) -> Media:
+    """Return what `data` claims to be, `UNKNOWN` when it is nothing that we know."""
+    for prefix, media in _PREFIXES:
+        if data.startswith(prefix):
+            return media
+    if data[:4] == b"RIFF":
+        return _RIFF_FORMS.get(data[8:12], UNKNOWN)
+    if data[4:8] == b"ftyp":
+        return _iso_media(data)
+    # Two letters would make a bitmap of many a text: the size of the second header has to be a known one.
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
+        return BMP
+    return UNKNOWN
+
+
+def _iso_media(data: bytes) -> Media:
+    """Tell the members of the MP4 family apart by their brands (ISO/IEC 14496-12)."""
+    major = data[8:12]
+    if major in _BRANDS:
+        return _BRANDS[major]
+    end = min(int.from_bytes(data[:4], "big"), _LONGEST_FTYP)
+    compatible = {data[at : at + 4] for at in range(16, end, 4)}
+    if b"avif" in compatible:
+        return AVIF
+    return UNKNOWN if major in _STILL_BRANDS else MP4
+
+
+def megabytes(size: int) -> str:
+    """Write a length in bytes as Discord does, in units of 1024² that it calls MB."""
+    return f"{size / (1024 * 1024):.1f}"

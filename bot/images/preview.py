@@ -1,0 +1,46 @@
+"""Half-finished pictures, small enough to be sent every other second."""
+
+from io import BytesIO
+
+from PIL import Image
+
+from bot.errors import InputError
+from bot.images.decode import open_picture, pixels, reading
+from bot.images.media import sniff
+
+_SIDE = 512
+_MOST_BYTES = 40_000
+_QUALITIES = (75, 50, 25)
+_MOST_PIXELS = 4096 * 4096
+
+
+def shrink_preview(data: bytes) -> bytes | None:
+    """Return `data` as a JPEG of at most 512 pixels a side and about 40 kB; None when it cannot be shown.
+
+    A preview is a courtesy: nothing that is wrong with one may disturb its job.
+    """
+    media = sniff(data)
+    if not media.pillow:
+        return None
+    try:
+        with reading():
+            image = open_picture(data, media)
+            if image.width * image.height > _MOST_PIXELS:
+                return None
+            image.draft("RGB", (_SIDE, _SIDE))
+            picture = pixels(image).convert("RGB")
+    except InputError:
+        return None
+    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+    return _encode(picture)
+
+
+def _encode(picture: Image.Image) -> bytes:
+    data = b""
+    for quality in _QUALITIES:
+        buffer = BytesIO()
+        picture.save(buffer, "JPEG", quality=quality)
+        data = buffer.getvalue()
+        if len(data) <= _MOST_BYTES:
+            break
+    return data

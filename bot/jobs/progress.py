@@ -1,0 +1,89 @@
+"""How far a run is, from what its nodes report.
+
+ComfyUI reports steps per node, not per graph. A node that samples takes nearly all of the time, so it weighs more than
+the others; the fraction only grows, and it stays below 1 until the pictures are in the channel.
+"""
+
+from typing import Any, cast
+
+from bot.jobs.updates import Running
+from bot.workflow.execution import JsonGraph, NodesCached, NodeStarted, Preview, Progress, RunEvent, RunStarted
+
+SAMPLER_WEIGHT = 12.0
+NODE_WEIGHT = 1.0
+CEILING = 0.99
+"""The last percent is the delivery."""
+
+
+class ProgressTracker:
+    """Turns the events of one run into `Running` updates."""
+
+    def __init__(self, graph: JsonGraph, *, resubmitted: bool = False) -> None:
+        self._titles = {node_id: _title(node) for node_id, node in graph.items()}
+        self._weights = {node_id: _weight(node) for node_id, node in graph.items()}
+        self._total = sum(self._weights.values()) or NODE_WEIGHT
+        self._done: set[str] = set()
+        self._current = ""
+        self._share = 0.0
+        self._fraction = 0.0
+        self._steps = (0, 0)
+        self._preview: bytes | None = None
+        self._resubmitted = resubmitted
+
+    def see(self, event: RunEvent) -> bool:
+        """Take in an event; return whether there is something new to show."""
+        match event:
+            case RunStarted():
+                pass
+            case NodesCached(node_ids):
+                self._done.update(node_ids)
+            case NodeStarted(node_id):
+                self._enter(node_id)
+            case Progress(node_id, value, maximum):
+                self._enter(node_id)
+                self._share = min(max(value / maximum, 0.0), 1.0) if maximum > 0 else 0.0
+                self._steps = (int(value), int(maximum)) if maximum > 1 else (0, 0)
+            case Preview(data):
+                self._preview = data
+            case _:
+                return False
+        self._advance()
+        return True
+
+    def report(self, elapsed: float) -> Running:
+        """Return the newest state. `elapsed` is in seconds."""
+        step, steps = self._steps
+        return Running(
+            elapsed=elapsed,
+            fraction=self._fraction,
+            node=self._titles.get(self._current, ""),
+            step=step,
+            steps=steps,
+            preview=self._preview,
+            resubmitted=self._resubmitted,
+        )
+
+    def _enter(self, node_id: str) -> None:
+        if node_id == self._current:
+            return
+        if self._current:
+            self._done.add(self._current)
+        self._current = node_id
+        self._done.discard(node_id)
+        self._share = 0.0
+        self._steps = (0, 0)
+
+    def _advance(self) -> None:
+        done = sum(self._weights.get(node_id, 0.0) for node_id in self._done)
+        done += self._weights.get(self._current, 0.0) * self._share
+        self._fraction = max(self._fraction, min(done / self._total, CEILING))
+
+
+def _title(node: dict[str, Any]) -> str:
+    meta: Any = node.get("_meta")
+    title: Any = cast("dict[str, Any]", meta).get("title") if isinstance(meta, dict) else None
+    return str(title or node.get("class_type", ""))
+
+
+def _weight(node: dict[str, Any]) -> float:
+    return SAMPLER_WEIGHT if "steps" in node.get("inputs", {}) else NODE_WEIGHT

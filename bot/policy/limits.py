@@ -1,0 +1,145 @@
+"""How much one request may ask for. A backstop that holds for every workflow, whatever its author left open.
+
+Pure: facts in, a decision out. Every refusal names the limit and what would pass.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+
+from bot.i18n import Message, _, _n  # pyright: ignore[reportPrivateUsage] # named as in gettext
+from bot.policy.decision import Allowed, Decision, Refused
+from bot.policy.request import Request
+from bot.workflow.measure import RunSize
+
+_GRID = 8
+"""Sides of pictures are multiples of this in most models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that one request may ask for; sizes that are not known (0) pass."""
+
+    max_pixels: int = 4096 * 4096
+    """Of one picture, at its largest: one megapixel, enlarged four times, is 16."""
+    max_side: int = 8192
+    max_steps: int = 150
+    max_count: int = 8
+    max_work: int = 4096 * 4096 * 50
+    """Pixels × steps × pictures: about five minutes of a middling GPU, or 8 pictures of 1024² with 100 steps."""
+    max_waiting_per_member: int = 100
+    max_text: int = 2000
+    """Characters."""
+
+
+def review(request: Request, limits: Limits) -> Decision:
+    """Decide by size alone: `Allowed`, or `Refused` for the first limit that is passed."""
+    for rule in _RULES:
+        message = rule(request, limits)
+        if message is not None:
+            return Refused(message)
+    return Allowed()
+
+
+def _size(request: Request, limits: Limits) -> Message | None:
+    size = request.size
+    if size.pixels <= limits.max_pixels and max(size.width, size.height) <= limits.max_side:
+        return None
+    width, height = _largest_like(size, limits)
+    return _(
+        "This needs a picture of {width} × {height}. At most {megapixels} megapixels and {side} pixels a side are "
+        "allowed here, such as {fine_width} × {fine_height}. Please ask for less, or attach a smaller picture.",
+        width=size.width,
+        height=size.height,
+        megapixels=f"{limits.max_pixels / 1_000_000:.1f}",
+        side=limits.max_side,
+        fine_width=width,
+        fine_height=height,
+    )
+
+
+def _largest_like(size: RunSize, limits: Limits) -> tuple[int, int]:
+    """Return the largest allowed size of about the same shape."""
+    width, height = max(1, size.width), max(1, size.height)
+    scale = min(1.0, sqrt(limits.max_pixels / (width * height)), limits.max_side / max(width, height))
+    return _on_grid(width * scale), _on_grid(height * scale)
+
+
+def _on_grid(side: float) -> int:
+    return max(_GRID, int(side) // _GRID * _GRID)
+
+
+def _steps(request: Request, limits: Limits) -> Message | None:
+    if request.size.steps <= limits.max_steps:
+        return None
+    return _(
+        "This takes {steps} steps in all; at most {limit} are allowed here. Please ask for fewer steps.",
+        steps=request.size.steps,
+        limit=limits.max_steps,
+    )
+
+
+def _count(request: Request, limits: Limits) -> Message | None:
+    if request.size.count <= limits.max_count:
+        return None
+    return _n(
+        "This asks for {asked} pictures at once; only one is allowed here. Please ask for one at a time.",
+        "This asks for {asked} pictures at once; at most {count} are allowed here. Please ask for fewer.",
+        limits.max_count,
+        asked=request.size.count,
+    )
+
+
+def _work(request: Request, limits: Limits) -> Message | None:
+    size = request.size
+    if size.pixels * max(1, size.steps) * size.count <= limits.max_work:
+        return None
+    return _(
+        "{width} × {height} pixels, {steps} steps, pictures: {pictures}. Together that is too much for one job. {hint}",
+        width=size.width,
+        height=size.height,
+        steps=size.steps,
+        pictures=size.count,
+        hint=_less_work(size, limits),
+    )
+
+
+def _less_work(size: RunSize, limits: Limits) -> Message:
+    """Say what would pass: fewer pictures, else one with fewer steps, else a smaller one."""
+    pictures = limits.max_work // (size.pixels * max(1, size.steps))
+    if pictures:
+        return _n(
+            "One picture at a time would be fine.",
+            "Up to {count} pictures at a time would be fine.",
+            pictures,
+        )
+    steps = limits.max_work // size.pixels
+    if steps and size.steps:
+        return _n("One picture with one step would be fine.", "One picture with {count} steps would be fine.", steps)
+    return _("Please ask for a smaller size.")
+
+
+def _text(request: Request, limits: Limits) -> Message | None:
+    if request.text_length <= limits.max_text:
+        return None
+    return _(
+        "Your text has {length} characters; at most {limit} are allowed here. Please shorten it.",
+        length=request.text_length,
+        limit=limits.max_text,
+    )
+
+
+def _waiting(request: Request, limits: Limits) -> Message | None:
+    if request.waiting < limits.max_waiting_per_member:
+        return None
+    return _n(
+        "You already have a job waiting, and one is all that is allowed here. Please wait until it has started, or "
+        "cancel it.",
+        "You already have {waiting} jobs waiting; at most {count} are allowed here. Please wait until some have "
+        "started, or cancel some.",
+        limits.max_waiting_per_member,
+        waiting=request.waiting,
+    )
+
+
+_RULES: tuple[Callable[[Request, Limits], Message | None], ...] = (_text, _size, _steps, _count, _work, _waiting)

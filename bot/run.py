@@ -1,0 +1,47 @@
+"""Runs the real bot from start to orderly stop, and says in a sentence why it could not start."""
+
+import asyncio
+import logging
+
+import discord
+
+from bot.app import App, load_catalog
+from bot.errors import StartupError
+from bot.i18n import _
+from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Connect and work until `stop` is set. Raises `StartupError` when Discord does not let us in."""
+    if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
+        raise StartupError(
+            _("DISCORD_TOKEN is missing. Put the token of your bot into .env (README.md says where to find it).")
+        )
+    catalog = await asyncio.to_thread(load_catalog, settings.workflows_dir)
+    for problem in catalog.problems:
+        log.warning("%s: %s", problem.file, problem.message)
+    if not catalog.workflows:
+        log.warning("there is no workflow in %s: the bot starts without commands", settings.workflows_dir)
+    app = App(settings, catalog)
+    connection = asyncio.create_task(_connect(app, settings.discord_token.get_secret_value()), name="discord")
+    waiting = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        await app.bot.close()
+    await connection
+
+
+async def _connect(app: App, token: str) -> None:
+    try:
+        await app.bot.start(token)
+    except discord.LoginFailure as error:
+        raise StartupError(_("Discord does not accept DISCORD_TOKEN. Copy it again from the Bot page.")) from error
+    except (OSError, discord.HTTPException, discord.GatewayNotFound) as error:
+        log.debug("Discord cannot be reached", exc_info=error)
+        raise StartupError(
+            _("Discord cannot be reached. Check the network and DISCORD_API_URL, then start again.")
+        ) from error

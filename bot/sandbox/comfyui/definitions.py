@@ -1,0 +1,94 @@
+"""The node classes of the stand-in: which inputs they have, with which limits, as `/object_info` tells them.
+
+The facts are in `nodes.json`. There, "@checkpoints" and the like stand for choices that depend on the server, and
+`new_only` marks an input that only the new generation has.
+"""
+
+import json
+from importlib import resources
+from typing import Any, cast
+
+from bot.sandbox.comfyui.files import Folders
+from bot.sandbox.comfyui.state import Generation, ServerState
+
+Json = dict[str, Any]
+
+
+class NodeCatalog:
+    """Answers questions about node classes; choices are looked up afresh each time."""
+
+    def __init__(self, state: ServerState, folders: Folders) -> None:
+        self._state = state
+        self._folders = folders
+        text = resources.files("bot.sandbox.comfyui").joinpath("nodes.json").read_text(encoding="utf-8")
+        data = cast("Json", json.loads(text))
+        self._classes = cast("dict[str, Json]", data["classes"])
+        self._lists = {"@samplers": data["samplers"], "@schedulers": data["schedulers"]}
+
+    def names(self) -> list[str]:
+        """All classes that this server has."""
+        return [name for name in self._classes if name not in self._state.missing_classes]
+
+    def has(self, class_type: object) -> bool:
+        """Whether this server has the class."""
+        return class_type in self._classes and class_type not in self._state.missing_classes
+
+    def is_output(self, class_type: str) -> bool:
+        """Whether a graph may end in this class."""
+        return bool(self._classes[class_type]["output_node"])
+
+    def outputs(self, class_type: str) -> list[str]:
+        """Types of what the class gives, slot by slot."""
+        return cast("list[str]", self._classes[class_type]["output"])
+
+    def inputs(self, class_type: str) -> list[tuple[str, bool, list[Any]]]:
+        """Return (name, required, [type or choices, options]) for each input that a graph may set."""
+        groups = self._input_groups(class_type)
+        return [
+            (name, group == "required", cast("list[Any]", spec))
+            for group in ("required", "optional")
+            for name, spec in groups.get(group, {}).items()
+        ]
+
+    def object_info(self, class_type: str) -> Json:
+        """Return one entry of `/object_info`."""
+        node = self._classes[class_type]
+        groups = self._input_groups(class_type)
+        return {
+            "input": groups,
+            "input_order": {group: list(inputs) for group, inputs in groups.items()},
+            "output": node["output"],
+            "output_is_list": [False] * len(node["output"]),
+            "output_name": node["output_name"],
+            "name": class_type,
+            "display_name": node["display_name"],
+            "description": "",
+            "python_module": "nodes",
+            "category": node["category"],
+            "output_node": node["output_node"],
+        }
+
+    def _input_groups(self, class_type: str) -> dict[str, Json]:
+        groups = cast("dict[str, Json]", self._classes[class_type]["input"])
+        return {
+            group: {name: self._resolved(spec) for name, spec in inputs.items() if not self._is_too_new(spec)}
+            for group, inputs in groups.items()
+        }
+
+    def _is_too_new(self, spec: Any) -> bool:
+        return self._state.generation is Generation.OLD and len(spec) > 1 and "new_only" in spec[1]
+
+    def _resolved(self, spec: Any) -> Any:
+        if isinstance(spec, str):  # a hidden input
+            return spec
+        kind, *rest = cast("list[Any]", spec)
+        options = [{key: self._choices(value) for key, value in one.items() if key != "new_only"} for one in rest]
+        return [self._choices(kind), *options]
+
+    def _choices(self, value: Any) -> Any:
+        if not (isinstance(value, str) and value.startswith("@")):
+            return value
+        if value in self._lists:
+            return self._lists[value]
+        folder = value.removeprefix("@")
+        return self._folders.listing(folder) if folder in ("input", "output") else self._state.models.get(folder, [])

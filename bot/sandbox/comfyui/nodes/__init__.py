@@ -1,0 +1,1 @@
+"""What each node class does when it runs. One function per class, gathered in `registry`."""

@@ -1,0 +1,61 @@
+"""Nodes that load models, and nodes that change a loaded model."""
+
+import re
+from dataclasses import replace
+
+from bot.sandbox.comfyui.gate import work
+from bot.sandbox.comfyui.nodes.call import Context, Inputs, Result
+from bot.sandbox.comfyui.values import Clip, ControlNet, Model, UpscaleModel, Vae
+
+_FACTOR = re.compile(r"(\d+)x|x(\d+)", re.IGNORECASE)
+
+
+async def load_checkpoint(inputs: Inputs, context: Context) -> Result:
+    """CheckpointLoaderSimple. The wait cannot be interrupted and reports nothing, as on a real server."""
+    await work(context.state, context.state.load_seconds)
+    name = inputs.text("ckpt_name")
+    return Result((Model(name), Clip(name), Vae(name)))
+
+
+def load_lora(inputs: Inputs, _context: Context) -> Result:
+    """LoraLoader."""
+    model = inputs.model().with_lora(inputs.text("lora_name"), inputs.float("strength_model"))
+    return Result((model, inputs["clip"]))
+
+
+def load_lora_model_only(inputs: Inputs, _context: Context) -> Result:
+    """LoraLoaderModelOnly."""
+    return Result((inputs.model().with_lora(inputs.text("lora_name"), inputs.float("strength_model")),))
+
+
+def load_vae(inputs: Inputs, _context: Context) -> Result:
+    """VAELoader."""
+    return Result((Vae(inputs.text("vae_name")),))
+
+
+def load_control_net(inputs: Inputs, _context: Context) -> Result:
+    """ControlNetLoader."""
+    return Result((ControlNet(inputs.text("control_net_name")),))
+
+
+def load_upscale_model(inputs: Inputs, _context: Context) -> Result:
+    """UpscaleModelLoader; the factor is in the name, "smooth-2x.pth"."""
+    name = inputs.text("model_name")
+    match = _FACTOR.search(name)
+    factor = int(match.group(1) or match.group(2)) if match else 4
+    return Result((UpscaleModel(name, max(1, min(factor, 8))),))
+
+
+def keep_model(inputs: Inputs, _context: Context) -> Result:
+    """ModelSamplingSD3: makes no difference to a drawing."""
+    return Result((replace(inputs.model()),))
+
+
+def keep_clip(inputs: Inputs, _context: Context) -> Result:
+    """CLIPSetLastLayer: makes no difference to a drawing."""
+    return Result((inputs["clip"],))
+
+
+def pass_text(inputs: Inputs, _context: Context) -> Result:
+    """PrimitiveString."""
+    return Result((inputs.text("value"),))

@@ -1,0 +1,56 @@
+"""Node class → what it does."""
+
+from bot.sandbox.comfyui.nodes import conditioning, images, latents, loaders, masks, outputs, sampling
+from bot.sandbox.comfyui.nodes.call import Quick, Slow
+
+QUICK: dict[str, Quick] = {
+    "CLIPSetLastLayer": loaders.keep_clip,
+    "CLIPTextEncode": conditioning.encode_text,
+    "ConditioningCombine": conditioning.combine,
+    "ControlNetApplyAdvanced": conditioning.apply_control_net,
+    "ControlNetLoader": loaders.load_control_net,
+    "EmptyImage": images.empty_image,
+    "EmptyLatentImage": latents.empty_latent,
+    "EmptySD3LatentImage": latents.empty_latent,
+    "FluxGuidance": conditioning.set_guidance,
+    "GrowMask": masks.grow_mask,
+    "ImageBatch": images.batch,
+    "ImageBlend": images.blend,
+    "ImageCrop": images.crop,
+    "ImageInvert": images.invert,
+    "ImagePadForOutpaint": images.pad_for_outpaint,
+    "ImageScale": images.scale,
+    "ImageScaleBy": images.scale_by,
+    "ImageScaleToTotalPixels": images.scale_to_total_pixels,
+    "ImageToMask": masks.image_to_mask,
+    "InvertMask": masks.invert_mask,
+    "LatentUpscale": latents.upscale,
+    "LatentUpscaleBy": latents.upscale_by,
+    "LoadImage": images.load_image,
+    "LoadImageMask": images.load_mask,
+    "LoadImageOutput": images.load_image_output,
+    "LoraLoader": loaders.load_lora,
+    "LoraLoaderModelOnly": loaders.load_lora_model_only,
+    "MaskToImage": masks.mask_to_image,
+    "ModelSamplingSD3": loaders.keep_model,
+    "PreviewAny": outputs.preview_any,
+    "PreviewImage": outputs.preview_image,
+    "PrimitiveString": loaders.pass_text,
+    "RepeatLatentBatch": latents.repeat,
+    "SaveAnimatedWEBP": outputs.save_animated_webp,
+    "SaveImage": outputs.save_image,
+    "SetLatentNoiseMask": latents.set_noise_mask,
+    "UpscaleModelLoader": loaders.load_upscale_model,
+    "VAEDecode": latents.decode,
+    "VAEEncode": latents.encode,
+    "VAEEncodeForInpaint": latents.encode_for_inpaint,
+    "VAELoader": loaders.load_vae,
+}
+
+SLOW: dict[str, Slow] = {
+    "CheckpointLoaderSimple": loaders.load_checkpoint,
+    "ImageUpscaleWithModel": images.upscale_with_model,
+    "KSampler": sampling.sample,
+    "KSamplerAdvanced": sampling.sample_advanced,
+    "SaveImageWebsocket": outputs.send_over_socket,
+}

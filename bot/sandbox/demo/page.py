@@ -1,0 +1,71 @@
+"""The browser page of the simulated Discord, kept up to date while nobody clicks."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
+
+import simcord
+
+from bot.sandbox.demo import seams
+from bot.sandbox.demo.simulation import SimulatedDiscord
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks for news; the page itself asks twice a second."""
+
+
+@asynccontextmanager
+async def open_page(
+    sim: SimulatedDiscord, channel: simcord.ChannelHandle, viewers: Sequence[simcord.MemberActor], *, port: int
+) -> AsyncGenerator[simcord.Preview]:
+    """Serve `channel` to a browser on this machine, as seen by one of `viewers`. Port 0 takes a free one.
+
+    Raises `simcord.SetupError` when the port is taken.
+    """
+    preview = sim.env.preview(channel, viewers=viewers, layout="channel", port=port)
+    seams.serialise_actions(preview, sim.turn)
+    seams.decode_here(preview)
+    seams.dress_page(preview, Skin())
+    async with preview:
+        pump = asyncio.create_task(_publish_news(sim, preview), name="demo page")
+        try:
+            yield preview
+        finally:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+
+
+async def _publish_news(sim: SimulatedDiscord, preview: simcord.Preview) -> None:
+    """Publish whenever the bot has said something: simcord does so only after a click of the viewer's own."""
+    seen = -1
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        if (said := len(sim.env.http_requests)) == seen:
+            continue  # every publication makes the page draw anew, so none without need
+        async with sim.turn:
+            with suppress(simcord.SetupError, TimeoutError):
+                await preview.refresh()
+                seen = said
+
+
+class Skin:
+    """Makes the page of a test tool look like a place to try things in."""
+
+    def __init__(self) -> None:
+        folder = files("bot.sandbox.demo")
+        self._css = (folder / "skin.css").read_text(encoding="utf-8")
+        self._script = (folder / "skin.js").read_text(encoding="utf-8")
+
+    def __call__(self, path: str, text: str) -> str:
+        """Return the file at `path` as the demo shows it."""
+        match path:
+            case "/":
+                text = text.replace("<title>SimCord Preview</title>", "<title>Comfycord demo</title>")
+                text = text.replace('aria-hidden="true">S</span>', 'aria-hidden="true">C</span>')
+                return text.replace("<strong>SimCord</strong>", "<strong>Comfycord demo</strong>")
+            case "/preview.css":
+                return f"{text}\n{self._css}"
+            case "/app.js":
+                return f"{text}\n{self._script}"
+            case _:
+                return text

@@ -1,0 +1,148 @@
+"""Puts the demo on stage: ComfyUI (or its stand-in), the bot, a Discord around it, and a page to look at it."""
+
+import os
+import sys
+import tempfile
+import threading
+import webbrowser
+from asyncio import Event, to_thread
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TextIO
+
+import discord
+import simcord
+
+from bot.app import App, load_catalog
+from bot.errors import FailedError, StartupError
+from bot.i18n import Message, _
+from bot.logs import configure_logging
+from bot.sandbox.comfyui import StandIn
+from bot.sandbox.demo.first_job import PROMPT, FirstJob, ProgressLine
+from bot.sandbox.demo.page import open_page
+from bot.sandbox.demo.simulation import SimulatedDiscord
+from bot.settings import Settings
+
+CHANNEL = "studio"
+TOPIC = "Type / in the box below to see what the bot can do"
+MODERATOR = discord.Permissions(
+    manage_guild=True, manage_messages=True, moderate_members=True, kick_members=True, manage_channels=True
+)
+PICTURES = Path("data") / "demo"
+"""Where the first picture goes; a temporary folder when nothing can be written there."""
+SECONDS_PER_STEP = 0.25
+"""The stand-in's speed: slow enough to see the bar move."""
+
+
+class Show:
+    """One performance. `run` may be called once."""
+
+    def __init__(self, *, comfyui: str | None, port: int, browser: bool, exit_after_first: bool, out: TextIO) -> None:
+        self._comfyui = comfyui
+        self._port = port
+        self._browser = browser
+        self._exit_after_first = exit_after_first
+        self._out = out
+        self._sim = SimulatedDiscord()
+
+    async def run(self) -> int:
+        """Perform, then wait to be cancelled, unless the first job was all. Raises `StartupError`."""
+        configure_logging("WARNING", "console")
+        async with AsyncExitStack() as stack:
+            self._say(_("Starting the Comfycord demo…"))
+            await self._start_bot(stack)
+            channel, you = await self._furnish()
+            viewers = [you, self._sim.member("Mod", permissions=MODERATOR)]
+            page = await self._open_page(stack, channel, viewers)
+            self._introduce(page.url)
+            succeeded = await self._first_job(channel, you)
+            if self._exit_after_first:
+                return 0 if succeeded else 1
+            self._say(_("\nTry it yourself: {url}\nPress Ctrl-C to stop.", url=page.url))
+            await Event().wait()
+        return 0
+
+    async def _start_bot(self, stack: AsyncExitStack) -> None:
+        data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfycord-demo-")))
+        settings = Settings.model_construct(  # the demo is the same wherever it runs: nothing from the environment
+            comfyui_urls=(await self._find_comfyui(stack),), data_dir=data_dir
+        )
+        catalog = await to_thread(load_catalog, settings.workflows_dir)
+        app = App(settings, catalog, park=self._sim.park, keep_alive=False)
+        await stack.enter_async_context(self._sim.running(app.bot))
+
+    async def _find_comfyui(self, stack: AsyncExitStack) -> str:
+        if self._comfyui is None:
+            stand_in = await stack.enter_async_context(StandIn())
+            stand_in.state.seconds_per_step = SECONDS_PER_STEP
+            return stand_in.url
+        if not self._comfyui.startswith(("http://", "https://")):
+            raise StartupError(_("--comfyui: an address begins with http:// or https://"))
+        return self._comfyui.rstrip("/")
+
+    async def _furnish(self) -> tuple[simcord.ChannelHandle, simcord.MemberActor]:
+        channel = self._sim.channel(CHANNEL, topic=TOPIC)
+        you = self._sim.member("you")
+        room = self._sim.env.bot.get_channel(channel.id)
+        if isinstance(room, discord.TextChannel):
+            await room.send(str(self._welcome()))
+        return channel, you
+
+    def _welcome(self) -> Message:
+        pictures = (
+            _("The pictures come from a stand-in for ComfyUI: patterns, not art. Real ones need `--comfyui URL`.")
+            if self._comfyui is None
+            else _("The pictures come from your own ComfyUI.")
+        )
+        return _(
+            "## Welcome to Comfycord\n"
+            "This is the real bot on a simulated Discord that exists on this computer only. {pictures}\n"
+            "Try one of these:\n"
+            "- `/imagine` with the prompt *a lighthouse by the sea*\n"
+            "- `/img2img` with a picture of yours attached\n"
+            "- `/upscale` to make a picture larger",
+            pictures=pictures,
+        )
+
+    async def _open_page(
+        self, stack: AsyncExitStack, channel: simcord.ChannelHandle, viewers: list[simcord.MemberActor]
+    ) -> simcord.Preview:
+        try:
+            return await stack.enter_async_context(open_page(self._sim, channel, viewers, port=self._port))
+        except simcord.SetupError as err:
+            raise StartupError(
+                _("Port {port} cannot be used. Choose another one with --port.", port=self._port)
+            ) from err
+
+    def _introduce(self, url: str) -> None:
+        comfyui = _("a stand-in, no GPU needed") if self._comfyui is None else _("your own server")
+        self._say(_("  ComfyUI  {comfyui}\n  Discord  simulated, at {url}", comfyui=comfyui, url=url))
+        if self._browser and _has_display():
+            # in a thread that nobody waits for: some browsers do not return before they are closed
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+    async def _first_job(self, channel: simcord.ChannelHandle, you: simcord.MemberActor) -> bool:
+        self._say(_("\nFirst job: /imagine prompt: {prompt}", prompt=PROMPT))
+        try:
+            picture = await FirstJob(self._sim, channel, you).run(await to_thread(_folder), ProgressLine(self._out))
+        except FailedError as error:
+            self._say(_("  It gave no picture: {reason}", reason=error.user_message))
+            return False
+        self._say(_("  Done in {seconds} s: {path}", seconds=round(picture.seconds), path=picture.path))
+        return True
+
+    def _say(self, message: Message) -> None:
+        self._out.write(f"{message}\n")
+        self._out.flush()
+
+
+def _has_display() -> bool:
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _folder() -> Path:
+    try:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="comfycord-demo-"))
+    return PICTURES

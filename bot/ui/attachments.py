@@ -1,0 +1,72 @@
+"""Brings attached pictures from Discord to `bot.images`: nothing is downloaded that is known to be too large."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+import discord
+
+from bot.errors import BotError, InputError
+from bot.i18n import _
+from bot.workflow.catalog import Workflow
+from bot.workflow.execution import InputFile
+from bot.workflow.options import ImageOption
+
+DOWNLOAD_TIMEOUT = 60.0
+"""Seconds for one attachment."""
+DOWNLOADS_AT_ONCE = 4
+"""Attachments held undecoded at the same time."""
+
+
+class PictureIntake(Protocol):
+    """What checks a picture before it goes anywhere (`bot.images`). All methods may raise `BotError`."""
+
+    def check_size(self, size: int) -> None:
+        """Refuse a file by its length in bytes."""
+        ...
+
+    async def intake(self, data: bytes) -> InputFile:
+        """Check and re-encode a picture."""
+        ...
+
+    async def with_mask(self, image: InputFile, mask: InputFile | None) -> InputFile:
+        """Make transparent what the mask selects; without one, require that the picture has a transparent part."""
+        ...
+
+
+class Attachments:
+    """Reads the attachments of one command."""
+
+    def __init__(self, *, pictures: PictureIntake) -> None:
+        self._pictures = pictures
+        self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
+
+    async def read(self, workflow: Workflow, attached: Mapping[str, discord.Attachment]) -> dict[str, InputFile]:
+        """Return each option's picture, checked, with its mask (if any) in its alpha channel.
+
+        Raises `InputError`, which names the option.
+        """
+        pictures = {name: await self._one(name, attachment) for name, attachment in attached.items()}
+        for name, option in workflow.manifest.options.items():
+            if not isinstance(option, ImageOption) or option.mask_of is not None or name not in pictures:
+                continue
+            mask = pictures.pop(workflow.manifest.mask_for(name) or "", None)
+            if mask is not None or option.needs_mask:
+                pictures[name] = await self._pictures.with_mask(pictures[name], mask)
+        return pictures
+
+    async def _one(self, name: str, attachment: discord.Attachment) -> InputFile:
+        try:
+            self._pictures.check_size(attachment.size)
+            async with self._downloads:
+                return await self._pictures.intake(await _download(attachment))
+        except BotError as error:
+            raise InputError(_("{option}: {reason}", option=name, reason=error.user_message)) from error
+
+
+async def _download(attachment: discord.Attachment) -> bytes:
+    try:
+        async with asyncio.timeout(DOWNLOAD_TIMEOUT):
+            return await attachment.read()
+    except (discord.HTTPException, OSError) as error:  # TimeoutError is an OSError
+        raise InputError(_("Discord did not hand out the file. Please attach it again.")) from error

@@ -1,0 +1,61 @@
+"""The Discord client: an `AutoShardedBot` that asks for as little as it needs and owns nothing but its cogs.
+
+Everything else (servers, queue, messages) is built by `bot.app`, which hangs its start and its end on this client's.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import cast
+
+import discord
+from discord.ext import commands
+from discord.http import Route
+
+from bot.ui.i18n import Languages
+from bot.ui.layout import SILENT
+from bot.ui.tree import Tree
+
+log = logging.getLogger(__name__)
+
+Hook = Callable[[], Awaitable[None]]
+
+
+def use_api(url: str) -> None:
+    """Speak to another REST API than Discord's own, for this process. `url` holds the version: …/api/v10."""
+    Route.BASE = url.rstrip("/")
+
+
+class ComfycordBot(commands.AutoShardedBot):
+    """Comfycord on Discord. `on_setup` runs once after login, `on_close` once before the connection ends."""
+
+    def __init__(self, *, languages: Languages, on_setup: Hook, on_close: Hook) -> None:
+        # Voice is never used, so nobody needs to hear that its libraries are missing
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            tree_cls=cast("type[Tree]", partial(Tree, languages=languages)),
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=SILENT,
+            help_command=None,
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+        )
+        self._on_setup = on_setup
+        self._on_close = on_close
+        self._is_down = False
+
+    async def setup_hook(self) -> None:
+        """Start what lives as long as the connection."""
+        await self._on_setup()
+
+    async def on_ready(self) -> None:
+        """Say that members can come."""
+        log.info("connected to Discord as %s, in %d servers", self.user, len(self.guilds))
+
+    async def close(self) -> None:
+        """Stop what was started, while messages can still be edited, then leave Discord."""
+        if not self._is_down:
+            self._is_down = True
+            await self._on_close()
+        await super().close()

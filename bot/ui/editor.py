@@ -1,0 +1,108 @@
+"""Edits one message as seldom as possible and as soon as allowed.
+
+The newest state wins: what was not sent in time is forgotten. Two limits hold: a pause between two edits of one
+message, and a budget of edits for the whole process, given out in turn so that no job starves another. The final edit
+waits for neither; it only lets an edit that is on the wire arrive first, so that it cannot be overwritten.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from bot.clock import Clock
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MIN_INTERVAL = 1.5
+"""Seconds between two edits of one message; Discord allows 5 in 2 s for each token."""
+OLD_MESSAGE = 3300.0
+"""Seconds after which Discord limits edits specially (code 30046: messages older than one hour)."""
+OLD_INTERVAL = 60.0
+IN_FLIGHT_GRACE = 2.0
+"""Seconds that the final edit gives an edit which is on the wire."""
+
+
+class MessageClosedError(Exception):
+    """The message cannot be edited any more: further tries would only be counted against us."""
+
+
+class EditBudget:
+    """The edits that the whole process may make, first come, first served."""
+
+    def __init__(self, *, clock: Clock, per_second: float = 25.0) -> None:
+        self._clock = clock
+        self._pause = 1.0 / per_second
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Return when it is the caller's turn to send one edit."""
+        now = self._clock.monotonic()
+        at = max(now, self._next)
+        self._next = at + self._pause
+        if at > now:
+            await self._clock.sleep(at - now)
+
+
+class ProgressEditor(Generic[T]):
+    """Shows the newest of many states in one message. States are compared by `==`; `send` renders and sends one."""
+
+    def __init__(self, send: Callable[[T], Awaitable[None]], *, clock: Clock, budget: EditBudget) -> None:
+        self._send = send
+        self._clock = clock
+        self._budget = budget
+        self._opened = clock.monotonic()
+        self._last_edit = self._opened  # the message itself was just created
+        self._newest: T | None = None
+        self._shown: T | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._sending = asyncio.Lock()
+        self._closed = False
+
+    def show(self, state: T) -> None:
+        """Show `state` when the limits allow, unless a newer one comes first."""
+        if self._closed:
+            return
+        self._newest = state
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._run(), name="progress edits")
+
+    async def finish(self) -> None:
+        """Stop, so that the final edit can follow at once; no edit of ours is sent after this returns."""
+        self._closed = True
+        pump = self._pump
+        if pump is None or pump.done():
+            return
+        if self._sending.locked():
+            await asyncio.wait({pump}, timeout=IN_FLIGHT_GRACE)
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while not self._closed and self._newest != self._shown:
+            await self._pause()
+            await self._budget.turn()
+            state = self._newest
+            if state is None or state == self._shown:
+                return
+            async with self._sending:
+                await self._try(state)
+
+    async def _pause(self) -> None:
+        now = self._clock.monotonic()
+        interval = MIN_INTERVAL if now - self._opened < OLD_MESSAGE else OLD_INTERVAL
+        wait = self._last_edit + interval - now
+        if wait > 0:
+            await self._clock.sleep(wait)
+
+    async def _try(self, state: T) -> None:
+        self._shown = state
+        try:
+            await self._send(state)
+        except MessageClosedError:
+            self._closed = True
+        except Exception:
+            log.warning("a progress edit failed; the next one will show more", exc_info=True)
+        self._last_edit = self._clock.monotonic()

@@ -1,0 +1,31 @@
+"""Turns a `Page` into a Discord message: one container of Components V2, without anything to click or to ping."""
+
+from typing import Any
+
+import discord
+
+from bot.ui.page import Page
+
+SILENT = discord.AllowedMentions.none()
+"""No prompt pings anybody."""
+
+
+def layout(page: Page) -> discord.ui.LayoutView:
+    """Return the components of `page`. Its files must be attached under the names that the page uses."""
+    text = [f"**{page.title}**"]
+    if page.quote:
+        text.append(f"> {page.quote}")
+    if page.status:
+        text.append(page.status)
+    items: list[discord.ui.Item[Any]] = [discord.ui.TextDisplay("\n".join(text))]
+    if page.pictures:
+        gallery = [
+            discord.MediaGalleryItem(f"attachment://{picture.filename}", description=picture.description or None)
+            for picture in page.pictures
+        ]
+        items.append(discord.ui.MediaGallery(*gallery))
+    if page.details:
+        items.append(discord.ui.TextDisplay(f"-# {page.details}"))
+    view = discord.ui.LayoutView(timeout=None)  # nothing in it can be pressed, so nothing waits for a press
+    view.add_item(discord.ui.Container(*items, accent_colour=page.tone.value))
+    return view

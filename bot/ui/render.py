@@ -1,0 +1,145 @@
+"""Makes pages from jobs: what the job's one message says while it waits, runs, has ended or could not.
+
+Pure: values in, a `Page` out. A member's words are escaped, cut to a line and shown as a quotation.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from discord.utils import escape_markdown
+
+from bot.i18n import Message, _
+from bot.jobs.job import Job
+from bot.jobs.updates import Fetching, JobUpdate, Running, Waiting
+from bot.ui.i18n import Languages
+from bot.ui.page import Page, Picture, Tone
+from bot.workflow.spec import RunSpec
+
+MAX_QUOTE = 1000
+"""Characters of a prompt that are shown, escapes included; all texts of a message together may have 4000."""
+MAX_DETAILS = 1000
+MAX_STATUS = 1000
+MAX_ALT = 1000
+BAR_CELLS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Renders in the language of the job's readers."""
+
+    languages: Languages
+
+    def update(self, job: Job, update: JobUpdate, *, preview: bool = False) -> Page:
+        """Return the page of a job that is not over; `preview` says whether a picture goes with it."""
+        match update:
+            case Waiting():
+                return self._page(job, Tone.WAITING, self._waiting(update))
+            case Running():
+                pictures = (Picture("preview.jpg"),) if preview else ()
+                return self._page(job, Tone.RUNNING, self._running(update), pictures=pictures)
+            case Fetching():
+                return self._page(job, Tone.RUNNING, _("Fetching the pictures…"))
+
+    def opening(self, title: str, spec: RunSpec | None, status: Message, locale: str) -> Page:
+        """Return the page that acknowledges a command, before there is a job."""
+        quote = _quote(spec) if spec else ""
+        return Page(title=title, tone=Tone.WAITING, quote=quote, status=self.languages.render(status, locale))
+
+    def waiting(self, update: Waiting) -> Message:
+        """Return the sentence for somebody who waits."""
+        return self._waiting(update)
+
+    def result(self, job: Job, filenames: Sequence[str], note: Message | None) -> Page:
+        """Return the page that shows the pictures."""
+        description = _cut(_prompt(job.spec), MAX_ALT)
+        pictures = tuple(Picture(name, description) for name in filenames)
+        return self._page(job, Tone.DONE, note, pictures=pictures, details=self._details(job))
+
+    def failure(self, job: Job, reason: Message) -> Page:
+        """Return the page that says why there are no pictures."""
+        return self._page(job, Tone.FAILED, reason)
+
+    def refusal(self, title: str, reason: Message, locale: str) -> Page:
+        """Return the page of a request that did not become a job."""
+        return Page(title=title, tone=Tone.FAILED, status=_cut(self.languages.render(reason, locale), MAX_STATUS))
+
+    def _page(
+        self, job: Job, tone: Tone, status: Message | None, *, pictures: tuple[Picture, ...] = (), details: str = ""
+    ) -> Page:
+        text = self.languages.render(status, job.requester.locale) if status else ""
+        return Page(
+            title=escape_markdown(job.spec.title),
+            tone=tone,
+            quote=_quote(job.spec),
+            status=_cut(text, MAX_STATUS),
+            details=details,
+            pictures=pictures,
+        )
+
+    def _waiting(self, update: Waiting) -> Message:
+        if update.offline:
+            return _("ComfyUI is offline at the moment. Your request waits, and starts by itself when it is back.")
+        if update.total <= 1:
+            return _("Queued: it starts in a moment.")
+        return _("Queued: number {position} of {total}.", position=update.position, total=update.total)
+
+    def _running(self, update: Running) -> Message:
+        if update.fraction is None:
+            work = _("Starting…")
+        elif update.steps:
+            work = _("step {step} of {steps}", step=update.step, steps=update.steps)
+        else:
+            work = _("{node}", node=escape_markdown(_cut(update.node, 80))) if update.node else _("Starting…")
+        fraction = update.fraction or 0.0
+        again = _("ComfyUI was restarted, so this began anew. ") if update.resubmitted else ""
+        return _(
+            "{again}`{bar}` {percent} % · {work} · {seconds} s",
+            again=again,
+            bar=_bar(fraction),
+            percent=int(fraction * 100),
+            work=work,
+            seconds=int(update.elapsed),
+        )
+
+    def _details(self, job: Job) -> str:
+        files = {upload.file.name for upload in job.spec.uploads}
+        parts = [
+            f"{name} {escape_markdown(_cut(_one_line(_plain(value)), 120))}"
+            for name, value in job.spec.values.items()
+            if isinstance(value, str | int | float) and value not in ("", *files) and not _is_prompt(name, job.spec)
+        ]
+        took = self.languages.render(
+            _("{seconds} s", seconds=max(1, round(job.finished - job.started))), job.requester.locale
+        )
+        return _cut(" · ".join([*parts, took]), MAX_DETAILS)
+
+
+def _prompt(spec: RunSpec) -> str:
+    value = spec.values.get("prompt")
+    return _one_line(value) if isinstance(value, str) else ""
+
+
+def _is_prompt(name: str, spec: RunSpec) -> bool:
+    return name == "prompt" and bool(_prompt(spec))
+
+
+def _quote(spec: RunSpec) -> str:
+    return _cut(escape_markdown(_prompt(spec)), MAX_QUOTE)
+
+
+def _plain(value: str | int | float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _bar(fraction: float) -> str:
+    filled = round(min(max(fraction, 0.0), 1.0) * BAR_CELLS)
+    return "█" * filled + "░" * (BAR_CELLS - filled)

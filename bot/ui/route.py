@@ -1,0 +1,100 @@
+"""The two ways to edit a job's message, and what Discord's refusals mean.
+
+The interaction's token edits for 15 minutes (we stop at 14); then the bot's own token edits by channel and message id,
+where the bot may. Refusals are read by status and code: an expired token is a 401 with code 50027, not a 404.
+"""
+
+import asyncio
+import io
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import discord
+
+from bot.clock import Clock
+from bot.jobs.job import Place
+from bot.ui.editor import MessageClosedError
+from bot.ui.layout import SILENT, layout
+from bot.ui.page import Page
+
+log = logging.getLogger(__name__)
+
+TOKEN_MARGIN = 60.0
+"""Seconds before its end at which a token is no longer trusted."""
+EDIT_TIMEOUT = 60.0
+"""Seconds for one edit with its files, discord.py's own retries included."""
+
+ORIGINAL = cast("int", "@original")
+"""The route's word for the message that answered the interaction; discord.py passes it through as it is."""
+
+TOKEN_GONE = {(401, 50027), (404, 10015)}
+MESSAGE_GONE = {(404, 10008), (404, 10003), (403, 50001), (403, 50013), (400, 50083)}
+TOO_LARGE = {40005, 50045}
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that goes with a page."""
+
+    filename: str
+    data: bytes
+
+
+class TooLargeError(Exception):
+    """Discord refused the files for their size."""
+
+
+class MessageRoute:
+    """Edits messages of jobs, by whichever way still works."""
+
+    def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def edit(self, place: Place, page: Page, files: Sequence[Attached] = ()) -> None:
+        """Make the message show `page` with exactly `files`.
+
+        Raises `MessageClosedError` when neither way can edit it, `TooLargeError`, `TimeoutError`, and
+        `discord.HTTPException` for faults that may pass.
+        """
+        async with asyncio.timeout(EDIT_TIMEOUT):
+            if self._clock.now() < place.token_expires - TOKEN_MARGIN and await self._by_token(place, page, files):
+                return
+            await self._by_bot(place, page, files)
+
+    async def _by_token(self, place: Place, page: Page, files: Sequence[Attached]) -> bool:
+        """Edit through the interaction; False when its token is dead."""
+        webhook = discord.Webhook.partial(place.application_id, place.token, client=self._client())
+        try:
+            await webhook.edit_message(ORIGINAL, view=layout(page), attachments=_files(files), allowed_mentions=SILENT)
+        except discord.HTTPException as error:
+            if (error.status, error.code) in TOKEN_GONE:
+                log.info("the token of interaction %s is dead before its time", place.interaction_id)
+                return False
+            raise _translated(error) from error
+        return True
+
+    async def _by_bot(self, place: Place, page: Page, files: Sequence[Attached]) -> None:
+        if not place.bot_can_edit:
+            raise MessageClosedError("its token has expired, and the bot's own cannot edit it")
+        channel = self._client().get_partial_messageable(place.channel_id, guild_id=place.guild_id)
+        try:
+            await channel.get_partial_message(place.message_id).edit(
+                view=layout(page), attachments=_files(files), allowed_mentions=SILENT
+            )
+        except discord.HTTPException as error:
+            raise _translated(error) from error
+
+
+def _files(files: Sequence[Attached]) -> list[discord.Attachment | discord.File]:
+    return [discord.File(io.BytesIO(file.data), filename=file.filename) for file in files]
+
+
+def _translated(error: discord.HTTPException) -> Exception:
+    if (error.status, error.code) in MESSAGE_GONE:
+        return MessageClosedError(str(error))
+    if error.status == 413 or error.code in TOO_LARGE:
+        return TooLargeError(str(error))
+    return error

@@ -1,0 +1,78 @@
+"""Registers commands with Discord, but only when they changed: creates are limited to 200 a day for each guild.
+
+What was registered last is remembered as one hash per scope in a small file. A scope that is no longer wanted (global
+after guilds were named, or a guild that was dropped) is emptied once, so that no command is shown twice.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import discord
+from discord import app_commands
+
+log = logging.getLogger(__name__)
+
+GLOBAL = "global"
+EMPTY = hashlib.sha256(b"[]").hexdigest()
+
+
+class CommandSync:
+    """Brings Discord's idea of our commands up to date."""
+
+    def __init__(self, *, memory: Path, guild_ids: Sequence[int]) -> None:
+        self._memory = memory
+        self._guild_ids = tuple(guild_ids)
+
+    async def sync(self, tree: app_commands.CommandTree[discord.Client]) -> list[str]:
+        """Register what changed and return the scopes that were sent: guild ids, or "global"."""
+        known = await asyncio.to_thread(self._read)
+        application = str(tree.client.application_id)
+        before = known.get(application, {})
+        after = dict(before)
+        sent: list[str] = []
+        for scope, digest in self._wanted(tree, before).items():
+            if before.get(scope) != digest and await self._send(tree, scope, empty=digest == EMPTY):
+                after[scope] = digest
+                sent.append(scope)
+        if after != before:
+            await asyncio.to_thread(self._write, known | {application: after})
+        return sent
+
+    def _wanted(self, tree: app_commands.CommandTree[discord.Client], before: dict[str, str]) -> dict[str, str]:
+        payload = [command.to_dict(tree) for command in tree.get_commands()]
+        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+        scopes = [str(guild_id) for guild_id in self._guild_ids] or [GLOBAL]
+        left = {scope: EMPTY for scope in before if scope not in scopes}
+        return left | dict.fromkeys(scopes, digest)
+
+    async def _send(self, tree: app_commands.CommandTree[discord.Client], scope: str, *, empty: bool) -> bool:
+        payload = [] if empty else [command.to_dict(tree) for command in tree.get_commands()]
+        http, application = tree.client.http, cast("int", tree.client.application_id)
+        # tree.sync() cannot empty the global scope without forgetting our own commands
+        try:
+            if scope == GLOBAL:
+                await http.bulk_upsert_global_commands(application, payload)
+            else:
+                await http.bulk_upsert_guild_commands(application, int(scope), payload)
+        except discord.HTTPException as error:
+            log.error("commands could not be registered for %s: %s", scope, error)  # noqa: TRY400
+            return False
+        log.info("registered %d commands for %s", len(payload), scope)
+        return True
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        try:
+            return cast("dict[str, dict[str, str]]", json.loads(self._memory.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def _write(self, known: dict[str, dict[str, str]]) -> None:
+        self._memory.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._memory.with_suffix(".part")
+        partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        partial.replace(self._memory)

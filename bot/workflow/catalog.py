@@ -1,0 +1,117 @@
+"""All workflows of a folder: pairs of <name>.toml (manifest) and <name>.json (graph).
+
+A pair that cannot be used becomes a `Problem` and never stops the others. Reads files: call it off the event loop.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from bot.i18n import Message, _
+from bot.workflow import graph as graphs
+from bot.workflow.errors import RefusedValueError, WorkflowError
+from bot.workflow.graph import Graph
+from bot.workflow.manifest import Manifest, require_command_name
+from bot.workflow.workflow import Workflow
+
+__all__ = ["Catalog", "Problem", "Workflow"]
+
+MAX_FILES = 1000
+"""Discord takes 100 commands, `/run` the rest; a folder with more is not the one that was meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a file cannot be used. `file` is its bare name; the message does not repeat it."""
+
+    file: str
+    message: Message
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a folder held when it was read: the usable workflows by name, sorted, and what was wrong with the rest."""
+
+    workflows: Mapping[str, Workflow]
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read every pair. Raises nothing: whatever is wrong, with a file or the folder, becomes a problem."""
+        try:
+            files = {path.name: path for path in sorted(folder.iterdir()) if _is_workflow_file(path)}
+        except OSError as err:
+            return cls({}, (Problem(folder.name, _("cannot be read: {reason}.", reason=_reason(err))),))
+        if len(files) > MAX_FILES:
+            return cls({}, (Problem(folder.name, _("holds more than {limit} files.", limit=MAX_FILES)),))
+        return cls._from_files(files)
+
+    @classmethod
+    def _from_files(cls, files: Mapping[str, Path]) -> Self:
+        workflows: dict[str, Workflow] = {}
+        problems: list[Problem] = []
+        used: set[str] = set()
+        for path in files.values():
+            if path.suffix.lower() != ".toml":
+                continue
+            used.add(f"{path.stem}.json")
+            try:
+                workflow = _load(path, files, used)
+            except WorkflowError as error:
+                problems.extend(Problem(error.source, reason) for reason in error.reasons)
+            else:
+                workflows[workflow.name] = workflow
+        problems.extend(_lonely_graphs(files, used))
+        return cls(MappingProxyType(workflows), tuple(problems))
+
+
+def _is_workflow_file(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix.lower() in (".toml", ".json") and path.is_file()
+
+
+def _load(path: Path, files: Mapping[str, Path], used: set[str]) -> Workflow:
+    try:
+        name = require_command_name(path.stem)
+    except RefusedValueError as refusal:
+        raise WorkflowError(path.name, refusal.reason) from refusal
+    manifest = Manifest.parse(_read(path), path.name)
+    graph_name = manifest.graph or f"{path.stem}.json"
+    used.add(graph_name)
+    graph_path = files.get(graph_name)
+    if graph_path is None:
+        raise WorkflowError(path.name, _missing_graph(graph_name))
+    return Workflow.build(name, manifest, Graph.parse(_read(graph_path), graph_name), path.name)
+
+
+def _missing_graph(graph_name: str) -> Message:
+    return _(
+        "its graph “{graph}” is not there. Export it from ComfyUI with the menu Workflow → Export (API),"
+        " and put it beside this file.",
+        graph=graph_name,
+    )
+
+
+def _lonely_graphs(files: Mapping[str, Path], used: set[str]) -> Iterator[Problem]:
+    for name, path in files.items():
+        if path.suffix.lower() == ".json" and name not in used:
+            advice = _("has no manifest. Write “{manifest}” to make it a command.", manifest=f"{path.stem}.toml")
+            yield Problem(name, advice)
+
+
+def _read(path: Path) -> bytes:
+    """Return the content, cut just beyond the largest size that any parser here accepts."""
+    try:
+        with path.open("rb") as file:
+            return file.read(graphs.MAX_BYTES + 1)
+    except OSError as err:
+        raise WorkflowError(path.name, _("cannot be read: {reason}.", reason=_reason(err))) from err
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system says, without the path that it adds."""
+    return error.strerror or type(error).__name__

@@ -1,0 +1,118 @@
+"""What a workflow needs and the connected servers lack, in sentences for its author and for those who ask why it rests.
+
+Pure and offline: compares a workflow with a snapshot of definitions.
+"""
+
+from collections.abc import Iterator
+
+from bot.i18n import Message, _
+from bot.workflow.definitions import Definitions
+from bot.workflow.errors import RefusedValueError
+from bot.workflow.fileinputs import is_media_input
+from bot.workflow.limits import allowed, input_definitions
+from bot.workflow.options import ChoiceOption
+from bot.workflow.spec import Target
+from bot.workflow.wording import listed, shown
+from bot.workflow.workflow import Workflow
+
+
+def check(workflow: Workflow, definitions: Definitions) -> list[Message]:
+    """Say what keeps a workflow from running on these servers; nothing while no server is known."""
+    if not definitions.nodes:
+        return []
+    missing = list(_missing_nodes(workflow, definitions))
+    return [
+        *missing,
+        *_missing_inputs(workflow, definitions),
+        *_missing_choices(workflow, definitions),
+        *_refused_values(workflow, definitions),
+        *_missing_files(workflow, definitions),
+        *_useless_outputs(workflow, definitions),
+    ]
+
+
+def _missing_nodes(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
+    for class_type in dict.fromkeys(node.class_type for node in workflow.graph.nodes.values()):
+        if class_type not in definitions.nodes:
+            yield _("needs the node “{node}”, which no connected ComfyUI has.", node=shown(class_type))
+
+
+def _missing_inputs(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
+    for name, targets in workflow.bindings.items():
+        fit = workflow.fits.get(name)
+        for target in targets if fit is None else (*targets, fit):
+            node = workflow.graph.nodes[target.node_id]
+            if node.class_type in definitions.nodes and not definitions.input(node.class_type, target.input_name):
+                yield _(
+                    "the option “{option}” fills “{input}” of “{node}”, which the connected ComfyUI does not know."
+                    " Export the workflow again.",
+                    option=name,
+                    input=shown(target.input_name),
+                    node=shown(node.title),
+                )
+
+
+def _missing_choices(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
+    """Live lists that are empty, and entries of the author's lists that the server's own list does not have."""
+    for name, option in workflow.manifest.options.items():
+        if option.source is not None and not definitions.choices(option.source):
+            yield _(
+                "the option “{option}” has nothing to choose from: no connected ComfyUI offers “{source}”.",
+                option=name,
+                source=shown(option.source),
+            )
+        if not isinstance(option, ChoiceOption):
+            continue
+        for definition in input_definitions(workflow, name, definitions):
+            unknown = [choice.label for choice in option.choices if str(choice.value) not in definition.choices]
+            if definition.choices and unknown:
+                yield _(
+                    "the option “{option}” offers what no connected ComfyUI has: {choices}.",
+                    option=name,
+                    choices=listed(unknown),
+                )
+
+
+def _refused_values(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
+    """What would be used when a member says nothing, and the servers refuse."""
+    for name, option in workflow.manifest.options.items():
+        unsaid = workflow.unsaid_value(name)
+        limits = allowed(workflow, name, definitions)
+        if unsaid is None or limits.live == ():
+            continue
+        try:
+            option.read(unsaid, limits)
+        except RefusedValueError as refusal:
+            yield _("the default of the option “{option}” {reason}", option=name, reason=refusal.reason)
+
+
+def _missing_files(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
+    """Names that stand in the graph itself, out of every member's reach."""
+    bound = {target for targets in workflow.bindings.values() for target in targets}
+    for node in workflow.graph.nodes.values():
+        for input_name, value in node.inputs.items():
+            definition = definitions.input(node.class_type, input_name)
+            if definition is None or not definition.choices or not isinstance(value, str):
+                continue
+            if value in definition.choices or Target(node.id, input_name) in bound:
+                continue
+            if is_media_input(node.class_type, input_name) and any(mark in value for mark in "/\\["):
+                continue  # the list has the top folder only, the server finds more
+            yield _(
+                "needs “{value}” for “{input}” of “{node}”, which no connected ComfyUI has.",
+                value=shown(value),
+                input=shown(input_name),
+                node=shown(node.title),
+            )
+
+
+def _useless_outputs(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
+    nodes = workflow.graph.nodes
+    known = {
+        node.id: definitions.nodes[node.class_type] for node in nodes.values() if node.class_type in definitions.nodes
+    }
+    for node_id in workflow.outputs:
+        if node_id in known and not known[node_id].is_output:
+            yield _("outputs: “{node}” saves and shows nothing.", node=shown(nodes[node_id].title))
+    if len(known) == len(nodes) and not any(each.is_output for each in known.values()):
+        yield _("has no node that saves or shows anything, such as Save Image.")

@@ -1,0 +1,101 @@
+"""What pydantic found wrong with a manifest, as sentences that name the table and the key.
+
+One table from pydantic's error types to our words; types that are not in it keep pydantic's own sentence.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from bot.i18n import Message, _, verbatim
+from bot.workflow.errors import RefusedValueError
+from bot.workflow.options import KINDS
+from bot.workflow.wording import listed, nearest, shown
+
+Context = Mapping[str, Any]
+
+_SENTENCES: Mapping[str, Callable[[Context], Message]] = {
+    "missing": lambda _context: _("is missing."),
+    "string_type": lambda _context: _("must be text in quotation marks."),
+    "bool_type": lambda _context: _("must be true or false."),
+    "int_type": lambda _context: _("must be a whole number."),
+    "int_from_float": lambda _context: _("must be a whole number."),
+    "float_type": lambda _context: _("must be a number."),
+    "finite_number": lambda _context: _("must be a finite number."),
+    "dict_type": lambda _context: _("must be a table."),
+    "model_type": lambda _context: _("must be a table."),
+    "model_attributes_type": lambda _context: _("must be a table."),
+    "tuple_type": lambda _context: _("must be text, or a list of texts."),
+    "too_short": lambda _context: _("must not be empty."),
+    "string_pattern_mismatch": lambda _context: _("must look like “Class.input”."),
+    "string_too_short": lambda _context: _("must not be empty."),
+    "string_too_long": lambda context: _("may have {limit} characters at most.", limit=context["max_length"]),
+    "greater_than": lambda context: _("must be more than {limit}.", limit=context["gt"]),
+    "greater_than_equal": lambda context: _("must be {limit} or more.", limit=context["ge"]),
+    "less_than_equal": lambda context: _("must be {limit} or less.", limit=context["le"]),
+    "literal_error": lambda context: _("must be {expected}.", expected=context["expected"]),
+    "union_tag_not_found": lambda _context: _("kind is missing: one of {kinds}.", kinds=listed(KINDS)),
+}
+
+MAX_COMPLAINTS = 20
+"""Beyond these an author fixes some first; a hostile file holds thousands."""
+
+
+def complaints(error: ValidationError, model: type[BaseModel]) -> tuple[Message, ...]:
+    """Say what is wrong with a manifest read as `model`, one sentence for each key, in the order of the check."""
+    found: dict[tuple[str, str], Message] = {}
+    for detail in error.errors(include_url=False, include_input=False):
+        table, kind, key = _place(detail["loc"])
+        if (table, key) in found and key:
+            # One error for each type that the value could have had.
+            sentence = _("must be text or a number.")
+        else:
+            sentence = _sentence(detail["type"], detail.get("ctx", {}), key, KINDS.get(kind, model))
+        found[table, key] = _placed(table, key, sentence or verbatim(detail["msg"]))
+    return tuple(found.values())[:MAX_COMPLAINTS]
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[str, str, str]:
+    """Return the table, the option's kind and the key. The kind stands in pydantic's location, not in the file."""
+    parts = [str(part) for part in location]
+    if parts[:1] != ["options"] or len(parts) < 2:
+        return "", "", shown(parts[0]) if parts else ""
+    kind, key = (*parts[2:4], "", "")[:2]
+    if kind == "[key]":  # pydantic's way to say that the option's name is at fault
+        return f"options.{shown(parts[1])}", "", ""
+    return f"options.{shown(parts[1])}", kind, shown(key)
+
+
+def _placed(table: str, key: str, sentence: Message) -> Message:
+    if table and key:
+        return Message("[{table}] {key}: {sentence}", {"table": table, "key": key, "sentence": sentence})
+    if table or key:
+        return Message("{place}: {sentence}", {"place": f"[{table}]" if table else key, "sentence": sentence})
+    return sentence
+
+
+def _sentence(kind: str, context: Mapping[str, Any], key: str, model: type[BaseModel]) -> Message | None:
+    if kind == "extra_forbidden":
+        return _unknown(key, _keys(model), _("unknown key. Known are: {known}.", known=listed(_keys(model), 20)))
+    if kind == "union_tag_invalid":
+        tag = str(context["tag"])
+        return _unknown(
+            tag, KINDS, _("unknown kind “{kind}”: use one of {kinds}.", kind=shown(tag), kinds=listed(KINDS))
+        )
+    reason = context.get("error")
+    if isinstance(reason, RefusedValueError):
+        return reason.reason
+    known = _SENTENCES.get(kind)
+    return known(context) if known else None
+
+
+def _unknown(given: str, known: Collection[str], otherwise: Message) -> Message:
+    guess = nearest(given, known)
+    if guess is None:
+        return otherwise
+    return _("“{given}” is not known. Did you mean “{guess}”?", given=shown(given), guess=guess)
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,207 @@
+"""The graph: ComfyUI's API-format JSON, checked once and never changed afterwards.
+
+Knows nothing of options or servers. Whether the node classes exist is the server's to say.
+"""
+
+import copy
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NoReturn, Self, TypeGuard, cast
+
+from bot.i18n import Message, _
+from bot.workflow.errors import RefusedValueError, WorkflowError
+from bot.workflow.execution import JsonGraph
+from bot.workflow.wording import shown
+
+MAX_BYTES = 8 * 1024 * 1024
+"""The largest official templates have some 100 kB; 8 MiB is a mistake or an attack."""
+
+MAX_DEPTH = 64
+"""Nesting of values; copying and encoding recurse, so the limit stays far below Python's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The input takes output `slot` of another node."""
+
+    node_id: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node. Read `inputs` only: they are shared by all who hold the graph."""
+
+    id: str
+    class_type: str
+    title: str
+    """What the author called it in ComfyUI; the class name where nothing was said."""
+    inputs: Mapping[str, Any]
+
+    def links(self) -> Iterator[tuple[str, Link]]:
+        """Yield the inputs that are fed by other nodes."""
+        for name, value in self.inputs.items():
+            if is_link(value):
+                yield name, Link(value[0], int(value[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A whole graph, by node id. Ids are opaque: those of subgraph nodes look like "54:73"."""
+
+    nodes: Mapping[str, Node]
+    _raw: JsonGraph = field(repr=False)
+
+    @classmethod
+    def parse(cls, data: bytes | str, source: str) -> Self:
+        """Read an API-format export. `source` is the file's name, for the sentence of the `WorkflowError`."""
+        try:
+            raw = _as_nodes(_decode(data))
+            nodes = {node_id: _node(node_id, entry) for node_id, entry in raw.items()}
+            _require_linked_nodes(nodes)
+        except RefusedValueError as refusal:
+            raise WorkflowError(source, refusal.reason) from refusal
+        return cls(MappingProxyType(nodes), cast("JsonGraph", raw))
+
+    def to_json(self) -> JsonGraph:
+        """Return a copy that the caller may change."""
+        return copy.deepcopy(self._raw)
+
+
+def is_link(value: object) -> TypeGuard[list[Any]]:
+    """Whether an input's value names another node's output: the server's own test."""
+    if not isinstance(value, list):
+        return False
+    items = cast("list[object]", value)
+    return len(items) == 2 and isinstance(items[0], str) and isinstance(items[1], int | float)
+
+
+def _decode(data: bytes | str) -> object:
+    if len(data) > MAX_BYTES:
+        raise RefusedValueError(_("is too large: a workflow may have {limit} MiB.", limit=MAX_BYTES // 2**20))
+    try:
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+    except UnicodeDecodeError as err:
+        raise RefusedValueError(_("is not text in UTF-8. Export the workflow again from ComfyUI.")) from err
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as err:
+        raise RefusedValueError(_too_deep()) from err
+    except json.JSONDecodeError as err:
+        raise RefusedValueError(
+            _("is not JSON (line {line}, column {column}).", line=err.lineno, column=err.colno)
+        ) from err
+    except RefusedValueError:
+        raise
+    except ValueError as err:  # a number of more digits than Python converts
+        raise RefusedValueError(_("holds a number that cannot be read.")) from err
+    _require_plain(value)
+    return cast("object", value)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise RefusedValueError(_("holds {name}, which is not a number that ComfyUI takes.", name=name))
+
+
+def _too_deep() -> Message:
+    return _("is nested too deep to be a workflow.")
+
+
+def _require_plain(value: object) -> None:
+    """Walk without recursion: what is nested too deep here would break every later copy."""
+    stack = [(value, 1)]
+    while stack:
+        item, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise RefusedValueError(_too_deep())
+        if isinstance(item, dict):
+            entries = cast("dict[str, object]", item)
+            stack.extend((part, depth + 1) for pair in entries.items() for part in pair)
+        elif isinstance(item, list):
+            stack.extend((part, depth + 1) for part in cast("list[object]", item))
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise RefusedValueError(_("holds a number that is too large."))
+        elif isinstance(item, str) and not _is_unicode(item):
+            raise RefusedValueError(_("holds text that is not valid Unicode."))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _as_nodes(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RefusedValueError(_("is not a workflow: it must hold one JSON object. {advice}", advice=_export_advice()))
+    entries = cast("dict[str, Any]", value)
+    if _is_ui_format(entries) or any(_is_ui_format(part) for part in entries.values()):
+        raise RefusedValueError(
+            _("is in ComfyUI's own format, which only its editor can read. {advice}", advice=_export_advice())
+        )
+    if not entries:
+        raise RefusedValueError(_("holds no nodes. {advice}", advice=_export_advice()))
+    if isinstance(entries.get("prompt"), dict) and "class_type" not in entries["prompt"]:
+        raise RefusedValueError(_("is a whole request. Keep only the object that stands under “prompt”."))
+    return entries
+
+
+def _is_ui_format(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    entries = cast("dict[str, object]", value)
+    return isinstance(entries.get("nodes"), list) and not entries.keys().isdisjoint(
+        ("links", "version", "last_node_id", "revision", "definitions")
+    )
+
+
+def _export_advice() -> Message:
+    return _(
+        "In ComfyUI use the menu Workflow → Export (API);"
+        " in older versions switch on “Dev mode options” in the settings, then use “Save (API Format)”."
+    )
+
+
+def _node(node_id: str, entry: object) -> Node:
+    if not isinstance(entry, dict):
+        raise RefusedValueError(
+            _("node “{node}” is not an object. {advice}", node=shown(node_id), advice=_export_advice())
+        )
+    parts = cast("dict[str, Any]", entry)
+    class_type = parts.get("class_type")
+    if not isinstance(class_type, str) or not class_type:
+        raise RefusedValueError(
+            _("node “{node}” has no class_type. {advice}", node=shown(node_id), advice=_export_advice())
+        )
+    inputs = parts.get("inputs")
+    if not isinstance(inputs, dict):
+        raise RefusedValueError(
+            _("node “{node}” ({class_type}) has no inputs object.", node=shown(node_id), class_type=shown(class_type))
+        )
+    return Node(node_id, class_type, _title(parts, class_type), MappingProxyType(cast("dict[str, Any]", inputs)))
+
+
+def _title(parts: Mapping[str, Any], class_type: str) -> str:
+    meta = parts.get("_meta")
+    title = cast("dict[str, object]", meta).get("title") if isinstance(meta, dict) else None
+    return title.strip() if isinstance(title, str) and title.strip() else class_type
+
+
+def _require_linked_nodes(nodes: Mapping[str, Node]) -> None:
+    for node in nodes.values():
+        for name, link in node.links():
+            if link.node_id not in nodes:
+                raise RefusedValueError(
+                    _(
+                        "“{input}” of node “{node}” (#{id}) comes from node #{other}, which is not in the file.",
+                        input=shown(name),
+                        node=shown(node.title),
+                        id=shown(node.id),
+                        other=shown(link.node_id),
+                    )
+                )

@@ -1,0 +1,41 @@
+"""What an option may be at this time: the author's limits, narrowed by what the connected servers take.
+
+Knows definitions and workflows, no values.
+"""
+
+from collections.abc import Iterator
+
+from bot.workflow.definitions import Definitions, InputDefinition
+from bot.workflow.options import Option
+from bot.workflow.values import Allowed
+from bot.workflow.workflow import Workflow
+
+_NUMBERS = frozenset({"integer", "number", "seed"})
+
+
+def allowed(workflow: Workflow, name: str, definitions: Definitions) -> Allowed:
+    """Return the limits of one option; with empty definitions (no server known), the author's own."""
+    option = workflow.manifest.options[name]
+    own = option.own_limits()
+    if not definitions.nodes:
+        return own
+    known = tuple(input_definitions(workflow, name, definitions)) if option.kind in _NUMBERS else ()
+    lows = [low for low in (own.minimum, *(each.minimum for each in known)) if low is not None]
+    highs = [high for high in (own.maximum, *(each.maximum for each in known)) if high is not None]
+    return Allowed(max(lows, default=None), min(highs, default=None), live_choices(option, definitions))
+
+
+def live_choices(option: Option, definitions: Definitions) -> tuple[str, ...] | None:
+    """Return what the servers offer for an option with `from`; None for other options, and while no server is known."""
+    if option.source is None or not definitions.nodes:
+        return None
+    return definitions.choices(option.source)
+
+
+def input_definitions(workflow: Workflow, name: str, definitions: Definitions) -> Iterator[InputDefinition]:
+    """Yield what the servers say about the inputs that an option fills, as far as they know them."""
+    for target in workflow.bindings[name]:
+        class_type = workflow.graph.nodes[target.node_id].class_type
+        definition = definitions.input(class_type, target.input_name)
+        if definition is not None:
+            yield definition

@@ -1,0 +1,67 @@
+"""How foreign text enters our sentences: cut short, on one line, pinging nobody, telling no path.
+
+Titles and keys come from authors, values from members, details from servers: all of it is hostile until it went
+through here. Knows nothing of workflows.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+
+from bot.i18n import Message, _
+
+SHOWN_LENGTH = 60
+DETAIL_LENGTH = 200
+MAX_DETAIL = 4000
+"""What is looked at, before it is cut."""
+
+LISTED = 12
+"""How many names a list may hold before the rest is only counted."""
+
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+def shown(value: object, limit: int = SHOWN_LENGTH) -> str:
+    """Return a foreign value as one short line that mentions nobody."""
+    line = _BLANKS.sub(" ", _SURROGATES.sub("�", str(value))).strip()
+    if len(line) > limit:
+        line = line[: limit - 1] + "…"
+    return line.replace("@", "@\u200b").replace("<#", "<\u200b#")
+
+
+def cleaned(detail: str) -> str:
+    """Return what a server said as one short line, without paths, addresses, mentions or a traceback."""
+    rows = [row.strip() for row in detail.splitlines() if row.strip()]
+    if not rows:
+        return ""
+    row = rows[-1] if rows[0].startswith("Traceback") else rows[0]
+    words = ("…" if _is_path(word) else word for word in row[:MAX_DETAIL].split())
+    return shown(" ".join(words), DETAIL_LENGTH)
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word may be (a piece of) a path or an address: too many is better than one too few."""
+    return ("/" in word or "\\" in word) and any(char.isalpha() for char in word)
+
+
+def listed(names: Iterable[object], limit: int = LISTED) -> Message:
+    """Join names with commas; beyond `limit` only their number is told."""
+    every = [shown(name) for name in names]
+    text = ", ".join(every[:limit])
+    if len(every) <= limit:
+        return Message("{text}", {"text": text})
+    return _("{names} and {more} more", names=text, more=len(every) - limit)
+
+
+def nearest(wanted: str, known: Iterable[str]) -> str | None:
+    """Return the known name that was probably meant."""
+    by_folded = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(wanted.casefold()[:100], by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def lines(messages: Sequence[Message]) -> Message:
+    """Put messages under each other, each to be translated on its own."""
+    names = [f"line{number}" for number in range(len(messages))]
+    return Message("\n".join(f"{{{name}}}" for name in names), dict(zip(names, messages, strict=True)))

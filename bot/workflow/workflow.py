@@ -1,0 +1,161 @@
+"""The workflow: a graph and a manifest that fit each other, every option bound to its inputs.
+
+Knows no files and no servers; `bot.workflow.catalog` reads the one, `bot.workflow.prepare` asks about the other.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Self
+
+from bot.i18n import Message, _
+from bot.workflow.binding import resolve, resolve_node
+from bot.workflow.errors import RefusedValueError, WorkflowError
+from bot.workflow.fileinputs import file_input_behind, is_media_input
+from bot.workflow.graph import Graph
+from bot.workflow.manifest import Manifest
+from bot.workflow.options import ImageOption, Option, TextOption
+from bot.workflow.spec import Target
+from bot.workflow.wording import shown
+
+FILLED_LATER = frozenset({"seed", "model", "image"})
+"""Kinds for which saying nothing does not mean what the graph holds: drawn, found on the server, or left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """What a community can run under one name."""
+
+    name: str
+    manifest: Manifest
+    graph: Graph = field(repr=False)
+    bindings: Mapping[str, tuple[Target, ...]]
+    """Option name → the inputs that take its value; empty for masks, which travel inside another picture."""
+    fits: Mapping[str, Target]
+    """Option name of a picture → the input that takes the factor by which it is made smaller."""
+    outputs: tuple[str, ...]
+    """Ids of the nodes whose files are shown; empty: every output node."""
+
+    @classmethod
+    def build(cls, name: str, manifest: Manifest, graph: Graph, source: str) -> Self:
+        """Bind a manifest to its graph. Raises `WorkflowError` with all that does not fit."""
+        reasons: list[Message] = []
+        taken: dict[Target, str] = {}
+        bindings = {
+            option_name: tuple(_bind(graph, option_name, option, taken, reasons))
+            for option_name, option in manifest.options.items()
+        }
+        fits = dict(_fits(graph, manifest, taken, reasons))
+        outputs = tuple(_outputs(graph, manifest, reasons))
+        if reasons:
+            raise WorkflowError(source, *reasons)
+        return cls(name, manifest, graph, MappingProxyType(bindings), MappingProxyType(fits), outputs)
+
+    def own_value(self, option_name: str) -> object:
+        """Return what the graph itself holds where the option's value would go."""
+        targets = self.bindings[option_name]
+        return _own(self.graph, targets[0]) if targets else None
+
+    def unsaid_value(self, option_name: str) -> object:
+        """Return what is used when a member leaves an option alone; None where that is not known beforehand."""
+        option = self.manifest.options[option_name]
+        if option.required or option.default is not None:
+            return option.default
+        return None if option.kind in FILLED_LATER else self.own_value(option_name)
+
+
+def _bind(
+    graph: Graph, name: str, option: Option, taken: dict[Target, str], reasons: list[Message]
+) -> Iterator[Target]:
+    try:
+        _require_public_list(option)
+    except RefusedValueError as refusal:
+        reasons.append(_placed(name, "from", refusal.reason))
+    for address in option.bind:
+        try:
+            target = resolve(graph, address)
+            _require_no_file(graph, option, target)
+            _take(taken, target, name)
+            _require_usable_own(graph, option, target)
+        except RefusedValueError as refusal:
+            reasons.append(_placed(name, "bind", refusal.reason))
+        else:
+            yield target
+
+
+def _own(graph: Graph, target: Target) -> object:
+    return graph.nodes[target.node_id].inputs[target.input_name]
+
+
+def _require_usable_own(graph: Graph, option: Option, target: Target) -> None:
+    """Where a manifest names no default the graph's own value counts as one, so it must pass the same limits."""
+    if option.required or option.default is not None or option.kind in FILLED_LATER:
+        return
+    try:
+        option.read(_own(graph, target), option.own_limits())
+    except RefusedValueError as refusal:
+        raise RefusedValueError(
+            _("the graph's own value, which is used when there is no default, {reason}", reason=refusal.reason)
+        ) from refusal
+
+
+def _fits(
+    graph: Graph, manifest: Manifest, taken: dict[Target, str], reasons: list[Message]
+) -> Iterator[tuple[str, Target]]:
+    for name, option in manifest.options.items():
+        if not isinstance(option, ImageOption) or option.fit is None:
+            continue
+        try:
+            target = resolve(graph, option.fit)
+            _take(taken, target, name)
+        except RefusedValueError as refusal:
+            reasons.append(_placed(name, "fit", refusal.reason))
+        else:
+            yield name, target
+
+
+def _outputs(graph: Graph, manifest: Manifest, reasons: list[Message]) -> Iterator[str]:
+    for selector in manifest.outputs:
+        try:
+            yield resolve_node(graph, selector)
+        except RefusedValueError as refusal:
+            reasons.append(_("outputs: {reason}", reason=refusal.reason))
+
+
+def _placed(name: str, key: str, reason: Message) -> Message:
+    return Message("[options.{name}] {key}: {reason}", {"name": name, "key": key, "reason": reason})
+
+
+def _take(taken: dict[Target, str], target: Target, name: str) -> None:
+    owner = taken.setdefault(target, name)
+    if owner != name:
+        raise RefusedValueError(
+            _("“{input}” is filled by the option “{option}” already.", input=shown(target.input_name), option=owner)
+        )
+
+
+def _require_public_list(option: Option) -> None:
+    class_type, _dot, input_name = (option.source or "").rpartition(".")
+    if class_type and is_media_input(class_type, input_name):
+        raise RefusedValueError(
+            _("this list would show the files that others uploaded. Use an option of kind “image”.")
+        )
+
+
+def _require_no_file(graph: Graph, option: Option, target: Target) -> None:
+    """What members type must not name files; fixed lists are the author's own words, pictures get generated names."""
+    is_text = isinstance(option, TextOption)
+    if not is_text and option.source is None:
+        return
+    behind = file_input_behind(graph, target, models=is_text)
+    if behind is None:
+        return
+    node = graph.nodes[behind.node_id]
+    raise RefusedValueError(
+        _(
+            "“{input}” of “{node}” takes the name of a file, which members may not write themselves."
+            " Use an option of kind “image” for pictures, “model” for models, or “choice” with a fixed list.",
+            input=shown(behind.input_name),
+            node=shown(node.title),
+        )
+    )

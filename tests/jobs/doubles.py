@@ -1,0 +1,141 @@
+"""In-memory ends for the two ports of `bot.jobs`: a server that does as told, and a message board."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from bot.i18n import Message
+from bot.jobs.job import Job, Place, Requester
+from bot.jobs.updates import JobUpdate
+from bot.workflow.execution import (
+    Accepted,
+    InputFile,
+    JsonGraph,
+    OutputFile,
+    OutputRef,
+    RunEnded,
+    RunEvent,
+    RunResult,
+    ServerOfflineError,
+    Whereabouts,
+)
+from bot.workflow.spec import RunSpec
+
+REF = OutputRef(node_id="9", filename="out_00001_.png", subfolder="", folder="output")
+
+
+@dataclass
+class ScriptedBackend:
+    """Plays `script` for each prompt (one list of events per submission) and remembers what was asked of it."""
+
+    name: str = "gpu1"
+    script: list[list[RunEvent]] = field(default_factory=lambda: [[RunEnded()]])
+    result_of: RunResult = field(default_factory=lambda: RunResult(outputs=(REF,)))
+    accepted: Accepted = field(default_factory=Accepted)
+    where: Whereabouts = Whereabouts.UNKNOWN
+    up: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """Runs end only while this is set."""
+    submit_errors: list[Exception] = field(default_factory=list)
+    submitted: list[tuple[str, JsonGraph]] = field(default_factory=list)
+    uploads: list[InputFile] = field(default_factory=list)
+    running: int = 0
+    most_running: int = 0
+
+    def __post_init__(self) -> None:
+        self.up.set()
+        self.gate.set()
+
+    @property
+    def online(self) -> bool:
+        return self.up.is_set()
+
+    async def wait_online(self) -> None:
+        await self.up.wait()
+
+    @asynccontextmanager
+    async def watch(self, prompt_id: str) -> AsyncIterator[AsyncIterator[RunEvent]]:
+        yield self._events()
+
+    async def _events(self) -> AsyncIterator[RunEvent]:
+        events = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        self.running += 1
+        self.most_running = max(self.running, self.most_running)
+        try:
+            for event in events:
+                await self.gate.wait()
+                yield event
+        finally:
+            self.running -= 1
+
+    async def upload(self, file: InputFile) -> str:
+        self.uploads.append(file)
+        return f"stored_{file.name}"
+
+    async def submit(self, prompt_id: str, graph: JsonGraph) -> Accepted:
+        if self.submit_errors:
+            raise self.submit_errors.pop(0)
+        self.submitted.append((prompt_id, graph))
+        return self.accepted
+
+    async def locate(self, prompt_id: str) -> Whereabouts:
+        return self.where
+
+    async def result(self, prompt_id: str) -> RunResult:
+        return self.result_of
+
+    async def fetch(self, ref: OutputRef) -> OutputFile:
+        if not self.online:
+            raise ServerOfflineError(self.name)
+        return OutputFile(ref, b"picture")
+
+
+@dataclass
+class Board:
+    """Remembers what every job's message showed."""
+
+    updates: list[tuple[str, JobUpdate]] = field(default_factory=list)
+    delivered: dict[str, tuple[Sequence[OutputFile], str]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    works: bool = True
+
+    def update(self, job: Job, update: JobUpdate) -> None:
+        self.updates.append((job.id, update))
+
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> bool:
+        assert job.id not in self.delivered, "delivered twice"
+        self.delivered[job.id] = (outputs, str(note or ""))
+        return self.works
+
+    async def fail(self, job: Job, reason: Message) -> bool:
+        assert job.id not in self.failed, "failed twice"
+        self.failed[job.id] = str(reason)
+        return self.works
+
+
+def spec(**changes: object) -> RunSpec:
+    """A run of two nodes."""
+    graph: JsonGraph = {
+        "3": {"class_type": "KSampler", "inputs": {"steps": 20, "seed": 1}, "_meta": {"title": "Sampler"}},
+        "9": {"class_type": "SaveImage", "inputs": {"images": ["3", 0]}, "_meta": {"title": "Save"}},
+    }
+    return RunSpec(**({"workflow": "imagine", "title": "Imagine", "graph": graph} | changes))  # type: ignore[arg-type]
+
+
+def place(interaction_id: int = 1) -> Place:
+    """Where a message is."""
+    return Place(
+        interaction_id=interaction_id,
+        application_id=1,
+        token="token",
+        token_expires=1_800_000_900.0,
+        channel_id=2,
+        message_id=3,
+        guild_id=4,
+    )
+
+
+def requester(user_id: int = 7) -> Requester:
+    """Somebody who asks."""
+    return Requester(user_id=user_id, name="Ann")

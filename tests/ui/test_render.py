@@ -1,0 +1,78 @@
+"""Pages: what people read, safe whatever a member wrote."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.i18n import _
+from bot.jobs.job import Job
+from bot.jobs.updates import Fetching, Running, Waiting
+from bot.ui.i18n import Languages
+from bot.ui.layout import layout
+from bot.ui.page import Page, Tone
+from bot.ui.render import Renderer
+from bot.workflow.execution import InputFile
+from bot.workflow.spec import Target, Upload
+from tests.jobs.doubles import place, requester, spec
+
+RENDER = Renderer(Languages())
+
+
+def job(**values: object) -> Job:
+    return Job(
+        id="0123456789", spec=spec(values=values), requester=requester(), place=place(), created=0.0, started=10.0, finished=22.4
+    )
+
+
+def size(page: Page) -> int:
+    return layout(page).content_length()
+
+
+@pytest.mark.parametrize(
+    ("update", "words"),
+    [
+        (Waiting(1, 1), "in a moment"),
+        (Waiting(3, 7), "number 3 of 7"),
+        (Waiting(1, 1, offline=True), "offline"),
+        (Running(elapsed=0.0), "Starting"),
+        (Running(elapsed=12.3, fraction=0.42, node="KSampler", step=8, steps=20), "42 % · step 8 of 20 · 12 s"),
+        (Running(elapsed=3.0, fraction=0.9, node="VAE Decode"), "VAE Decode"),
+        (Running(elapsed=3.0, fraction=0.1, resubmitted=True), "began anew"),
+        (Fetching(), "Fetching"),
+    ],
+)
+def test_what_those_who_wait_read(update: Waiting | Running | Fetching, words: str) -> None:
+    assert words in RENDER.update(job(prompt="a fox"), update).status
+
+
+def test_the_result_shows_prompt_seed_and_settings_but_no_file_names() -> None:
+    picture = InputFile("cc_abc.png", b"", 1, 1)
+    done = job(prompt="a fox", image=picture.name, seed=2**64 - 1, steps=20, negative="")
+    done = replace(done, spec=replace(done.spec, uploads=(Upload(picture, (Target("3", "image"),)),)))
+    page = RENDER.result(done, ["one.png", "two.png"], None)
+    assert page.quote == "a fox"
+    assert page.details == "seed 18446744073709551615 · steps 20 · 12 s"
+    assert [picture.filename for picture in page.pictures] == ["one.png", "two.png"]
+    assert page.pictures[0].description == "a fox"
+    assert page.tone is Tone.DONE
+
+
+def test_a_prompt_cannot_format_the_message() -> None:
+    page = RENDER.update(job(prompt="**bold** `code`\n# title\n> quote <@1> https://x.test/a_b_c"), Waiting(1, 1))
+    assert "\n" not in page.quote
+    assert "\\*\\*bold" in page.quote
+    assert "\\`code" in page.quote
+
+
+@pytest.mark.parametrize("text", ["x" * 6000, "*" * 6000, "🦊" * 6000, "\n" * 6000, " "])
+def test_every_page_fits_discord(text: str) -> None:
+    entry = job(prompt=text, negative=text, style=text, **{f"option{number}": text for number in range(20)})
+    pages = [
+        RENDER.update(entry, Running(elapsed=1.0, fraction=0.5, node=text)),
+        RENDER.result(entry, [f"{number}.png" for number in range(10)], _("{text}", text=text)),
+        RENDER.failure(entry, _("{text}", text=text)),
+        RENDER.refusal("title", _("{text}", text=text), "en-US"),
+    ]
+    for page in pages:
+        assert size(page) <= 4000
+        assert all(len(picture.description) <= 1024 for picture in page.pictures)

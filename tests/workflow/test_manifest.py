@@ -1,0 +1,237 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pydantic import ValidationError
+
+from bot.errors import InputError
+from bot.workflow.complaints import complaints as sentences
+from bot.workflow.errors import WorkflowError
+from bot.workflow.manifest import RESERVED_NAMES, Manifest, require_command_name, require_name
+from bot.workflow.options import KINDS, ChoiceOption, ImageOption, IntegerOption, TextOption
+from bot.workflow.values import Choice
+from tests.workflow.stock import manifest, option, picture
+
+
+def complaints(text: str | bytes) -> list[str]:
+    with pytest.raises(WorkflowError) as caught:
+        Manifest.parse(text.encode() if isinstance(text, str) else text, "imagine.toml")
+    assert all(line.startswith("imagine.toml: ") for line in str(caught.value.user_message).splitlines())
+    return [str(reason) for reason in caught.value.reasons]
+
+
+HEAD = 'schema = 1\ntitle = "T"\ndescription = "D"\n'
+
+
+def test_attributes_are_the_same_on_every_kind() -> None:
+    read = manifest(
+        option("text", "a.b", name="one")
+        + option("integer", "a.b", "min = 1\nmax = 9\ndefault = 3", name="two")
+        + option("number", "a.b", name="three")
+        + option("boolean", "a.b", name="four")
+        + option("seed", "a.b", "default = 18446744073709551615", name="five")
+        + option("choice", "a.b", 'choices = { "Big one" = 9, Small = "s" }', name="six")
+        + option("model", "a.b", 'from = "Loader.name"', name="seven")
+        + option("image", "a.b", name="eight")
+    )
+    for each in read.options.values():
+        assert each.kind in KINDS
+        assert each.description == "Something"
+        assert each.required is False
+        uniform = (each.default, each.minimum, each.maximum, each.choices, each.source, each.max_length)
+        assert len(uniform) == 6
+    assert (read.options["two"].minimum, read.options["two"].maximum, read.options["two"].default) == (1, 9, 3)
+    assert read.options["five"].default == 2**64 - 1
+    assert read.options["six"].choices == (Choice("Big one", 9), Choice("Small", "s"))
+    assert read.options["seven"].source == "Loader.name"
+    assert read.options["one"].max_length == 2000
+
+
+def test_required_options_come_first_else_the_order_of_the_file() -> None:
+    read = manifest(
+        option("text", "a.b", name="a")
+        + option("text", "a.b", "required = true", name="b")
+        + option("text", "a.b", name="c")
+        + option("text", "a.b", "required = true", name="d")
+    )
+    assert [name for name, _option in read.ordered_options()] == ["b", "d", "a", "c"]
+    assert list(read.options) == ["a", "b", "c", "d"]
+
+
+def test_bind_is_one_text_or_a_list() -> None:
+    read = manifest('[options.x]\nkind = "text"\ndescription = "D"\nbind = ["a.b", "c.d"]\n')
+    assert read.options["x"].bind == ("a.b", "c.d")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("", "schema: is missing"),
+        (HEAD + "colour = 1", "colour: unknown key"),
+        (HEAD + 'grahp = "x.json"', "Did you mean “graph”"),
+        ("schema = 2\n" + HEAD[11:], "schema: must be 1"),
+        (HEAD.replace('"D"', '"' + "d" * 101 + '"'), "description: may have 100 characters"),
+        (HEAD.replace('"D"', '""'), "description: must not be empty"),
+        (HEAD + 'graph = "../x.json"', "graph: must be the name of a .json file"),
+        (HEAD + 'graph = "/x.json"', "graph: "),
+        (HEAD + 'graph = "a\\\\b.json"', "graph: "),
+        (HEAD + 'graph = "x.toml"', "graph: "),
+        (HEAD + "options = 5", "options: must be a table"),
+        (HEAD + "[options]\nx = 5", "[options.x]"),
+        (HEAD + "[options.x]", "[options.x]: kind is missing"),
+        (HEAD + option("txt", "a.b"), "[options.it]: “txt” is not known. Did you mean “text”"),
+        (HEAD + option("zzz", "a.b"), "use one of text, integer"),
+        (HEAD + option("text", None), "[options.it] bind: is missing"),
+        (HEAD + option("text", "a.b", "max_lenght = 5"), "[options.it] max_lenght: “max_lenght” is not known. Did you"),
+        (HEAD + option("text", "a.b", "max_length = 6001"), "max_length: must be 6000 or less"),
+        (HEAD + option("text", "a.b", "default = 5"), "default: must be text"),
+        (HEAD + option("text", "a.b", 'max_length = 2\ndefault = "abc"'), "default: may have 2 characters"),
+        (HEAD + option("integer", "a.b", "min = 1.5"), "[options.it] min: must be a whole number"),
+        (HEAD + option("integer", "a.b", 'min = "1"'), "[options.it] min: must be a whole number"),
+        (HEAD + option("integer", "a.b", "min = 5\nmax = 1"), "min: must not be greater than max"),
+        (HEAD + option("integer", "a.b", "max = 5\ndefault = 6"), "default: must be 5 or less, and 6 is more"),
+        (HEAD + option("integer", "a.b", "step = 8\ndefault = 12"), "try 8 or 16"),
+        (HEAD + option("integer", "a.b", "step = 0"), "step: must be 1 or more"),
+        (HEAD + option("number", "a.b", "max = nan"), "max: "),
+        (HEAD + option("number", "a.b", "max = inf"), "max: "),
+        (HEAD + option("boolean", "a.b", 'default = "yes"'), "default: must be true or false"),
+        (HEAD + option("seed", "a.b", "default = -1"), "18446744073709551615"),
+        (HEAD + option("seed", "a.b", "default = 1.5"), "default: must be text or a number"),
+        (HEAD + option("choice", "a.b"), "give either choices"),
+        (HEAD + option("choice", "a.b", 'choices = ["a"]\nfrom = "A.b"'), "give either choices"),
+        (HEAD + option("choice", "a.b", 'choices = ["a", "a"]'), "only once"),
+        (HEAD + option("choice", "a.b", 'choices = ["a", ""]'), "needs a label"),
+        (HEAD + option("choice", "a.b", "choices = [[1]]"), "each choice must be"),
+        (HEAD + option("choice", "a.b", "choices = 5"), "must be a list of values"),
+        (HEAD + option("choice", "a.b", f"choices = {list(range(26))}"), "Discord shows 25"),
+        (HEAD + option("choice", "a.b", 'choices = ["a"]\ndefault = "b"'), "default: “b” is not in the list"),
+        (HEAD + option("choice", "a.b", 'from = "KSampler"'), "from: must look like “Class.input”"),
+        (HEAD + option("model", "a.b"), "from: is missing"),
+        (HEAD + option("image", None), "give bind, or mask_of"),
+        (HEAD + option("image", "a.b", 'mask_of = "x"'), "give bind, or mask_of"),
+        (HEAD + option("image", "a.b", 'fit = "a.c"'), "belong together"),
+        (HEAD + option("image", None, 'mask_of = "it"'), "there is no picture “it”"),
+        (HEAD + option("image", None, 'mask_of = "zz"'), "there is no picture “zz”"),
+        (HEAD + option("text", "a.b", name='"Big"'), "“Big” must be in lower case"),
+        (HEAD + option("text", "a.b", name='"a b"'), "letters, digits, - or _"),
+        (HEAD + option("text", "a.b", name=f'"{"x" * 33}"'), "1 to 32"),
+        (HEAD + "".join(option("text", "a.b", name=f"o{n}") for n in range(26)), "Discord takes 25"),
+        ("a = ", "is not valid TOML"),
+        (b"\xff\xfea", "UTF-8"),
+        ("\x00", "is not valid TOML"),
+        ("a = " + "[" * 2000, "cannot be read"),
+        ("a = " + "9" * 5000, "cannot be read"),
+        (b"#" * 70000, "too large"),
+    ],
+)
+def test_mistakes_are_named_with_their_place(text: str | bytes, hint: str) -> None:
+    assert any(hint in line for line in complaints(text)), complaints(text)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    found = complaints(HEAD.replace("title", "titel") + option("text", "a.b", "requird = true\nmax_length = 0"))
+    assert [line.split(":")[0] for line in found] == [
+        "title",
+        "[options.it] max_length",
+        "[options.it] requird",
+        "titel",
+    ]
+
+
+def test_a_command_longer_than_discord_takes_is_refused() -> None:
+    labels = json.dumps([f"{n:02}" + "x" * 90 for n in range(25)])
+    long = "".join(option("choice", "a.b", f"choices = {labels}", name=f"o{n}") for n in range(2))
+    assert "8000 characters" in complaints(HEAD + long)[0]
+
+
+def test_a_picture_has_one_mask() -> None:
+    masked = option("image", "a.b", name="image") + option("image", None, 'mask_of = "image"', name="mask")
+    read = manifest(masked)
+    assert read.mask_for("image") == "mask"
+    assert read.mask_for("mask") is None
+    assert "has a mask already" in complaints(HEAD + masked + option("image", None, 'mask_of = "image"', name="m2"))[0]
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
+def test_the_bots_own_commands_are_taken(name: str) -> None:
+    with pytest.raises(ValueError, match="command of the bot"):
+        require_command_name(name)
+
+
+@given(st.text(max_size=40))
+def test_names_pass_only_as_discord_takes_them(name: str) -> None:
+    try:
+        require_name(name)
+    except ValueError as refusal:
+        assert str(refusal)  # noqa: PT017 -- the other outcome is as good
+    else:
+        assert 1 <= len(name) <= 32
+        assert name == name.lower()
+        assert not any(char.isspace() or char in "/.\\:@#<>`" for char in name)
+
+
+def test_parse_names_the_option() -> None:
+    steps = IntegerOption.model_validate({"kind": "integer", "description": "D", "max": 9, "bind": "a.b"})
+    assert steps.parse("steps", "7") == 7
+    with pytest.raises(InputError, match="^steps: must be 9 or less"):
+        steps.parse("steps", 10)
+
+
+def test_required_text_must_say_something() -> None:
+    prompt = TextOption.model_validate({"kind": "text", "description": "D", "required": True, "bind": "a.b"})
+    with pytest.raises(InputError, match="must not be empty"):
+        prompt.parse("prompt", "  ")
+
+
+def test_a_live_choice_takes_a_default_that_only_a_server_can_judge() -> None:
+    data = {"kind": "choice", "description": "D", "from": "KSampler.sampler_name", "default": "euler", "bind": "a.b"}
+    assert ChoiceOption.model_validate(data).parse("sampler", "dpmpp_2m") == "dpmpp_2m"
+
+
+@pytest.mark.parametrize(("size", "factor"), [((64, 64), 1.0), ((1024, 1024), 1.0), ((2048, 2048), 0.5)])
+def test_pictures_are_made_smaller_never_larger(size: tuple[int, int], factor: float) -> None:
+    data = {"kind": "image", "description": "D", "bind": "a.b", "fit": "a.c", "max_megapixels": 1}
+    assert ImageOption.model_validate(data).fit_factor(picture(*size)) == factor
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(sorted(KINDS)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+OPTION_KEYS = ["description", "required", "bind", "default", "min", "max", "step", "from", "choices", "max_length"]
+OPTION = st.fixed_dictionaries(
+    {}, optional={"kind": st.sampled_from(sorted(KINDS)) | VALUES} | {key: VALUES for key in OPTION_KEYS}
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "schema": st.just(1) | VALUES,
+            "title": VALUES,
+            "description": VALUES,
+            "graph": VALUES,
+            "outputs": VALUES,
+            "options": st.dictionaries(st.text(max_size=6), OPTION | VALUES, max_size=3) | VALUES,
+            "other": VALUES,
+        },
+    )
+)
+def test_any_table_is_a_manifest_or_sentences(data: dict[str, Any]) -> None:
+    try:
+        Manifest.model_validate(data)
+    except ValidationError as error:
+        assert all(str(sentence) for sentence in sentences(error, Manifest))  # noqa: PT017
+
+
+@given(st.binary(max_size=100) | st.text(max_size=100).map(str.encode))
+def test_any_file_is_a_manifest_or_sentences(data: bytes) -> None:
+    try:
+        Manifest.parse(data, "imagine.toml")
+    except WorkflowError as error:
+        assert str(error.user_message)  # noqa: PT017
