@@ -81,7 +81,7 @@ async def _until_stopped(settings: Settings) -> None:
 
 def _demo(arguments: argparse.Namespace) -> int:
     try:
-        from bot.sandbox.demo import run_demo
+        from bot.sandbox.demo.run import run_demo
     except ModuleNotFoundError as error:
         raise StartupError(
             _("The demo needs a few packages more: pip install 'comfycord[demo]' ({name} is missing).", name=error.name)

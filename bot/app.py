@@ -24,7 +24,7 @@ from bot.jobs.store import JobStore, MemoryStore
 from bot.policy.limits import Limits
 from bot.settings import Settings
 from bot.ui.attachments import Attachments
-from bot.ui.client import ComfycordBot, use_api
+from bot.ui.client import ComfycordBot
 from bot.ui.i18n import Languages
 from bot.ui.messages import JobMessages
 from bot.ui.render import Renderer
@@ -53,11 +53,11 @@ class App:
     ) -> None:
         """Build it, with a running event loop. Without `keep_alive`, connections to ComfyUI are not used twice."""
         clock, random = clock or SystemClock(), random or SystemRandom()
-        if settings.discord_api_url:
-            use_api(settings.discord_api_url)
         self._ending = AsyncExitStack()
         languages = Languages()
-        self.bot = ComfycordBot(languages=languages, on_setup=self._start, on_close=self._ending.aclose)
+        self.bot = ComfycordBot(
+            languages=languages, on_setup=self._start, on_close=self._ending.aclose, api_url=settings.discord_api_url
+        )
         session = new_session(keep_alive=keep_alive)
         self.fleet = Fleet(
             [

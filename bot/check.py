@@ -21,11 +21,10 @@ ONLINE_TIMEOUT = 15.0
 
 async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> list[str]:
     """Return one line for each problem in `files`, or in all workflows when none is named."""
-    catalogs = await asyncio.to_thread(_load, settings, files)
-    stems = {file.stem for file in files}
-    lines = [line for catalog in catalogs for line in _offline(catalog, stems)]
+    folders = await asyncio.to_thread(_load, settings, files)
+    lines = [line for catalog, names in folders for line in _offline(catalog, names)]
     if online:
-        chosen = [flow for catalog in catalogs for name, flow in catalog.workflows.items() if _wanted(name, stems)]
+        chosen = [flow for catalog, names in folders for flow in catalog.workflows.values() if _wanted(flow.name, names)]
         async with new_session() as session:
             for number, url in enumerate(settings.comfyui_urls, start=1):
                 server = ComfyServer(
@@ -35,23 +34,27 @@ async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> l
     return lines
 
 
-def _load(settings: Settings, files: Sequence[Path]) -> list[Catalog]:
+def _load(settings: Settings, files: Sequence[Path]) -> list[tuple[Catalog, set[str]]]:
+    """Return the catalogues to look at, each with the names that were asked for; none means all."""
     if not files:
-        return [load_catalog(settings.workflows_dir)]
-    return [Catalog.load(folder) for folder in dict.fromkeys(file.parent for file in files)]
+        return [(load_catalog(settings.workflows_dir), set())]
+    names: dict[Path, set[str]] = {}
+    for file in files:
+        names.setdefault(file.parent, set()).add(file.stem)
+    return [(Catalog.load(folder), stems) for folder, stems in names.items()]
 
 
-def _wanted(name: str, stems: set[str]) -> bool:
-    return not stems or name in stems
+def _wanted(name: str, names: set[str]) -> bool:
+    return not names or name in names
 
 
-def _offline(catalog: Catalog, stems: set[str]) -> Iterator[str]:
+def _offline(catalog: Catalog, names: set[str]) -> Iterator[str]:
     for problem in catalog.problems:
-        if _wanted(Path(problem.file).stem, stems):
+        if _wanted(Path(problem.file).stem, names):
             yield str(problem)
     known = set(catalog.workflows) | {Path(problem.file).stem for problem in catalog.problems}
-    for stem in sorted(stems - known):
-        yield str(_("{name}: there is no such workflow.", name=stem))
+    for name in sorted(names - known):
+        yield str(_("{name}: there is no such workflow.", name=name))
 
 
 async def _online(server: ComfyServer, workflows: Sequence[Workflow]) -> list[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+import aiohttp
 import discord
 
 from bot.app import App, load_catalog
@@ -40,7 +41,7 @@ async def _connect(app: App, token: str) -> None:
         await app.bot.start(token)
     except discord.LoginFailure as error:
         raise StartupError(_("Discord does not accept DISCORD_TOKEN. Copy it again from the Bot page.")) from error
-    except (OSError, discord.HTTPException, discord.GatewayNotFound) as error:
+    except (OSError, aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound) as error:
         log.debug("Discord cannot be reached", exc_info=error)
         raise StartupError(
             _("Discord cannot be reached. Check the network and DISCORD_API_URL, then start again.")

@@ -46,19 +46,26 @@ TRANSCRIPT_TAIL = 4000
 class Shown:
     """One message as it is now. Every look at it is a fresh one."""
 
-    def __init__(self, channel: Channel, message_id: int) -> None:
+    def __init__(self, channel: Channel, message_id: int, viewer: simcord.MemberActor | None) -> None:
         self.channel = channel
         self.id = message_id
+        self._viewer = viewer
 
     @property
     def exists(self) -> bool:
         """Whether it was not deleted."""
-        return any(message.id == self.id for message in self.channel.history())
+        return self._find() is not None
 
     @property
     def raw(self) -> discord.Message:
         """The message as discord.py sees it."""
-        return next(message for message in self.channel.history() if message.id == self.id)
+        message = self._find()
+        assert message is not None, "this message was deleted, or is for somebody else only"
+        return message
+
+    def _find(self) -> discord.Message | None:
+        # without a viewer, simcord leaves out what single members see
+        return next((message for message in self.channel.history(viewer=self._viewer) if message.id == self.id), None)
 
     @property
     def text(self) -> str:
@@ -89,8 +96,9 @@ class Shown:
 class Reply:
     """What came of an action: the answer and what followed it."""
 
-    def __init__(self, channel: Channel, result: simcord.InteractionResult) -> None:
+    def __init__(self, channel: Channel, member: simcord.MemberActor, result: simcord.InteractionResult) -> None:
         self.channel = channel
+        self._member = member
         self.result = result
 
     @property
@@ -118,7 +126,7 @@ class Reply:
         """The answer. Fails when there is none, or it was deleted."""
         response = self.result.response
         assert response is not None, "the bot has not answered with a message"
-        return Shown(self.channel, response.id)
+        return Shown(self.channel, response.id, self._member)
 
     @property
     def text(self) -> str:
@@ -133,7 +141,7 @@ class Reply:
     @property
     def followups(self) -> list[Shown]:
         """Further messages, oldest first."""
-        return [Shown(self.channel, followup.id) for followup in self.result.followups]
+        return [Shown(self.channel, followup.id, self._member) for followup in self.result.followups]
 
 
 class Member:
@@ -141,45 +149,45 @@ class Member:
 
     def __init__(self, sim: SimulatedDiscord, actor: simcord.MemberActor) -> None:
         self._sim = sim
-        self._actor = actor
+        self.actor = actor
         self.id = actor.id
         self.name = actor.name
 
     async def slash(self, channel: Channel, command: str, /, **options: Any) -> Reply:
         """Run a command ("imagine", "settings show"); an attachment option takes a `File`."""
-        return Reply(channel, await self._sim.acting(self._actor.slash(channel, command, **options)))
+        return Reply(channel, self.actor, await self._sim.acting(self.actor.slash(channel, command, **options)))
 
     async def autocomplete(self, channel: Channel, command: str, option: str, typed: str, /, **given: Any) -> list[str]:
         """Return what is offered while `typed` stands in an option."""
-        choices = await self._sim.acting(self._actor.autocomplete(channel, command, option, typed, **given))
+        choices = await self._sim.acting(self.actor.autocomplete(channel, command, option, typed, **given))
         return [choice["name"] for choice in choices]
 
     async def press(self, message: Shown, label: str | None = None, *, custom_id: str | None = None) -> Reply:
         """Press a button."""
-        action = self._actor.click(message.raw, label=label, custom_id=custom_id)
-        return Reply(message.channel, await self._sim.acting(action))
+        action = self.actor.click(message.raw, label=label, custom_id=custom_id)
+        return Reply(message.channel, self.actor, await self._sim.acting(action))
 
     async def select(self, message: Shown, values: Sequence[Any], *, custom_id: str | None = None) -> Reply:
         """Choose in a menu."""
-        action = self._actor.select(message.raw, values, custom_id=custom_id)
-        return Reply(message.channel, await self._sim.acting(action))
+        action = self.actor.select(message.raw, values, custom_id=custom_id)
+        return Reply(message.channel, self.actor, await self._sim.acting(action))
 
     async def submit(self, opened: Reply, values: dict[str, Any]) -> Reply:
         """Fill in and send the dialog that `opened` shows; a file upload takes a `File`."""
-        return Reply(opened.channel, await self._sim.acting(self._actor.submit_modal(opened.result, values)))
+        return Reply(opened.channel, self.actor, await self._sim.acting(self.actor.submit_modal(opened.result, values)))
 
     async def context_menu(self, channel: Channel, name: str, target: "Shown | Member") -> Reply:
         """Use an entry of the menu of a message or a member."""
-        on = target._actor if isinstance(target, Member) else target.raw
-        return Reply(channel, await self._sim.acting(self._actor.context_menu(channel, name, on)))
+        on = target.actor if isinstance(target, Member) else target.raw
+        return Reply(channel, self.actor, await self._sim.acting(self.actor.context_menu(channel, name, on)))
 
     async def delete(self, message: Shown) -> None:
         """Delete a message, own or (with permission) of others."""
-        await self._sim.acting(self._actor.delete(message.raw))
+        await self._sim.acting(self.actor.delete(message.raw))
 
     def commands(self, channel: Channel) -> tuple[str, ...]:
         """Return the commands that the `/` list offers."""
-        return self._actor.available_commands(channel)
+        return self.actor.available_commands(channel)
 
 
 class Simulation:
@@ -215,9 +223,10 @@ class Simulation:
         """Let somebody join. `locale` is a Discord locale such as "de"."""
         return Member(self._discord, self._discord.member(name, permissions=permissions, locale=locale))
 
-    def messages(self, channel: Channel) -> list[Shown]:
-        """Return all messages, oldest first, those for single members included."""
-        return [Shown(channel, message.id) for message in channel.history()]
+    def messages(self, channel: Channel, viewer: Member | None = None) -> list[Shown]:
+        """Return the messages that `viewer` sees, oldest first; without one, those that everybody sees."""
+        actor = viewer.actor if viewer else None
+        return [Shown(channel, message.id, actor) for message in channel.history(viewer=actor)]
 
     def fail(self, method: str, path: str, *, status: int, code: int = 0, times: int | None = 1) -> None:
         """Let matching REST calls fail ("PATCH", "/webhooks/*"); `times=None`: from now on. Nothing is retried."""

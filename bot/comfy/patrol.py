@@ -26,7 +26,7 @@ class _Expected:
     """An accepted POST that must cause a frame by `deadline`."""
 
     connection: int
-    frames: int
+    news: int
     deadline: float
 
 
@@ -107,10 +107,10 @@ class Patrol:
 
     # ------------------------------------------------------------------ the socket
 
-    def expect_frame(self, connection: int, frames: int) -> None:
-        """Start the watchdog for an accepted POST; `frames` is the socket's count from before it."""
+    def expect_news(self, connection: int, news: int) -> None:
+        """Start the watchdog for an accepted POST; `news` is the socket's count from before it."""
         if self._expected is None and self._socket.connected:
-            self._expected = _Expected(connection, frames, self._clock.monotonic() + self._timing.deaf)
+            self._expected = _Expected(connection, news, self._clock.monotonic() + self._timing.deaf)
 
     async def _check_ears(self) -> None:
         """Give the socket up when a POST caused no frame although the server is awake."""
@@ -124,7 +124,7 @@ class Patrol:
             self._expected = None
 
     def _heard(self, expected: _Expected) -> bool:
-        return self._socket.frames > expected.frames or self._socket.connection != expected.connection
+        return self._socket.news > expected.news or self._socket.connection != expected.connection
 
     async def _give_up_socket(self) -> None:
         """Connect anew, unless that was just done in vain; until a frame of theirs comes, look for all prompts."""

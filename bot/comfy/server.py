@@ -173,12 +173,12 @@ class ComfyServer:
 
         Raises `GraphRejectedError`; after `ServerOfflineError` the server may have it or not: `locate` it.
         """
-        connection, frames = self._socket.connection, self._socket.frames
+        connection, news = self._socket.connection, self._socket.news
         accepted = await self.client.submit(prompt_id, graph, client_id=self._socket.client_id)
         watch = self._watches.get(prompt_id)
         if watch and not watch.known:
             watch.heard(connection, self._clock.monotonic())
-        self._patrol.expect_frame(connection, frames)
+        self._patrol.expect_news(connection, news)
         return accepted
 
     async def locate(self, prompt_id: str) -> Whereabouts:

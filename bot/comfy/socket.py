@@ -27,7 +27,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSM
 
 from bot.clock import Clock
 from bot.comfy.address import Address
-from bot.comfy.events import Event
+from bot.comfy.events import Event, Executing, FeatureFlags, Status
 from bot.comfy.frames import parse_binary, parse_text
 from bot.comfy.parking import Park
 from bot.comfy.timing import Timing
@@ -74,6 +74,8 @@ class Socket:
         """The number of the newest connection, from 1."""
         self.frames = 0
         """Frames received on all connections."""
+        self.news = 0
+        """Those of them that do not just greet a new connection: proof that this one is not deaf."""
         self.skipped = 0
         """Frames of an unknown kind or malformed."""
 
@@ -89,6 +91,8 @@ class Socket:
             heard = self.frames
             await self._stay()
             failures = 0 if self.frames > heard else failures + 1
+            if failures == 1:
+                log.warning("%s: ComfyUI cannot be reached; jobs wait until it is there", self._server)
             await self._park(self._clock.sleep(self._pause(failures)))
 
     async def renew(self) -> None:
@@ -155,11 +159,25 @@ class Socket:
                 case WSMsgType.BINARY:
                     self._receive(parse_binary(message.data))
                 case _:
-                    return message.type is not WSMsgType.ERROR and ws.exception() is None
+                    failure = message.data if message.type is WSMsgType.ERROR else ws.exception()
+                    return failure is None or isinstance(failure, ConnectionError)
 
     def _receive(self, event: Event | None) -> None:
         self.frames += 1
+        if not _is_greeting(event):
+            self.news += 1
         if event is None:
             self.skipped += 1
         else:
             self._on_event(event, self.connection)
+
+
+def _is_greeting(event: Event | None) -> bool:
+    """Whether the frame is sent to each new connection, by its own handler rather than by the publisher."""
+    match event:
+        case Status(sid=sid) if sid:
+            return True
+        case FeatureFlags() | Executing(prompt_id=""):
+            return True
+        case _:
+            return False

@@ -23,6 +23,7 @@ from bot.jobs.store import JobStore
 from bot.jobs.updates import Fetching
 from bot.workflow.execution import (
     Accepted,
+    FailureKind,
     GraphFault,
     GraphRejectedError,
     JsonGraph,
@@ -30,6 +31,7 @@ from bot.workflow.execution import (
     OutputRef,
     RunEnded,
     RunEvent,
+    RunFailure,
     RunResult,
     ServerOfflineError,
     Whereabouts,
@@ -174,7 +176,7 @@ class Runner:
             refs = _chosen(result, job.spec)
             note = _remark(result, refs, faults, job.spec)
             if not refs:
-                await self._fail(job, note or _nothing())
+                await self._fail(job, note or explain_failure(RunFailure(FailureKind.NO_OUTPUTS), job.spec))
                 return True
             self._presenter.update(job, Fetching())
             files = [await self._fetch(ref) for ref in refs]
@@ -261,8 +263,3 @@ def _remark(
             "One output of this workflow was not made.", "{count} outputs of this workflow were not made.", len(missing)
         )
     return None
-
-
-def _nothing() -> Message:
-    """Return what to say when a run ended well and wrote nothing that we show."""
-    return _("ComfyUI finished without a picture. Please tell whoever looks after this workflow.")

@@ -68,5 +68,5 @@ async def _download(attachment: discord.Attachment) -> bytes:
     try:
         async with asyncio.timeout(DOWNLOAD_TIMEOUT):
             return await attachment.read()
-    except (discord.HTTPException, OSError) as error:  # TimeoutError is an OSError
+    except Exception as error:  # discord.py lets the faults of its HTTP library through
         raise InputError(_("Discord did not hand out the file. Please attach it again.")) from error

@@ -9,7 +9,9 @@ from functools import partial
 from typing import cast
 
 import discord
+import yarl
 from discord.ext import commands
+from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.ui.i18n import Languages
@@ -21,15 +23,14 @@ log = logging.getLogger(__name__)
 Hook = Callable[[], Awaitable[None]]
 
 
-def use_api(url: str) -> None:
-    """Speak to another REST API than Discord's own, for this process. `url` holds the version: …/api/v10."""
-    Route.BASE = url.rstrip("/")
-
-
 class ComfycordBot(commands.AutoShardedBot):
     """Comfycord on Discord. `on_setup` runs once after login, `on_close` once before the connection ends."""
 
-    def __init__(self, *, languages: Languages, on_setup: Hook, on_close: Hook) -> None:
+    def __init__(self, *, languages: Languages, on_setup: Hook, on_close: Hook, api_url: str | None = None) -> None:
+        """Use Discord's REST API at `api_url` (with its version) instead of Discord's own, for this whole process."""
+        if api_url:
+            Route.BASE = api_url.rstrip("/")
+        self._follows_gateway = api_url is not None
         # Voice is never used, so nobody needs to hear that its libraries are missing
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -47,7 +48,14 @@ class ComfycordBot(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """Start what lives as long as the connection."""
+        if self._follows_gateway:
+            await self._learn_gateway()
         await self._on_setup()
+
+    async def _learn_gateway(self) -> None:
+        """Ask where the gateway is: for a session that cannot be resumed, discord.py dials a fixed address."""
+        _shards, url, _limits = await self.http.get_bot_gateway()
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
 
     async def on_ready(self) -> None:
         """Say that members can come."""

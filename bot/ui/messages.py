@@ -107,7 +107,9 @@ class JobMessages:
             except MessageClosedError as error:
                 log.warning("job %s: its message cannot be edited any more: %s", job.id, error)
                 return False
-            except (discord.HTTPException, OSError) as error:
+            except TooLargeError:
+                raise
+            except Exception as error:  # discord.py lets the faults of its HTTP library through
                 if pause is None or (isinstance(error, discord.HTTPException) and 400 <= error.status < 500):
                     log.exception("job %s: its last edit failed", job.id)
                     return False

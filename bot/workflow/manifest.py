@@ -5,6 +5,7 @@ Checks the file alone. Whether its binds lead anywhere is `bot.workflow.binding`
 
 import re
 import tomllib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -68,9 +69,16 @@ class Manifest(BaseModel):
     def parse(cls, data: bytes, source: str) -> Self:
         """Read a manifest. Raises `WorkflowError` with all that is wrong; `source` is the file's name."""
         try:
-            return cls.model_validate(_decode(data))
+            table = _decode(data)
         except RefusedValueError as refusal:
             raise WorkflowError(source, refusal.reason) from refusal
+        return cls.read(table, source)
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any], source: str) -> Self:
+        """Do the same for a manifest that is decoded already."""
+        try:
+            return cls.model_validate(table)
         except ValidationError as err:
             raise WorkflowError(source, *complaints(err, cls)) from err
 

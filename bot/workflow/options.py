@@ -55,7 +55,8 @@ def _choice(label: object, value: object) -> Choice:
     return Choice(str(label), value)
 
 
-Bind = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Address = Annotated[str, Field(min_length=1, max_length=300)]
+Bind = Annotated[tuple[Address, ...], BeforeValidator(_as_tuple)]
 ChoiceList = Annotated[tuple[InstanceOf[Choice], ...], BeforeValidator(_as_choices)]
 
 SOURCE_PATTERN = r"^.+\..+$"
@@ -254,7 +255,7 @@ class ImageOption(_Unbounded, _Unlisted, _NoText, OptionBase):
     kind: Literal["image"]
     default: ClassVar[None] = None
     bind: Bind = ()
-    fit: str | None = None
+    fit: Address | None = None
     """The input that takes a factor of at most 1, by which the picture is scaled to `max_megapixels`."""
     max_megapixels: Annotated[float, Field(gt=0, le=64)] | None = None
     """In units of 1024 × 1024 pixels, as ComfyUI counts."""

@@ -1,7 +1,7 @@
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import pytest
@@ -9,20 +9,29 @@ import pytest
 from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
 from bot.comfy.timing import Timing
+from bot.sandbox.comfyui import Generation, ServerState, StandIn
 
 FAST = Timing(
     retry_first=0.05,
     retry_most=0.2,
     tick=0.02,
     poll=0.2,
-    silence=20.0,
     settle=0.2,
+    deaf=1.0,
     second_look=0.1,
     history=(0.05, 0.1, 0.2, 0.4, 0.8),
 )
 """Impatient where that only makes tests short; a test that is about another limit shrinks that one."""
 
-Connect = Callable[..., Any]
+LIVE = "COMFYUI_TEST_URL"
+
+
+class Connect(Protocol):
+    """Makes a started `ComfyServer`."""
+
+    async def __call__(self, url: str, *, timing: Timing = FAST, online: bool = True, **options: Any) -> ComfyServer:
+        """Return it when it is online, or at once."""
+        ...
 
 
 @pytest.fixture
@@ -51,14 +60,19 @@ async def connect(session: aiohttp.ClientSession) -> AsyncIterator[Connect]:
         await server.close()
 
 
-@pytest.fixture(params=["stand-in", pytest.param("live", marks=pytest.mark.live)])
-async def url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """The address of a server that can run graphs: the stand-in, and the real one that COMFYUI_TEST_URL names."""
-    if request.param == "live":
-        if "COMFYUI_TEST_URL" not in os.environ:
-            pytest.skip("COMFYUI_TEST_URL names no ComfyUI")
-        yield os.environ["COMFYUI_TEST_URL"]
-        return
-    from bot.sandbox.comfyui import StandIn, ServerState
+@pytest.fixture
+async def standin() -> AsyncIterator[StandIn]:
+    """A healthy, quick stand-in; a test plays its scenario by changing `state`."""
     async with StandIn(ServerState(seconds_per_step=0.02)) as standin:
-        yield standin.url
+        yield standin
+
+
+@pytest.fixture(params=[Generation.OLD, Generation.NEW, pytest.param("live", marks=pytest.mark.live)])
+async def url(request: pytest.FixtureRequest, standin: StandIn) -> str:
+    """The address of a server that can run graphs: both generations of the stand-in, and a real one if there is one."""
+    if request.param != "live":
+        standin.state.generation = request.param
+        return standin.url
+    if LIVE not in os.environ:
+        pytest.skip(f"{LIVE} names no ComfyUI")
+    return os.environ[LIVE]

@@ -2,11 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from bot.comfy.server import ComfyServer
-from bot.workflow.execution import JsonGraph, RunEvent, RunResult
+from bot.workflow.execution import JsonGraph, RunEvent, RunResult, Whereabouts
 
 T = TypeVar("T", bound=RunEvent)
 
@@ -45,9 +45,15 @@ async def checkpoint(server: ComfyServer) -> str:
     return server.definitions.choices("CheckpointLoaderSimple.ckpt_name")[0]
 
 
-async def eventually(condition: object, seconds: float = 5.0) -> None:
-    """Wait until a condition (a function) holds."""
-    assert callable(condition)
+async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until a condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for happens on the other side of a socket
             await asyncio.sleep(0.01)
+
+
+async def until_finished(server: ComfyServer, prompt_id: str, seconds: float = 10.0) -> None:
+    """Wait until a server has a prompt in its history, by asking it."""
+    async with asyncio.timeout(seconds):
+        while await server.locate(prompt_id) is not Whereabouts.FINISHED:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)

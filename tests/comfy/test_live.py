@@ -5,7 +5,6 @@ from random import Random
 
 import pytest
 
-from bot.comfy.server import ComfyServer
 from bot.workflow.execution import (
     FaultKind,
     GraphRejectedError,
@@ -20,9 +19,9 @@ from bot.workflow.execution import (
     Whereabouts,
 )
 from tests.comfy.conftest import Connect
-from tests.comfy.graphs import passing, picture, png, txt2img
+from tests.comfy.graphs import passing, picture, txt2img
 from tests.comfy.relay import Relay
-from tests.comfy.runs import checkpoint, eventually, follow, new_id, run, until
+from tests.comfy.runs import checkpoint, eventually, follow, new_id, run, until, until_finished
 
 
 def seed() -> int:
@@ -31,18 +30,20 @@ def seed() -> int:
 
 
 async def test_a_run_tells_its_story_in_order(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     events = await follow(server, txt2img(await checkpoint(server), seed=seed(), steps=3))
 
     assert events[0] == RunStarted()
     assert events[-1] == RunEnded()
     started = [event.node_id for event in events if isinstance(event, NodeStarted)]
     assert started.index("3") < started.index("8") < started.index("9")
-    assert [event for event in events if isinstance(event, Progress) and event.node_id == "3"][-1] == Progress("3", 3, 3)
+    assert [event for event in events if isinstance(event, Progress) and event.node_id == "3"][-1] == Progress(
+        "3", 3, 3
+    )
 
 
 async def test_a_result_has_every_picture_of_the_batch(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     result = await run(server, txt2img(await checkpoint(server), seed=seed(), batch=2))
 
     assert result.failure is None
@@ -53,7 +54,7 @@ async def test_a_result_has_every_picture_of_the_batch(url: str, connect: Connec
 
 
 async def test_a_cached_run_ends_with_the_old_pictures(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     graph = txt2img(await checkpoint(server), seed=seed())
     first = await run(server, graph)
     prompt_id = new_id()
@@ -64,7 +65,7 @@ async def test_a_cached_run_ends_with_the_old_pictures(url: str, connect: Connec
 
 
 async def test_names_that_need_encoding_are_fetched(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     result = await run(server, txt2img(await checkpoint(server), seed=seed(), prefix="bot/a b%&#+ü'"))
 
     (ref,) = result.outputs
@@ -73,7 +74,7 @@ async def test_names_that_need_encoding_are_fetched(url: str, connect: Connect):
 
 
 async def test_an_upload_is_found_under_the_returned_name(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     name = f"in_{new_id()}.png"
     first = await server.upload(picture(name, grey=1))
     again = await server.upload(picture(name, grey=1))
@@ -87,7 +88,7 @@ async def test_an_upload_is_found_under_the_returned_name(url: str, connect: Con
 
 
 async def test_an_upload_folder_is_part_of_the_name(url: str, connect: Connect):
-    server: ComfyServer = await connect(url, upload_folder="comfycord")
+    server = await connect(url, upload_folder="comfycord")
     name = await server.upload(picture(f"in_{new_id()}.png"))
 
     assert name.startswith("comfycord/in_")
@@ -95,7 +96,7 @@ async def test_an_upload_folder_is_part_of_the_name(url: str, connect: Connect):
 
 
 async def test_faults_of_a_graph_are_told_by_node_and_input(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     graph = txt2img("nope.safetensors", steps=0)
     with pytest.raises(GraphRejectedError) as caught:
         await server.submit(new_id(), graph)
@@ -108,7 +109,7 @@ async def test_faults_of_a_graph_are_told_by_node_and_input(url: str, connect: C
 
 
 async def test_a_missing_node_is_named(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     graph = txt2img(await checkpoint(server))
     graph["8"]["class_type"] = "NoSuchNode"
     with pytest.raises(GraphRejectedError) as caught:
@@ -119,7 +120,7 @@ async def test_a_missing_node_is_named(url: str, connect: Connect):
 
 
 async def test_a_missing_input_picture_is_a_bad_file(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     with pytest.raises(GraphRejectedError) as caught:
         await server.submit(new_id(), passing("missing.png"))
 
@@ -127,7 +128,7 @@ async def test_a_missing_input_picture_is_a_bad_file(url: str, connect: Connect)
 
 
 async def test_an_output_that_was_dropped_at_validation_is_reported(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     graph = txt2img(await checkpoint(server), seed=seed())
     graph["10"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}
     prompt_id = new_id()
@@ -139,7 +140,7 @@ async def test_an_output_that_was_dropped_at_validation_is_reported(url: str, co
 
 
 async def test_prompts_are_found_where_they_are(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     model = await checkpoint(server)
     first, second = new_id(), new_id()
     async with server.watch(first) as events, server.watch(second) as later:
@@ -155,7 +156,7 @@ async def test_prompts_are_found_where_they_are(url: str, connect: Connect):
 
 
 async def test_a_waiting_and_a_running_prompt_are_stopped_and_nothing_else(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     model = await checkpoint(server)
     running, waiting, spared = new_id(), new_id(), new_id()
     async with server.watch(running) as first, server.watch(waiting) as second, server.watch(spared) as third:
@@ -175,13 +176,13 @@ async def test_a_waiting_and_a_running_prompt_are_stopped_and_nothing_else(url: 
 
 
 async def test_an_empty_id_stops_nobody(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     with pytest.raises(ValueError, match="prompt id"):
         await server.interrupt("")
 
 
 async def test_a_file_that_is_gone_is_a_fault(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     with pytest.raises(ServerFaultError) as caught:
         await server.fetch(OutputRef("9", "no such.png", "", "output"))
 
@@ -189,7 +190,7 @@ async def test_a_file_that_is_gone_is_a_fault(url: str, connect: Connect):
 
 
 async def test_twenty_prompts_share_one_socket(url: str, connect: Connect):
-    server: ComfyServer = await connect(url)
+    server = await connect(url)
     model = await checkpoint(server)
     stories = await asyncio.gather(*(follow(server, txt2img(model, seed=seed(), steps=1)) for _ in range(20)))
 
@@ -200,7 +201,7 @@ async def test_twenty_prompts_share_one_socket(url: str, connect: Connect):
 
 async def test_a_dropped_connection_costs_no_job(url: str, connect: Connect):
     async with Relay.to(url) as relay:
-        server: ComfyServer = await connect(relay.url)
+        server = await connect(relay.url)
         model = await checkpoint(server)
         prompt_id = new_id()
         async with server.watch(prompt_id) as events:
@@ -216,16 +217,14 @@ async def test_a_dropped_connection_costs_no_job(url: str, connect: Connect):
 
 async def test_a_run_that_ends_while_the_connection_is_away_ends_here_too(url: str, connect: Connect):
     async with Relay.to(url) as relay:
-        server: ComfyServer = await connect(relay.url)
-        direct: ComfyServer = await connect(url)
+        server = await connect(relay.url)
+        direct = await connect(url)
         prompt_id = new_id()
         async with server.watch(prompt_id) as events:
             await server.submit(prompt_id, txt2img(await checkpoint(server), seed=seed(), steps=5))
             await until(events, RunStarted)
             relay.hang()
-            async with asyncio.timeout(10):
-                while await direct.locate(prompt_id) is not Whereabouts.FINISHED:
-                    await asyncio.sleep(0.05)
+            await until_finished(direct, prompt_id)
             relay.cut()
             relay.flow()
             await until(events, RunEnded)
@@ -233,13 +232,12 @@ async def test_a_run_that_ends_while_the_connection_is_away_ends_here_too(url: s
 
 async def test_a_server_that_notices_a_lost_socket_late_makes_nobody_deaf(url: str, connect: Connect):
     async with Relay.to(url) as relay:
-        server: ComfyServer = await connect(relay.url)
+        server = await connect(relay.url)
         model = await checkpoint(server)
         relay.cut_near()  # the server keeps the old socket ...
         await eventually(lambda: not server.online)
         await server.wait_online()
         relay.cut_far()  # ... and with it forgets the new one, if it has the same id
-        await eventually(lambda: server.online)
-        result = await asyncio.wait_for(run(server, txt2img(model, seed=seed())), 20)
-
-    assert result.failure is None
+        async with asyncio.timeout(15):
+            result = await run(server, txt2img(model, seed=seed()))
+        assert result.failure is None

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from typing import Any
+from typing import Any, cast
 
 import discord
 from discord import app_commands
@@ -13,6 +13,7 @@ from bot.i18n import _
 from tests.harness import Simulation
 
 STEP = 0.05
+ORIGINAL = cast("int", "@original")
 PICTURE = b"\x89PNG\r\n\x1a\n pretended"
 
 
@@ -49,21 +50,20 @@ class SmallBot(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         """Start the worker and register the commands."""
         self.worker = asyncio.create_task(self._work())
-        for callback in (imagine, look, hold, fail, ask, whoami):
-            command = app_commands.command(description="…", nsfw=callback is imagine)(callback)
+        for command in cast("list[Any]", [imagine, look, hold, fail, ask, whoami]):
             self.tree.add_command(command)
-        self.tree.get_command("look").autocomplete("kind")(offer)  # pyright: ignore[reportOptionalMemberAccess]
         await self.tree.sync()
 
     async def _work(self) -> None:
         while True:
             interaction = await self._sim.park(self.jobs.get())
+            await self.release.wait()
             webhook = discord.Webhook.partial(interaction.application_id, interaction.token, client=self)
             for percent in (10, 50, 90):
+                await webhook.edit_message(ORIGINAL, view=page(f"{percent} %"))
                 await asyncio.sleep(STEP)
-                await webhook.edit_message("@original", view=page(f"{percent} %"))  # pyright: ignore[reportArgumentType]
             await webhook.edit_message(
-                "@original",  # pyright: ignore[reportArgumentType]
+                ORIGINAL,
                 view=page("done", "out.png"),
                 attachments=[discord.File(io.BytesIO(PICTURE), "out.png")],
             )
@@ -79,12 +79,14 @@ class SmallBot(commands.AutoShardedBot):
 Interaction = discord.Interaction[SmallBot]
 
 
+@app_commands.command(description="…", nsfw=True)
 async def imagine(interaction: Interaction, prompt: app_commands.Range[str, 1, 100]) -> None:
     """Hand a job to the worker."""
     await interaction.response.send_message(view=page(f"Queued: {prompt}"))
     await interaction.client.jobs.put(interaction)
 
 
+@app_commands.command(description="…")
 async def look(interaction: Interaction, picture: discord.Attachment, kind: str = "") -> None:
     """Read an attachment."""
     await interaction.response.defer(ephemeral=True)
@@ -92,11 +94,13 @@ async def look(interaction: Interaction, picture: discord.Attachment, kind: str 
     await interaction.edit_original_response(content=f"{kind}: {picture.filename} has {len(data)} bytes")
 
 
+@look.autocomplete("kind")
 async def offer(_interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """Offer what begins with `typed`."""
     return [app_commands.Choice(name=name, value=name) for name in ("oil", "ink") if name.startswith(typed)]
 
 
+@app_commands.command(description="…")
 async def hold(interaction: Interaction) -> None:
     """Wait in the handler itself."""
     await interaction.response.defer()
@@ -105,6 +109,7 @@ async def hold(interaction: Interaction) -> None:
     await interaction.edit_original_response(content="released")
 
 
+@app_commands.command(description="…")
 async def fail(interaction: Interaction, expected: bool) -> None:
     """Fail in one of two ways."""
     await interaction.response.send_message("working", ephemeral=True)
@@ -113,11 +118,13 @@ async def fail(interaction: Interaction, expected: bool) -> None:
     raise KeyError("a mistake")
 
 
+@app_commands.command(description="…")
 async def ask(interaction: Interaction) -> None:
     """Open a dialog."""
     await interaction.response.send_modal(Greeter())
 
 
+@app_commands.command(description="…")
 async def whoami(interaction: Interaction) -> None:
     """Say what the interaction says about its member."""
     told = (interaction.locale.value, interaction.is_guild_integration(), interaction.is_user_integration())

@@ -115,6 +115,13 @@ def test_a_gif_with_one_frame_is_a_still() -> None:
     assert len(fit(data, len(data) // 2).data) <= len(data) // 2
 
 
+def test_a_second_view_behind_a_jpeg_is_no_animation() -> None:
+    data = encoded(noise(200, 200), "MPO", save_all=True, append_images=[noise(200, 200, seed=2)])
+    file = fit(data, len(data) // 4)
+    assert file.changed
+    assert len(file.data) <= len(data) // 4
+
+
 def test_video_passes_or_is_refused_with_both_sizes() -> None:
     data = b"\0\0\0\x18ftypisom\0\0\0\0mp42avc1".ljust(3 * MIB, b"\0")
     file = fit(data, 3 * MIB)

@@ -216,6 +216,12 @@ def test_the_first_frame_of_other_animations(media: str) -> None:
     assert min(taken(data).getpixel((3, 3))) > 250
 
 
+def test_of_a_phone_s_picture_with_a_second_view_the_first_is_taken() -> None:
+    first, second = Image.new("RGB", (32, 32), "white"), Image.new("RGB", (32, 32), "black")
+    data = encoded(first, "MPO", save_all=True, append_images=[second])
+    assert min(taken(data).getpixel((3, 3))) > 250
+
+
 # ------------------------------------------------------------------ what is refused
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 from typing import Any
 
@@ -112,17 +113,12 @@ NODE_LIKE = st.fixed_dictionaries(
 
 @given(st.dictionaries(st.sampled_from(["1", "2", "54:3", "nodes", "prompt"]), NODE_LIKE | JSON, max_size=4) | JSON)
 def test_any_json_is_a_graph_or_a_sentence(data: Any) -> None:
-    try:
+    with contextlib.suppress(WorkflowError):
         graph = Graph.parse(json.dumps(data), "cat.json")
-    except WorkflowError as error:
-        assert str(error.user_message)
-    else:
         assert json.loads(json.dumps(graph.to_json())) == json.loads(json.dumps(data))
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_graph_or_a_sentence(data: bytes) -> None:
-    try:
-        Graph.parse(data, "cat.json")
-    except WorkflowError as error:
-        assert str(error.user_message)
+    with contextlib.suppress(WorkflowError):
+        assert Graph.parse(data, "cat.json").nodes

@@ -1,3 +1,4 @@
+import contextlib
 import json
 from typing import Any
 
@@ -5,11 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pydantic import ValidationError
-
 from bot.errors import InputError
-from bot.workflow.complaints import complaints as sentences
-from bot.workflow.errors import WorkflowError
+from bot.workflow.errors import RefusedValueError, WorkflowError
 from bot.workflow.manifest import RESERVED_NAMES, Manifest, require_command_name, require_name
 from bot.workflow.options import KINDS, ChoiceOption, ImageOption, IntegerOption, TextOption
 from bot.workflow.values import Choice
@@ -103,7 +101,7 @@ def test_bind_is_one_text_or_a_list() -> None:
         (HEAD + option("choice", "a.b"), "give either choices"),
         (HEAD + option("choice", "a.b", 'choices = ["a"]\nfrom = "A.b"'), "give either choices"),
         (HEAD + option("choice", "a.b", 'choices = ["a", "a"]'), "only once"),
-        (HEAD + option("choice", "a.b", 'choices = ["a", ""]'), "needs a label"),
+        (HEAD + option("choice", "a.b", 'choices = ["a", ""]'), "must have 1 to 100 characters"),
         (HEAD + option("choice", "a.b", "choices = [[1]]"), "each choice must be"),
         (HEAD + option("choice", "a.b", "choices = 5"), "must be a list of values"),
         (HEAD + option("choice", "a.b", f"choices = {list(range(26))}"), "Discord shows 25"),
@@ -163,11 +161,8 @@ def test_the_bots_own_commands_are_taken(name: str) -> None:
 
 @given(st.text(max_size=40))
 def test_names_pass_only_as_discord_takes_them(name: str) -> None:
-    try:
+    with contextlib.suppress(RefusedValueError):
         require_name(name)
-    except ValueError as refusal:
-        assert str(refusal)  # noqa: PT017 -- the other outcome is as good
-    else:
         assert 1 <= len(name) <= 32
         assert name == name.lower()
         assert not any(char.isspace() or char in "/.\\:@#<>`" for char in name)
@@ -176,7 +171,7 @@ def test_names_pass_only_as_discord_takes_them(name: str) -> None:
 def test_parse_names_the_option() -> None:
     steps = IntegerOption.model_validate({"kind": "integer", "description": "D", "max": 9, "bind": "a.b"})
     assert steps.parse("steps", "7") == 7
-    with pytest.raises(InputError, match="^steps: must be 9 or less"):
+    with pytest.raises(InputError, match=r"^steps: must be 9 or less"):
         steps.parse("steps", 10)
 
 
@@ -204,7 +199,7 @@ VALUES = st.recursive(
 )
 OPTION_KEYS = ["description", "required", "bind", "default", "min", "max", "step", "from", "choices", "max_length"]
 OPTION = st.fixed_dictionaries(
-    {}, optional={"kind": st.sampled_from(sorted(KINDS)) | VALUES} | {key: VALUES for key in OPTION_KEYS}
+    {}, optional={"kind": st.sampled_from(sorted(KINDS)) | VALUES} | dict.fromkeys(OPTION_KEYS, VALUES)
 )
 
 
@@ -223,15 +218,11 @@ OPTION = st.fixed_dictionaries(
     )
 )
 def test_any_table_is_a_manifest_or_sentences(data: dict[str, Any]) -> None:
-    try:
-        Manifest.model_validate(data)
-    except ValidationError as error:
-        assert all(str(sentence) for sentence in sentences(error, Manifest))  # noqa: PT017
+    with contextlib.suppress(WorkflowError):
+        assert Manifest.read(data, "imagine.toml").title
 
 
 @given(st.binary(max_size=100) | st.text(max_size=100).map(str.encode))
 def test_any_file_is_a_manifest_or_sentences(data: bytes) -> None:
-    try:
-        Manifest.parse(data, "imagine.toml")
-    except WorkflowError as error:
-        assert str(error.user_message)  # noqa: PT017
+    with contextlib.suppress(WorkflowError):
+        assert Manifest.parse(data, "imagine.toml").title

@@ -89,8 +89,7 @@ class GraphRun:
                 self._tell_end("execution_interrupted", node_id)
                 return False
             except Exception as error:
-                inputs = {} if isinstance(error, KeyError) else self._inputs(node_id)
-                described = describe_failure(error, inputs, list(self._graph))
+                described = describe_failure(error, self._inputs(node_id), list(self._graph))
                 self._tell_end("execution_error", node_id, **described)
                 return False
             self._executed.append(node_id)

@@ -63,10 +63,8 @@ class Sockets:
 
     def wants_metadata(self, sid: str) -> bool:
         """Whether that socket asked for previews that name their prompt; only JSON `true` counts."""
-        flags = self._flags.get(sid, {})
-        if not isinstance(flags, dict):
-            raise AttributeError(f"{type(flags).__name__!r} object has no attribute 'get'")
-        return cast("dict[str, Any]", flags).get("supports_preview_metadata") is True
+        flags = cast("dict[str, Any]", self._flags.get(sid, {}))  # or whatever else the client sent
+        return flags.get("supports_preview_metadata") is True
 
     def _put(self, frame: Frame) -> None:
         if frame[0] not in self._state.lost_frames:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from bot.sandbox.comfyui.definitions import Json, NodeCatalog
 from bot.sandbox.comfyui.files import Folders, OutsideError
+from bot.sandbox.comfyui.nodes.call import json_object
 from bot.sandbox.comfyui.state import Generation
 from bot.sandbox.comfyui.value_checks import check_value, fault
 
@@ -156,7 +157,7 @@ class GraphValidator:
             what = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
             errors.append(fault("bad_linked_input", what, name, {**extra, "received_value": link}))
             return True
-        source, slot = link
+        source, slot = cast("str", link[0]), cast("int", link[1])
         received = self._catalog.outputs(self._graph[source]["class_type"])[slot]
         if not _fits(received, config[0]):
             details = f"{name}, received_type({received}) mismatch input_type({config[0]})"
@@ -207,8 +208,7 @@ def _fits(received: str, wanted: Any) -> bool:
 
 
 def _title(node: Any) -> str | None:
-    meta: Any = node.get("_meta") if isinstance(node, dict) else None  # pyright: ignore[reportUnknownMemberType] - client's JSON
-    return cast("Json", meta).get("title") if isinstance(meta, dict) else None
+    return json_object(json_object(node).get("_meta")).get("title")
 
 
 def _prompt_error(kind: str, message: str, details: str = "", extra: Json | None = None) -> Json:

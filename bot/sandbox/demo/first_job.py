@@ -73,7 +73,10 @@ class FirstJob:
     async def run(self, folder: Path, progress: ProgressLine) -> FirstPicture:
         """Return where the picture was saved in `folder`. Raises `FailedError` with what the channel says instead."""
         started = time.perf_counter()
-        result = await self._sim.acting(self._member.slash(self._channel, "imagine", prompt=PROMPT))
+        try:
+            result = await self._sim.acting(self._member.slash(self._channel, "imagine", prompt=PROMPT))
+        except simcord.SetupError as err:  # nobody could send it from a Discord client
+            raise FailedError(_("/imagine with a prompt is not among the commands.")) from err
         try:
             message = await self._follow(result, progress)
         finally:

@@ -1,7 +1,8 @@
 """The browser page of the simulated Discord, kept up to date while nobody clicks."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import json
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 
@@ -16,16 +17,22 @@ LOOK_EVERY = 0.25
 
 @asynccontextmanager
 async def open_page(
-    sim: SimulatedDiscord, channel: simcord.ChannelHandle, viewers: Sequence[simcord.MemberActor], *, port: int
+    sim: SimulatedDiscord,
+    channel: simcord.ChannelHandle,
+    viewers: Mapping[str, simcord.MemberActor],
+    *,
+    examples: Mapping[str, str],
+    port: int,
 ) -> AsyncGenerator[simcord.Preview]:
-    """Serve `channel` to a browser on this machine, as seen by one of `viewers`. Port 0 takes a free one.
+    """Serve `channel` to a browser on this machine, as seen by one of `viewers` (role → member).
 
+    `examples` are commands and what they do, offered beside the channel. Port 0 takes a free one.
     Raises `simcord.SetupError` when the port is taken.
     """
-    preview = sim.env.preview(channel, viewers=viewers, layout="channel", port=port)
+    preview = sim.env.preview(channel, viewers=list(viewers.values()), layout="channel", port=port)
     seams.serialise_actions(preview, sim.turn)
     seams.decode_here(preview)
-    seams.dress_page(preview, Skin())
+    seams.dress_page(preview, Skin(examples, {member.name: role for role, member in viewers.items()}))
     async with preview:
         pump = asyncio.create_task(_publish_news(sim, preview), name="demo page")
         try:
@@ -51,10 +58,11 @@ async def _publish_news(sim: SimulatedDiscord, preview: simcord.Preview) -> None
 class Skin:
     """Makes the page of a test tool look like a place to try things in."""
 
-    def __init__(self) -> None:
+    def __init__(self, examples: Mapping[str, str], roles: Mapping[str, str]) -> None:
         folder = files("bot.sandbox.demo")
         self._css = (folder / "skin.css").read_text(encoding="utf-8")
-        self._script = (folder / "skin.js").read_text(encoding="utf-8")
+        told = f"const EXAMPLES = {json.dumps(dict(examples))};\nconst ROLES = {json.dumps(dict(roles))};"
+        self._script = f"{{\n{told}\n{(folder / 'skin.js').read_text(encoding='utf-8')}\n}}"
 
     def __call__(self, path: str, text: str) -> str:
         """Return the file at `path` as the demo shows it."""

@@ -1,11 +1,11 @@
 """Puts the demo on stage: ComfyUI (or its stand-in), the bot, a Discord around it, and a page to look at it."""
 
+import asyncio
 import os
 import sys
 import tempfile
 import threading
 import webbrowser
-from asyncio import Event, to_thread
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TextIO
@@ -22,6 +22,7 @@ from bot.sandbox.demo.first_job import PROMPT, FirstJob, ProgressLine
 from bot.sandbox.demo.page import open_page
 from bot.sandbox.demo.simulation import SimulatedDiscord
 from bot.settings import Settings
+from bot.workflow.catalog import Catalog
 
 CHANNEL = "studio"
 TOPIC = "Type / in the box below to see what the bot can do"
@@ -32,6 +33,10 @@ PICTURES = Path("data") / "demo"
 """Where the first picture goes; a temporary folder when nothing can be written there."""
 SECONDS_PER_STEP = 0.25
 """The stand-in's speed: slow enough to see the bar move."""
+COMFYUI_TIMEOUT = 10.0
+"""Seconds that a real server has to answer before the demo says that there is none."""
+MAX_EXAMPLES = 8
+"""Commands offered beside the channel; the `/` list has all."""
 
 
 class Show:
@@ -50,26 +55,35 @@ class Show:
         configure_logging("WARNING", "console")
         async with AsyncExitStack() as stack:
             self._say(_("Starting the Comfycord demo…"))
-            await self._start_bot(stack)
-            channel, you = await self._furnish()
-            viewers = [you, self._sim.member("Mod", permissions=MODERATOR)]
-            page = await self._open_page(stack, channel, viewers)
+            catalog = await self._start_bot(stack)
+            channel, you = await self._furnish(catalog)
+            page = await self._open_page(stack, channel, you, catalog)
             self._introduce(page.url)
             succeeded = await self._first_job(channel, you)
             if self._exit_after_first:
                 return 0 if succeeded else 1
             self._say(_("\nTry it yourself: {url}\nPress Ctrl-C to stop.", url=page.url))
-            await Event().wait()
+            await asyncio.Event().wait()
         return 0
 
-    async def _start_bot(self, stack: AsyncExitStack) -> None:
+    async def _start_bot(self, stack: AsyncExitStack) -> Catalog:
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfycord-demo-")))
         settings = Settings.model_construct(  # the demo is the same wherever it runs: nothing from the environment
             comfyui_urls=(await self._find_comfyui(stack),), data_dir=data_dir
         )
-        catalog = await to_thread(load_catalog, settings.workflows_dir)
+        catalog = await asyncio.to_thread(load_catalog, settings.workflows_dir)
+        for problem in catalog.problems:
+            self._say(_("  Note: {problem}", problem=problem))
         app = App(settings, catalog, park=self._sim.park, keep_alive=False)
         await stack.enter_async_context(self._sim.running(app.bot))
+        try:
+            async with asyncio.timeout(COMFYUI_TIMEOUT):
+                await app.fleet.servers[0].wait_online()
+        except TimeoutError as err:
+            raise StartupError(
+                _("ComfyUI does not answer. Is it running, and is the address after --comfyui right?")
+            ) from err
+        return catalog
 
     async def _find_comfyui(self, stack: AsyncExitStack) -> str:
         if self._comfyui is None:
@@ -80,35 +94,47 @@ class Show:
             raise StartupError(_("--comfyui: an address begins with http:// or https://"))
         return self._comfyui.rstrip("/")
 
-    async def _furnish(self) -> tuple[simcord.ChannelHandle, simcord.MemberActor]:
+    async def _furnish(self, catalog: Catalog) -> tuple[simcord.ChannelHandle, simcord.MemberActor]:
         channel = self._sim.channel(CHANNEL, topic=TOPIC)
         you = self._sim.member("you")
         room = self._sim.env.bot.get_channel(channel.id)
         if isinstance(room, discord.TextChannel):
-            await room.send(str(self._welcome()))
+            await room.send(str(self._welcome(catalog)))
         return channel, you
 
-    def _welcome(self) -> Message:
+    def _welcome(self, catalog: Catalog) -> Message:
         pictures = (
             _("The pictures come from a stand-in for ComfyUI: patterns, not art. Real ones need `--comfyui URL`.")
             if self._comfyui is None
             else _("The pictures come from your own ComfyUI.")
         )
+        tips = {
+            "imagine": _("`/imagine` with the prompt *a lighthouse by the sea*"),
+            "img2img": _("`/img2img` with a picture of yours attached"),
+            "upscale": _("`/upscale` to make a picture larger"),
+        }
         return _(
             "## Welcome to Comfycord\n"
             "This is the real bot on a simulated Discord that exists on this computer only. {pictures}\n"
-            "Try one of these:\n"
-            "- `/imagine` with the prompt *a lighthouse by the sea*\n"
-            "- `/img2img` with a picture of yours attached\n"
-            "- `/upscale` to make a picture larger",
+            "Type `/` below, or try one of these:\n{tips}",
             pictures=pictures,
+            tips="\n".join(f"- {tip}" for name, tip in tips.items() if name in catalog.workflows),
         )
 
     async def _open_page(
-        self, stack: AsyncExitStack, channel: simcord.ChannelHandle, viewers: list[simcord.MemberActor]
+        self,
+        stack: AsyncExitStack,
+        channel: simcord.ChannelHandle,
+        you: simcord.MemberActor,
+        catalog: Catalog,
     ) -> simcord.Preview:
+        viewers = {"member": you, "moderator": self._sim.member("Mod", permissions=MODERATOR)}
+        named = list(catalog.workflows.items())[:MAX_EXAMPLES]
+        examples = {name: workflow.manifest.description for name, workflow in named}
         try:
-            return await stack.enter_async_context(open_page(self._sim, channel, viewers, port=self._port))
+            return await stack.enter_async_context(
+                open_page(self._sim, channel, viewers, examples=examples, port=self._port)
+            )
         except simcord.SetupError as err:
             raise StartupError(
                 _("Port {port} cannot be used. Choose another one with --port.", port=self._port)
@@ -124,7 +150,9 @@ class Show:
     async def _first_job(self, channel: simcord.ChannelHandle, you: simcord.MemberActor) -> bool:
         self._say(_("\nFirst job: /imagine prompt: {prompt}", prompt=PROMPT))
         try:
-            picture = await FirstJob(self._sim, channel, you).run(await to_thread(_folder), ProgressLine(self._out))
+            picture = await FirstJob(self._sim, channel, you).run(
+                await asyncio.to_thread(_folder), ProgressLine(self._out)
+            )
         except FailedError as error:
             self._say(_("  It gave no picture: {reason}", reason=error.user_message))
             return False

@@ -7,7 +7,7 @@ nothing about pictures or jobs.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 import discord
@@ -82,18 +82,16 @@ class SimulatedDiscord:
         seams.name_bot(env, BOT_NAME)
         seams.collect_errors(env, self._on_error)
         seams.free_bot_work(env, bot)
-        await env.start()
-        restore = seams.route_webhooks(env)
-        try:
+        await _start(env, bot)
+        async with AsyncExitStack() as ending:
+            ending.push_async_callback(env.shutdown)
+            ending.callback(seams.route_webhooks(env))
+            ending.callback(self._forget)
+            ending.push_async_callback(bot.close)  # simcord does not
             seams.complete_interactions(env, self._complete)
             env.create_guild(self._guild_name)
             self._env = env
             yield self
-        finally:
-            await bot.close()  # simcord does not
-            self._env = None
-            await env.shutdown()
-            restore()
 
     def channel(self, name: str, *, topic: str | None = None) -> simcord.ChannelHandle:
         """Open a text channel."""
@@ -114,6 +112,9 @@ class SimulatedDiscord:
         async with self.turn:
             return await action
 
+    def _forget(self) -> None:
+        self._env = None
+
     def _complete(self, payload: dict[str, Any]) -> None:
         user_id = int((payload.get("member") or payload)["user"]["id"])
         guild_id = payload.get("guild_id")
@@ -125,5 +126,13 @@ class SimulatedDiscord:
             payload["authorizing_integration_owners"] = {"0": guild_id or "0"}
 
 
+async def _start(env: simcord.Env, bot: commands.AutoShardedBot) -> None:
+    try:
+        await env.start()
+    except BaseException:
+        await bot.close()
+        raise
+
+
 def _log_error(error: BaseException) -> None:
-    log.warning("the bot answered an error: %s", error, exc_info=error if not isinstance(error, Exception) else None)
+    log.debug("the bot answered an error", exc_info=error)

@@ -76,7 +76,8 @@ def _next_file(kind: str, prefix: str, image: Image, context: Context) -> tuple[
     try:
         return next(context.folders.numbered(kind, _expanded(prefix, image)))
     except OutsideError as error:
-        raise NodeFailedError("**** ERROR: Saving image outside the output folder is not allowed.", "Exception") from error
+        what = "**** ERROR: Saving image outside the output folder is not allowed."
+        raise NodeFailedError(what, "Exception") from error
 
 
 def _expanded(prefix: str, image: Image) -> str:

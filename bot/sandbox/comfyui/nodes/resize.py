@@ -2,6 +2,8 @@
 
 from PIL.Image import Image, Resampling
 
+from bot.sandbox.comfyui.drawing.scale import scaled
+
 _METHODS = {
     "nearest-exact": Resampling.NEAREST,
     "bilinear": Resampling.BILINEAR,
@@ -17,7 +19,7 @@ def resized(image: Image, size: tuple[int, int], *, method: str = "lanczos", cro
     if image.size == size:
         return image
     box = _middle(image.size, size) if crop else None
-    return image.resize(size, _METHODS.get(method, Resampling.BICUBIC), box=box)
+    return scaled(image, size, _METHODS.get(method, Resampling.BICUBIC), box)
 
 
 def scaled_size(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:

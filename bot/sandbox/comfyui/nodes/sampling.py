@@ -11,6 +11,7 @@ from PIL import ImageChops
 from PIL.Image import Image
 
 from bot.sandbox.comfyui.drawing.painter import Sketch, paint, repaint
+from bot.sandbox.comfyui.drawing.scale import scaled
 from bot.sandbox.comfyui.gate import work
 from bot.sandbox.comfyui.nodes.call import Context, Inputs, Result
 from bot.sandbox.comfyui.nodes.resize import resized
@@ -106,8 +107,8 @@ def preview_jpeg(picture: Image, progress: float, seed: int) -> bytes:
     scale = PREVIEW_SIZE / max(picture.size)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     cells = max(1, round((1 - progress) * 12))
-    coarse = picture.resize((max(1, size[0] // (4 * cells)), max(1, size[1] // (4 * cells))), Pillow.Resampling.BOX)
-    preview = coarse.resize(size, Pillow.Resampling.BICUBIC)
+    coarse = scaled(picture, (size[0] // (4 * cells), size[1] // (4 * cells)), Pillow.Resampling.BOX)
+    preview = scaled(coarse, size)
     if progress < 1:
         preview = _noisy(preview, 1 - progress, seed)
     buffer = io.BytesIO()
@@ -119,5 +120,5 @@ def _noisy(picture: Image, amount: float, seed: int) -> Image:
     rng = random.Random(seed)
     cells = max(2, picture.width // 6), max(2, picture.height // 6)
     noise = Pillow.frombytes("RGB", cells, rng.randbytes(cells[0] * cells[1] * 3))
-    noise = noise.resize(picture.size, Pillow.Resampling.BILINEAR)
+    noise = scaled(noise, picture.size)
     return Pillow.blend(picture, ImageChops.overlay(noise, picture), amount * 0.85)

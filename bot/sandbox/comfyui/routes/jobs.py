@@ -72,7 +72,8 @@ class JobRoutes:
     def _jobs(self) -> list[Job]:
         queue = self._shop.queue
         running = [] if queue.running is None else [_waiting(queue.running, "in_progress")]
-        return [*running, *(_waiting(item, "pending") for item in queue.pending), *map(_finished, queue.history.values())]
+        pending = [_waiting(item, "pending") for item in queue.pending]
+        return [*running, *pending, *map(_finished, queue.history.values())]
 
     # ------------------------------------------------------------ cancelling
 

@@ -14,13 +14,13 @@ from bot.sandbox.comfyui.validation import GraphValidator
 from bot.sandbox.comfyui.worker import Worker
 
 _SENSITIVE = ("auth_token_comfy_org", "api_key_comfy_org")
-_INVALID_ID = {
+_INVALID_ID: dict[str, Any] = {
     "type": "invalid_prompt_id",
     "message": "prompt_id must be a valid UUID",
     "details": "prompt_id must be a UUID string in canonical lowercase hyphenated form",
     "extra_info": {},
 }
-_NO_PROMPT = {
+_NO_PROMPT: dict[str, Any] = {
     "type": "no_prompt",
     "message": "No prompt provided",
     "details": "No prompt provided",
@@ -111,9 +111,9 @@ class PromptRoutes:
         return web.json_response({"queue_running": running, "queue_pending": [item[:SHOWN] for item in queue.pending]})
 
     async def _get_history(self, request: web.Request) -> web.Response:
-        max_items, offset = request.query.get("max_items"), request.query.get("offset")
-        page = self._shop.queue.page(None if max_items is None else int(max_items), -1 if offset is None else int(offset))
-        return web.json_response(page)
+        max_items = request.query.get("max_items")
+        offset = int(request.query.get("offset", "-1"))
+        return web.json_response(self._shop.queue.page(None if max_items is None else int(max_items), offset))
 
     async def _get_one(self, request: web.Request) -> web.Response:
         prompt_id = request.match_info["prompt_id"]

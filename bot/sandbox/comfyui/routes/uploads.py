@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.web_request import FileField
 from PIL import Image as Pillow
 
+from bot.sandbox.comfyui.drawing.scale import scaled
 from bot.sandbox.comfyui.files import Folders, OutsideError
 from bot.sandbox.comfyui.state import ServerState
 
@@ -89,7 +90,7 @@ def _free_name(path: Path, data: bytes) -> Path:
 def _with_alpha(original: Path, mask: bytes) -> bytes:
     with Pillow.open(original) as picture, Pillow.open(io.BytesIO(mask)) as alpha:
         result = picture.convert("RGBA")
-        result.putalpha(alpha.convert("RGBA").resize(result.size).getchannel("A"))
+        result.putalpha(scaled(alpha.convert("RGBA"), result.size).getchannel("A"))
     buffer = io.BytesIO()
     result.save(buffer, "PNG")
     return buffer.getvalue()

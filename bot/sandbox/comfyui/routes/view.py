@@ -34,7 +34,8 @@ class ViewRoutes:
         if not name or name.startswith("/") or ".." in name or folder is None:
             return web.Response(status=400)
         try:
-            path = self._folders.inside(self._folders.inside(folder, request.query.get("subfolder", "")), Path(name).name)
+            parent = self._folders.inside(folder, request.query.get("subfolder", ""))
+            path = self._folders.inside(parent, Path(name).name)
         except OutsideError:
             return web.Response(status=403)
         if not path.is_file():

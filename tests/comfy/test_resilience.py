@@ -1,0 +1,242 @@
+"""What happens to a job when the server, the network or the socket do not do their part."""
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from bot.sandbox.comfyui import StandIn
+from bot.workflow.execution import (
+    Progress,
+    RunEnded,
+    RunLost,
+    RunStarted,
+    ServerFaultError,
+    ServerOfflineError,
+    Whereabouts,
+)
+from tests.comfy.conftest import FAST, Connect
+from tests.comfy.graphs import txt2img
+from tests.comfy.relay import Relay
+from tests.comfy.runs import eventually, follow, new_id, run, until, until_finished
+
+MODEL = "dreamscape-sd15.safetensors"
+
+
+# ------------------------------------------------------------------ the server dies
+
+
+async def test_a_server_killed_in_mid_run_has_lost_the_job(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    running, waiting = new_id(), new_id()
+    async with server.watch(running) as first, server.watch(waiting) as second:
+        await server.submit(running, txt2img(MODEL, steps=200))
+        await server.submit(waiting, txt2img(MODEL, seed=2))
+        await until(first, Progress)
+        await standin.kill()
+        await eventually(lambda: not server.online)
+        await standin.start()
+        assert await until(first, RunLost) == RunLost()
+        assert await until(second, RunLost) == RunLost()
+
+    assert (await run(server, txt2img(MODEL, seed=3))).failure is None
+
+
+async def test_while_the_server_is_away_nothing_is_decided(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    prompt_id = new_id()
+    async with server.watch(prompt_id) as events:
+        await server.submit(prompt_id, txt2img(MODEL, steps=200))
+        await until(events, RunStarted)
+        await standin.kill()
+        with pytest.raises(ServerOfflineError):
+            await server.locate(prompt_id)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await until(events, RunLost)
+
+
+async def test_a_server_that_comes_later_is_waited_for(standin: StandIn, connect: Connect):
+    await standin.kill()
+    flips: list[bool] = []
+    server = await connect(standin.url, online=False, on_change=flips.append)
+    assert not server.online
+    with pytest.raises(ServerOfflineError):
+        await server.submit(new_id(), txt2img(MODEL))
+
+    await standin.start()
+    async with asyncio.timeout(5):
+        await server.wait_online()
+    assert server.online
+    assert flips == [True]
+    await standin.kill()
+    await eventually(lambda: flips == [True, False])
+
+
+async def test_a_prompt_that_is_not_posted_yet_cannot_be_lost(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    prompt_id = new_id()
+    async with server.watch(prompt_id) as events:
+        await standin.kill()
+        await standin.start()
+        await eventually(lambda: standin.state.seen.sockets_opened == 2)
+        await asyncio.sleep(5 * FAST.tick + 2 * FAST.second_look)
+        await server.submit(prompt_id, txt2img(MODEL))
+        assert await until(events, RunEnded) == RunEnded()
+
+
+# ------------------------------------------------------------------ answers get lost
+
+
+async def test_a_post_whose_answer_was_lost_is_found_and_followed(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    first, second = new_id(), new_id()
+    async with server.watch(first) as events, server.watch(second) as later:
+        await server.submit(first, txt2img(MODEL, steps=30))
+        standin.state.drop_answer["POST /prompt"] = 1
+        with pytest.raises(ServerOfflineError):
+            await server.submit(second, txt2img(MODEL, seed=2))
+        assert await server.locate(second) is Whereabouts.PENDING
+        await until(events, RunEnded)
+        await until(later, RunEnded)
+
+    assert await server.locate(second) is Whereabouts.FINISHED
+    assert standin.state.seen.prompts == [first, second]
+
+
+async def test_a_post_that_never_arrived_is_nowhere(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    prompt_id = new_id()
+    standin.state.drop_request["POST /prompt"] = 1
+    with pytest.raises(ServerOfflineError):
+        await server.submit(prompt_id, txt2img(MODEL))
+
+    assert await server.locate(prompt_id) is Whereabouts.UNKNOWN
+    assert standin.state.seen.prompts == []
+
+
+async def test_a_refusal_in_plain_text_is_a_fault_and_not_repeated(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    standin.state.answer_500["POST /prompt"] = 1
+    with pytest.raises(ServerFaultError) as caught:
+        await server.submit(new_id(), txt2img(MODEL))
+
+    assert caught.value.status == 500
+    assert standin.state.seen.requests["POST /prompt"] == 1
+
+
+async def test_a_question_that_broke_off_is_asked_again(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    standin.state.drop_request["GET /queue"] = 2
+    assert await server.locate(new_id()) is Whereabouts.UNKNOWN
+
+
+# ------------------------------------------------------------------ frames get lost
+
+
+async def test_an_end_that_is_announced_but_not_told_is_looked_up(standin: StandIn, connect: Connect):
+    standin.state.lost_frames.add("executing")
+    server = await connect(standin.url)
+
+    assert (await follow(server, txt2img(MODEL)))[-1] == RunEnded()
+    assert standin.state.seen.sockets_opened == 1
+
+
+async def test_a_prompt_about_which_nothing_is_heard_is_looked_for(standin: StandIn, connect: Connect):
+    standin.state.lost_frames |= {"executing", "execution_success"}
+    server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=0.5))
+
+    assert (await follow(server, txt2img(MODEL)))[-1] == RunEnded()
+
+
+async def test_silence_about_a_waiting_prompt_asks_the_queue_only(standin: StandIn, connect: Connect):
+    server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=0.2))
+    first, second = new_id(), new_id()
+    async with server.watch(first) as events, server.watch(second) as later:
+        await server.submit(first, txt2img(MODEL, steps=50))
+        await server.submit(second, txt2img(MODEL, seed=2))
+        await until(events, RunEnded)
+        asked = standin.state.seen.requests["GET /history"]
+        await until(later, RunEnded)
+
+    assert standin.state.seen.requests["GET /queue"] > 0
+    assert asked == 0
+
+
+async def test_a_socket_that_hears_nothing_is_given_up_once(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    await eventually(lambda: bool(server.definitions.nodes))
+    standin.state.publisher_stuck = True
+    assert (await follow(server, txt2img(MODEL)))[-1] == RunEnded()
+    assert (await follow(server, txt2img(MODEL, seed=2)))[-1] == RunEnded()
+
+    assert standin.state.seen.sockets_opened == 2
+    assert standin.state.seen.sockets_open <= 1
+
+
+async def test_a_frozen_server_is_not_taken_for_deaf(standin: StandIn, connect: Connect):
+    server = await connect(standin.url, timing=dataclasses.replace(FAST, deaf=0.3))
+    prompt_id = new_id()
+    async with server.watch(prompt_id) as events:
+        standin.state.publisher_stuck = True  # the freeze begins with the frame that the POST causes
+        await server.submit(prompt_id, txt2img(MODEL, steps=3))
+        standin.state.frozen = True
+        await asyncio.sleep(1.0)
+        standin.state.frozen = standin.state.publisher_stuck = False
+        await until(events, RunEnded)
+
+    assert standin.state.seen.sockets_opened == 1
+
+
+# ------------------------------------------------------------------ the network fails
+
+
+async def test_a_connection_that_swallows_everything_is_noticed(standin: StandIn, connect: Connect):
+    async with Relay.to(standin.url) as relay:
+        server = await connect(relay.url, timing=dataclasses.replace(FAST, heartbeat=0.4))
+        direct = await connect(standin.url)
+        prompt_id = new_id()
+        async with server.watch(prompt_id) as events:
+            await server.submit(prompt_id, txt2img(MODEL, steps=20))
+            await until(events, Progress)
+            relay.hang()
+            await eventually(lambda: not server.online)
+            await until_finished(direct, prompt_id)
+            relay.cut()
+            relay.flow()
+            await until(events, RunEnded)
+
+
+async def test_after_a_deaf_connection_runs_go_on_under_a_fresh_id(standin: StandIn, connect: Connect):
+    async with Relay.to(standin.url) as relay:
+        server = await connect(relay.url, timing=dataclasses.replace(FAST, heartbeat=0.4))
+        prompt_id = new_id()
+        async with server.watch(prompt_id) as events:
+            await server.submit(prompt_id, txt2img(MODEL, steps=60))
+            await until(events, Progress)
+            relay.hang()
+            await eventually(lambda: not server.online)
+            relay.flow()  # the server's half of the old socket lives on
+            await server.wait_online()
+            relay.cut_far()
+            await until(events, RunEnded)
+        story = await follow(server, txt2img(MODEL, seed=2, steps=3))
+
+    assert any(isinstance(event, Progress) for event in story)
+
+
+async def test_a_proxy_without_websockets_leaves_the_server_offline(standin: StandIn, connect: Connect):
+    standin.state.refuse_sockets = True
+    server = await connect(standin.url, online=False)
+    await eventually(lambda: standin.state.seen.requests["GET /ws"] > 2)
+
+    assert not server.online
+
+
+async def test_closing_while_offline_and_twice_is_quiet(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    await standin.kill()
+    await server.close()
+    await server.close()
+
+    assert not server.online
