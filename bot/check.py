@@ -24,7 +24,9 @@ async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> l
     folders = await asyncio.to_thread(_load, settings, files)
     lines = [line for catalog, names in folders for line in _offline(catalog, names)]
     if online:
-        chosen = [flow for catalog, names in folders for flow in catalog.workflows.values() if _wanted(flow.name, names)]
+        chosen = [
+            flow for catalog, names in folders for name, flow in catalog.workflows.items() if _wanted(name, names)
+        ]
         async with new_session() as session:
             for number, url in enumerate(settings.comfyui_urls, start=1):
                 server = ComfyServer(

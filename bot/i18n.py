@@ -51,9 +51,6 @@ def n_(singular: str, plural: str, count: int, /, **values: object) -> Message:
     return Message(singular, values, plural, count)
 
 
-_n = n_
-
-
 def verbatim(text: str) -> Message:
     """Wrap a text that is nobody's to translate: what an author or a member wrote."""
     return Message("{text}", {"text": text})

@@ -1,10 +1,14 @@
 """The one module through which tests use the simulated Discord; no test imports simcord itself.
 
-    async with simulated(lambda sim: App(settings, catalog, park=sim.park, clock=sim.clock).bot) as sim:
+    def make(sim: Simulation) -> ComfycordBot:
+        return App(settings, catalog, park=sim.park, clock=sim.clock, keep_alive=False).bot
+
+    async with simulated(make) as sim:
         ann, art = sim.member("ann"), sim.channel("art")
         reply = await ann.slash(art, "imagine", prompt="a lighthouse")
-        await sim.until(lambda: reply.files)
+        await sim.until(lambda: Tone.DONE.value in reply.message.accents)
         assert "lighthouse" in reply.text
+        assert (await reply.message.read()).startswith(PNG)
 
 What to know about it (the traps themselves are dealt with in `bot.sandbox.demo.seams`):
 - Time passes. An action returns when the bot's handler has returned; what workers do later is awaited with `until`.

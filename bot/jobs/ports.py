@@ -7,6 +7,7 @@ from typing import Protocol
 from bot.i18n import Message
 from bot.jobs.job import Job
 from bot.jobs.updates import JobUpdate
+from bot.workflow.definitions import Definitions
 from bot.workflow.execution import (
     Accepted,
     InputFile,
@@ -33,6 +34,15 @@ class Backend(Protocol):
     @property
     def online(self) -> bool:
         """Whether the shared socket is connected now."""
+        ...
+
+    @property
+    def definitions(self) -> Definitions:
+        """What the server can do, as it last told us; empty before it did."""
+        ...
+
+    async def refresh_definitions(self) -> Definitions:
+        """Ask the server what it can do. Raises `ServerFaultError` when its answer is of no use."""
         ...
 
     async def wait_online(self) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import copy
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from bot.clock import Clock
@@ -21,6 +21,7 @@ from bot.jobs.progress import ProgressTracker
 from bot.jobs.queue import JobQueue
 from bot.jobs.store import JobStore
 from bot.jobs.updates import Fetching
+from bot.workflow.definitions import Definitions
 from bot.workflow.execution import (
     Accepted,
     FailureKind,
@@ -33,10 +34,12 @@ from bot.workflow.execution import (
     RunEvent,
     RunFailure,
     RunResult,
+    ServerFaultError,
     ServerOfflineError,
     Whereabouts,
 )
 from bot.workflow.explain import explain, explain_failure
+from bot.workflow.prepare import settle
 from bot.workflow.spec import RunSpec
 
 log = logging.getLogger(__name__)
@@ -99,6 +102,7 @@ class Runner:
         """Bring one job to its end, whatever happens."""
         slot = _Slot(self._slots)
         try:
+            job = replace(job, spec=settle(job.spec, await self._definitions(job.spec)))
             run = await self._stay(job)
             slot.free()
             if run.stay is _Stay.NEVER_BEGAN:
@@ -119,6 +123,15 @@ class Runner:
             self._queue.wake()
 
     # ------------------------------------------------------------------ on the server
+
+    async def _definitions(self, spec: RunSpec) -> Definitions:
+        """Return what the server can do, asking it when a job depends on that and it has not told us yet."""
+        if self._backend.definitions.nodes or not spec.models:
+            return self._backend.definitions
+        try:
+            return await self._backend.refresh_definitions()
+        except ServerFaultError:
+            return Definitions()
 
     async def _stay(self, job: Job) -> _Run:
         """Hand the job in and follow it until the server is done with it or knows it no more."""
@@ -200,7 +213,7 @@ class Runner:
             return await self._backend.fetch(ref)
 
     async def _deliver(self, job: Job, files: Sequence[OutputFile], note: Message | None) -> None:
-        job = await self._store.move(job, JobState.DELIVERING, finished=self._clock.now())
+        job = await self._store.move(job, JobState.DELIVERING, spec=job.spec, finished=self._clock.now())
         if await self._presenter.deliver(job, files, note):
             await self._store.move(job, JobState.DONE)
         else:

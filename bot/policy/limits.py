@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
-from bot.i18n import Message, _, _n  # pyright: ignore[reportPrivateUsage] # named as in gettext
+from bot.i18n import Message, _, n_  # pyright: ignore[reportPrivateUsage] # named as in gettext
 from bot.policy.decision import Allowed, Decision, Refused
 from bot.policy.request import Request
 from bot.workflow.measure import RunSize
@@ -82,7 +82,7 @@ def _steps(request: Request, limits: Limits) -> Message | None:
 def _count(request: Request, limits: Limits) -> Message | None:
     if request.size.count <= limits.max_count:
         return None
-    return _n(
+    return n_(
         "This asks for {asked} pictures at once; only one is allowed here. Please ask for one at a time.",
         "This asks for {asked} pictures at once; at most {count} are allowed here. Please ask for fewer.",
         limits.max_count,
@@ -108,14 +108,14 @@ def _less_work(size: RunSize, limits: Limits) -> Message:
     """Say what would pass: fewer pictures, else one with fewer steps, else a smaller one."""
     pictures = limits.max_work // (size.pixels * max(1, size.steps))
     if pictures:
-        return _n(
+        return n_(
             "One picture at a time would be fine.",
             "Up to {count} pictures at a time would be fine.",
             pictures,
         )
     steps = limits.max_work // size.pixels
     if steps and size.steps:
-        return _n("One picture with one step would be fine.", "One picture with {count} steps would be fine.", steps)
+        return n_("One picture with one step would be fine.", "One picture with {count} steps would be fine.", steps)
     return _("Please ask for a smaller size.")
 
 
@@ -132,7 +132,7 @@ def _text(request: Request, limits: Limits) -> Message | None:
 def _waiting(request: Request, limits: Limits) -> Message | None:
     if request.waiting < limits.max_waiting_per_member:
         return None
-    return _n(
+    return n_(
         "You already have a job waiting, and one is all that is allowed here. Please wait until it has started, or "
         "cancel it.",
         "You already have {waiting} jobs waiting; at most {count} are allowed here. Please wait until some have "

@@ -4,7 +4,9 @@ Pure: the servers' definitions and chance come in as arguments. Text is never su
 inputs that were bound when the workflow was loaded.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from bot.errors import InputError
 from bot.i18n import Message, _
@@ -18,7 +20,7 @@ from bot.workflow.values import Allowed, RandomSource
 from bot.workflow.wording import listed, nearest, shown
 from bot.workflow.workflow import Workflow
 
-__all__ = ["check", "prepare"]
+__all__ = ["check", "prepare", "settle"]
 
 
 def prepare(
@@ -46,7 +48,24 @@ def prepare(
         outputs=workflow.outputs,
         values=dict(_reported(workflow, used)),
         options={name: _filled(workflow, name) for name in workflow.bindings},
+        models=dict(_left_open(workflow, given)),
     )
+
+
+def settle(spec: RunSpec, definitions: Definitions) -> RunSpec:
+    """Return the run as a certain server can do it: models that the member left open become ones that it has."""
+    changed = {
+        name: live[0]
+        for name, source in spec.models.items()
+        if (live := definitions.choices(source)) and spec.values.get(name) not in live
+    }
+    if not changed:
+        return spec
+    graph = copy.deepcopy(spec.graph)
+    for name, value in changed.items():
+        for target in spec.options[name]:
+            graph[target.node_id]["inputs"][target.input_name] = value
+    return replace(spec, graph=graph, values={**spec.values, **changed})
 
 
 def _require_known(workflow: Workflow, given: Mapping[str, object]) -> None:
@@ -85,6 +104,12 @@ def _is_given(option: Option, value: object) -> bool:
     if isinstance(value, str) and not value.strip():
         return option.kind == "text"
     return value is not None
+
+
+def _left_open(workflow: Workflow, given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name, option in workflow.manifest.options.items():
+        if isinstance(option, ModelOption) and option.default is None and not _is_given(option, given.get(name)):
+            yield name, option.source
 
 
 def _model_at_hand(own: object, limits: Allowed) -> object:

@@ -18,6 +18,7 @@ from bot.app import App, load_catalog
 from bot.settings import Settings
 
 WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
+HEAD = f"{'milliseconds':<34} {'jobs':>4} {'median':>9} {'p95':>9} {'worst':>9} {'ack':>8} {'stall':>10}\n"
 BEAT = 0.002
 """Seconds between two heartbeats of the loop; the stall is what a beat comes late."""
 
@@ -98,7 +99,7 @@ async def main() -> None:
             await outside.do(do="ready")
             await outside.do(do="imagine", times=5, step=0.0)  # warm
             heart.take()
-            sys.stdout.write(f"{'milliseconds':<34} {'jobs':>4} {'median':>9} {'p95':>9} {'worst':>9} {'ack':>8} {'stall':>10}\n")
+            sys.stdout.write(HEAD)
             show("imagine, 20 steps at once", await outside.do(do="imagine", times=60, step=0.0), heart.take())
             show("imagine, 1 s", await outside.do(do="imagine", times=15, step=0.05), heart.take())
             show("upscale, 0.2 MB attached", await outside.do(do="upload", times=20, side=256), heart.take())

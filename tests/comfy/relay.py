@@ -59,13 +59,15 @@ class Relay:
             link.near.transport.abort()
 
     def cut_far(self) -> None:
-        """Let the server notice, too, what `cut_near` did."""
+        """Let the server notice, too, what `cut_near` or `hang` did."""
         for link in self._links:
             if link.torn:
                 link.far.transport.abort()
 
     def hang(self) -> None:
-        """Swallow everything, keep all connections open."""
+        """Swallow everything and keep all connections open, on the server's side even when the client gives up."""
+        for link in self._links:
+            link.torn = True
         self._flowing.clear()
 
     def flow(self) -> None:

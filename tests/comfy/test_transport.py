@@ -1,8 +1,10 @@
 """HTTP against servers and proxies that do not behave."""
 
 import base64
+import json
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,26 +19,23 @@ from tests.comfy.conftest import FAST, Connect
 from tests.comfy.runs import new_id
 
 QUEUE = {"queue_running": [], "queue_pending": [[5.0, "b", {}], [-1, "a", {}], [5, "a2", {}], ["x"], None]}
+"""A heap, as the server sends it, with rubbish in it."""
 
 
 class Proxy:
-    """An HTTP server whose next answer a test writes."""
+    """An HTTP server that gives the answer a test wrote, to every request."""
 
     def __init__(self) -> None:
-        self.answer: web.Response | None = None
         self.requests: list[web.Request] = []
         self.url = ""
+        self._answer: dict[str, Any] = {"body": json.dumps(QUEUE).encode()}
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    def say(self, body: bytes = b"", *, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self._answer = {"body": body, "status": status, "headers": headers}
+
+    async def handle(self, request: web.Request) -> web.Response:
         self.requests.append(request)
-        return self.answer.clone() if isinstance(self.answer, Repeatable) else self.answer or web.json_response(QUEUE)
-
-
-class Repeatable(web.Response):
-    """A response that can be sent to a retry, too."""
-
-    def clone(self) -> web.Response:
-        return web.Response(status=self.status, body=self.body, headers=self.headers)
+        return web.Response(**self._answer)
 
 
 @pytest.fixture
@@ -68,32 +67,32 @@ async def test_prefix_and_password_are_sent(session: aiohttp.ClientSession, prox
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("status", "body"),
     [
-        Repeatable(text="<html>starting</html>", content_type="text/html"),
-        Repeatable(body=b""),
-        Repeatable(body=b"[]"),
-        Repeatable(body=b"{}"),
-        Repeatable(body=b'{"queue_running":null,"queue_pending":[]}'),
-        Repeatable(status=302, headers={"Location": "http://127.0.0.1:1/login"}),
-        Repeatable(status=401),
-        Repeatable(status=500, text="500 Internal Server Error\n\nServer got itself in trouble"),
+        (200, b"<html>starting</html>"),
+        (200, b""),
+        (200, b"[]"),
+        (200, b"{}"),
+        (200, b'{"queue_running":null,"queue_pending":[]}'),
+        (302, b""),
+        (401, b""),
+        (500, b"500 Internal Server Error\n\nServer got itself in trouble"),
     ],
 )
 async def test_what_is_no_queue_is_never_read_as_an_empty_one(
-    session: aiohttp.ClientSession, proxy: Proxy, answer: web.Response
+    session: aiohttp.ClientSession, proxy: Proxy, status: int, body: bytes
 ):
-    proxy.answer = answer
+    proxy.say(body, status=status, headers={"Location": "/elsewhere"})
     with pytest.raises(ServerFaultError) as caught:
         await client(session, proxy.url).queue()
 
-    assert caught.value.status == answer.status
+    assert caught.value.status == status
     assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize("status", [502, 503, 504, 521])
 async def test_a_proxy_that_stands_alone_is_an_absent_server(session: aiohttp.ClientSession, proxy: Proxy, status: int):
-    proxy.answer = Repeatable(status=status)
+    proxy.say(status=status)
     with pytest.raises(ServerOfflineError):
         await client(session, proxy.url).queue()
     assert len(proxy.requests) == 3
@@ -104,23 +103,23 @@ async def test_a_proxy_that_stands_alone_is_an_absent_server(session: aiohttp.Cl
 
 
 async def test_an_answer_larger_than_allowed_is_not_read(session: aiohttp.ClientSession, proxy: Proxy):
-    proxy.answer = Repeatable(body=b" " * (MAX_ANSWER + 1))
+    proxy.say(b" " * (MAX_ANSWER + 1))
     with pytest.raises(ServerFaultError):
         await client(session, proxy.url).queue()
 
 
 async def test_a_refusal_needs_json_to_be_a_rejection(session: aiohttp.ClientSession, proxy: Proxy):
-    proxy.answer = Repeatable(status=400, text="Bad Request")
+    proxy.say(b"Bad Request", status=400)
     with pytest.raises(ServerFaultError):
         await client(session, proxy.url).submit(new_id(), {}, client_id="x")
 
-    proxy.answer = Repeatable(status=400, body=b'{"error":{"type":"invalid_prompt_id"},"node_errors":{}}')
+    proxy.say(b'{"error":{"type":"invalid_prompt_id"},"node_errors":{}}', status=400)
     with pytest.raises(GraphRejectedError):
         await client(session, proxy.url).submit(new_id(), {}, client_id="x")
 
 
 async def test_a_server_that_invents_its_own_prompt_id_is_told_to_stop_it(session: aiohttp.ClientSession, proxy: Proxy):
-    proxy.answer = Repeatable(body=b'{"prompt_id":"its-own","number":1,"node_errors":{},"cancelled":true}')
+    proxy.say(b'{"prompt_id":"its-own","number":1,"node_errors":{},"cancelled":true}')
     with pytest.raises(ServerFaultError):
         await client(session, proxy.url).submit(new_id(), {}, client_id="x")
 
@@ -128,7 +127,7 @@ async def test_a_server_that_invents_its_own_prompt_id_is_told_to_stop_it(sessio
 
 
 async def test_a_file_name_is_encoded_as_a_whole(session: aiohttp.ClientSession, proxy: Proxy):
-    proxy.answer = Repeatable(body=b"picture")
+    proxy.say(b"picture")
     ref = OutputRef("9", "a b&type=input#?%41+ü.png", "x/ü", "temp")
     assert await client(session, proxy.url).fetch(ref) == b"picture"
 
@@ -138,7 +137,7 @@ async def test_a_file_name_is_encoded_as_a_whole(session: aiohttp.ClientSession,
 
 async def test_large_integers_and_nan_survive(session: aiohttp.ClientSession, proxy: Proxy):
     filler = b'"x":"' + b"y" * 300_000 + b'",'  # long enough to be parsed in a thread
-    proxy.answer = Repeatable(body=b"{" + filler + b'"max":18446744073709551615,"bad":NaN}')
+    proxy.say(b"{" + filler + b'"max":18446744073709551615,"bad":NaN}')
     stats = await client(session, proxy.url).system_stats()
 
     assert stats["max"] == 18446744073709551615

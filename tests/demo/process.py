@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,7 +71,7 @@ class DemoProcess:
 
 
 @contextmanager
-def demo(folder: Path, *arguments: str) -> Iterator[DemoProcess]:
+def demo(folder: Path, *arguments: str) -> Generator[DemoProcess]:
     """Start the demo, and make sure that it is gone afterwards."""
     process = DemoProcess(folder, *arguments)
     try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import FilePayload, Locator, Page, expect, sync_playwright
 
 from tests.demo.process import URL, demo
 
@@ -58,9 +58,9 @@ def page(tmp_path: Path) -> Iterator[Page]:
         assert mistakes == []
 
 
-def card(page: Page, text: str) -> Page:
+def card(page: Page, text: str) -> Locator:
     """Return the newest message with `text`."""
-    return page.locator("#channel-message-list [data-message-id]").filter(has_text=text).last  # type: ignore[return-value]
+    return page.locator("#channel-message-list [data-message-id]").filter(has_text=text).last
 
 
 def type_command(page: Page, name: str) -> None:
@@ -121,8 +121,8 @@ def test_a_newcomer_gets_pictures(page: Page, tmp_path: Path) -> None:
 
     # and one with a picture
     type_command(page, "img2img")
-    picture = {"name": "in.png", "mimeType": "image/png", "buffer": png()}
-    page.locator(".command-file-input").set_input_files([picture])  # type: ignore[list-item]
+    picture: FilePayload = {"name": "in.png", "mimeType": "image/png", "buffer": png()}
+    page.locator(".command-file-input").set_input_files(picture)
     option(page, "prompt", "make it blue")
     page.keyboard.press("Enter")
     changed = card(page, "make it blue")
@@ -143,8 +143,8 @@ def test_typing_goes_on_while_a_job_runs(page: Page) -> None:
 
 def test_a_refusal_is_a_sentence_and_no_alarm(page: Page) -> None:
     type_command(page, "upscale")
-    text = {"name": "in.png", "mimeType": "image/png", "buffer": b"not a picture"}
-    page.locator(".command-file-input").set_input_files([text])  # type: ignore[list-item]
+    text: FilePayload = {"name": "in.png", "mimeType": "image/png", "buffer": b"not a picture"}
+    page.locator(".command-file-input").set_input_files(text)
     page.locator("#send-message").click()
     expect(card(page, "Upscale")).to_contain_text("is not a picture", timeout=PATIENCE)
     expect(page.locator("#action-status")).not_to_contain_text(re.compile("uncertain|not completed"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bot.i18n import Message
 from bot.jobs.job import Job, Place, Requester
 from bot.jobs.updates import JobUpdate
+from bot.workflow.definitions import Definitions
 from bot.workflow.execution import (
     Accepted,
     InputFile,
@@ -32,6 +33,7 @@ class ScriptedBackend:
     name: str = "gpu1"
     script: list[list[RunEvent]] = field(default_factory=lambda: [[RunEnded()]])
     result_of: RunResult = field(default_factory=lambda: RunResult(outputs=(REF,)))
+    definitions: Definitions = field(default_factory=Definitions)
     accepted: Accepted = field(default_factory=Accepted)
     where: Whereabouts = Whereabouts.UNKNOWN
     up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,6 +52,9 @@ class ScriptedBackend:
     @property
     def online(self) -> bool:
         return self.up.is_set()
+
+    async def refresh_definitions(self) -> Definitions:
+        return self.definitions
 
     async def wait_online(self) -> None:
         await self.up.wait()

@@ -12,6 +12,7 @@ from bot.jobs.queue import JobQueue
 from bot.jobs.runner import MAX_ATTEMPTS, Runner
 from bot.jobs.store import MemoryStore
 from bot.jobs.updates import Running, Waiting
+from bot.workflow.definitions import Definitions, InputDefinition, NodeDefinition
 from bot.workflow.execution import (
     Accepted,
     FailureKind,
@@ -97,6 +98,23 @@ async def test_pictures_are_uploaded_and_their_returned_names_bound() -> None:
         assert await shop.ended(await shop.order(what)) is JobState.DONE
     assert shop.backend.submitted[0][1]["3"]["inputs"]["image"] == "stored_cc_1.png"
     assert "image" not in what.graph["3"]["inputs"], "the job's own graph stays as it was accepted"
+
+
+async def test_a_model_left_open_becomes_one_that_the_server_has() -> None:
+    models = InputDefinition("COMBO", choices=("inkwash.safetensors",))
+    server = Definitions({"Loader": NodeDefinition("Loader", {"ckpt_name": models})})
+    what = spec(
+        values={"checkpoint": "elsewhere.ckpt"},
+        options={"checkpoint": (Target("3", "ckpt_name"),)},
+        models={"checkpoint": "Loader.ckpt_name"},
+    )
+    async with opened(ScriptedBackend(definitions=server)) as shop:
+        job = await shop.order(what)
+        assert await shop.ended(job) is JobState.DONE
+        newest = await shop.store.get(job.id)
+    assert shop.backend.submitted[0][1]["3"]["inputs"]["ckpt_name"] == "inkwash.safetensors"
+    assert newest is not None
+    assert newest.spec.values["checkpoint"] == "inkwash.safetensors"
 
 
 async def test_no_more_than_depth_prompts_are_on_the_server() -> None:

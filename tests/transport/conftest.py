@@ -77,7 +77,8 @@ async def playing(
     try:
         await wire.ready()
         await wire.commands()
-        await until(lambda: app.fleet.any_online() and app.fleet.definitions().nodes)
+        if comfy.is_running:
+            await until(lambda: app.fleet.any_online() and app.fleet.definitions().nodes)
         yield Stage(wire, comfy, app)
     finally:
         await app.bot.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ from bot.sandbox.comfyui import (
     OUT_OF_MEMORY,
     Generation,
     NodeFault,
+    ServerState,
+    StandIn,
 )
-from tests.transport.conftest import Stage, until
+from tests.transport.conftest import Stage, playing, until
 from tests.transport.test_delivery import png
-from tests.wire import Attachment
+from tests.wire import Attachment, WireDiscord
+from tests.wire.bots import pointed_at
 
 PATHS = re.compile(r"[A-Za-z]:\\\\|/\w+/|\.py|Traceback")
 
@@ -111,3 +115,20 @@ async def test_jobs_wait_while_comfyui_is_away(stage: Stage) -> None:
     assert "offline" in job.text
     await stage.comfy.start()
     assert (await stage.ended(job, 20.0)).attachments
+
+
+async def test_a_job_from_before_the_first_contact_runs_with_what_the_server_has(tmp_path: Path) -> None:
+    models = {"checkpoints": ["only-this.safetensors"]}
+    async with (
+        WireDiscord() as wire,
+        StandIn(ServerState(seconds_per_step=0.0, models=models)) as comfy,
+        pointed_at(wire),
+    ):
+        await comfy.kill()
+        async with playing(wire, comfy, tmp_path) as stage:
+            job = await stage.order()
+            assert "offline" in job.text
+            await comfy.start()
+            message = await stage.ended(job, 20.0)
+    assert message.attachments, message.text
+    assert "only-this.safetensors" in message.text.replace("\\", "")

@@ -45,7 +45,8 @@ def test_types_and_limits_come_from_the_manifest() -> None:
     kinds = discord.AppCommandOptionType
     assert (told["prompt"]["type"], told["prompt"]["required"]) == (kinds.string.value, True)
     assert told["prompt"]["max_length"] == 2000
-    assert (told["steps"]["type"], told["steps"]["min_value"], told["steps"]["max_value"]) == (kinds.integer.value, 1, 60)
+    steps = told["steps"]
+    assert (steps["type"], steps["min_value"], steps["max_value"]) == (kinds.integer.value, 1, 60)
     assert told["cfg"]["type"] == kinds.number.value
     assert told["seed"]["type"] == kinds.string.value, "64 bits do not fit Discord's whole numbers"
     assert told["sampler"]["autocomplete"]

@@ -19,9 +19,8 @@ RENDER = Renderer(Languages())
 
 
 def job(**values: object) -> Job:
-    return Job(
-        id="0123456789", spec=spec(values=values), requester=requester(), place=place(), created=0.0, started=10.0, finished=22.4
-    )
+    entry = Job(id="0123456789", spec=spec(values=values), requester=requester(), place=place(), created=0.0)
+    return replace(entry, started=10.0, finished=22.4)
 
 
 def size(page: Page) -> int:

@@ -1,11 +1,15 @@
 """Runs the demo until somebody has seen enough. Imports nothing of the optional extra before it is sure to be there."""
 
 import asyncio
+import io
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TextIO
 
 from bot.sandbox.demo.extra import require_extra
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def run_demo(*, comfyui: str | None, port: int, browser: bool, exit_after_first: bool, out: TextIO) -> int:
@@ -15,6 +19,8 @@ async def run_demo(*, comfyui: str | None, port: int, browser: bool, exit_after_
     for people to read goes to `out`. Raises `StartupError` when the demo cannot start.
     """
     require_extra()
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="replace")  # a console that has no "…" is no reason to end
     from bot.sandbox.demo.show import Show
 
     show = Show(comfyui=comfyui, port=port, browser=browser, exit_after_first=exit_after_first, out=out)
@@ -22,33 +28,39 @@ async def run_demo(*, comfyui: str | None, port: int, browser: bool, exit_after_
 
 
 async def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
-    """Let `work` end, or end it on Ctrl-C: then everything closes in order, and that is no failure."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    """Let `work` end, or end it on Ctrl-C: then everything closes in order, and that is no failure.
+
+    Ctrl-C for a second time is Python's own and ends at once.
+    """
+    loop = asyncio.get_running_loop()
     running = asyncio.ensure_future(work)
     interrupted = False
 
     def interrupt() -> None:
         nonlocal interrupted
         interrupted = True
+        _unwatch(loop)
         running.cancel()
 
-    signals = _watch(loop, interrupt)
+    _watch(loop, interrupt)
     try:
         return await running
     except asyncio.CancelledError:
-        if interrupted and not (task and task.cancelling()):
+        if interrupted:
             return 0
         raise
     finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+        _unwatch(loop)
 
 
-def _watch(loop: asyncio.AbstractEventLoop, interrupt: Any) -> list[signal.Signals]:
-    signals = [signal.SIGINT, signal.SIGTERM]
-    try:
-        for number in signals:
+def _watch(loop: asyncio.AbstractEventLoop, interrupt: Callable[[], None]) -> None:
+    # Windows has no such handlers, and other threads than the main one neither: there asyncio's own way stays
+    with suppress(NotImplementedError, RuntimeError, ValueError):
+        for number in SIGNALS:
             loop.add_signal_handler(number, interrupt)
-    except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread: asyncio's own way stays
-        return []
-    return signals
+
+
+def _unwatch(loop: asyncio.AbstractEventLoop) -> None:
+    with suppress(NotImplementedError, RuntimeError, ValueError):
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)

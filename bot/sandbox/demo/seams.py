@@ -22,6 +22,8 @@ from bot.sandbox.demo.clock import AdjustableClock, real_monotonic
 
 T = TypeVar("T")
 
+MEDIA_BUDGET = 1024 * 1024 * 1024
+"""Bytes of all pictures that open pages show."""
 DISCORD_PY = str(Path(discord.__file__).parent)
 
 
@@ -195,8 +197,12 @@ class _DecodeHere:
 
 
 def decode_here(preview: Any) -> None:
-    """Show pictures as soon as they are there. `Preview._media_worker` is made when it is first missed."""
+    """Show pictures as soon as they are there, and not only the first few: 128 MiB are soon full of large ones.
+
+    `Preview._media_worker` is made when it is first missed.
+    """
     preview._media_worker = _DecodeHere()
+    preview._MAX_MEDIA_BYTES = MEDIA_BUDGET
 
 
 def dress_page(preview: Any, dress: Callable[[str, str], str]) -> None:

@@ -1,5 +1,6 @@
 """A picture in the making, with the few strokes that everything is drawn from. Lengths are parts of its height."""
 
+import itertools
 import math
 import random
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,7 @@ from PIL import ImageChops, ImageDraw, ImageFilter
 from PIL.Image import Image
 
 from bot.sandbox.comfyui.drawing.palette import Color, Palette, mix
-from bot.sandbox.comfyui.drawing.scale import scaled
+from bot.sandbox.comfyui.drawing.pixels import leveled, scaled, tinted
 
 Point = tuple[float, float]
 _STRIP = 256
@@ -81,12 +82,10 @@ class Canvas:
 
     def glow(self, x: float, y: float, radius: float, color: Color, strength: float = 1.0) -> None:
         """Add light around (x, y)."""
-        halo = Pillow.radial_gradient("L").point(
-            [round((1 - level / 255) ** 2 * 255 * strength) for level in range(256)]
-        )
+        halo = leveled(Pillow.radial_gradient("L"), lambda level: (1 - level / 255) ** 2 * 255 * strength)
         side = max(2, round(radius * 2 * self.height))
         halo = scaled(halo, (side, side), Pillow.Resampling.BILINEAR)
-        light = Pillow.merge("RGB", [halo.point([level * part // 255 for level in range(256)]) for part in color])
+        light = tinted(halo, color)
         corner = round((x - radius) * self.height), round((y - radius) * self.height)
         box = (corner[0], corner[1], corner[0] + side, corner[1] + side)
         self.image.paste(ImageChops.screen(self.image.crop(box), light), corner)
@@ -111,8 +110,7 @@ class Canvas:
         for _ in range(steps):
             scale *= roughness
             between = [
-                (one + other) / 2 + self.rng.uniform(-scale, scale)
-                for one, other in zip(heights, heights[1:], strict=False)
+                (one + other) / 2 + self.rng.uniform(-scale, scale) for one, other in itertools.pairwise(heights)
             ]
             heights = [value for pair in zip(heights, [*between, 0.0], strict=True) for value in pair][:-1]
         last = len(heights) - 1

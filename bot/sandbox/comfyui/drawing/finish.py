@@ -6,7 +6,7 @@ from PIL import Image as Pillow
 from PIL import ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from PIL.Image import Image
 
-from bot.sandbox.comfyui.drawing.scale import scaled
+from bot.sandbox.comfyui.drawing.pixels import leveled, scaled
 
 CAPTION = "drawn by the Comfycord stand-in"
 _MIN_CAPTION_WIDTH = 200
@@ -48,7 +48,7 @@ def with_grain(picture: Image, rng: random.Random, steps: int) -> Image:
     amount = 0.035 + 0.25 / (steps + 2) ** 1.2
     grained = Pillow.blend(picture, ImageChops.overlay(picture, grain.convert("RGB")), amount)
     corners = scaled(Pillow.radial_gradient("L"), picture.size, Pillow.Resampling.BILINEAR)
-    dark = corners.point([round(max(0, level - 130) * 0.42) for level in range(256)])
+    dark = leveled(corners, lambda level: (level - 130) * 0.42)
     grained.paste((0, 0, 0), (0, 0), dark)
     return grained
 

@@ -143,11 +143,16 @@ def draw_desert(canvas: Canvas, horizon: float) -> None:
         color = mix(mix(canvas.palette.horizon, far, 0.6), near, index / 3)
         line = canvas.wave(horizon + 0.05 + index * 0.13, 0.09, 1.2 - index * 0.15)
         canvas.below(line, mix(color, canvas.palette.light, 0.3), color, 0.25)
-        for ripple in range(1, 7):
-            drop = ripple * 0.02 * (1 + index * 0.3)
-            crest = [(x, y + drop + 0.003 * math.sin(x * 25 + ripple)) for x, y in line]
-            edge = [(x, y + 0.004) for x, y in reversed(crest)]
-            canvas.shape([*crest, *edge], mix(color, near, 0.5 - ripple * 0.06), blur=0.004)
+        _draw_ripples(canvas, line, mix(color, near, 0.35), 0.02 * (1 + index * 0.3))
+
+
+def _draw_ripples(canvas: Canvas, line: list[tuple[float, float]], color: Color, distance: float) -> None:
+    mask, pen = canvas.mask()
+    for ripple in range(1, 7):
+        crest = [(x, y + ripple * distance + 0.003 * math.sin(x * 25 + ripple)) for x, y in line]
+        edge = [(x, y + 0.004) for x, y in reversed(crest)]
+        pen.polygon(canvas.points([*crest, *edge]), fill=210 - 28 * ripple)
+    canvas.fill(canvas.soften(mask, 0.003), color)
 
 
 def draw_reef(canvas: Canvas) -> None:

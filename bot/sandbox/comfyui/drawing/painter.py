@@ -8,7 +8,7 @@ from PIL import ImageChops, ImageFilter, ImageOps
 from PIL.Image import Image
 
 from bot.sandbox.comfyui.drawing.finish import balanced, in_manner_of, signed, with_grain
-from bot.sandbox.comfyui.drawing.scale import scaled
+from bot.sandbox.comfyui.drawing.pixels import scaled
 from bot.sandbox.comfyui.drawing.scene import draw_scene
 from bot.sandbox.comfyui.drawing.words import read
 

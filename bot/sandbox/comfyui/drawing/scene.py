@@ -2,7 +2,7 @@
 
 import random
 
-from bot.sandbox.comfyui.drawing import figures, land, sky
+from bot.sandbox.comfyui.drawing import figures, land, sky, things
 from bot.sandbox.comfyui.drawing.abstract import draw_abstract, palette_of
 from bot.sandbox.comfyui.drawing.canvas import Canvas
 from bot.sandbox.comfyui.drawing.palette import choose
@@ -23,7 +23,7 @@ def draw_scene(size: tuple[int, int], words: Words, rng: random.Random) -> Canva
     if "underwater" in moods or ("fish" in words.things and "sea" not in words.things):
         sky.draw_sky(canvas, 1.0)
         land.draw_reef(canvas)
-        figures.draw_fish(canvas)
+        things.draw_fish(canvas)
         return canvas
     horizon = rng.uniform(0.5, 0.6)
     light_x = canvas.aspect * rng.uniform(0.25, 0.75)
@@ -73,25 +73,25 @@ def _draw_ground(canvas: Canvas, words: Words, horizon: float, light_x: float | 
 
 
 def _draw_figures(canvas: Canvas, words: Words, horizon: float) -> None:
-    things = words.things
-    if "castle" in things:
-        figures.draw_castle(canvas, horizon + 0.12)
-    if "house" in things:
-        figures.draw_house(canvas, 0.84)
-    if "boat" in things:
-        figures.draw_boat(canvas, horizon + 0.06)
-    if "balloon" in things:
-        figures.draw_balloons(canvas, horizon)
-    if "bird" in things:
-        figures.draw_birds(canvas, horizon)
-    if "flower" in things:
+    named = words.things
+    if "castle" in named:
+        things.draw_castle(canvas, horizon + 0.12)
+    if "house" in named:
+        things.draw_house(canvas, 0.84)
+    if "boat" in named:
+        things.draw_boat(canvas, horizon + 0.06)
+    if "balloon" in named:
+        things.draw_balloons(canvas, horizon)
+    if "bird" in named:
+        things.draw_birds(canvas, horizon)
+    if "flower" in named:
         figures.draw_flowers(canvas)
-    if "portrait" in things:
+    if "portrait" in named:
         figures.draw_portrait(canvas)
-    if "cat" in things:
+    if "cat" in named:
         figures.draw_cat(canvas)
-    if "lantern" in things:
-        figures.draw_lanterns(canvas)
+    if "lantern" in named:
+        things.draw_lanterns(canvas)
     for kind in ("snow", "rain"):
-        if kind in things:
-            figures.draw_weather(canvas, kind)
+        if kind in named:
+            things.draw_weather(canvas, kind)

@@ -1,10 +1,10 @@
 """What is above the horizon."""
 
-from PIL import Image as Pillow
 from PIL import ImageChops, ImageDraw, ImageOps
 
 from bot.sandbox.comfyui.drawing.canvas import Canvas
 from bot.sandbox.comfyui.drawing.palette import Color, mix
+from bot.sandbox.comfyui.drawing.pixels import leveled, tinted
 
 _WHITE: Color = (255, 255, 255)
 
@@ -42,9 +42,8 @@ def draw_clouds(canvas: Canvas, horizon: float, amount: float) -> None:
     """Wisps of noise, stretched flat, lit from the horizon."""
     threshold = round(255 * (1 - amount))
     noise = ImageOps.autocontrast(canvas.noise(5, 4))
-    table = [max(0, min(255, (level - threshold) * 3)) for level in range(256)]
     fade = canvas.gradient(((90, 90, 90), (200, 200, 200), (0, 0, 0)), 0.0, horizon).convert("L")
-    mask = ImageChops.multiply(noise.point(table), fade)
+    mask = ImageChops.multiply(leveled(noise, lambda level: (level - threshold) * 3), fade)
     color = mix(canvas.palette.horizon, _WHITE, 0.45 if not canvas.palette.is_dark else 0.1)
     canvas.fill(mask, color)
 
@@ -57,18 +56,15 @@ def draw_aurora(canvas: Canvas, horizon: float) -> None:
         rise = canvas.rng.uniform(0.18, 0.32)
         pen.polygon(canvas.points([*line, *((x, y - rise) for x, y in reversed(line))]), fill=150)
         soft = canvas.soften(mask, 0.035)
-        light = Pillow.merge("RGB", [soft.point([level * part // 255 for level in range(256)]) for part in color])
-        canvas.image = ImageChops.screen(canvas.image, light)
+        canvas.image = ImageChops.screen(canvas.image, tinted(soft, color))
 
 
 def draw_nebula(canvas: Canvas) -> None:
     """Clouds of coloured light among the stars."""
     for color in (canvas.palette.accent, (80, 120, 255), (255, 170, 110)):
         noise = ImageOps.autocontrast(canvas.noise(3, 4))
-        table = [round(max(0, level - 110) ** 1.15 * 0.75) for level in range(256)]
-        mask = noise.point([min(255, value) for value in table])
-        light = Pillow.merge("RGB", [mask.point([level * part // 330 for level in range(256)]) for part in color])
-        canvas.image = ImageChops.screen(canvas.image, light)
+        mask = leveled(noise, lambda level: max(0, level - 110) ** 1.15 * 0.75)
+        canvas.image = ImageChops.screen(canvas.image, tinted(mask, color, 0.77))
 
 
 def draw_planet(canvas: Canvas, x: float, y: float, radius: float) -> None:

@@ -12,7 +12,7 @@ _THINGS: dict[str, str] = {
     "mountain": "mountain mountains hill hills peak peaks alps valley landscape canyon cliff cliffs",
     "desert": "desert dune dunes sand sahara oasis",
     "space": "space galaxy nebula cosmos planet planets astronaut universe alien rocket spaceship cosmic",
-    "flower": "flower flowers blossom blossoms rose roses tulip tulips garden meadow bouquet sakura cherry lotus poppies",
+    "flower": "flower flowers blossom blossoms rose roses tulip tulips garden meadow bouquet sakura cherry lotus",
     "cat": "cat cats kitten kittens kitty",
     "portrait": "portrait girl boy woman man person face lady queen king princess wizard witch people warrior knight",
     "castle": "castle tower fortress palace temple cathedral ruins",

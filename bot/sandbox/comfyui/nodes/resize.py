@@ -2,7 +2,7 @@
 
 from PIL.Image import Image, Resampling
 
-from bot.sandbox.comfyui.drawing.scale import scaled
+from bot.sandbox.comfyui.drawing.pixels import scaled
 
 _METHODS = {
     "nearest-exact": Resampling.NEAREST,

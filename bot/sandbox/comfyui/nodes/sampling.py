@@ -11,7 +11,7 @@ from PIL import ImageChops
 from PIL.Image import Image
 
 from bot.sandbox.comfyui.drawing.painter import Sketch, paint, repaint
-from bot.sandbox.comfyui.drawing.scale import scaled
+from bot.sandbox.comfyui.drawing.pixels import scaled
 from bot.sandbox.comfyui.gate import work
 from bot.sandbox.comfyui.nodes.call import Context, Inputs, Result
 from bot.sandbox.comfyui.nodes.resize import resized

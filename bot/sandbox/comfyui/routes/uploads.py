@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.web_request import FileField
 from PIL import Image as Pillow
 
-from bot.sandbox.comfyui.drawing.scale import scaled
+from bot.sandbox.comfyui.drawing.pixels import scaled
 from bot.sandbox.comfyui.files import Folders, OutsideError
 from bot.sandbox.comfyui.state import ServerState
 
