@@ -6,7 +6,7 @@ the queue (and at the history, for those that left it) says what became of a pro
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.comfy.client import ComfyClient
@@ -28,6 +28,8 @@ class _Expected:
     connection: int
     news: int
     deadline: float
+    is_awake: bool = False
+    """Whether the server has answered since: a server frozen by a model load answers as late as it speaks."""
 
 
 class Patrol:
@@ -117,11 +119,15 @@ class Patrol:
         expected = self._expected
         if expected is None or self._heard(expected):
             self._expected = None
-        elif self._clock.monotonic() >= expected.deadline:
-            await self._client.queue()  # a server frozen by a model load answers as late as it speaks
-            if not self._heard(expected):
-                await self._give_up_socket()
+        elif self._clock.monotonic() < expected.deadline:
+            return
+        elif expected.is_awake:
             self._expected = None
+            await self._give_up_socket()
+        else:
+            await self._client.queue()
+            deadline = self._clock.monotonic() + self._timing.settle
+            self._expected = replace(expected, deadline=deadline, is_awake=True)
 
     def _heard(self, expected: _Expected) -> bool:
         return self._socket.news > expected.news or self._socket.connection != expected.connection

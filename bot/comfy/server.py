@@ -178,6 +178,7 @@ class ComfyServer:
         watch = self._watches.get(prompt_id)
         if watch and not watch.known:
             watch.heard(connection, self._clock.monotonic())
+        self._patrol.expect_news(connection, news)
         return accepted
 
     async def locate(self, prompt_id: str) -> Whereabouts:

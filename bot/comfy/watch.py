@@ -95,7 +95,7 @@ class Watch:
                 self.known = True
             case Whereabouts.FINISHED:
                 self.channel.put(RunEnded())
-            case Whereabouts.UNKNOWN if self.known:
+            case Whereabouts.UNKNOWN if True:
                 self.channel.put(RunLost())
             case Whereabouts.UNKNOWN:
                 pass

@@ -199,7 +199,7 @@ async def test_stopping_what_is_over_stops_nobody_else(standin: StandIn, connect
     standin.post_as(txt2img(MODEL, seed=5, steps=20))
     await server.interrupt(prompt_id)
 
-    assert None not in standin.state.seen.interrupts
+    assert standin.state.seen.requests["POST /interrupt"] == 0  # servers of early 2025 would not look at the id
     assert standin.state.seen.frames["execution_interrupted"] == 0
 
 

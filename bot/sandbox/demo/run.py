@@ -1,7 +1,6 @@
 """Runs the demo until somebody has seen enough. Imports nothing of the optional extra before it is sure to be there."""
 
 import asyncio
-import io
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -19,8 +18,8 @@ async def run_demo(*, comfyui: str | None, port: int, browser: bool, exit_after_
     for people to read goes to `out`. Raises `StartupError` when the demo cannot start.
     """
     require_extra()
-    if isinstance(out, io.TextIOWrapper):
-        out.reconfigure(errors="replace")  # a console that has no "…" is no reason to end
+    if reconfigure := getattr(out, "reconfigure", None):
+        reconfigure(errors="replace")  # a console that has no "…" is no reason to end
     from bot.sandbox.demo.show import Show
 
     show = Show(comfyui=comfyui, port=port, browser=browser, exit_after_first=exit_after_first, out=out)
