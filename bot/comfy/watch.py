@@ -95,10 +95,8 @@ class Watch:
                 self.known = True
             case Whereabouts.FINISHED:
                 self.channel.put(RunEnded())
-            case Whereabouts.UNKNOWN if True:
-                self.channel.put(RunLost())
             case Whereabouts.UNKNOWN:
-                pass
+                self.channel.put(RunLost())
 
     def see(self, event: PromptEvent) -> None:
         """Pass on what a frame says, in the bot's words."""

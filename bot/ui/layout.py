@@ -12,12 +12,10 @@ SILENT = discord.AllowedMentions.none()
 
 def layout(page: Page) -> discord.ui.LayoutView:
     """Return the components of `page`. Its files must be attached under the names that the page uses."""
-    text = [f"**{page.title}**"]
-    if page.quote:
-        text.append(f"> {page.quote}")
-    if page.status:
-        text.append(page.status)
-    items: list[discord.ui.Item[Any]] = [discord.ui.TextDisplay("\n".join(text))]
+    quote = f"\n> {page.quote}" if page.quote else ""
+    items: list[discord.ui.Item[Any]] = [discord.ui.TextDisplay(f"**{page.title}**{quote}")]
+    if page.status:  # apart from the quotation, which some clients would let it continue
+        items.append(discord.ui.TextDisplay(page.status))
     if page.pictures:
         gallery = [
             discord.MediaGalleryItem(f"attachment://{picture.filename}", description=picture.description or None)

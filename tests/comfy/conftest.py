@@ -1,14 +1,16 @@
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from random import Random
 from typing import Any, Protocol
 
 import aiohttp
 import pytest
+import stamina
 
 from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
 from bot.comfy.timing import Timing
+from bot.comfy.transport import ATTEMPTS
 from bot.sandbox.comfyui import Generation, ServerState, StandIn
 
 FAST = Timing(
@@ -19,7 +21,7 @@ FAST = Timing(
     settle=0.2,
     deaf=1.0,
     second_look=0.1,
-    history=(0.05, 0.1, 0.2, 0.4, 0.8),
+    history=(0.05, 0.1, 0.2, 0.4),
 )
 """Impatient where that only makes tests short; a test that is about another limit shrinks that one."""
 
@@ -32,6 +34,13 @@ class Connect(Protocol):
     async def __call__(self, url: str, *, timing: Timing = FAST, online: bool = True, **options: Any) -> ComfyServer:
         """Return it when it is online, or at once."""
         ...
+
+
+@pytest.fixture(autouse=True)
+def no_pauses() -> Iterator[None]:
+    """Repeat requests at once, and as often as in earnest."""
+    with stamina.set_testing(True, attempts=ATTEMPTS):
+        yield
 
 
 @pytest.fixture

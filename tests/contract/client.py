@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ FOREVER = 2000
 class Answer:
     status: int
     content_type: str
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
     @property
@@ -98,7 +99,7 @@ class Client:
 
     async def call(self, method: str, path: str, **how: Any) -> Answer:
         async with self._session.request(method, self.url + path, **how) as response:
-            return Answer(response.status, response.content_type, dict(response.headers), await response.read())
+            return Answer(response.status, response.content_type, response.headers, await response.read())
 
     async def get(self, path: str) -> Any:
         answer = await self.call("GET", path)
@@ -131,7 +132,7 @@ class Client:
 
     async def until_idle(self) -> None:
         async with asyncio.timeout(PATIENCE):
-            while (await self.get("/prompt"))["exec_info"]["queue_remaining"]:
+            while (await self.get("/prompt"))["exec_info"]["queue_remaining"]:  # noqa: ASYNC110 - it is elsewhere
                 await asyncio.sleep(0.02)
 
     async def socket(self, sid: str | None = None, flags: Any = None) -> Socket:

@@ -5,27 +5,20 @@
 The live server should be idle. It is left with a few small pictures more than before.
 """
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.sandbox.comfyui import Generation, ServerState, StandIn
+from bot.sandbox.comfyui import ServerState, StandIn
 from tests.contract.client import Client
-
-LIVE_URL = os.environ.get("COMFYUI_TEST_URL", "")
-_SERVERS = [
-    pytest.param(Generation.NEW, id="standin-new"),
-    pytest.param(Generation.OLD, id="standin-old"),
-    *([pytest.param(None, id="live", marks=pytest.mark.live)] if LIVE_URL else []),
-]
+from tests.contract.servers import ALL, LIVE_URL
 
 
-@pytest.fixture(params=_SERVERS)
+@pytest.fixture(params=ALL)
 async def server_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """Address of a running server."""
     if request.param is None:
-        yield LIVE_URL.rstrip("/")
+        yield LIVE_URL
         return
     async with StandIn(ServerState(generation=request.param, seconds_per_step=0.01)) as server:
         yield server.url

@@ -56,7 +56,7 @@ async def test_a_subfolder_is_made_and_echoed(client: Client) -> None:
     assert (await client.call("GET", f"/view?filename={name}&type=input&subfolder=contract/deep")).status == 200
 
 
-@pytest.mark.parametrize("subfolder", ["..", "../../etc", "/tmp"])
+@pytest.mark.parametrize("subfolder", ["..", "../../etc", "/etc"])
 async def test_a_subfolder_outside(client: Client, subfolder: str) -> None:
     answer = await client.upload(fresh(), png(), subfolder=subfolder)
     assert (answer.status, answer.body) == (400, b"")

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from tests.contract.client import Client, picture_graph
+from tests.contract.servers import only_new, only_old
 
 
 @pytest.fixture
 async def new(client: Client) -> Client:
     """A server with the jobs API."""
     if not await client.is_new():
-        pytest.skip("this server has no jobs API")
+        pytest.skip("this live server has no jobs API")
     return client
 
 
@@ -20,19 +21,22 @@ async def job(client: Client, prompt_id: str) -> dict[str, Any]:
     return await client.get(f"/api/jobs/{prompt_id}")
 
 
+@only_old
 async def test_an_old_server_does_not_have_it(client: Client) -> None:
     if await client.is_new():
-        pytest.skip("this server has the jobs API")
+        pytest.skip("this live server has the jobs API")
     for path in ("/api/jobs", f"/api/jobs/{uuid.uuid4()}"):
         answer = await client.call("GET", path)
         assert (answer.status, answer.content_type, answer.body) == (404, "application/octet-stream", b"")
     assert (await client.call("POST", f"/api/jobs/{uuid.uuid4()}/cancel")).status == 405
 
 
+@only_new
 async def test_it_exists_under_api_only(new: Client) -> None:
     assert (await new.call("GET", "/jobs")).status == 404
 
 
+@only_new
 async def test_a_completed_job(new: Client) -> None:
     prompt_id = await new.queue(picture_graph(batch=2))
     await new.until_idle()
@@ -46,6 +50,7 @@ async def test_a_completed_job(new: Client) -> None:
     assert (preview["nodeId"], preview["mediaType"], preview["type"]) == ("3", "images", "output")
 
 
+@only_new
 async def test_running_and_waiting_jobs(new: Client) -> None:
     socket = await new.socket()
     running = await new.queue(await new.endless(), client_id=socket.sid)
@@ -57,6 +62,7 @@ async def test_running_and_waiting_jobs(new: Client) -> None:
     assert {found["id"] for found in both["jobs"]} == {running, waiting}
 
 
+@only_new
 async def test_cancelling_works_wherever_the_job_is(new: Client) -> None:
     socket = await new.socket()
     running = await new.queue(await new.endless(), client_id=socket.sid)
@@ -70,6 +76,7 @@ async def test_cancelling_works_wherever_the_job_is(new: Client) -> None:
     assert (await new.call("GET", f"/api/jobs/{waiting}")).status == 404
 
 
+@only_new
 async def test_cancelling_what_is_over_does_nothing(new: Client) -> None:
     prompt_id = await new.queue(picture_graph())
     await new.until_idle()
@@ -80,6 +87,7 @@ async def test_cancelling_what_is_over_does_nothing(new: Client) -> None:
     assert (await job(new, prompt_id))["status"] == "completed"
 
 
+@only_new
 @pytest.mark.parametrize("body", [b"x", b"{}", b"[]", b'{"job_ids": ["x"]}'])
 async def test_a_batch_that_makes_no_sense(new: Client, body: bytes) -> None:
     answer = await new.call("POST", "/api/jobs/cancel", data=body)
@@ -87,6 +95,7 @@ async def test_a_batch_that_makes_no_sense(new: Client, body: bytes) -> None:
     assert "error" in answer.json
 
 
+@only_new
 async def test_a_failed_job_says_why(new: Client) -> None:
     name = (await new.upload("contract-broken.png", b"this is no picture")).json["name"]
     graph = picture_graph()
@@ -98,6 +107,7 @@ async def test_a_failed_job_says_why(new: Client) -> None:
     assert found["execution_error"]["exception_type"] == "PIL.UnidentifiedImageError"
 
 
+@only_new
 async def test_pages(new: Client) -> None:
     for _ in range(3):
         await new.queue(picture_graph())
@@ -108,6 +118,7 @@ async def test_pages(new: Client) -> None:
     assert page["pagination"]["total"] >= 3
 
 
+@only_new
 @pytest.mark.parametrize("query", ["status=bogus", "limit=0", "limit=x", "sort_by=x", "sort_order=x"])
 async def test_a_query_that_makes_no_sense(new: Client, query: str) -> None:
     answer = await new.call("GET", f"/api/jobs?{query}")
@@ -115,6 +126,7 @@ async def test_a_query_that_makes_no_sense(new: Client, query: str) -> None:
     assert "error" in answer.json
 
 
+@only_new
 async def test_an_unknown_job(new: Client) -> None:
     answer = await new.call("GET", f"/api/jobs/{uuid.uuid4()}")
     assert (answer.status, answer.json) == (404, {"error": "Job not found"})

@@ -136,14 +136,17 @@ async def test_a_class_that_the_server_does_not_have(client: Client, missing: bo
         ({}, "no_prompt"),
         ([], "no_prompt"),
         ({"prompt": {}}, "prompt_no_outputs"),
-        ({"prompt": []}, "prompt_no_outputs"),
-        ({"prompt": {"1": picture_graph()["1"]}}, "prompt_no_outputs"),
-        ({"prompt": picture_graph(), "partial_execution_targets": []}, "prompt_no_outputs"),
+        ({"prompt": {"1": picture_graph(1)["1"]}}, "prompt_no_outputs"),
+        ({"prompt": picture_graph(1), "partial_execution_targets": []}, "prompt_no_outputs"),
     ],
 )
 async def test_nothing_to_run(client: Client, body: Any, kind: str) -> None:
     answer = await client.call("POST", "/prompt", json=body)
     assert (answer.status, answer.json["error"]["type"], answer.json["node_errors"]) == (400, kind, {})
+
+
+async def test_an_empty_list_is_no_graph(client: Client) -> None:
+    assert (await client.post([])).status == (500 if await client.is_new() else 400)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +157,22 @@ async def test_nothing_to_run(client: Client, body: Any, kind: str) -> None:
         b"null",
         b'{"prompt": null}',
         b'{"prompt": "x"}',
-        json.dumps({"prompt": picture_graph(), "number": "abc"}).encode(),
-        json.dumps({"prompt": picture_graph(), "number": None}).encode(),
-        json.dumps({"prompt": picture_graph(), "client_id": "a", "extra_data": None}).encode(),
+        json.dumps({"prompt": picture_graph(1), "number": "abc"}).encode(),
+        json.dumps({"prompt": picture_graph(1), "number": None}).encode(),
+        json.dumps({"prompt": picture_graph(1), "client_id": "a", "extra_data": None}).encode(),
     ],
 )
 async def test_what_makes_the_server_stumble_is_a_text(client: Client, body: bytes) -> None:
     answer = await client.call("POST", "/prompt", data=body)
     assert (answer.status, answer.content_type, answer.text) == (500, "text/plain", TROUBLE)
+
+
+async def test_a_faulty_node_names_the_outputs_that_fell_with_it(client: Client) -> None:
+    graph = picture_graph()
+    graph["1"]["inputs"]["width"] = 0
+    graph["4"] = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
+    answer = await client.post(graph)
+    assert sorted(answer.json["node_errors"]["1"]["dependent_outputs"]) == ["3", "4"]
 
 
 async def test_one_good_output_is_enough(client: Client) -> None:
@@ -229,7 +240,9 @@ async def test_without_an_id_the_server_makes_a_uuid(client: Client) -> None:
     assert str(uuid.UUID(prompt_id)) == prompt_id
 
 
-@pytest.mark.parametrize("given", ["ABC", 42, "", str(uuid.uuid4()).upper(), uuid.uuid4().hex])
+@pytest.mark.parametrize(
+    "given", ["ABC", 42, "", "E60E4BA7-F232-4EE1-A3E3-A494BC061EB1", "8754de2be6174e3fbd8b176ff8ede112"]
+)
 async def test_an_id_that_is_no_uuid(client: Client, given: Any) -> None:
     answer = await client.post(picture_graph(), prompt_id=given)
     if await client.is_new():

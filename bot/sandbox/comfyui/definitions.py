@@ -39,7 +39,12 @@ class NodeCatalog:
 
     def outputs(self, class_type: str) -> list[str]:
         """Types of what the class gives, slot by slot."""
-        return cast("list[str]", self._classes[class_type]["output"])
+        return cast("list[str]", self._slots(class_type, "output"))
+
+    def _slots(self, class_type: str, key: str) -> list[Any]:
+        """What comes out of a class; in the old generation, nothing comes out of those that a graph may end in."""
+        node = self._classes[class_type]
+        return [] if node["output_node"] and self._state.generation is Generation.OLD else node[key]
 
     def inputs(self, class_type: str) -> list[tuple[str, bool, list[Any]]]:
         """Return (name, required, [type or choices, options]) for each input that a graph may set."""
@@ -57,9 +62,9 @@ class NodeCatalog:
         return {
             "input": groups,
             "input_order": {group: list(inputs) for group, inputs in groups.items()},
-            "output": node["output"],
-            "output_is_list": [False] * len(node["output"]),
-            "output_name": node["output_name"],
+            "output": self._slots(class_type, "output"),
+            "output_is_list": [False] * len(self._slots(class_type, "output")),
+            "output_name": self._slots(class_type, "output_name"),
             "name": class_type,
             "display_name": node["display_name"],
             "description": "",

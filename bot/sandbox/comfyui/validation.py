@@ -49,8 +49,9 @@ class GraphValidator:
         Raises TypeError and the like for a graph that is no object of objects: the server answers 500 then.
         """
         outputs: list[str] = []
-        for node_id in self._graph:
-            node = self._graph[node_id]
+        # an empty list passes for a graph in the old generation only; the new one stumbles over it
+        nodes = self._graph.items() if self._is_new else [(node_id, self._graph[node_id]) for node_id in self._graph]
+        for node_id, node in nodes:
             if "class_type" not in node or not self._catalog.has(node["class_type"]):
                 return Verdict(error=self._missing_class(node_id, node))
             if self._catalog.is_output(node["class_type"]) and (targets is None or node_id in targets):
@@ -111,7 +112,8 @@ class GraphValidator:
             if node_id not in node_errors:
                 class_type = self._graph[node_id]["class_type"]
                 node_errors[node_id] = {"errors": checked.errors, "dependent_outputs": [], "class_type": class_type}
-                node_errors[node_id]["dependent_outputs"].append(output)
+            # every faulty node met so far, whether this output depends on it or not
+            node_errors[node_id]["dependent_outputs"].append(output)
 
     # ------------------------------------------------------------ nodes
 
@@ -208,7 +210,7 @@ def _fits(received: str, wanted: Any) -> bool:
 
 
 def _title(node: Any) -> str | None:
-    return json_object(json_object(node).get("_meta")).get("title")
+    return json_object(node.get("_meta")).get("title")
 
 
 def _prompt_error(kind: str, message: str, details: str = "", extra: Json | None = None) -> Json:

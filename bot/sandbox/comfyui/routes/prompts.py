@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from bot.sandbox.comfyui.nodes.call import json_object
 from bot.sandbox.comfyui.queue import SHOWN, PromptQueue
 from bot.sandbox.comfyui.run import Workshop
 from bot.sandbox.comfyui.state import Generation
@@ -85,7 +86,7 @@ class PromptRoutes:
     def _next_number(self, body: Any) -> float:
         if "number" in body:
             return float(body["number"])
-        number = -self._number if body.get("front") else self._number
+        number = -self._number if json_object(body).get("front") else self._number
         self._number += 1
         return number
 
@@ -124,6 +125,8 @@ class PromptRoutes:
 
     async def _post_queue(self, request: web.Request) -> web.Response:
         body = await request.json()
+        if isinstance(body, list):
+            return web.Response()  # asks for nothing, and is no error
         if body.get("clear"):
             self._shop.queue.clear()
         if "delete" in body:
