@@ -75,11 +75,9 @@ class _Entry:
 
 
 def _outputs(history: _Entry) -> tuple[OutputRef, ...]:
-    """Return the files in the order of the graph's nodes, as the server's is by chance; temp ones only if no others."""
+    """Return the files in the order of the graph's nodes, as the server's is by chance."""
     order = {node_id: position for position, node_id in enumerate(history.graph)}
-    files = sorted(dict.fromkeys(_files(history)), key=lambda ref: order.get(ref.node_id, len(order)))
-    kept = [ref for ref in files if ref.folder == "output"]
-    return tuple(kept or files)
+    return tuple(sorted(dict.fromkeys(_files(history)), key=lambda ref: order.get(ref.node_id, len(order))))
 
 
 def _files(history: _Entry) -> Iterator[OutputRef]:

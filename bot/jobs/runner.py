@@ -48,6 +48,8 @@ MAX_LOSSES = 1
 """How often a job is handed in again after a server forgot it."""
 MAX_ATTEMPTS = 5
 """How often a job is claimed at all, counting tries that never reached the server."""
+LOOK_AGAIN = 1.0
+"""Seconds before a server that did not answer is asked again where a prompt is."""
 DELIVERIES_AT_ONCE = 8
 """Results held in memory at the same time; further finished jobs leave theirs on the server."""
 
@@ -162,10 +164,18 @@ class Runner:
         try:
             return await self._backend.submit(job.prompt_id, graph)
         except ServerOfflineError:
-            await self._backend.wait_online()
-            where = await self._backend.locate(job.prompt_id)
+            where = await self._locate(job.prompt_id)
             log.warning("job %s: the answer to its POST was lost; the server has it as %s", job.id, where)
             return None if where is Whereabouts.UNKNOWN else Accepted()
+
+    async def _locate(self, prompt_id: str) -> Whereabouts:
+        """Return where the server has a prompt, once it can say so: only an answer is a verdict."""
+        while True:
+            await self._backend.wait_online()
+            try:
+                return await self._backend.locate(prompt_id)
+            except ServerOfflineError:
+                await self._clock.sleep(LOOK_AGAIN)
 
     async def _give_back(self, job: Job, *, losses: int) -> None:
         """Let the job wait for another turn, unless it had enough of them."""
@@ -200,8 +210,7 @@ class Runner:
         try:
             return await self._backend.result(job.prompt_id)
         except ServerOfflineError:
-            await self._backend.wait_online()
-            if await self._backend.locate(job.prompt_id) is not Whereabouts.FINISHED:
+            if await self._locate(job.prompt_id) is not Whereabouts.FINISHED:
                 return None
             return await self._backend.result(job.prompt_id)
 

@@ -57,14 +57,10 @@ def test_outputs_come_in_the_order_of_the_graph():
     assert names(run_result(entry({"12": {"images": [file("b")]}, "9": {"images": [file("a")]}}))) == ["a", "b"]
 
 
-def test_previews_are_left_out_beside_real_outputs():
-    assert names(run_result(entry({"12": {"images": [file("t", "temp")]}, "9": {"images": [file("a")]}}))) == ["a"]
+def test_previews_are_told_apart_by_their_folder():
+    result = run_result(entry({"12": {"images": [file("t", "temp")]}, "9": {"images": [file("a")]}}))
 
-
-def test_previews_count_when_there_is_nothing_else():
-    result = run_result(entry({"12": {"images": [file("t", "temp")]}}))
-
-    assert result == RunResult((OutputRef("12", "t", "", "temp"),))
+    assert result == RunResult((OutputRef("9", "a", "", "output"), OutputRef("12", "t", "", "temp")))
 
 
 def test_an_expanded_node_is_reported_as_the_visible_one():

@@ -95,6 +95,10 @@ class Client:
             await self.until_idle()
         await self._session.close()
 
+    def forget(self) -> None:
+        """Leave what was queued to itself."""
+        self._posted.clear()
+
     # ------------------------------------------------------------ requests
 
     async def call(self, method: str, path: str, **how: Any) -> Answer:

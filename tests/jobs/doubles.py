@@ -40,6 +40,7 @@ class ScriptedBackend:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Runs end only while this is set."""
     submit_errors: list[Exception] = field(default_factory=list)
+    locate_errors: list[Exception] = field(default_factory=list)
     submitted: list[tuple[str, JsonGraph]] = field(default_factory=list)
     uploads: list[InputFile] = field(default_factory=list)
     running: int = 0
@@ -85,6 +86,8 @@ class ScriptedBackend:
         return self.accepted
 
     async def locate(self, prompt_id: str) -> Whereabouts:
+        if self.locate_errors:
+            raise self.locate_errors.pop(0)
         return self.where
 
     async def result(self, prompt_id: str) -> RunResult:

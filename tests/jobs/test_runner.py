@@ -44,6 +44,7 @@ class Shop:
     board: Board
     store: MemoryStore
     queue: JobQueue
+    clock: ManualClock
     numbers: int = 0
 
     async def order(self, what: RunSpec | None = None) -> Job:
@@ -70,7 +71,7 @@ async def opened(backend: ScriptedBackend, *, depth: int = 2) -> AsyncIterator[S
     runner = Runner(backend=backend, store=store, queue=queue, presenter=board, clock=clock, depth=depth)
     task = asyncio.create_task(runner.run())
     try:
-        yield Shop(backend, board, store, queue)
+        yield Shop(backend, board, store, queue, clock)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -153,6 +154,17 @@ async def test_a_post_whose_answer_was_lost_is_not_repeated_when_the_server_has_
     async with opened(backend) as shop:
         assert await shop.ended(await shop.order()) is JobState.DONE
     assert backend.submitted == [], "the only POST was the one that the server had accepted"
+
+
+async def test_where_a_post_went_is_asked_until_the_server_answers() -> None:
+    lost = ServerOfflineError("gpu1")
+    backend = ScriptedBackend(submit_errors=[lost], locate_errors=[lost, lost], where=Whereabouts.FINISHED)
+    async with opened(backend) as shop:
+        job = await shop.order()
+        for _ in range(10):
+            await shop.clock.advance(1.0)
+        assert await shop.ended(job) is JobState.DONE
+    assert backend.submitted == []
 
 
 async def test_a_post_that_never_arrived_is_made_again() -> None:

@@ -1,12 +1,12 @@
 """The frames of one prompt: who gets which, what they hold, and which of them the history repeats."""
 
-import asyncio
 import time
-from collections.abc import Callable
 from typing import Any
 
 from bot.sandbox.comfyui.sockets import Sockets
 
+Picture = tuple[bytes, str]
+"""Encoded, and its content type."""
 _NOBODY = "\0"
 """A client id that is no text: it is not anonymous, and no socket ever has it."""
 
@@ -18,7 +18,8 @@ class PromptFrames:
         self._sockets = sockets
         self._prompt_id = prompt_id
         self._sid = client_id if client_id is None or isinstance(client_id, str) else _NOBODY
-        self._wants_previews = wants_previews
+        self.wants_previews = wants_previews
+        """Whether anybody will see what a sampler has so far."""
         self._nodes: dict[str, dict[str, Any]] = {}
         self.messages: list[list[Any]] = []
         """What `/history` keeps as `status.messages`."""
@@ -55,21 +56,19 @@ class PromptFrames:
         self._sockets.current = (None, None)
         self._to_client("executing", {"node": None, "prompt_id": self._prompt_id})
 
-    async def tick(self, node_id: str, value: float, maximum: float, preview: Callable[[], bytes] | None) -> None:
-        """A node got on. The preview comes before `progress` on sockets that asked for metadata, else after it."""
-        picture = await asyncio.to_thread(preview) if preview is not None and self._wants_previews else None
+    def tick(self, node_id: str, value: float, maximum: float, picture: Picture | None) -> None:
+        """A node got on. A picture comes before `progress` on sockets that asked for metadata, else after it."""
         goes_first = picture is not None and self._sid is not None and self._sockets.wants_metadata(self._sid)
         self._set(node_id, value, maximum, "running")
         if picture is not None and goes_first:
-            self.picture(node_id, picture, "image/jpeg")
+            self._show(node_id, picture)
         data = {"value": value, "max": maximum, "prompt_id": self._prompt_id, "node": node_id}
         self._sockets.send("progress", data, self._sid)
         if picture is not None and not goes_first:
-            self.picture(node_id, picture, "image/jpeg")
+            self._show(node_id, picture)
 
-    def picture(self, node_id: str, data: bytes, content_type: str) -> None:
-        """Send a picture in a binary frame."""
-        self._sockets.send_picture(data, content_type, self._identity(node_id), self._sid)
+    def _show(self, node_id: str, picture: Picture) -> None:
+        self._sockets.send_picture(*picture, self._identity(node_id), self._sid)
 
     def _identity(self, node_id: str) -> dict[str, Any]:
         return {

@@ -13,6 +13,8 @@ Item = tuple[Any, ...]
 """(number, prompt_id, graph, extra_data, output node ids, what must not be shown). Compared as a tuple, like the
 original: two items with the same number and id compare their graphs, which raises a TypeError after the second one
 is already in the queue."""
+SENSITIVE = ("auth_token_comfy_org", "api_key_comfy_org")
+"""Keys of `extra_data` that no history shows; the old generation still shows them in the queue."""
 SHOWN = 5
 """Leading elements of an item that clients see."""
 
@@ -51,9 +53,10 @@ class PromptQueue:
         """Move the running item to the history."""
         if self.running is None:
             return
-        prompt_id = self.running[1]
+        number, prompt_id, graph, extra, outputs = self.running[:SHOWN]
+        shown = {key: value for key, value in extra.items() if key not in SENSITIVE}
         self.history.pop(prompt_id, None)
-        self.history[prompt_id] = {"prompt": self.running[:SHOWN], **entry}
+        self.history[prompt_id] = {"prompt": (number, prompt_id, graph, shown, outputs), **entry}
         while len(self.history) > MAX_HISTORY:
             self.history.pop(next(iter(self.history)))
         self.running = None

@@ -204,7 +204,11 @@ class _NodeTicker:
 
     async def tick(self, value: float, maximum: float, preview: Callable[[], bytes] | None = None) -> None:
         self._check()
-        await self._frames.tick(self._node_id, value, maximum, preview)
+        picture = None
+        if preview is not None and self._frames.wants_previews:
+            picture = (await asyncio.to_thread(preview), "image/jpeg")
+        self._frames.tick(self._node_id, value, maximum, picture)
 
-    def picture(self, data: bytes) -> None:
-        self._frames.picture(self._node_id, data, "image/png")
+    def deliver(self, value: float, maximum: float, png: bytes) -> None:
+        self._check()
+        self._frames.tick(self._node_id, value, maximum, (png, "image/png"))

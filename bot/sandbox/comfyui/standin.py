@@ -24,6 +24,9 @@ from bot.sandbox.comfyui.sockets import Sockets
 from bot.sandbox.comfyui.state import ServerState
 from bot.sandbox.comfyui.worker import Worker
 
+_GRACE_SECONDS = 0.05
+"""For requests still under way when the server ends; aiohttp takes 0 for no limit."""
+
 
 class StandIn:
     """A ComfyUI server in this process, on loopback. `state` says what it plays and tells what it saw.
@@ -126,7 +129,7 @@ class _Life:
         )
         routes = [route for subject in subjects for route in subject.table()]
         app = build_app(state, routes, self._sockets.handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self, host: str, port: int) -> int:

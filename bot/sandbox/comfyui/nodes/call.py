@@ -84,8 +84,8 @@ class Ticker(Protocol):
         """
         ...
 
-    def picture(self, data: bytes) -> None:
-        """Send a finished PNG over the socket."""
+    def deliver(self, value: float, maximum: float, png: bytes) -> None:
+        """Report a step that sends a finished picture over the socket. Raises InterruptedRunError like `tick`."""
         ...
 
 

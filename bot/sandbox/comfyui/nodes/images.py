@@ -13,6 +13,8 @@ from bot.sandbox.comfyui.nodes.resize import resized, scaled_size
 from bot.sandbox.comfyui.values import Masks, Pictures, UpscaleModel
 
 _MEGAPIXEL = 1024 * 1024
+_SERVER_INPUT = "/opt/ComfyUI/input"
+"""What a real server gives away in its error messages."""
 _CHANNELS = {"red": 0, "green": 1, "blue": 2, "alpha": 3}
 
 
@@ -48,15 +50,16 @@ def load_mask(inputs: Inputs, context: Context) -> Result:
 
 
 def _opened(value: str, context: Context) -> Image:
+    shown = f"'{_SERVER_INPUT}/{value}'"
     try:
         path = context.folders.loadable(value)
         with Pillow.open(path) as picture:
             context.require_memory(*picture.size)
             return ImageOps.exif_transpose(picture).convert("RGBA" if "A" in picture.getbands() else "RGB")
     except Pillow.UnidentifiedImageError as error:
-        raise NodeFailedError(f"cannot identify image file '{value}'", "PIL.UnidentifiedImageError") from error
+        raise NodeFailedError(f"cannot identify image file {shown}", "PIL.UnidentifiedImageError") from error
     except (OutsideError, FileNotFoundError) as error:
-        raise NodeFailedError(f"[Errno 2] No such file or directory: '{value}'", "FileNotFoundError") from error
+        raise NodeFailedError(f"[Errno 2] No such file or directory: {shown}", "FileNotFoundError") from error
 
 
 def invert(inputs: Inputs, _context: Context) -> Result:

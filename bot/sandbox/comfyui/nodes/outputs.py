@@ -57,8 +57,7 @@ async def send_over_socket(inputs: Inputs, context: Context) -> Result:
     images = inputs.images("images")
     for number, image in enumerate(images):
         data = await asyncio.to_thread(_png, image)
-        await context.ticker.tick(number, len(images))
-        context.ticker.picture(data)
+        context.ticker.deliver(number, len(images), data)
     return Result()
 
 

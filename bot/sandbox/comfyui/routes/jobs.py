@@ -11,7 +11,8 @@ from bot.sandbox.comfyui.run import Workshop
 from bot.sandbox.comfyui.state import Generation
 
 Job = dict[str, Any]
-STATUSES = ("pending", "in_progress", "completed", "failed", "cancelled")
+_OVER = ("completed", "failed", "cancelled")
+STATUSES = ("pending", "in_progress", *_OVER)
 
 
 class JobRoutes:
@@ -59,15 +60,11 @@ class JobRoutes:
         if job is None:
             return web.json_response({"error": "Job not found"}, status=404)
         entry = self._shop.queue.history.get(job_id)
-        if entry is not None:
+        if entry is not None and job["status"] in _OVER:
+            _, _, graph, extra, _ = entry["prompt"]
             job |= {"outputs": entry["outputs"], "execution_status": entry["status"]}
-        return web.json_response({**job, "workflow": self._workflow(job_id)})
-
-    def _workflow(self, job_id: str) -> Any:
-        queue = self._shop.queue
-        items = [*([queue.running] if queue.running else []), *queue.pending]
-        item = next((item for item in items if item[1] == job_id), None) or queue.history[job_id]["prompt"]
-        return {"prompt": item[2], "extra_data": item[3]}
+            job["workflow"] = {"prompt": graph, "extra_data": extra}
+        return web.json_response(job)
 
     def _jobs(self) -> list[Job]:
         queue = self._shop.queue

@@ -8,13 +8,12 @@ from typing import Any, cast
 from aiohttp import web
 
 from bot.sandbox.comfyui.nodes.call import json_object
-from bot.sandbox.comfyui.queue import SHOWN, PromptQueue
+from bot.sandbox.comfyui.queue import SENSITIVE, SHOWN, PromptQueue
 from bot.sandbox.comfyui.run import Workshop
 from bot.sandbox.comfyui.state import Generation
 from bot.sandbox.comfyui.validation import GraphValidator
 from bot.sandbox.comfyui.worker import Worker
 
-_SENSITIVE = ("auth_token_comfy_org", "api_key_comfy_org")
 _INVALID_ID: dict[str, Any] = {
     "type": "invalid_prompt_id",
     "message": "prompt_id must be a valid UUID",
@@ -77,7 +76,7 @@ class PromptRoutes:
     def _queue(self, number: float, prompt_id: str, graph: Any, extra: dict[str, Any], outputs: list[str]) -> None:
         hidden = {}
         if self._shop.state.generation is Generation.NEW:
-            hidden = {key: extra.pop(key) for key in _SENSITIVE if key in extra}
+            hidden = {key: extra.pop(key) for key in SENSITIVE if key in extra}
             extra["create_time"] = int(time.time() * 1000)
         self._shop.state.seen.prompts.append(prompt_id)
         self._shop.state.seen.graphs[prompt_id] = graph
