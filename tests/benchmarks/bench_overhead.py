@@ -16,6 +16,7 @@ from typing import Any
 
 from bot.app import App, load_catalog
 from bot.settings import Settings
+from tests.benchmarks.floor import floor
 
 WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
 HEAD = f"{'milliseconds':<34} {'jobs':>4} {'median':>9} {'p95':>9} {'worst':>9} {'ack':>8} {'stall':>10}\n"
@@ -64,6 +65,21 @@ class Outside:
         return await self.line()
 
 
+async def bare(outside: Outside, where: dict[str, Any], times: int) -> list[dict[str, float]]:
+    """Run the newest graph `times` times with bare requests."""
+    graph = await outside.do(do="graph")
+    await outside.do(do="speed", step=0.0)
+    jobs: list[dict[str, float]] = []
+    async with floor(discord=where["discord"], comfyui=where["comfyui"], channel=where["channel"]) as least:
+        for number in range(times):
+            for node in graph.values():
+                if "seed" in node["inputs"]:
+                    node["inputs"]["seed"] = number
+            start, end = await least.one(graph)
+            jobs.append({"overhead": end - start - await outside.do(do="busy", since=start), "ack": 0.0})
+    return jobs
+
+
 def show(name: str, jobs: list[dict[str, float]], stall: float) -> None:
     """Print one row."""
     over = sorted(job["overhead"] * 1000 for job in jobs)
@@ -100,6 +116,7 @@ async def main() -> None:
             await outside.do(do="imagine", times=5, step=0.0)  # warm
             heart.take()
             sys.stdout.write(HEAD)
+            show("the same as bare requests", await bare(outside, where, 60), heart.take())
             show("imagine, 20 steps at once", await outside.do(do="imagine", times=60, step=0.0), heart.take())
             show("imagine, 1 s", await outside.do(do="imagine", times=15, step=0.05), heart.take())
             show("upscale, 0.2 MB attached", await outside.do(do="upload", times=20, side=256), heart.take())

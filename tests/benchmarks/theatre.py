@@ -87,6 +87,15 @@ class Theatre:
                 self.comfy.state.seconds_per_step = step
                 options = {"prompt": "a fox", "width": 256, "height": 256}
                 return [await self.one("imagine", options) for _ in range(times)]
+            case {"do": "speed", "step": step}:
+                self.comfy.state.seconds_per_step = step
+                self.wire.state.rate_limits = False  # the floor speaks as nobody may for long
+                return True
+            case {"do": "busy", "since": since}:
+                await asyncio.sleep(0.02)
+                return self.watch.busy_since(since)
+            case {"do": "graph"}:
+                return self.comfy.state.seen.graphs[self.comfy.state.seen.prompts[-1]]
             case {"do": "upload", "times": times, "side": side}:
                 picture = Attachment("in.png", noise(side))
                 result = [await self.one("upscale", {"image": picture, "factor": 1.0}) for _ in range(times)]
@@ -109,7 +118,8 @@ async def main() -> None:
         wire.state.file_limit = 10 * 1024 * 1024
         listener = asyncio.create_task(watch.watch(comfy.url))
         theatre = Theatre(wire, comfy, watch)
-        sys.stdout.write(json.dumps({"discord": wire.api_url, "guild": wire.guild.id, "comfyui": comfy.url}) + "\n")
+        where = {"discord": wire.api_url, "guild": wire.guild.id, "channel": str(wire.guild.channels[0].id)}
+        sys.stdout.write(json.dumps({**where, "comfyui": comfy.url}) + "\n")
         sys.stdout.flush()
         while line := await asyncio.to_thread(sys.stdin.readline):
             sys.stdout.write(json.dumps(await theatre.do(json.loads(line))) + "\n")

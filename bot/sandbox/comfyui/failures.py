@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.sandbox.comfyui.nodes.call import Inputs, NodeFailedError
+from bot.sandbox.comfyui.nodes.call import NodeFailedError
 
 _TIPS = (
     "\nThis error means you ran out of memory on your GPU.\n\nTIPS: If the workflow worked before you might have"
@@ -15,8 +15,8 @@ _TRACEBACK = (
 _TENSOR = "tensor([[[[0.0000, 0.0000, 0.0039],\n          ...,\n          [0.0000, 0.0000, 0.0039]]]])"
 
 
-def describe_failure(error: Exception, inputs: Inputs, node_ids: list[str]) -> dict[str, Any]:
-    """Return what `execution_error` says about an exception."""
+def describe_failure(error: Exception, inputs: dict[str, Any], node_ids: list[str]) -> dict[str, Any]:
+    """Return what `execution_error` says about an exception; `inputs` are those in the graph."""
     kind = error.exception_type if isinstance(error, NodeFailedError) else type(error).__name__
     is_memory = kind.endswith("OutOfMemoryError")
     return {

@@ -18,11 +18,15 @@ class PromptFrames:
         self._sockets = sockets
         self._prompt_id = prompt_id
         self._sid = client_id if client_id is None or isinstance(client_id, str) else _NOBODY
-        self.wants_previews = wants_previews
-        """Whether anybody will see what a sampler has so far."""
+        self._wants_previews = wants_previews
         self._nodes: dict[str, dict[str, Any]] = {}
         self.messages: list[list[Any]] = []
         """What `/history` keeps as `status.messages`."""
+
+    @property
+    def has_viewers(self) -> bool:
+        """Whether anybody would see what a sampler has so far; drawing it for nobody only costs time."""
+        return self._wants_previews and self._sockets.reaches(self._sid)
 
     def lifecycle(self, kind: str, **data: Any) -> None:
         """Send an `execution_…` frame and remember it."""

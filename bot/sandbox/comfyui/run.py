@@ -89,7 +89,7 @@ class GraphRun:
                 self._tell_end("execution_interrupted", node_id)
                 return False
             except Exception as error:
-                described = describe_failure(error, self._inputs(node_id), list(self._graph))
+                described = describe_failure(error, self._graph[node_id]["inputs"], list(self._graph))
                 self._tell_end("execution_error", node_id, **described)
                 return False
             self._executed.append(node_id)
@@ -205,7 +205,7 @@ class _NodeTicker:
     async def tick(self, value: float, maximum: float, preview: Callable[[], bytes] | None = None) -> None:
         self._check()
         picture = None
-        if preview is not None and self._frames.wants_previews:
+        if preview is not None and self._frames.has_viewers:
             picture = (await asyncio.to_thread(preview), "image/jpeg")
         self._frames.tick(self._node_id, value, maximum, picture)
 

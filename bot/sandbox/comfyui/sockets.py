@@ -61,6 +61,10 @@ class Sockets:
             payload = struct.pack(">II", _PREVIEW, _IMAGE_TYPES[content_type]) + data
             self._put((f"binary {_PREVIEW}", payload, sid))
 
+    def reaches(self, sid: str | None) -> bool:
+        """Whether a frame for `sid` would find a socket."""
+        return bool(self._open) if sid is None else sid in self._open
+
     def wants_metadata(self, sid: str) -> bool:
         """Whether that socket asked for previews that name their prompt; only JSON `true` counts."""
         flags = cast("dict[str, Any]", self._flags.get(sid, {}))  # or whatever else the client sent

@@ -1,6 +1,7 @@
 """The one worker of a server: takes prompts from the queue, one at a time, for as long as the server lives."""
 
 import asyncio
+import logging
 from typing import Any
 
 from bot.sandbox.comfyui.frames import PromptFrames
@@ -10,6 +11,7 @@ from bot.sandbox.comfyui.run import GraphRun, Workshop
 from bot.sandbox.comfyui.sockets import Sockets
 from bot.sandbox.comfyui.state import Generation
 
+_log = logging.getLogger(__name__)
 _METHODS_ON = ("auto", "latent2rgb", "taesd")
 
 
@@ -26,13 +28,21 @@ class Worker:
         while True:
             item = await self._shop.queue.take()
             frames = self._frames(item)
-            entry = await GraphRun(item, frames, self._shop).run()
+            entry = await self._run(item, frames)
             await asyncio.sleep(self._shop.state.history_delay)
             self._shop.queue.finish(entry)
             frames.over()
             if self._free_requested:
                 self._free_requested = False
                 self._shop.cache.clear()
+
+    async def _run(self, item: Item, frames: PromptFrames) -> dict[str, Any]:
+        try:
+            return await GraphRun(item, frames, self._shop).run()
+        except Exception:  # a mistake in here must not leave a test waiting for ever
+            _log.exception("The stand-in could not run prompt %s.", item[1])
+            status = {"status_str": "error", "completed": False, "messages": frames.messages}
+            return {"outputs": {}, "status": status, "meta": {}}
 
     def free_memory(self) -> None:
         """Forget cached results as soon as nothing runs."""

@@ -13,6 +13,10 @@ from bot.sandbox.comfyui.drawing.palette import Color, Palette, mix
 from bot.sandbox.comfyui.drawing.pixels import leveled, scaled, tinted
 
 Point = tuple[float, float]
+_RIM = 181
+"""Level of Pillow's radial gradient where its circle touches the sides; it reaches 255 in the corners only."""
+_REACH = 1.2
+"""How far a glow goes beyond its nominal radius, where it is hardly seen any more."""
 _STRIP = 256
 """Rows of a gradient before it is stretched."""
 
@@ -82,7 +86,8 @@ class Canvas:
 
     def glow(self, x: float, y: float, radius: float, color: Color, strength: float = 1.0) -> None:
         """Add light around (x, y)."""
-        halo = leveled(Pillow.radial_gradient("L"), lambda level: (1 - level / 255) ** 2 * 255 * strength)
+        radius *= _REACH
+        halo = leveled(Pillow.radial_gradient("L"), lambda level: max(0.0, 1 - level / _RIM) ** 2 * 255 * strength)
         side = max(2, round(radius * 2 * self.height))
         halo = scaled(halo, (side, side), Pillow.Resampling.BILINEAR)
         light = tinted(halo, color)
