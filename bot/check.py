@@ -60,17 +60,13 @@ def _offline(catalog: Catalog, names: set[str]) -> Iterator[str]:
 
 
 async def _online(server: ComfyServer, workflows: Sequence[Workflow]) -> list[str]:
-    await server.start()
     try:
         async with asyncio.timeout(ONLINE_TIMEOUT):
-            await server.wait_online()
             definitions = await server.refresh_definitions()
     except (TimeoutError, BotError):
         return [
             str(_("{server}: ComfyUI cannot be reached. Is it running, and is COMFYUI_URLS right?", server=server.name))
         ]
-    finally:
-        await server.close()
     return [
         f"{server.name}: {workflow.name}: {problem}"
         for workflow in workflows

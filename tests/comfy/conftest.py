@@ -1,4 +1,3 @@
-import os
 from collections.abc import AsyncIterator, Iterator
 from random import Random
 from typing import Any, Protocol
@@ -11,7 +10,8 @@ from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
 from bot.comfy.timing import Timing
 from bot.comfy.transport import ATTEMPTS
-from bot.sandbox.comfyui import Generation, ServerState, StandIn
+from bot.sandbox.comfyui import ServerState, StandIn
+from tests.contract.servers import ALL, LIVE_URL
 
 FAST = Timing(
     retry_first=0.05,
@@ -24,8 +24,6 @@ FAST = Timing(
     history=(0.05, 0.1, 0.2, 0.4),
 )
 """Impatient where that only makes tests short; a test that is about another limit shrinks that one."""
-
-LIVE = "COMFYUI_TEST_URL"
 
 
 class Connect(Protocol):
@@ -76,12 +74,10 @@ async def standin() -> AsyncIterator[StandIn]:
         yield standin
 
 
-@pytest.fixture(params=[Generation.OLD, Generation.NEW, pytest.param("live", marks=pytest.mark.live)])
+@pytest.fixture(params=ALL)
 async def url(request: pytest.FixtureRequest, standin: StandIn) -> str:
     """The address of a server that can run graphs: both generations of the stand-in, and a real one if there is one."""
-    if request.param != "live":
-        standin.state.generation = request.param
-        return standin.url
-    if LIVE not in os.environ:
-        pytest.skip(f"{LIVE} names no ComfyUI")
-    return os.environ[LIVE]
+    if request.param is None:
+        return LIVE_URL
+    standin.state.generation = request.param
+    return standin.url

@@ -14,7 +14,7 @@ import discord
 import simcord
 
 from bot.app import App, load_catalog
-from bot.errors import FailedError, StartupError
+from bot.errors import BotError, FailedError, StartupError
 from bot.i18n import Message, _
 from bot.logs import configure_logging
 from bot.sandbox.comfyui import StandIn
@@ -78,8 +78,9 @@ class Show:
         await stack.enter_async_context(self._sim.running(app.bot))
         try:
             async with asyncio.timeout(COMFYUI_TIMEOUT):
+                await app.fleet.servers[0].refresh_definitions()
                 await app.fleet.servers[0].wait_online()
-        except TimeoutError as err:
+        except (TimeoutError, BotError) as err:
             raise StartupError(
                 _("ComfyUI does not answer. Is it running, and is the address after --comfyui right?")
             ) from err

@@ -166,3 +166,19 @@ def blend(inputs: Inputs, _context: Context) -> Result:
     factor, mode = inputs.float("blend_factor"), inputs.text("blend_mode")
     other = resized(second[0], first[0].size, crop=True)
     return Result((Pictures(tuple(Pillow.blend(one, _overlay(one, other, mode), factor) for one in first)),))
+
+
+def composite_masked(inputs: Inputs, _context: Context) -> Result:
+    """ImageCompositeMasked: the source is laid over the destination where the mask, stretched to it, is white."""
+    below, above = inputs.images("destination"), inputs.images("source")
+    masks = inputs.masks() if inputs.get("mask") is not None else ()
+    corner = inputs.int("x"), inputs.int("y")
+    made: list[Image] = []
+    for number, picture in enumerate(below):
+        canvas = picture.copy()
+        source = above[number % len(above)]
+        source = resized(source, canvas.size) if inputs["resize_source"] else source
+        mask = resized(masks[number % len(masks)], source.size, method="bilinear") if masks else None
+        canvas.paste(source, corner, mask)
+        made.append(canvas)
+    return Result((Pictures(tuple(made)),))

@@ -16,6 +16,7 @@ QUICK: dict[str, Quick] = {
     "GrowMask": masks.grow_mask,
     "ImageBatch": images.batch,
     "ImageBlend": images.blend,
+    "ImageCompositeMasked": images.composite_masked,
     "ImageCrop": images.crop,
     "ImageInvert": images.invert,
     "ImagePadForOutpaint": images.pad_for_outpaint,
