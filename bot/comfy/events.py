@@ -79,10 +79,12 @@ class ProgressState:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A node with UI output is done. Never the source of results: cached nodes and custom keys make it unreliable."""
+    """A node with UI output is done. A hint only, never the source of results: it is incomplete for cached nodes."""
 
     prompt_id: str
     node: str
+    output: Mapping[str, Any]
+    """As the server wrote it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,8 @@ def _node_state(node: str, state: Mapping[str, Any]) -> NodeState:
 
 def _executed(data: Mapping[str, Any]) -> Executed | None:
     prompt_id, node = text(data.get("prompt_id")), text(data.get("node"))
-    return Executed(prompt_id, node) if prompt_id and node else None
+    visible = text(data.get("display_node")) or node
+    return Executed(prompt_id, visible, mapping(data.get("output"))) if prompt_id and node else None
 
 
 def _execution_success(data: Mapping[str, Any]) -> ExecutionSuccess | None:

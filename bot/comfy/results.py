@@ -82,11 +82,16 @@ def _outputs(history: _Entry) -> tuple[OutputRef, ...]:
 
 def _files(history: _Entry) -> Iterator[OutputRef]:
     for node_id, output in history.outputs.items():
-        for values in mapping(output).values():
-            for value in items(values):
-                ref = _file(history.visible(text(node_id)), mapping(value))
-                if ref:
-                    yield ref
+        yield from output_refs(history.visible(text(node_id)), mapping(output))
+
+
+def output_refs(node_id: str, output: Mapping[str, Any]) -> Iterator[OutputRef]:
+    """Return the files in one node's output, as `executed` frames and history write it."""
+    for values in output.values():
+        for value in items(values):
+            ref = _file(node_id, mapping(value))
+            if ref:
+                yield ref
 
 
 def _file(node_id: str, entry: Mapping[str, Any]) -> OutputRef | None:

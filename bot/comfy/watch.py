@@ -12,6 +12,7 @@ from bot.clock import Clock
 from bot.comfy.channel import Channel
 from bot.comfy.events import (
     Event,
+    Executed,
     Executing,
     ExecutionCached,
     ExecutionError,
@@ -28,10 +29,11 @@ from bot.comfy.events import (
     Status,
 )
 from bot.comfy.parking import Park
-from bot.comfy.results import BLOCKED_TYPE, error_failure
+from bot.comfy.results import BLOCKED_TYPE, error_failure, output_refs
 from bot.workflow.execution import (
     NodesCached,
     NodeStarted,
+    OutputsWritten,
     Preview,
     Progress,
     RunEnded,
@@ -118,6 +120,9 @@ class Watch:
         match event:
             case ExecutionCached(nodes=nodes) if nodes:
                 self.channel.put(NodesCached(nodes))
+            case Executed(node=node, output=output):
+                if refs := tuple(output_refs(node, output)):
+                    self.channel.put(OutputsWritten(refs))
             case Executing(node=str(node), display_node=display_node):
                 self.start()
                 self._map(node, display_node)

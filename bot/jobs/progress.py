@@ -25,7 +25,7 @@ class ProgressTracker:
         self._done: set[str] = set()
         self._current = ""
         self._share = 0.0
-        self._fraction = 0.0
+        self._fraction: float | None = None
         self._steps = (0, 0)
         self._preview: bytes | None = None
         self._resubmitted = resubmitted
@@ -34,7 +34,7 @@ class ProgressTracker:
         """Take in an event; return whether there is something new to show."""
         match event:
             case RunStarted():
-                pass
+                self._fraction = 0.0
             case NodesCached(node_ids):
                 self._done.update(node_ids)
             case NodeStarted(node_id):
@@ -76,7 +76,7 @@ class ProgressTracker:
     def _advance(self) -> None:
         done = sum(self._weights.get(node_id, 0.0) for node_id in self._done)
         done += self._weights.get(self._current, 0.0) * self._share
-        self._fraction = max(self._fraction, min(done / self._total, CEILING))
+        self._fraction = max(self._fraction or 0.0, min(done / self._total, CEILING))
 
 
 def _title(node: dict[str, Any]) -> str:

@@ -14,12 +14,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server works on it."""
+    """A server has it."""
 
     elapsed: float
-    """Seconds since the server took it."""
+    """Seconds since the server began to work on it."""
     fraction: float | None = None
-    """Share of the whole graph that is done, 0 to 1; None while nothing is known."""
+    """Share of the whole graph that is done, 0 to 1; None while the server has it but has not begun."""
     node: str = ""
     """Title of the node at work."""
     step: int = 0

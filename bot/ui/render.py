@@ -86,18 +86,17 @@ class Renderer:
 
     def _running(self, update: Running) -> Message:
         if update.fraction is None:
-            work = _("Starting…")
-        elif update.steps:
+            return _("Next: it starts as soon as ComfyUI is done with what it has.")
+        if update.steps:
             work = _("step {step} of {steps}", step=update.step, steps=update.steps)
         else:
             work = _("{node}", node=escape_markdown(_cut(update.node, 80))) if update.node else _("Starting…")
-        fraction = update.fraction or 0.0
         again = _("ComfyUI was restarted, so this began anew. ") if update.resubmitted else ""
         return _(
             "{again}`{bar}` {percent} % · {work} · {seconds} s",
             again=again,
-            bar=_bar(fraction),
-            percent=int(fraction * 100),
+            bar=_bar(update.fraction),
+            percent=int(update.fraction * 100),
             work=work,
             seconds=int(update.elapsed),
         )

@@ -87,6 +87,13 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputsWritten:
+    """A node wrote files. A hint, so that they can be fetched before the run is over: `RunResult` has the truth."""
+
+    refs: tuple[OutputRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The server is done with the prompt, well or badly: `/history` now says which. The last event of a run."""
 
@@ -96,7 +103,7 @@ class RunLost:
     """The server knows the prompt no more (it restarted, or somebody cleared its queue). The last event of a run."""
 
 
-RunEvent = RunStarted | NodeStarted | NodesCached | Progress | Preview | RunEnded | RunLost
+RunEvent = RunStarted | NodeStarted | NodesCached | Progress | Preview | OutputsWritten | RunEnded | RunLost
 
 
 # ------------------------------------------------------------------ how it ended

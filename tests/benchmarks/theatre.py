@@ -19,7 +19,7 @@ from PIL import Image
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.wire import Attachment, WireDiscord, WireMessage
 
-BUSY = ("Queued", "Looking", "Fetching", "Starting", "%", "offline")
+BUSY = ("Queued", "Looking", "Fetching", "Starting", "Next", "%", "offline")
 TIMEOUT = 120.0
 
 

@@ -70,7 +70,12 @@ FIELDS = st.dictionaries(
             {"prompt_id": ID, "nodes": {"1.0.0.3": {"display_node_id": "1", "state": "running", "value": 0.0}}},
             ProgressState(ID, (NodeState("1.0.0.3", "1", "running"),)),
         ),
-        ("executed", {"prompt_id": ID, "node": "9", "output": None}, Executed(ID, "9")),
+        ("executed", {"prompt_id": ID, "node": "9", "output": None}, Executed(ID, "9", {})),
+        (
+            "executed",
+            {"prompt_id": ID, "node": "9.0.0.1", "display_node": "9", "output": {"images": []}},
+            Executed(ID, "9", {"images": []}),
+        ),
         ("execution_success", {"prompt_id": ID}, ExecutionSuccess(ID)),
         ("execution_interrupted", {"prompt_id": ID, "node_id": "2"}, ExecutionInterrupted(ID, "2")),
         (
@@ -93,7 +98,9 @@ def test_each_kind_becomes_its_event(kind: str, data: object, event: object):
 def test_bare_nan_does_not_spoil_a_frame():
     frame = '{"type":"executed","data":{"prompt_id":"p","node":"1","output":{"value":[NaN,Infinity]}}}'
 
-    assert parse_text(frame) == Executed("p", "1")
+    event = parse_text(frame)
+    assert isinstance(event, Executed)
+    assert (event.prompt_id, event.node, len(event.output["value"])) == ("p", "1", 2)
 
 
 @pytest.mark.parametrize(

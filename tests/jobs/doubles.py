@@ -38,7 +38,11 @@ class ScriptedBackend:
     where: Whereabouts = Whereabouts.UNKNOWN
     up: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """Runs go on only while this is set."""
+    end: asyncio.Event = field(default_factory=asyncio.Event)
     """Runs end only while this is set."""
+    fetched: list[OutputRef] = field(default_factory=list)
+    fetch_errors: list[Exception] = field(default_factory=list)
     submit_errors: list[Exception] = field(default_factory=list)
     locate_errors: list[Exception] = field(default_factory=list)
     submitted: list[tuple[str, JsonGraph]] = field(default_factory=list)
@@ -49,6 +53,7 @@ class ScriptedBackend:
     def __post_init__(self) -> None:
         self.up.set()
         self.gate.set()
+        self.end.set()
 
     @property
     def online(self) -> bool:
@@ -71,6 +76,8 @@ class ScriptedBackend:
         try:
             for event in events:
                 await self.gate.wait()
+                if isinstance(event, RunEnded):
+                    await self.end.wait()
                 yield event
         finally:
             self.running -= 1
@@ -94,8 +101,11 @@ class ScriptedBackend:
         return self.result_of
 
     async def fetch(self, ref: OutputRef) -> OutputFile:
+        self.fetched.append(ref)
         if not self.online:
             raise ServerOfflineError(self.name)
+        if self.fetch_errors:
+            raise self.fetch_errors.pop(0)
         return OutputFile(ref, b"picture")
 
 

@@ -21,6 +21,7 @@ from bot.workflow.execution import (
     GraphRejectedError,
     InputFile,
     OutputRef,
+    OutputsWritten,
     Preview,
     Progress,
     RunEnded,
@@ -28,11 +29,12 @@ from bot.workflow.execution import (
     RunLost,
     RunResult,
     RunStarted,
+    ServerFaultError,
     ServerOfflineError,
     Whereabouts,
 )
 from bot.workflow.spec import RunSpec, Target, Upload
-from tests.clocks import ManualClock
+from tests.clocks import ManualClock, settle
 from tests.jobs.doubles import REF, Board, ScriptedBackend, place, requester, spec
 
 
@@ -116,6 +118,37 @@ async def test_a_model_left_open_becomes_one_that_the_server_has() -> None:
     assert shop.backend.submitted[0][1]["3"]["inputs"]["ckpt_name"] == "inkwash.safetensors"
     assert newest is not None
     assert newest.spec.values["checkpoint"] == "inkwash.safetensors"
+
+
+async def test_written_files_are_fetched_before_the_run_is_over() -> None:
+    backend = ScriptedBackend(script=[[RunStarted(), OutputsWritten((REF,)), RunEnded()]])
+    async with opened(backend) as shop:
+        backend.end.clear()
+        job = await shop.order()
+        await settle()
+        assert backend.fetched == [REF]
+        assert await shop.state(job) is JobState.RUNNING
+        backend.end.set()
+        assert await shop.ended(job) is JobState.DONE
+    assert backend.fetched == [REF], "once is enough"
+
+
+async def test_a_file_that_history_does_not_confirm_is_not_shown() -> None:
+    other = OutputRef("9", "replaced.png", "", "output")
+    backend = ScriptedBackend(script=[[RunStarted(), OutputsWritten((other,)), RunEnded()]])
+    async with opened(backend) as shop:
+        job = await shop.order()
+        assert await shop.ended(job) is JobState.DONE
+    assert [file.ref for file in shop.board.delivered[job.id][0]] == [REF]
+
+
+async def test_a_file_that_could_not_be_fetched_early_is_fetched_in_the_end() -> None:
+    backend = ScriptedBackend(script=[[RunStarted(), OutputsWritten((REF,)), RunEnded()]])
+    backend.fetch_errors.append(ServerFaultError(404, "not yet"))
+    async with opened(backend) as shop:
+        job = await shop.order()
+        assert await shop.ended(job) is JobState.DONE
+    assert backend.fetched == [REF, REF]
 
 
 async def test_no_more_than_depth_prompts_are_on_the_server() -> None:

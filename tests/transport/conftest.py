@@ -17,7 +17,7 @@ from tests.wire import WireDiscord, WireInteraction, WireMessage
 from tests.wire.bots import pointed_at
 
 WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
-BUSY = ("Queued", "Looking", "Fetching", "Starting", "%", "offline")
+BUSY = ("Queued", "Looking", "Fetching", "Starting", "Next", "%", "offline")
 
 
 def is_over(message: WireMessage) -> bool:

@@ -1,0 +1,49 @@
+"""What a finished run comes to: which files are shown, and what must be said beside or instead of them. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.i18n import Message, n_
+from bot.workflow.execution import FailureKind, GraphFault, OutputFile, OutputRef, RunFailure, RunResult
+from bot.workflow.explain import explain, explain_failure
+from bot.workflow.spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The pictures of a job, or why there are none; `note` may also stand beside pictures."""
+
+    files: Sequence[OutputFile]
+    note: Message | None
+
+
+def chosen(result: RunResult, spec: RunSpec) -> list[OutputRef]:
+    """Return the outputs to show: of the nodes that the workflow names, else all that were saved, else previews."""
+    if spec.outputs:
+        return [ref for ref in result.outputs if belongs(ref.node_id, spec.outputs)]
+    saved = [ref for ref in result.outputs if ref.folder == "output"]
+    return saved or list(result.outputs)
+
+
+def belongs(node_id: str, nodes: Sequence[str]) -> bool:
+    """Say whether a file of `node_id` is one of `nodes`."""
+    # A node that expanded at run time writes under an id of its own, "9.0.0.3" for node "9".
+    return any(node_id == node or node_id.startswith(f"{node}.") for node in nodes)
+
+
+def remark(
+    result: RunResult, refs: Sequence[OutputRef], faults: tuple[GraphFault, ...], spec: RunSpec
+) -> Message | None:
+    """Return what must be said beside the pictures, or instead of them when there are no `refs`."""
+    if result.failure is not None:
+        return explain_failure(result.failure, spec)
+    if faults:
+        return explain(faults, spec)
+    if not refs:
+        return explain_failure(RunFailure(FailureKind.NO_OUTPUTS), spec)
+    missing = [node for node in spec.outputs if not any(belongs(ref.node_id, [node]) for ref in refs)]
+    if missing:
+        return n_(
+            "One output of this workflow was not made.", "{count} outputs of this workflow were not made.", len(missing)
+        )
+    return None
