@@ -8,6 +8,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bot.check import check
@@ -70,13 +71,16 @@ def _run(_arguments: argparse.Namespace) -> int:
 
 
 async def _until_stopped(settings: Settings) -> None:
+    await serve(settings, _stop_signal())
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return an event that Ctrl-C and SIGTERM set."""
     stop = asyncio.Event()
-    try:
+    with suppress(NotImplementedError):  # Windows: Ctrl-C still arrives as KeyboardInterrupt
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    except NotImplementedError:  # Windows: Ctrl-C still arrives as KeyboardInterrupt
-        pass
-    await serve(settings, stop)
+    return stop
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -86,6 +90,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         raise StartupError(
             _("The demo needs a few packages more: pip install 'comfycord[demo]' ({name} is missing).", name=error.name)
         ) from error
+    configure_logging("ERROR", "console")
     return asyncio.run(
         run_demo(
             comfyui=arguments.comfyui,
@@ -98,6 +103,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    configure_logging("ERROR", "console")
     problems = asyncio.run(check(load_settings(), arguments.files, online=arguments.online))
     for problem in problems:
         print(problem)
@@ -105,11 +111,23 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _sandbox(arguments: argparse.Namespace) -> int:
-    from bot.sandbox.comfyui import serve as serve_stand_in
-
-    configure_logging("INFO", "console")
-    asyncio.run(serve_stand_in(arguments.port))
+    asyncio.run(_serve_stand_in(arguments.port))
     return 0
+
+
+async def _serve_stand_in(port: int) -> None:
+    from bot.sandbox.comfyui import StandIn
+
+    stop, server = _stop_signal(), StandIn()
+    try:
+        await server.start(port)
+    except OSError as error:
+        raise StartupError(_("Port {port} cannot be used. Choose another one with --port.", port=port)) from error
+    try:
+        print(_("A stand-in ComfyUI listens at {url}. Press Ctrl-C to stop.", url=server.url), flush=True)
+        await stop.wait()
+    finally:
+        await server.close()
 
 
 if __name__ == "__main__":

@@ -104,15 +104,13 @@ class App:
             clock=clock,
             random=random,
         )
+        for close in (self._images.close, self.fleet.close, self._messages.close):
+            self._ending.push_async_callback(close)
         self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
 
     async def _start(self) -> None:
         """Start what works beside the connection; the reverse happens when the connection closes."""
-        ending = self._ending
-        ending.push_async_callback(self._images.close)
-        ending.push_async_callback(self._messages.close)
         await self.fleet.start()
-        ending.push_async_callback(self.fleet.close)
         for runner in self._runners:
             self._own(runner.run(), "runner")
         self._own(self.queue.keep_informed(), "positions")

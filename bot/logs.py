@@ -7,10 +7,14 @@ import sys
 from typing import Literal
 
 import structlog
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
+
+QUIET = {"discord": logging.INFO, "discord.gateway": logging.WARNING, "stamina": logging.ERROR}
+"""Loggers of others, and the least level at which they interest an owner."""
 
 
 def configure_logging(level: str, style: Literal["console", "json"]) -> None:
-    """Send all records to stderr, as coloured lines or as JSON."""
+    """Send all records to stderr, as lines for people or as JSON."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -35,5 +39,7 @@ def configure_logging(level: str, style: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("discord").setLevel(max(root.level, logging.INFO))
-    logging.getLogger("discord.gateway").setLevel(logging.WARNING)
+    for name, least in QUIET.items():
+        logging.getLogger(name).setLevel(max(root.level, least))
+    logging.captureWarnings(True)
+    set_on_retry_hooks([LoggingOnRetryHook])  # structlog's own would print to stdout

@@ -1,7 +1,9 @@
 """The bot as its owner starts it: a process, its environment, its exit code and what it prints."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -9,6 +11,7 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
 
+import aiohttp
 import pytest
 from PIL import Image
 
@@ -107,6 +110,30 @@ async def test_it_starts_without_comfyui_and_says_so(tmp_path: Path) -> None:
             printed = await output(process)
         assert "cannot be reached" in printed
         assert "Traceback" not in printed
+
+
+async def test_its_log_is_json_when_machines_read_it(tmp_path: Path) -> None:
+    process = await start(
+        tmp_path, "run", DISCORD_TOKEN="x", LOG_FORMAT="json", DISCORD_API_URL="http://127.0.0.1:9/api/v10"
+    )
+    *records, sentence = (await output(process)).splitlines()
+    assert [json.loads(record)["level"] for record in records] == ["info"] * len(records)
+    assert records
+    assert "Discord cannot be reached" in sentence
+
+
+async def test_the_stand_in_runs_alone_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = await start(tmp_path, "sandbox", "--port", "0", TMPDIR=str(tmp_path))
+    assert process.stdout is not None
+    async with asyncio.timeout(10):
+        line = (await process.stdout.readline()).decode()
+    [url] = re.findall(r"http://127\.0\.0\.1:\d+", line)
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/system_stats") as answer:
+        assert answer.status == 200
+    process.send_signal(signal.SIGTERM)
+    await output(process)
+    assert process.returncode == 0
+    assert not os.listdir(tmp_path)  # noqa: PTH208
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ For the demo, for tests with faults switched on through `ServerState`, and for t
 bot, so that it cannot agree with the bot's mistakes.
 """
 
-from bot.sandbox.comfyui.serve import serve
 from bot.sandbox.comfyui.standin import StandIn
 from bot.sandbox.comfyui.state import (
     ALWAYS,
@@ -27,5 +26,4 @@ __all__ = [
     "Seen",
     "ServerState",
     "StandIn",
-    "serve",
 ]
