@@ -6,6 +6,7 @@ stops them while messages can still be edited.
 
 import asyncio
 import logging
+import os
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -74,14 +75,16 @@ class App:
             ],
             session=session,
         )
+        self._runners: list[Runner] = []
         self.store = store or MemoryStore()
-        self._images = ImagePool()
+        # One core is left to the event loop
+        self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
         pictures = Pictures(pool=self._images)
         renderer = Renderer(languages)
         route = MessageRoute(client=lambda: self.bot, clock=clock)
         self._messages = JobMessages(route=route, renderer=renderer, pictures=pictures, clock=clock)
         self.queue = JobQueue(store=self.store, presenter=self._messages, clock=clock, any_online=self.fleet.any_online)
-        self._runners = [
+        self._runners += [
             Runner(
                 backend=server,
                 store=self.store,
@@ -104,7 +107,15 @@ class App:
             clock=clock,
             random=random,
         )
-        for close in (self._images.close, self.fleet.close, self._messages.close):
+        # Carried out from the last to the first, after the tasks that `_start` begins have stopped
+        closing = (
+            self.fleet.close,
+            self._messages.close,
+            self.queue.abandon,
+            self._generate.close,
+            self._images.close,
+        )
+        for close in closing:
             self._ending.push_async_callback(close)
         self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
 
@@ -113,6 +124,7 @@ class App:
         await self.fleet.start()
         for runner in self._runners:
             self._own(runner.run(), "runner")
+            self._own(runner.keep_informed(), "elapsed times")
         self._own(self.queue.keep_informed(), "positions")
         await self.bot.add_cog(self._generate)
         await self._sync.sync(self.bot.tree)
@@ -130,6 +142,8 @@ class App:
 
     def _on_fleet_change(self, _online: bool) -> None:
         self.queue.wake()
+        for runner in self._runners:
+            runner.inform()
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -42,7 +42,10 @@ def _load(settings: Settings, files: Sequence[Path]) -> list[tuple[Catalog, set[
         return [(load_catalog(settings.workflows_dir), set())]
     names: dict[Path, set[str]] = {}
     for file in files:
-        names.setdefault(file.parent, set()).add(file.stem)
+        if file.is_dir():
+            names.setdefault(file, set())
+        else:
+            names.setdefault(file.parent, set()).add(file.stem)
     return [(Catalog.load(folder), stems) for folder, stems in names.items()]
 
 

@@ -5,7 +5,7 @@ shown (`bot.ui.i18n`), because two people who read about the same job may read d
 Values are named and filled in after translation, so translators can reorder them; never put an f-string inside `_()`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from gettext import NullTranslations
 
@@ -25,20 +25,26 @@ class Message:
     plural: str | None = None
     count: int = 1
 
-    def render(self, translations: NullTranslations = ENGLISH) -> str:
-        """Return the text in the language of `translations`, with its values filled in."""
+    def render(self, translations: NullTranslations = ENGLISH, escape: Callable[[str], str] = str) -> str:
+        """Return the text in the language of `translations`, with its values filled in.
+
+        `escape` is applied to values that are text: they may be what anybody wrote, and must not format the sentence.
+        """
         if self.plural is None:
             template = translations.gettext(self.text)
         else:
             template = translations.ngettext(self.text, self.plural, self.count)
-        values = {
-            name: value.render(translations) if isinstance(value, Message) else value
-            for name, value in self.values.items()
-        }
-        return template.format(**values, count=self.count)
+        values = {name: _filled(value, translations, escape) for name, value in self.values.items()}
+        return template.format(**{"count": self.count, **values})
 
     def __str__(self) -> str:
         return self.render()
+
+
+def _filled(value: object, translations: NullTranslations, escape: Callable[[str], str]) -> object:
+    if isinstance(value, Message):
+        return value.render(translations, escape)
+    return escape(value) if isinstance(value, str) else value
 
 
 def _(text: str, /, **values: object) -> Message:

@@ -1,5 +1,5 @@
 """Logging for people and for machines: structlog's processors over the standard library, so that discord.py's own
-records look like ours. What a job is doing is bound with `structlog.contextvars`; secrets never get here.
+records look like ours. Secrets never get here.
 """
 
 import logging
@@ -28,7 +28,9 @@ def configure_logging(level: str, style: Literal["console", "json"]) -> None:
             structlog.processors.JSONRenderer(),
         ]
     else:
-        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # rich's tracebacks, the default where rich is installed, show local variables: the token among them
+        plain = structlog.dev.plain_traceback
+        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -33,13 +33,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     finally:
         waiting.cancel()
         await app.bot.close()
-    await connection
+    if stop.is_set():  # whatever the connection says now, it was asked to end
+        await asyncio.gather(connection, return_exceptions=True)
+    else:
+        await connection
 
 
 async def _connect(app: App, token: str) -> None:
     try:
         await app.bot.start(token)
-    except discord.LoginFailure as error:
+    except (discord.LoginFailure, discord.ConnectionClosed) as error:
         raise StartupError(_("Discord does not accept DISCORD_TOKEN. Copy it again from the Bot page.")) from error
     except (OSError, aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound) as error:
         log.debug("Discord cannot be reached", exc_info=error)

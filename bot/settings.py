@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     discord_token: SecretStr | None = None
     discord_api_url: str | None = None
     discord_guild_ids: Annotated[tuple[int, ...], NoDecode] = ()
-    comfyui_urls: Annotated[tuple[str, ...], NoDecode, Field(min_length=1)] = ("http://127.0.0.1:8188",)
+    comfyui_urls: Annotated[tuple[str, ...], NoDecode] = ("http://127.0.0.1:8188",)
     database_url: SecretStr = SecretStr("sqlite:///data/comfycord.db")
     database_listen_url: SecretStr | None = None
     workflows_dir: Path = Path("workflows")
@@ -41,12 +41,20 @@ class Settings(BaseSettings):
     http_port: Annotated[int, Field(ge=0, le=65535)] = 0
     queue_depth: Annotated[int, Field(ge=1, le=16)] = 2
 
-    @field_validator("discord_guild_ids", "comfyui_urls", mode="before")
+    @field_validator("comfyui_urls", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+        return _parts(value) if isinstance(value, str) else value
+
+    @field_validator("discord_guild_ids", mode="before")
+    @classmethod
+    def _ids(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = _parts(value)
+        if not all(part.isdecimal() and part.isascii() for part in parts):
+            raise ValueError("ids of servers are whole numbers, separated by commas")
+        return tuple(int(part) for part in parts)
 
     @field_validator("discord_api_url", mode="after")
     @classmethod
@@ -57,6 +65,8 @@ class Settings(BaseSettings):
     @classmethod
     def _urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         urls = tuple(_http_url(url) for url in value)
+        if not urls:
+            raise ValueError("name at least one server, such as http://127.0.0.1:8188")
         if len(set(urls)) < len(urls):
             raise ValueError("the same server is named twice")
         return urls
@@ -65,6 +75,10 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _http_url(value: str) -> str:

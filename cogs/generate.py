@@ -1,7 +1,9 @@
 """One slash command for each workflow: takes the member's options and pictures, and turns them into a job."""
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import discord
 from discord import app_commands
@@ -31,6 +33,11 @@ from bot.workflow.values import RandomSource
 
 log = logging.getLogger(__name__)
 
+MAX_COMMANDS = 90
+"""Discord takes 100 in a server; some are left to the bot's own."""
+CLOSE_GRACE = 3.0
+"""Seconds for commands that are being read when the bot stops."""
+
 
 class Generate(commands.Cog):
     """The commands of the catalogue."""
@@ -59,10 +66,17 @@ class Generate(commands.Cog):
         self._renderer = renderer
         self._clock = clock
         self._random = random
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._is_closed = False
 
     async def cog_load(self) -> None:
         """Add the commands to the tree."""
-        for workflow in self._catalog.workflows.values():
+        for number, workflow in enumerate(self._catalog.workflows.values(), start=1):
+            if number > MAX_COMMANDS:
+                log.warning("%s gets no command: Discord takes %d", workflow.name, MAX_COMMANDS)
+                continue
             self._tree.add_command(build_command(workflow, run=self.run, live_choices=self._live_choices))
 
     async def cog_unload(self) -> None:
@@ -73,14 +87,29 @@ class Generate(commands.Cog):
     async def run(self, interaction: discord.Interaction, workflow: Workflow, given: Given) -> None:
         """Answer a command; whatever goes wrong after the answer is said in that same message."""
         reply = Reply(interaction, clock=self._clock)
+        self._idle.clear()
+        self._busy += 1
         try:
             await self._accept(reply, workflow, given)
         except Exception as error:
             if reply.place is None:
                 raise
             await self._refuse(interaction, reply, workflow, explain_error(error))
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
+
+    async def close(self) -> None:
+        """Accept nothing more, and let commands that are being read come to their answer."""
+        self._is_closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_GRACE):
+                await self._idle.wait()
 
     async def _accept(self, reply: Reply, workflow: Workflow, given: Given) -> None:
+        if self._is_closed:
+            raise LimitError(_("The bot is being restarted. Please try again in a minute."))
         attached = {name: value for name, value in given.items() if isinstance(value, discord.Attachment)}
         if attached:
             await self._open(reply, workflow, None, _("Looking at your picture…"))

@@ -60,7 +60,8 @@ class ComfyClient:
             "client_id": client_id,
             "extra_data": {"preview_method": self._preview_method},  # per prompt since the end of 2025
         }
-        answer = await self._transport.send("POST", "prompt", data=JsonPayload(request))
+        # A model load freezes the server for as long as it takes, and giving up would leave the outcome in doubt
+        answer = await self._transport.send("POST", "prompt", seconds=self._timing.slow, data=JsonPayload(request))
         content = mapping(await answer.json())
         if answer.status == 400 and content:
             raise GraphRejectedError(rejection_faults(content))

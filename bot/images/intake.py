@@ -79,8 +79,8 @@ def _check_pixels(width: int, height: int, limits: IntakeLimits) -> None:
                 "taken. Please scale it down first.",
                 width=width,
                 height=height,
-                size=f"{width * height / _MEGA:.1f}",
-                limit=f"{limits.pixels / _MEGA:.1f}",
+                size=f"{width * height / _MEGA:.2f}",
+                limit=f"{limits.pixels / _MEGA:.2f}",
             )
         )
     if max(width, height) > limits.side:

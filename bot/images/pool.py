@@ -66,9 +66,9 @@ class ImagePool:
         """Hand work to a thread. The turn ends when the thread is done: one that nobody waits for still occupies it."""
         try:
             future = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        except RuntimeError:
+        except RuntimeError as error:
             self._free.release()
-            raise
+            raise LimitError(_("The bot is being restarted. Please try again in a minute.")) from error
         future.add_done_callback(self._finished)
         return future
 

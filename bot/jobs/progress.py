@@ -86,4 +86,7 @@ def _title(node: dict[str, Any]) -> str:
 
 
 def _weight(node: dict[str, Any]) -> float:
-    return SAMPLER_WEIGHT if "steps" in node.get("inputs", {}) else NODE_WEIGHT
+    # Schedulers have steps, too, but do not take them; "KSamplerSelect" is named like a sampler and only chooses one
+    inputs = node.get("inputs", {})
+    samples = "Sampler" in str(node.get("class_type")) and ("steps" in inputs or "latent_image" in inputs)
+    return SAMPLER_WEIGHT if samples else NODE_WEIGHT

@@ -6,14 +6,18 @@ It decides nothing about order; the store's `claim` does.
 import asyncio
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 
 from bot.clock import Clock
+from bot.i18n import _
 from bot.jobs.job import Job, Place, Requester
 from bot.jobs.ports import Presenter
 from bot.jobs.store import JobStore
 from bot.jobs.updates import Waiting
 from bot.workflow.spec import RunSpec
 
+ABANDON_GRACE = 4.0
+"""Seconds to tell everybody that the bot stops."""
 REFRESH_EVERY = 1.0
 """Seconds between two looks at everybody's position, however often the line moves."""
 
@@ -46,25 +50,38 @@ class JobQueue:
     async def submit(self, spec: RunSpec, requester: Requester, place: Place) -> Job:
         """Take a job in. Raises `DuplicateJobError` for an interaction that was seen before."""
         job = Job(id=self._new_id(), spec=spec, requester=requester, place=place, created=self._clock.now())
+        outlook = await self.outlook()
         await self._store.add(job)
-        self._presenter.update(job, await self.outlook())
+        self._presenter.update(job, outlook)
         self.wake()
         return job
 
+    async def abandon(self) -> None:
+        """Tell everybody whose job ends with this process that it does: a store in memory brings none of them back."""
+        jobs = await self._store.unfinished()
+        reason = _("The bot was stopped before this was done. Please ask again when it is back.")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ABANDON_GRACE):
+                await asyncio.gather(*(self._presenter.fail(job, reason) for job in jobs))
+
     def wake(self) -> None:
-        """Say that there may be work, or that positions may have changed."""
+        """Say that there may be work, or that a server came or went, or that positions may have changed."""
         self._work.set()
         self._moved.set()
 
-    async def next_for(self, server: str) -> Job:
-        """Return the next job for a server, as soon as there is one."""
-        while True:
+    async def next_for(self, server: str, is_ready: Callable[[], bool]) -> Job | None:
+        """Return the next job for a server, as soon as there is one; None when the server is not ready any more.
+
+        `wake` must be called whenever `is_ready` may have changed.
+        """
+        while is_ready():
             self._work.clear()  # before the look: a job that comes during it sets the event again
             job = await self._store.claim(server, self._new_id(), self._clock.now())
             if job is not None:
                 self.wake()  # others may be asleep although more than one job came
                 return job
             await self._work.wait()
+        return None
 
     async def keep_informed(self) -> None:
         """Tell everybody who waits about their position, for ever; the owner cancels this."""

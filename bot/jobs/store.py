@@ -6,6 +6,7 @@ come to rely on a store that answers at once.
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from bot.jobs.job import IllegalMoveError, Job, JobState
@@ -44,9 +45,17 @@ class JobStore(Protocol):
         """Return everything that waits for a server, next first."""
         ...
 
+    async def unfinished(self) -> Sequence[Job]:
+        """Return everything that has not ended."""
+        ...
+
     async def count_waiting(self, user_id: int) -> int:
         """Return how many jobs of one member wait (held or queued)."""
         ...
+
+
+def _without_pictures(job: Job) -> Job:
+    return replace(job, spec=replace(job.spec, uploads=(), graph={}))
 
 
 class MemoryStore:
@@ -93,6 +102,10 @@ class MemoryStore:
         """See `JobStore.queued`."""
         return [self._jobs[job_id] for job_id in self._queue]
 
+    async def unfinished(self) -> Sequence[Job]:
+        """See `JobStore.unfinished`."""
+        return [job for job in self._jobs.values() if not job.state.is_final]
+
     async def count_waiting(self, user_id: int) -> int:
         """See `JobStore.count_waiting`."""
         waiting = (JobState.HELD, JobState.QUEUED)
@@ -100,12 +113,13 @@ class MemoryStore:
 
     def _keep(self, job: Job) -> None:
         known = job.id in self._jobs
-        self._jobs[job.id] = job
+        self._jobs[job.id] = _without_pictures(job) if job.state.is_final else job
         self._queue.pop(job.id, None)
         if job.state is JobState.QUEUED:
             self._queue[job.id] = None
-            if known:  # it had its turn and lost it through no fault of its own
-                self._queue.move_to_end(job.id, last=False)
+            if known:  # it had its turn and lost it through no fault of its own: back to where it was
+                in_order = sorted(self._queue, key=lambda job_id: self._jobs[job_id].created)
+                self._queue = OrderedDict.fromkeys(in_order)
         elif job.state.is_final:
             self._finished[job.id] = None
             self._forget_old()

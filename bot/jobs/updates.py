@@ -35,4 +35,9 @@ class Fetching:
     """The server is done; the pictures are on their way."""
 
 
-JobUpdate = Waiting | Running | Fetching
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The server that has it cannot be reached."""
+
+
+JobUpdate = Waiting | Running | Away | Fetching

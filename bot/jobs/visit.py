@@ -12,11 +12,12 @@ from enum import Enum, auto
 
 from bot.clock import Clock
 from bot.errors import BotError, FailedError
+from bot.i18n import Message, _
 from bot.jobs.job import Job
 from bot.jobs.outcome import Outcome, belongs, chosen, remark
 from bot.jobs.ports import Backend, Presenter
 from bot.jobs.progress import ProgressTracker
-from bot.jobs.updates import Fetching
+from bot.jobs.updates import Away, Fetching
 from bot.workflow.execution import (
     Accepted,
     GraphFault,
@@ -29,6 +30,7 @@ from bot.workflow.execution import (
     RunEvent,
     RunResult,
     RunStarted,
+    ServerFaultError,
     ServerOfflineError,
     Whereabouts,
 )
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN = 1.0
 """Seconds before a server that did not answer is asked again where a prompt is."""
+FETCH_PAUSES = (0.5, 2.0, 5.0)
+"""Seconds between tries to fetch a file whose transfer breaks off: the work of the GPU is done, and not repeated."""
 FETCHED_EARLY = 10
 """Files of one run that are fetched as soon as they are written, before the run is over."""
 
@@ -62,6 +66,9 @@ class Visit:
         self._presenter = presenter
         self._clock = clock
         self._faults: tuple[GraphFault, ...] = ()
+        self._tracker: ProgressTracker | None = None
+        self._is_over = False
+        self._began = clock.monotonic()
         self._early: dict[tuple[str, str, str], asyncio.Task[OutputFile]] = {}
         self.started = job.started
         """When the server began to work on it, in seconds since the epoch."""
@@ -83,6 +90,7 @@ class Visit:
         job = self.job
         names = [await self._backend.upload(upload.file) for upload in job.spec.uploads]
         graph = _fill(job.spec, names)
+        self._tracker = tracker = ProgressTracker(graph, resubmitted=job.losses > 0)
         async with self._backend.watch(job.prompt_id) as events:
             try:
                 accepted = await self._submit(graph)
@@ -91,21 +99,28 @@ class Visit:
             if accepted is None:
                 return Stay.NEVER_BEGAN
             self._faults = accepted.faults
-            tracker = ProgressTracker(graph, resubmitted=job.losses > 0)
-            self._presenter.update(job, tracker.report(0.0))
+            self.show()
             last: RunEvent | None = None
             async for event in events:
                 last = event
                 self._see(event, tracker)
+        self._is_over = True
         return Stay.ENDED if isinstance(last, RunEnded) else Stay.FORGOTTEN
 
     def _see(self, event: RunEvent, tracker: ProgressTracker) -> None:
         if isinstance(event, RunStarted):
-            self.started = self._clock.now()
+            self.started, self._began = self._clock.now(), self._clock.monotonic()
         elif isinstance(event, OutputsWritten):
             self._fetch_early(event.refs)
         if tracker.see(event):
-            self._presenter.update(self.job, tracker.report(self._clock.now() - self.started))
+            self.show()
+
+    def show(self) -> None:
+        """Tell the member how the job stands."""
+        if self._tracker is None or self._is_over:
+            return
+        update = self._tracker.report(self._clock.monotonic() - self._began) if self._backend.online else Away()
+        self._presenter.update(self.job, update)
 
     async def _submit(self, graph: JsonGraph) -> Accepted | None:
         """Queue the graph; None when the server turns out not to have it after all.
@@ -138,14 +153,29 @@ class Visit:
             return None
         spec = self.job.spec
         refs = chosen(result, spec)
-        if refs:
-            self._presenter.update(self.job, Fetching())
-        return Outcome([await self._file(ref) for ref in refs], remark(result, refs, self._faults, spec))
+        note = remark(result, refs, self._faults, spec)
+        if not refs:
+            return Outcome((), note)
+        self._presenter.update(self.job, Fetching())
+        files, refusal = await self._files(refs)
+        return Outcome(files, note or refusal)
+
+    async def _files(self, refs: Sequence[OutputRef]) -> tuple[list[OutputFile], Message | None]:
+        """Return what the server hands out, and why it does not hand out the rest: one bad file costs no other."""
+        files: list[OutputFile] = []
+        refusal: Message | None = None
+        for ref in refs:
+            try:
+                files.append(await self._file(ref))
+            except BotError as error:
+                log.warning("job %s: %s is not handed out: %s", self.job.id, ref.filename, error)
+                refusal = error.user_message
+        return files, refusal
 
     async def _result(self) -> RunResult | None:
         try:
             return await self._backend.result(self.job.prompt_id)
-        except ServerOfflineError:
+        except (ServerOfflineError, ServerFaultError):  # restarted between the end and the question
             if await self._locate() is not Whereabouts.FINISHED:
                 return None
             return await self._backend.result(self.job.prompt_id)
@@ -155,10 +185,26 @@ class Visit:
             with suppress(BotError):  # what failed early is tried again in earnest
                 return OutputFile(ref, (await early).data)
         try:
-            return await self._backend.fetch(ref)
-        except ServerOfflineError:  # the file outlives a restart of the server
-            await self._backend.wait_online()
-            return await self._backend.fetch(ref)
+            return await self._patiently_fetched(ref)
+        except ServerFaultError as error:
+            if error.status != 404:
+                raise
+            raise FailedError(
+                _("ComfyUI made the picture, but its file is gone. Please ask again, with another seed.")
+            ) from error
+        except ServerOfflineError as error:
+            raise FailedError(
+                _("ComfyUI made the pictures, but does not hand them out. Please tell the bot's owner, and try again.")
+            ) from error
+
+    async def _patiently_fetched(self, ref: OutputRef) -> OutputFile:
+        for pause in FETCH_PAUSES:
+            try:
+                return await self._backend.fetch(ref)
+            except ServerOfflineError:  # the file outlives a restart of the server
+                await self._clock.sleep(pause)
+                await self._backend.wait_online()
+        return await self._backend.fetch(ref)
 
     def _fetch_early(self, refs: Iterable[OutputRef]) -> None:
         """Save the round trip after the end. Which files count is still `/history`'s to say."""
@@ -166,9 +212,9 @@ class Visit:
         for ref in refs:
             if wanted and not belongs(ref.node_id, wanted):
                 continue
-            if ref.folder == "output" and len(self._early) < FETCHED_EARLY:
+            if ref.folder == "output" and _key(ref) not in self._early and len(self._early) < FETCHED_EARLY:
                 task = asyncio.create_task(self._backend.fetch(ref), name=f"fetch for job {self.job.id}")
-                self._early.setdefault(_key(ref), task)
+                self._early[_key(ref)] = task
 
 
 def _key(ref: OutputRef) -> tuple[str, str, str]:

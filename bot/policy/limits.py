@@ -133,10 +133,9 @@ def _waiting(request: Request, limits: Limits) -> Message | None:
     if request.waiting < limits.max_waiting_per_member:
         return None
     return n_(
-        "You already have a job waiting, and one is all that is allowed here. Please wait until it has started, or "
-        "cancel it.",
+        "You already have a job waiting, and one is all that is allowed here. Please wait until it has started.",
         "You already have {waiting} jobs waiting; at most {count} are allowed here. Please wait until some have "
-        "started, or cancel some.",
+        "started.",
         limits.max_waiting_per_member,
         waiting=request.waiting,
     )

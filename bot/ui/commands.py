@@ -137,7 +137,7 @@ class _LiveOption(_PlainOption):
 def best(choices: Sequence[str], typed: str) -> list[str]:
     """Return what fits the letters typed so far: names that begin with them first, at most 25."""
     wanted = typed.casefold().strip()
-    fitting = [choice for choice in choices if wanted in choice.casefold() and len(choice) <= MAX_CHOICE_LENGTH]
+    fitting = [choice for choice in choices if wanted in choice.casefold() and 0 < len(choice) <= MAX_CHOICE_LENGTH]
     fitting.sort(key=lambda choice: not choice.casefold().startswith(wanted))
     return fitting[:MAX_CHOICES]
 

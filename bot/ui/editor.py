@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 MIN_INTERVAL = 1.5
 """Seconds between two edits of one message; Discord allows 5 in 2 s for each token."""
-OLD_MESSAGE = 3300.0
-"""Seconds after which Discord limits edits specially (code 30046: messages older than one hour)."""
-OLD_INTERVAL = 60.0
+INTERVALS = ((780.0, MIN_INTERVAL), (3300.0, 20.0), (float("inf"), 60.0))
+"""Up to this age of the message in seconds → the pause. After 14 minutes all messages of a channel share one limit of
+about 5 edits in 5 s, after an hour Discord limits edits specially (code 30046)."""
 IN_FLIGHT_GRACE = 2.0
 """Seconds that the final edit gives an edit which is on the wire."""
 
@@ -92,7 +92,7 @@ class ProgressEditor(Generic[T]):
 
     async def _pause(self) -> None:
         now = self._clock.monotonic()
-        interval = MIN_INTERVAL if now - self._opened < OLD_MESSAGE else OLD_INTERVAL
+        interval = next(pause for age, pause in INTERVALS if now - self._opened < age)
         wait = self._last_edit + interval - now
         if wait > 0:
             await self._clock.sleep(wait)

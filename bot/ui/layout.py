@@ -16,12 +16,15 @@ def layout(page: Page) -> discord.ui.LayoutView:
     items: list[discord.ui.Item[Any]] = [discord.ui.TextDisplay(f"**{page.title}**{quote}")]
     if page.status:  # apart from the quotation, which some clients would let it continue
         items.append(discord.ui.TextDisplay(page.status))
-    if page.pictures:
-        gallery = [
-            discord.MediaGalleryItem(f"attachment://{picture.filename}", description=picture.description or None)
-            for picture in page.pictures
-        ]
+    gallery = [
+        discord.MediaGalleryItem(f"attachment://{picture.filename}", description=picture.description or None)
+        for picture in page.pictures
+        if picture.is_visual
+    ]
+    if gallery:
         items.append(discord.ui.MediaGallery(*gallery))
+    files = (picture for picture in page.pictures if not picture.is_visual)
+    items.extend(discord.ui.File(f"attachment://{file.filename}") for file in files)
     if page.details:
         items.append(discord.ui.TextDisplay(f"-# {page.details}"))
     view = discord.ui.LayoutView(timeout=None)  # nothing in it can be pressed, so nothing waits for a press

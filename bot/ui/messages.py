@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import discord
 
 from bot.clock import Clock
 from bot.errors import BotError
-from bot.i18n import Message, _
+from bot.i18n import Message, _, n_
 from bot.images.fit import FittedFile
 from bot.jobs.job import Job
 from bot.jobs.updates import JobUpdate, Running
@@ -27,6 +28,8 @@ MAX_REQUEST = 24 * 1024 * 1024
 """Bytes of all files of one message: Discord takes 25 MiB for the whole request."""
 SHRINK_STEPS = (1.0, 0.7, 0.4)
 """How far the limit is lowered when Discord finds the files too large all the same."""
+ENDED_KEPT = 1000
+"""Ended jobs whose late progress is still recognised and dropped."""
 RETRY_PAUSES = (2.0, 5.0, 15.0)
 """Seconds before each further try of a final edit that failed for a reason that may pass."""
 
@@ -53,9 +56,12 @@ class JobMessages:
         self._clock = clock
         self._budget = EditBudget(clock=clock)
         self._editors: dict[str, ProgressEditor[JobUpdate]] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
     def update(self, job: Job, update: JobUpdate) -> None:
         """See `Presenter.update`."""
+        if job.id in self._ended:
+            return
         editor = self._editors.get(job.id)
         if editor is None:
             message = _ProgressMessage(job, self._route, self._renderer, self._pictures)
@@ -65,21 +71,18 @@ class JobMessages:
 
     async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> bool:
         """See `Presenter.deliver`."""
-        shown = outputs[:MAX_FILES]
-        limit = min(job.place.upload_limit, MAX_REQUEST // max(1, len(shown)))
+        limit = min(job.place.upload_limit, MAX_REQUEST // max(1, min(len(outputs), MAX_FILES)))
         for share in SHRINK_STEPS:
-            try:
-                files = await self._fitted(job, shown, int(limit * share))
-            except BotError as error:
-                return await self.fail(job, error.user_message)
-            page = self._renderer.result(job, [file.filename for file in files], note)
+            files, omitted = await self._fitted(job, outputs, int(limit * share))
+            if not files:
+                break
+            page = self._renderer.result(job, [file.filename for file in files], _with_omitted(note, omitted))
             try:
                 return await self._final(job, page, files)
             except TooLargeError:
                 log.info("job %s: Discord wants smaller files than %d bytes", job.id, int(limit * share))
-        return await self.fail(
-            job, _("The pictures are too large for this channel. Try a smaller size or fewer pictures.")
-        )
+        await self.fail(job, _("The pictures are too large for this channel. Try a smaller size or fewer pictures."))
+        return False
 
     async def fail(self, job: Job, reason: Message) -> bool:
         """See `Presenter.fail`."""
@@ -90,15 +93,24 @@ class JobMessages:
         editors, self._editors = tuple(self._editors.values()), {}
         await asyncio.gather(*(editor.finish() for editor in editors))
 
-    async def _fitted(self, job: Job, outputs: Sequence[OutputFile], limit: int) -> list[Attached]:
-        fitted = [await self._pictures.fit(output.data, limit) for output in outputs]
-        return [
-            Attached(f"{job.spec.workflow}_{job.id[:8]}_{number}.{file.extension}", file.data)
-            for number, file in enumerate(fitted, start=1)
-        ]
+    async def _fitted(self, job: Job, outputs: Sequence[OutputFile], limit: int) -> tuple[list[Attached], int]:
+        """Return what can be posted, and how many files cannot: too large, or more than one message takes."""
+        files: list[Attached] = []
+        for output in outputs[:MAX_FILES]:
+            try:
+                fitted = await self._pictures.fit(output.data, limit)
+            except BotError as error:
+                log.info("job %s: a file is left out: %s", job.id, error)
+                continue
+            name = f"{job.spec.workflow}_{job.id[:8]}_{len(files) + 1}.{fitted.extension}"
+            files.append(Attached(name, fitted.data))
+        return files, len(outputs) - len(files)
 
     async def _final(self, job: Job, page: Page, files: Sequence[Attached]) -> bool:
         editor = self._editors.pop(job.id, None)
+        self._ended[job.id] = None
+        while len(self._ended) > ENDED_KEPT:
+            self._ended.popitem(last=False)
         if editor is not None:
             await editor.finish()
         for pause in (*RETRY_PAUSES, None):
@@ -110,13 +122,25 @@ class JobMessages:
             except TooLargeError:
                 raise
             except Exception as error:  # discord.py lets the faults of its HTTP library through
-                if pause is None or (isinstance(error, discord.HTTPException) and 400 <= error.status < 500):
+                if pause is None or _is_refusal(error):
                     log.exception("job %s: its last edit failed", job.id)
-                    return False
+                    return await self._last_words(job) if files else False
                 await self._clock.sleep(pause)
             else:
                 return True
         return False
+
+    async def _last_words(self, job: Job) -> bool:
+        """Say at least that there is a result which Discord does not take; never that it was delivered."""
+        await self._final(
+            job, self._renderer.failure(job, _("Discord does not take the result. Please ask again.")), ()
+        )
+        return False
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether trying again would end the same; a 408 or 429 would not."""
+    return isinstance(error, discord.HTTPException) and 400 <= error.status < 500 and error.status not in (408, 429)
 
 
 class _ProgressMessage:
@@ -142,3 +166,14 @@ class _ProgressMessage:
             return await self._pictures.preview(data)
         except BotError:
             return None
+
+
+def _with_omitted(note: Message | None, omitted: int) -> Message | None:
+    if not omitted:
+        return note
+    missing = n_(
+        "One more file was made, but does not fit into this message.",
+        "{count} more files were made, but do not fit into this message.",
+        omitted,
+    )
+    return _("{note}\n{missing}", note=note, missing=missing) if note else missing

@@ -5,6 +5,10 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import PurePath
+
+VISUAL = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".mp4", ".webm", ".mov"}
+"""What a gallery of Discord holds."""
 
 
 class Tone(Enum):
@@ -23,6 +27,11 @@ class Picture:
     filename: str
     description: str = ""
     """Alternative text, at most 1024 characters."""
+
+    @property
+    def is_visual(self) -> bool:
+        """Whether Discord shows it; anything else is offered as a file."""
+        return PurePath(self.filename).suffix.lower() in VISUAL
 
 
 @dataclass(frozen=True, slots=True)

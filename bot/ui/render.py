@@ -9,17 +9,16 @@ from dataclasses import dataclass
 
 from discord.utils import escape_markdown
 
-from bot.i18n import Message, _
+from bot.i18n import Message, _, verbatim
 from bot.jobs.job import Job
-from bot.jobs.updates import Fetching, JobUpdate, Running, Waiting
-from bot.ui.i18n import Languages
+from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Waiting
+from bot.ui.i18n import Languages, cut
 from bot.ui.page import Page, Picture, Tone
 from bot.workflow.spec import RunSpec
 
 MAX_QUOTE = 1000
 """Characters of a prompt that are shown, escapes included; all texts of a message together may have 4000."""
 MAX_DETAILS = 1000
-MAX_STATUS = 1000
 MAX_ALT = 1000
 BAR_CELLS = 12
 
@@ -34,25 +33,28 @@ class Renderer:
         """Return the page of a job that is not over; `preview` says whether a picture goes with it."""
         match update:
             case Waiting():
-                return self._page(job, Tone.WAITING, self._waiting(update))
+                return self._page(job, Tone.WAITING, self.waiting(update))
             case Running():
                 pictures = (Picture("preview.jpg"),) if preview else ()
                 return self._page(job, Tone.RUNNING, self._running(update), pictures=pictures)
+            case Away():
+                return self._page(
+                    job,
+                    Tone.WAITING,
+                    _("ComfyUI cannot be reached at the moment. Your request goes on by itself when it is back."),
+                )
             case Fetching():
                 return self._page(job, Tone.RUNNING, _("Fetching the pictures…"))
 
     def opening(self, title: str, spec: RunSpec | None, status: Message, locale: str) -> Page:
         """Return the page that acknowledges a command, before there is a job."""
         quote = _quote(spec) if spec else ""
-        return Page(title=title, tone=Tone.WAITING, quote=quote, status=self.languages.render(status, locale))
-
-    def waiting(self, update: Waiting) -> Message:
-        """Return the sentence for somebody who waits."""
-        return self._waiting(update)
+        text = self.languages.render(status, locale)
+        return Page(title=escape_markdown(title), tone=Tone.WAITING, quote=quote, status=text)
 
     def result(self, job: Job, filenames: Sequence[str], note: Message | None) -> Page:
         """Return the page that shows the pictures."""
-        description = _cut(_prompt(job.spec), MAX_ALT)
+        description = cut(_prompt(job.spec), MAX_ALT)
         pictures = tuple(Picture(name, description) for name in filenames)
         return self._page(job, Tone.DONE, note, pictures=pictures, details=self._details(job))
 
@@ -62,7 +64,7 @@ class Renderer:
 
     def refusal(self, title: str, reason: Message, locale: str) -> Page:
         """Return the page of a request that did not become a job."""
-        return Page(title=title, tone=Tone.FAILED, status=_cut(self.languages.render(reason, locale), MAX_STATUS))
+        return Page(title=escape_markdown(title), tone=Tone.FAILED, status=self.languages.render(reason, locale))
 
     def _page(
         self, job: Job, tone: Tone, status: Message | None, *, pictures: tuple[Picture, ...] = (), details: str = ""
@@ -72,12 +74,13 @@ class Renderer:
             title=escape_markdown(job.spec.title),
             tone=tone,
             quote=_quote(job.spec),
-            status=_cut(text, MAX_STATUS),
+            status=text,
             details=details,
             pictures=pictures,
         )
 
-    def _waiting(self, update: Waiting) -> Message:
+    def waiting(self, update: Waiting) -> Message:
+        """Return the sentence for somebody who waits."""
         if update.offline:
             return _("ComfyUI is offline at the moment. Your request waits, and starts by itself when it is back.")
         if update.total <= 1:
@@ -90,28 +93,27 @@ class Renderer:
         if update.steps:
             work = _("step {step} of {steps}", step=update.step, steps=update.steps)
         else:
-            work = _("{node}", node=escape_markdown(_cut(update.node, 80))) if update.node else _("Starting…")
-        again = _("ComfyUI was restarted, so this began anew. ") if update.resubmitted else ""
-        return _(
-            "{again}`{bar}` {percent} % · {work} · {seconds} s",
-            again=again,
+            work = verbatim(cut(update.node, 80)) if update.node else _("Starting…")
+        line = _(
+            "`{bar}` {percent} % · {work} · {seconds} s",
             bar=_bar(update.fraction),
             percent=int(update.fraction * 100),
             work=work,
             seconds=int(update.elapsed),
         )
+        return _("{line}\nComfyUI lost this once, so it began anew.", line=line) if update.resubmitted else line
 
     def _details(self, job: Job) -> str:
         files = {upload.file.name for upload in job.spec.uploads}
         parts = [
-            f"{name} {escape_markdown(_cut(_one_line(_plain(value)), 120))}"
+            f"{name} {escape_markdown(cut(_one_line(_plain(value)), 120))}"
             for name, value in job.spec.values.items()
             if isinstance(value, str | int | float) and value not in ("", *files) and not _is_prompt(name, job.spec)
         ]
         took = self.languages.render(
             _("{seconds} s", seconds=max(1, round(job.finished - job.started))), job.requester.locale
         )
-        return _cut(" · ".join([*parts, took]), MAX_DETAILS)
+        return cut(" · ".join([*parts, took]), MAX_DETAILS)
 
 
 def _prompt(spec: RunSpec) -> str:
@@ -124,7 +126,7 @@ def _is_prompt(name: str, spec: RunSpec) -> bool:
 
 
 def _quote(spec: RunSpec) -> str:
-    return _cut(escape_markdown(_prompt(spec)), MAX_QUOTE)
+    return cut(escape_markdown(_prompt(spec)), MAX_QUOTE)
 
 
 def _plain(value: str | int | float) -> str:
@@ -133,10 +135,6 @@ def _plain(value: str | int | float) -> str:
 
 def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def _bar(fraction: float) -> str:

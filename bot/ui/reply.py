@@ -7,6 +7,7 @@ from bot.jobs.job import Place, Requester
 from bot.ui.layout import SILENT, layout
 from bot.ui.page import Page
 
+ALREADY_ANSWERED = 40060
 TOKEN_LIFETIME = 900.0
 """Seconds for which an interaction's token can edit."""
 
@@ -39,14 +40,24 @@ class Reply:
     async def open(self, page: Page) -> Place:
         """Acknowledge the command with `page`, unless that was done; return where the message is."""
         if self._place is None:
-            response = await self._interaction.response.send_message(view=layout(page), allowed_mentions=SILENT)
-            self._place = self._find(response)
+            self._place = await self._answer(page)
         return self._place
 
-    def _find(self, response: discord.InteractionCallbackResponse[discord.Client]) -> Place:
+    async def _answer(self, page: Page) -> Place:
+        try:
+            response = await self._interaction.response.send_message(view=layout(page), allowed_mentions=SILENT)
+        except Exception as error:
+            if isinstance(error, discord.HTTPException) and error.code != ALREADY_ANSWERED:
+                raise
+            # The connection broke off: Discord may have taken the answer all the same
+            message = await self._interaction.original_response()
+            return self._place_of(message.id, is_ephemeral=message.flags.ephemeral)
+        resource = response.resource
+        ephemeral = isinstance(resource, discord.InteractionMessage) and resource.flags.ephemeral
+        return self._place_of(response.message_id or 0, is_ephemeral=ephemeral)
+
+    def _place_of(self, message_id: int, *, is_ephemeral: bool) -> Place:
         interaction = self._interaction
-        message = response.resource
-        ephemeral = isinstance(message, discord.InteractionMessage) and message.flags.ephemeral
         in_our_guild = (
             interaction.guild_id is not None and interaction.client.get_guild(interaction.guild_id) is not None
         )
@@ -57,8 +68,8 @@ class Reply:
             token=interaction.token,
             token_expires=self._token_expires,
             channel_id=interaction.channel_id or 0,
-            message_id=response.message_id or 0,
+            message_id=message_id,
             guild_id=interaction.guild_id,
-            bot_can_edit=bool(response.message_id) and not ephemeral and (in_our_guild or in_our_dm),
+            bot_can_edit=bool(message_id) and not is_ephemeral and (in_our_guild or in_our_dm),
             upload_limit=interaction.filesize_limit,
         )

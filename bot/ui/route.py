@@ -29,8 +29,10 @@ EDIT_TIMEOUT = 60.0
 ORIGINAL = cast("int", "@original")
 """The route's word for the message that answered the interaction; discord.py passes it through as it is."""
 
-TOKEN_GONE = {(401, 50027), (404, 10015)}
-MESSAGE_GONE = {(404, 10008), (404, 10003), (403, 50001), (403, 50013), (400, 50083)}
+REFUSED = {401, 403, 404}
+"""Statuses after which the same request is not sent again: 10,000 of them in ten minutes are a ban."""
+MESSAGE_DELETED = 10008
+THREAD_ARCHIVED = 50083
 TOO_LARGE = {40005, 50045}
 
 
@@ -70,8 +72,8 @@ class MessageRoute:
         try:
             await webhook.edit_message(ORIGINAL, view=layout(page), attachments=_files(files), allowed_mentions=SILENT)
         except discord.HTTPException as error:
-            if (error.status, error.code) in TOKEN_GONE:
-                log.info("the token of interaction %s is dead before its time", place.interaction_id)
+            if error.status in REFUSED and error.code != MESSAGE_DELETED:
+                log.info("interaction %s is refused by token (%s): %s", place.interaction_id, error.status, error.code)
                 return False
             raise _translated(error) from error
         return True
@@ -93,7 +95,7 @@ def _files(files: Sequence[Attached]) -> list[discord.Attachment | discord.File]
 
 
 def _translated(error: discord.HTTPException) -> Exception:
-    if (error.status, error.code) in MESSAGE_GONE:
+    if error.status in REFUSED or error.code == THREAD_ARCHIVED:
         return MessageClosedError(str(error))
     if error.status == 413 or error.code in TOO_LARGE:
         return TooLargeError(str(error))

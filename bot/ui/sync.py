@@ -40,8 +40,14 @@ class CommandSync:
                 after[scope] = digest
                 sent.append(scope)
         if after != before:
-            await asyncio.to_thread(self._write, known | {application: after})
+            await self._remember(known | {application: after})
         return sent
+
+    async def _remember(self, known: dict[str, dict[str, str]]) -> None:
+        try:
+            await asyncio.to_thread(self._write, known)
+        except OSError as error:
+            log.warning("the commands are sent again at the next start: %s cannot be written (%s)", self._memory, error)
 
     def _wanted(self, tree: app_commands.CommandTree[discord.Client], before: dict[str, str]) -> dict[str, str]:
         payload = [command.to_dict(tree) for command in tree.get_commands()]
@@ -67,9 +73,13 @@ class CommandSync:
 
     def _read(self) -> dict[str, dict[str, str]]:
         try:
-            return cast("dict[str, dict[str, str]]", json.loads(self._memory.read_text(encoding="utf-8")))
+            known = json.loads(self._memory.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
+        if not isinstance(known, dict):
+            return {}
+        entries = cast("dict[str, object]", known).items()
+        return {name: cast("dict[str, str]", scopes) for name, scopes in entries if isinstance(scopes, dict)}
 
     def _write(self, known: dict[str, dict[str, str]]) -> None:
         self._memory.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The command tree: one place answers every failed interaction, and commands are registered only when they changed.
+"""The command tree: one place answers every failed interaction.
 
 Expected errors (`BotError`) show their own sentence. Anything else shows a short reference, and is logged with it.
 """
@@ -22,7 +22,7 @@ GONE = {10062, 40060, 50027, 10015, 10008}
 
 
 class Tree(app_commands.CommandTree[discord.Client]):
-    """Answers errors of commands. Autocomplete that fails offers nothing."""
+    """Answers errors of commands."""
 
     def __init__(self, client: discord.Client, *, languages: Languages) -> None:
         super().__init__(client, fallback_to_global=True)
@@ -31,9 +31,6 @@ class Tree(app_commands.CommandTree[discord.Client]):
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
         """Tell the member what went wrong, to nobody else."""
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-        if interaction.type is discord.InteractionType.autocomplete:
-            log.warning("autocomplete failed", exc_info=cause)
-            return
         text = self._languages.render(explain_error(cause), interaction.locale.value)
         try:
             if interaction.response.is_done():
@@ -43,6 +40,8 @@ class Tree(app_commands.CommandTree[discord.Client]):
         except discord.HTTPException as failure:
             if failure.code not in GONE:
                 log.exception("an error could not be answered")
+        except Exception:  # discord.py lets the faults of its HTTP library through
+            log.exception("an error could not be answered")
 
 
 def explain_error(error: Exception) -> Message:

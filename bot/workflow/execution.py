@@ -4,7 +4,7 @@
 Facts only: sentences for people are made from them in `bot.workflow.explain`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any
 
@@ -23,7 +23,7 @@ class InputFile:
     """A checked picture on its way to a server. `name` is generated ASCII, never a member's text."""
 
     name: str
-    data: bytes
+    data: bytes = field(repr=False)
     width: int
     height: int
 
@@ -44,7 +44,7 @@ class OutputFile:
     """One fetched output, as the server encoded it."""
 
     ref: OutputRef
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 # ------------------------------------------------------------------ while it runs

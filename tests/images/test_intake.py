@@ -244,8 +244,8 @@ def test_size_can_be_checked_before_the_download() -> None:
 def test_forty_megapixels_are_refused_from_the_header() -> None:
     text = refused(png_that_claims(8000, 5000))
     assert "8000 × 5000" in text
-    assert "40.0 megapixels" in text
-    assert "16.8 megapixels" in text
+    assert "40.00 megapixels" in text
+    assert "16.78 megapixels" in text
 
 
 def test_a_long_strip_is_refused() -> None:

@@ -106,6 +106,6 @@ async def test_callers_that_leave_take_nothing_with_them(pool: ImagePool, gate: 
 
 async def test_nothing_is_taken_after_close(pool: ImagePool) -> None:
     await pool.close()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(LimitError, match="restarted"):
         await pool.run(str, 1)
     assert not pool.busy

@@ -11,7 +11,7 @@ from bot.jobs.job import Job, JobState
 from bot.jobs.queue import JobQueue
 from bot.jobs.runner import MAX_ATTEMPTS, Runner
 from bot.jobs.store import MemoryStore
-from bot.jobs.updates import Running, Waiting
+from bot.jobs.updates import Away, Running, Waiting
 from bot.workflow.definitions import Definitions, InputDefinition, NodeDefinition
 from bot.workflow.execution import (
     Accepted,
@@ -47,6 +47,7 @@ class Shop:
     store: MemoryStore
     queue: JobQueue
     clock: ManualClock
+    runner: Runner
     numbers: int = 0
 
     async def order(self, what: RunSpec | None = None) -> Job:
@@ -73,7 +74,7 @@ async def opened(backend: ScriptedBackend, *, depth: int = 2) -> AsyncIterator[S
     runner = Runner(backend=backend, store=store, queue=queue, presenter=board, clock=clock, depth=depth)
     task = asyncio.create_task(runner.run())
     try:
-        yield Shop(backend, board, store, queue, clock)
+        yield Shop(backend, board, store, queue, clock, runner)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -142,6 +143,68 @@ async def test_a_file_that_history_does_not_confirm_is_not_shown() -> None:
     assert [file.ref for file in shop.board.delivered[job.id][0]] == [REF]
 
 
+async def test_one_file_that_is_refused_costs_no_other() -> None:
+    other = OutputRef("9", "..hidden.png", "", "output")
+    backend = ScriptedBackend(result_of=RunResult(outputs=(other, REF)))
+    backend.fetch_errors.append(ServerFaultError(400, "no"))
+    async with opened(backend) as shop:
+        job = await shop.order()
+        assert await shop.ended(job) is JobState.DONE
+    files, note = shop.board.delivered[job.id]
+    assert [file.ref for file in files] == [REF]
+    assert "400" in note
+
+
+async def test_a_file_that_cannot_be_fetched_costs_the_gpu_no_second_run() -> None:
+    backend = ScriptedBackend()
+    backend.fetch_errors.extend(ServerOfflineError("gpu1") for _ in range(10))
+    async with opened(backend) as shop:
+        job = await shop.order()
+        for _ in range(20):
+            await shop.clock.advance(1.0)
+        assert await shop.ended(job) is JobState.FAILED
+    assert len(backend.submitted) == 1
+    assert "hand them out" in shop.board.failed[job.id]
+
+
+async def test_who_waits_on_a_server_that_went_is_told() -> None:
+    backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]])
+    backend.end.clear()
+    async with opened(backend) as shop:
+        job = await shop.order()
+        await settle()
+        backend.up.clear()
+        shop.runner.inform()
+        assert shop.board.updates[-1] == (job.id, Away())
+        backend.up.set()
+        shop.runner.inform()
+        assert isinstance(shop.board.updates[-1][1], Running)
+
+
+async def test_an_idle_server_that_went_takes_no_job() -> None:
+    backend = ScriptedBackend()
+    async with opened(backend) as shop:
+        await settle()
+        backend.up.clear()
+        shop.queue.wake()
+        job = await shop.order()
+        await settle()
+        assert await shop.state(job) is JobState.QUEUED
+        backend.up.set()
+        assert await shop.ended(job) is JobState.DONE
+
+
+async def test_when_the_bot_stops_everybody_is_told() -> None:
+    backend = ScriptedBackend()
+    backend.gate.clear()
+    async with opened(backend) as shop:
+        jobs = [await shop.order() for _ in range(4)]
+        await settle()
+        await shop.queue.abandon()
+    assert set(shop.board.failed) == {job.id for job in jobs}
+    assert all("stopped" in reason for reason in shop.board.failed.values())
+
+
 async def test_a_file_that_could_not_be_fetched_early_is_fetched_in_the_end() -> None:
     backend = ScriptedBackend(script=[[RunStarted(), OutputsWritten((REF,)), RunEnded()]])
     backend.fetch_errors.append(ServerFaultError(404, "not yet"))
@@ -178,7 +241,7 @@ async def test_a_job_that_is_forgotten_again_ends_with_the_reason() -> None:
     async with opened(ScriptedBackend(script=[[RunLost()]])) as shop:
         job = await shop.order()
         assert await shop.ended(job) is JobState.FAILED
-    assert "restarted twice" in shop.board.failed[job.id]
+    assert "lost this twice" in shop.board.failed[job.id]
     assert len(shop.backend.submitted) == 2
 
 

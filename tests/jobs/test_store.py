@@ -1,9 +1,13 @@
 """The store: legal moves only, one job per interaction, first come first served."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.jobs.job import MOVES, IllegalMoveError, Job, JobState
 from bot.jobs.store import KEPT_FINISHED, DuplicateJobError, MemoryStore
+from bot.workflow.execution import InputFile
+from bot.workflow.spec import Target, Upload
 from tests.jobs.doubles import place, requester, spec
 
 
@@ -29,14 +33,28 @@ async def test_a_repeated_interaction_is_refused() -> None:
         await store.add(job(1))
 
 
-async def test_a_job_given_back_is_next() -> None:
+async def test_jobs_given_back_are_next_in_their_old_order() -> None:
     store = MemoryStore()
-    for number in (1, 2):
+    for number in (1, 2, 3):
         await store.add(job(number))
-    first = await store.claim("gpu1", "prompt", 5.0)
-    assert first is not None
-    await store.move(first, JobState.QUEUED)
-    assert [entry.id for entry in await store.queued()] == ["job1", "job2"]
+    claimed = [await store.claim("gpu1", "prompt", 5.0) for _ in range(2)]
+    for entry in claimed:
+        assert entry is not None
+        await store.move(entry, JobState.QUEUED)
+    assert [entry.id for entry in await store.queued()] == ["job1", "job2", "job3"]
+
+
+async def test_an_ended_job_keeps_no_pictures() -> None:
+    store = MemoryStore()
+    upload = Upload(InputFile("cc_1.png", bytes(1000), 1, 1), (Target("3", "image"),))
+    await store.add(replace(job(1), spec=spec(uploads=(upload,))))
+    claimed = await store.claim("gpu1", "prompt", 5.0)
+    assert claimed is not None
+    assert claimed.spec.uploads
+    await store.move(claimed, JobState.FAILED)
+    ended = await store.get("job1")
+    assert ended is not None
+    assert not ended.spec.uploads
 
 
 async def test_an_outdated_job_moves_nothing() -> None:

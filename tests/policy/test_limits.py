@@ -113,5 +113,5 @@ def test_waiting_jobs() -> None:
     assert review(request(waiting=99), LIMITS) == Allowed()
     text = refusal(request(waiting=100))
     assert "at most 100" in text
-    assert "cancel" in text
+    assert "wait until" in text
     assert "one is all" in refusal(request(waiting=1), replace(LIMITS, max_waiting_per_member=1))

@@ -113,13 +113,15 @@ async def test_an_expired_token_is_followed_by_the_bots_own(stage: Stage) -> Non
 
 async def test_rate_limits_and_server_errors_only_delay(stage: Stage) -> None:
     stage.wire.state.webhook_rate = Rate(1, 0.5)
-    stage.wire.state.fail(r"PATCH /webhooks", 503, body="upstream connect error")
+    fault = stage.wire.state.fail(r"PATCH .*/webhooks", 503, body="upstream connect error")
     assert (await stage.ended(await stage.order())).attachments
+    assert fault.hits == 1
 
 
 async def test_a_dropped_connection_only_delays(stage: Stage) -> None:
-    stage.wire.state.drop(r"PATCH /webhooks")
+    fault = stage.wire.state.drop(r"PATCH .*/webhooks")
     assert (await stage.ended(await stage.order())).attachments
+    assert fault.hits == 1
 
 
 async def test_pictures_that_are_too_large_are_made_to_fit(stage: Stage) -> None:

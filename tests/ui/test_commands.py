@@ -55,7 +55,15 @@ def test_types_and_limits_come_from_the_manifest() -> None:
 
 
 def test_what_is_offered_fits_what_was_typed() -> None:
-    names = ["dpmpp_2m", "euler", "euler_ancestral", "heun", "x" * 101, *(f"sampler{number}" for number in range(40))]
+    names = [
+        "",
+        "dpmpp_2m",
+        "euler",
+        "euler_ancestral",
+        "heun",
+        "x" * 101,
+        *(f"sampler{number}" for number in range(40)),
+    ]
     assert best(names, "Eul") == ["euler", "euler_ancestral"]
     assert best(names, "2M") == ["dpmpp_2m"]
     assert best(names, "nothing like it") == []

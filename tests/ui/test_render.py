@@ -6,7 +6,7 @@ import pytest
 
 from bot.i18n import _
 from bot.jobs.job import Job
-from bot.jobs.updates import Fetching, Running, Waiting
+from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Waiting
 from bot.ui.i18n import Languages
 from bot.ui.layout import layout
 from bot.ui.page import Page, Tone
@@ -38,10 +38,11 @@ def size(page: Page) -> int:
         (Running(elapsed=12.3, fraction=0.42, node="KSampler", step=8, steps=20), "42 % · step 8 of 20 · 12 s"),
         (Running(elapsed=3.0, fraction=0.9, node="VAE Decode"), "VAE Decode"),
         (Running(elapsed=3.0, fraction=0.1, resubmitted=True), "began anew"),
+        (Away(), "cannot be reached"),
         (Fetching(), "Fetching"),
     ],
 )
-def test_what_those_who_wait_read(update: Waiting | Running | Fetching, words: str) -> None:
+def test_what_those_who_wait_read(update: JobUpdate, words: str) -> None:
     assert words in RENDER.update(job(prompt="a fox"), update).status
 
 

@@ -1,0 +1,47 @@
+"""How far a run is: samplers weigh most, the bar only grows, and the end is not announced early."""
+
+from bot.jobs.progress import CEILING, ProgressTracker
+from bot.workflow.execution import JsonGraph, NodesCached, NodeStarted, Progress, RunStarted
+
+FLUX: JsonGraph = {
+    "1": {"class_type": "UNETLoader", "inputs": {}},
+    "2": {"class_type": "BasicScheduler", "inputs": {"steps": 20}},
+    "3": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
+    "4": {"class_type": "SamplerCustomAdvanced", "inputs": {"latent_image": ["9", 0]}, "_meta": {"title": "Paint"}},
+    "5": {"class_type": "SaveImage", "inputs": {}},
+}
+
+
+def fraction(tracker: ProgressTracker) -> float:
+    value = tracker.report(0.0).fraction
+    assert value is not None
+    return value
+
+
+def test_nothing_is_known_before_the_server_begins() -> None:
+    tracker = ProgressTracker(FLUX)
+    assert tracker.report(0.0).fraction is None
+    tracker.see(RunStarted())
+    assert fraction(tracker) == 0
+
+
+def test_the_node_that_paints_takes_most_of_the_bar() -> None:
+    tracker = ProgressTracker(FLUX)
+    for event in (RunStarted(), NodesCached(("1",)), NodeStarted("2"), NodeStarted("3"), NodeStarted("4")):
+        tracker.see(event)
+    before = fraction(tracker)
+    assert before < 0.25
+    tracker.see(Progress("4", 10, 20))
+    assert 0.4 < fraction(tracker) < 0.7
+    assert (tracker.report(0.0).node, tracker.report(0.0).step, tracker.report(0.0).steps) == ("Paint", 10, 20)
+
+
+def test_the_bar_never_shrinks_nor_is_full_before_the_pictures_are_there() -> None:
+    tracker = ProgressTracker(FLUX)
+    seen = []
+    for node in FLUX:
+        for event in (NodeStarted(node), Progress(node, 20, 20), Progress(node, 1, 20), Progress("unknown", 5, 0)):
+            tracker.see(event)
+            seen.append(fraction(tracker))
+    assert seen == sorted(seen)
+    assert seen[-1] <= CEILING
