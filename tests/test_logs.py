@@ -10,7 +10,7 @@ import stamina.instrumentation
 
 from bot.logs import QUIET, configure_logging
 
-SECRET = "sekrit-value"  # noqa: S105 # what must not appear
+SECRET = "sekrit-value"  # what must not appear
 
 
 @pytest.fixture(autouse=True)

@@ -153,7 +153,7 @@ class Runner:
 
     async def _definitions(self, spec: RunSpec) -> Definitions:
         """Return what the server can do, asking it when a job depends on that and it has not told us yet."""
-        if self._backend.definitions.nodes or not spec.models:
+        if self._backend.definitions.nodes or not spec.left_open:
             return self._backend.definitions
         try:
             return await self._backend.refresh_definitions()

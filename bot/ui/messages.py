@@ -26,7 +26,8 @@ MAX_FILES = 10
 """Discord's limit for one message."""
 MAX_REQUEST = 24 * 1024 * 1024
 """Bytes of all files of one message: Discord takes 25 MiB for the whole request."""
-SHRINK_STEPS = (1.0, 0.7, 0.4)
+SIZE_TRIES = 3
+SHRINK = 0.6
 """How far the limit is lowered when Discord finds the files too large all the same."""
 ENDED_KEPT = 1000
 """Ended jobs whose late progress is still recognised and dropped."""
@@ -72,15 +73,16 @@ class JobMessages:
     async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> bool:
         """See `Presenter.deliver`."""
         limit = min(job.place.upload_limit, MAX_REQUEST // max(1, min(len(outputs), MAX_FILES)))
-        for share in SHRINK_STEPS:
-            files, omitted = await self._fitted(job, outputs, int(limit * share))
+        for _try in range(SIZE_TRIES):
+            files, omitted = await self._fitted(job, outputs, limit)
             if not files:
                 break
             page = self._renderer.result(job, [file.filename for file in files], _with_omitted(note, omitted))
             try:
                 return await self._final(job, page, files)
             except TooLargeError:
-                log.info("job %s: Discord wants smaller files than %d bytes", job.id, int(limit * share))
+                limit = int(min(limit, max(len(file.data) for file in files)) * SHRINK)
+                log.info("job %s: Discord wants smaller files; trying %d bytes each", job.id, limit)
         await self.fail(job, _("The pictures are too large for this channel. Try a smaller size or fewer pictures."))
         return False
 

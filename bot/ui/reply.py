@@ -17,7 +17,7 @@ class Reply:
 
     def __init__(self, interaction: discord.Interaction, *, clock: Clock) -> None:
         self._interaction = interaction
-        self._token_expires = clock.now() + TOKEN_LIFETIME
+        self._token_expires = clock.now() + TOKEN_LIFETIME - _age(interaction, clock)
         self._place: Place | None = None
 
     @property
@@ -73,3 +73,9 @@ class Reply:
             bot_can_edit=bool(message_id) and not is_ephemeral and (in_our_guild or in_our_dm),
             upload_limit=interaction.filesize_limit,
         )
+
+
+def _age(interaction: discord.Interaction, clock: Clock) -> float:
+    """Return how many seconds ago Discord made the interaction; 0 when its id does not tell sensibly."""
+    age = clock.now() - interaction.created_at.timestamp()
+    return age if 0.0 <= age < TOKEN_LIFETIME else 0.0

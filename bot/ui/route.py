@@ -7,6 +7,7 @@ where the bot may. Refusals are read by status and code: an expired token is a 4
 import asyncio
 import io
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -31,6 +32,8 @@ ORIGINAL = cast("int", "@original")
 
 REFUSED = {401, 403, 404}
 """Statuses after which the same request is not sent again: 10,000 of them in ten minutes are a ban."""
+DEAD_KEPT = 1000
+"""Refused tokens that are remembered, so that they are not tried again."""
 MESSAGE_DELETED = 10008
 THREAD_ARCHIVED = 50083
 TOO_LARGE = {40005, 50045}
@@ -54,6 +57,7 @@ class MessageRoute:
     def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
         self._client = client
         self._clock = clock
+        self._dead: OrderedDict[str, None] = OrderedDict()
 
     async def edit(self, place: Place, page: Page, files: Sequence[Attached] = ()) -> None:
         """Make the message show `page` with exactly `files`.
@@ -62,9 +66,17 @@ class MessageRoute:
         `discord.HTTPException` for faults that may pass.
         """
         async with asyncio.timeout(EDIT_TIMEOUT):
-            if self._clock.now() < place.token_expires - TOKEN_MARGIN and await self._by_token(place, page, files):
+            if self._is_alive(place) and await self._by_token(place, page, files):
                 return
             await self._by_bot(place, page, files)
+
+    def _is_alive(self, place: Place) -> bool:
+        return place.token not in self._dead and self._clock.now() < place.token_expires - TOKEN_MARGIN
+
+    def _bury(self, place: Place) -> None:
+        self._dead[place.token] = None
+        while len(self._dead) > DEAD_KEPT:
+            self._dead.popitem(last=False)
 
     async def _by_token(self, place: Place, page: Page, files: Sequence[Attached]) -> bool:
         """Edit through the interaction; False when its token is dead."""
@@ -73,8 +85,11 @@ class MessageRoute:
             await webhook.edit_message(ORIGINAL, view=layout(page), attachments=_files(files), allowed_mentions=SILENT)
         except discord.HTTPException as error:
             if error.status in REFUSED and error.code != MESSAGE_DELETED:
+                self._bury(place)
                 log.info("interaction %s is refused by token (%s): %s", place.interaction_id, error.status, error.code)
                 return False
+            if error.status == 400 and error.code not in TOO_LARGE and place.bot_can_edit:
+                return False  # a fault of ours, or of that route: the other one may still show the end
             raise _translated(error) from error
         return True
 

@@ -21,6 +21,10 @@ GLOBAL = "global"
 EMPTY = hashlib.sha256(b"[]").hexdigest()
 
 
+def _is_scope(name: str) -> bool:
+    return name == GLOBAL or name.isdecimal()
+
+
 class CommandSync:
     """Brings Discord's idea of our commands up to date."""
 
@@ -65,7 +69,7 @@ class CommandSync:
                 await http.bulk_upsert_global_commands(application, payload)
             else:
                 await http.bulk_upsert_guild_commands(application, int(scope), payload)
-        except discord.HTTPException as error:
+        except Exception as error:  # discord.py lets the faults of its HTTP library through
             log.error("commands could not be registered for %s: %s", scope, error)  # noqa: TRY400
             return False
         log.info("registered %d commands for %s", len(payload), scope)
@@ -79,7 +83,13 @@ class CommandSync:
         if not isinstance(known, dict):
             return {}
         entries = cast("dict[str, object]", known).items()
-        return {name: cast("dict[str, str]", scopes) for name, scopes in entries if isinstance(scopes, dict)}
+        return {
+            name: {
+                scope: str(digest) for scope, digest in cast("dict[str, object]", scopes).items() if _is_scope(scope)
+            }
+            for name, scopes in entries
+            if isinstance(scopes, dict)
+        }
 
     def _write(self, known: dict[str, dict[str, str]]) -> None:
         self._memory.parent.mkdir(parents=True, exist_ok=True)

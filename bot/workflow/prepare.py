@@ -48,15 +48,15 @@ def prepare(
         outputs=workflow.outputs,
         values=dict(_reported(workflow, used)),
         options={name: _filled(workflow, name) for name in workflow.bindings},
-        models=dict(_left_open(workflow, given)),
+        left_open=dict(_left_open(workflow, given)),
     )
 
 
 def settle(spec: RunSpec, definitions: Definitions) -> RunSpec:
-    """Return the run as a certain server can do it: models that the member left open become ones that it has."""
+    """Return the run as a certain server can do it: what the member left open becomes something that it has."""
     changed = {
         name: live[0]
-        for name, source in spec.models.items()
+        for name, source in spec.left_open.items()
         if (live := definitions.choices(source)) and spec.values.get(name) not in live
     }
     if not changed:
@@ -93,8 +93,10 @@ def _used(workflow: Workflow, name: str, given: object, limits: Allowed, random:
     if isinstance(option, SeedOption) and option.default is None:
         return option.draw(random, limits)
     if isinstance(option, ModelOption) and option.default is None:
-        return option.parse(name, _model_at_hand(workflow.own_value(name), limits), limits)
+        return option.parse(name, _at_hand(workflow.own_value(name), limits), limits)
     unsaid = workflow.unsaid_value(name)
+    if option.source is not None and _at_hand(unsaid, limits) != unsaid:
+        return option.parse(name, _at_hand(unsaid, limits), limits)
     value = None if unsaid is None else option.parse(name, unsaid, limits)
     return None if option.default is None else value
 
@@ -108,12 +110,12 @@ def _is_given(option: Option, value: object) -> bool:
 
 def _left_open(workflow: Workflow, given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, option in workflow.manifest.options.items():
-        if isinstance(option, ModelOption) and option.default is None and not _is_given(option, given.get(name)):
+        if option.source is not None and not _is_given(option, given.get(name)):
             yield name, option.source
 
 
-def _model_at_hand(own: object, limits: Allowed) -> object:
-    """Return the graph's own model where there is one, else the first: a shipped workflow runs on any checkpoint."""
+def _at_hand(own: object, limits: Allowed) -> object:
+    """Return the author's choice where servers have it, else their first: a shipped workflow runs on any checkpoint."""
     if limits.live is None or own in limits.live:
         return own
     return limits.live[0] if limits.live else own

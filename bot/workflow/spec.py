@@ -39,5 +39,5 @@ class RunSpec:
     """Option name → value as used, the drawn seed included, in the order of the manifest."""
     options: Mapping[str, tuple[Target, ...]] = field(default_factory=dict[str, tuple[Target, ...]])
     """Option name → the inputs it fills, to name options when a server names inputs."""
-    models: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Option name → "Class.input", for models that the member left to the server (see `settle`)."""
+    left_open: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Option name → "Class.input", for models and choices that the member left to the server (see `settle`)."""

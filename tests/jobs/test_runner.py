@@ -110,7 +110,7 @@ async def test_a_model_left_open_becomes_one_that_the_server_has() -> None:
     what = spec(
         values={"checkpoint": "elsewhere.ckpt"},
         options={"checkpoint": (Target("3", "ckpt_name"),)},
-        models={"checkpoint": "Loader.ckpt_name"},
+        left_open={"checkpoint": "Loader.ckpt_name"},
     )
     async with opened(ScriptedBackend(definitions=server)) as shop:
         job = await shop.order(what)

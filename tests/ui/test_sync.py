@@ -37,12 +37,12 @@ class Registry:
 async def registry() -> AsyncGenerator[Registry]:
     """A bot that is logged in, but needs no gateway."""
     guilds = [WireGuild(guild_id(0)), WireGuild(guild_id(1))]
-    async with WireDiscord(guilds=guilds) as wire, pointed_at(wire):
-        async with discord.Client(intents=discord.Intents.none()) as client:
-            await client.login("wire-token")
-            tree: Tree = app_commands.CommandTree(client)
-            add(tree, "imagine")
-            yield Registry(wire, tree)
+    client = discord.Client(intents=discord.Intents(guilds=True))
+    async with WireDiscord(guilds=guilds) as wire, pointed_at(wire), client:
+        await client.login("wire-token")
+        tree: Tree = app_commands.CommandTree(client)
+        add(tree, "imagine")
+        yield Registry(wire, tree)
 
 
 def add(tree: Tree, name: str) -> None:

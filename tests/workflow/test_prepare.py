@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from bot.errors import InputError
 from bot.workflow.definitions import Definitions
-from bot.workflow.prepare import check
+from bot.workflow.prepare import check, settle
 from bot.workflow.spec import Target, Upload
 from tests.workflow.stock import (
     NODES,
     OFFLINE,
+    combo,
     decimal,
     definitions,
     node,
@@ -125,6 +126,19 @@ def test_a_model_left_empty_is_the_graphs_own_or_the_first_there_is() -> None:
     assert run(made, known=OFFLINE).values == {"checkpoint": "old.ckpt"}
     with pytest.raises(InputError, match="checkpoint: no connected ComfyUI offers"):
         run(made, known=definitions(checkpoints=()))
+
+
+def test_a_default_that_the_servers_lack_gives_way_to_one_that_they_have() -> None:
+    strange = definitions(node("KSampler", sampler_name=combo("alpha", "beta")))
+    made = workflow(option("choice", "#54:3.sampler_name", 'from = "KSampler.sampler_name"\ndefault = "euler"'))
+    assert run(made, known=strange).values == {"it": "alpha"}
+    assert run(made).values == {"it": "euler"}
+    assert run(made, known=OFFLINE).left_open == {"it": "KSampler.sampler_name"}
+    settled = settle(run(made, known=OFFLINE), strange)
+    assert settled.values == {"it": "alpha"}
+    assert settled.graph["54:3"]["inputs"]["sampler_name"] == "alpha"
+    given = run(made, {"it": "euler"}, OFFLINE)
+    assert settle(given, strange) is given, "what a member asked for is not replaced"
 
 
 def test_pictures_become_uploads() -> None:
