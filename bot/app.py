@@ -7,16 +7,14 @@ stops them while messages can still be edited.
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any
 
 from bot.clock import Clock, SystemClock
-from bot.comfy.fleet import Fleet, new_session
+from bot.comfy.fleet import Fleet
 from bot.comfy.parking import Park, unparked
-from bot.comfy.server import ComfyServer
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
 from bot.jobs.queue import JobQueue
@@ -35,6 +33,9 @@ from bot.workflow.catalog import Catalog
 from cogs.generate import Generate
 
 log = logging.getLogger(__name__)
+
+RESTART_PAUSE = 5.0
+"""Seconds before a background task that broke off begins again."""
 
 
 class App:
@@ -59,23 +60,16 @@ class App:
         self.bot = ComfycordBot(
             languages=languages, on_setup=self._start, on_close=self._ending.aclose, api_url=settings.discord_api_url
         )
-        session = new_session(keep_alive=keep_alive)
-        self.fleet = Fleet(
-            [
-                ComfyServer(
-                    name=f"gpu{number}",
-                    url=url,
-                    session=session,
-                    clock=clock,
-                    random=random,
-                    park=park,
-                    on_change=self._on_fleet_change,
-                )
-                for number, url in enumerate(settings.comfyui_urls, start=1)
-            ],
-            session=session,
-        )
+        self._clock = clock
         self._runners: list[Runner] = []
+        self.fleet = Fleet.of(
+            settings.comfyui_urls,
+            clock=clock,
+            random=random,
+            park=park,
+            keep_alive=keep_alive,
+            on_change=self._on_fleet_change,
+        )
         self.store = store or MemoryStore()
         # One core is left to the event loop
         self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
@@ -107,6 +101,10 @@ class App:
             clock=clock,
             random=random,
         )
+        self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
+        self._plan_ending()
+
+    def _plan_ending(self) -> None:
         # Carried out from the last to the first, after the tasks that `_start` begins have stopped
         closing = (
             self.fleet.close,
@@ -117,22 +115,20 @@ class App:
         )
         for close in closing:
             self._ending.push_async_callback(close)
-        self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
 
     async def _start(self) -> None:
         """Start what works beside the connection; the reverse happens when the connection closes."""
         await self.fleet.start()
         for runner in self._runners:
-            self._own(runner.run(), "runner")
-            self._own(runner.keep_informed(), "elapsed times")
-        self._own(self.queue.keep_informed(), "positions")
+            self._own(runner.run, "runner")
+            self._own(runner.keep_informed, "elapsed times")
+        self._own(self.queue.keep_informed, "positions")
         await self.bot.add_cog(self._generate)
         await self._sync.sync(self.bot.tree)
 
-    def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _own(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         """Run a task for as long as the connection lives."""
-        task = asyncio.create_task(work, name=name)
-        task.add_done_callback(_report)
+        task = asyncio.create_task(self._keep_up(work, name), name=name)
 
         async def stop() -> None:
             task.cancel()
@@ -140,15 +136,19 @@ class App:
 
         self._ending.push_async_callback(stop)
 
+    async def _keep_up(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        """Do endless work again if it breaks off all the same: members wait for it."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("%s broke off, and begins again", name)
+            await self._clock.sleep(RESTART_PAUSE)
+
     def _on_fleet_change(self, _online: bool) -> None:
         self.queue.wake()
         for runner in self._runners:
             runner.inform()
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("the task %s ended by itself", task.get_name(), exc_info=error)
 
 
 def load_catalog(folder: Path) -> Catalog:

@@ -7,7 +7,7 @@ from random import SystemRandom
 
 from bot.app import load_catalog
 from bot.clock import SystemClock
-from bot.comfy.fleet import new_session
+from bot.comfy.fleet import Fleet
 from bot.comfy.server import ComfyServer
 from bot.errors import BotError
 from bot.i18n import _
@@ -27,12 +27,12 @@ async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> l
         chosen = [
             flow for catalog, names in folders for name, flow in catalog.workflows.items() if _wanted(name, names)
         ]
-        async with new_session() as session:
-            for number, url in enumerate(settings.comfyui_urls, start=1):
-                server = ComfyServer(
-                    name=f"gpu{number}", url=url, session=session, clock=SystemClock(), random=SystemRandom()
-                )
+        fleet = Fleet.of(settings.comfyui_urls, clock=SystemClock(), random=SystemRandom())
+        try:
+            for server in fleet.servers:
                 lines.extend(await _online(server, chosen))
+        finally:
+            await fleet.close()
     return lines
 
 

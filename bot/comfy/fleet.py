@@ -1,10 +1,14 @@
 """All ComfyUI servers of one installation. Each has its own client and its own socket; none knows of the others."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Self
 
 from aiohttp import ClientSession, TCPConnector
 
+from bot.clock import Clock
+from bot.comfy.parking import Park, unparked
 from bot.comfy.server import ComfyServer
 from bot.workflow.definitions import Definitions
 
@@ -23,6 +27,35 @@ class Fleet:
     def __init__(self, servers: Sequence[ComfyServer], *, session: ClientSession) -> None:
         self.servers = tuple(servers)
         self._session = session
+
+    @classmethod
+    def of(
+        cls,
+        urls: Sequence[str],
+        *,
+        clock: Clock,
+        random: Random,
+        park: Park = unparked,
+        keep_alive: bool = True,
+        on_change: Callable[[bool], None] | None = None,
+    ) -> Self:
+        """Return the servers at `urls`, named in their order; call it with a running event loop."""
+        session = new_session(keep_alive=keep_alive)
+        return cls(
+            [
+                ComfyServer(
+                    name=f"gpu{number}",
+                    url=url,
+                    session=session,
+                    clock=clock,
+                    random=random,
+                    park=park,
+                    on_change=on_change,
+                )
+                for number, url in enumerate(urls, start=1)
+            ],
+            session=session,
+        )
 
     async def start(self) -> None:
         """Begin to connect to every server; one that is away is waited for in the background."""
