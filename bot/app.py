@@ -15,6 +15,7 @@ from random import Random, SystemRandom
 from bot.clock import Clock, SystemClock
 from bot.comfy.fleet import Fleet
 from bot.comfy.parking import Park, unparked
+from bot.comfy.server import ComfyServer
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
 from bot.jobs.queue import JobQueue
@@ -78,17 +79,7 @@ class App:
         route = MessageRoute(client=lambda: self.bot, clock=clock)
         self._messages = JobMessages(route=route, renderer=renderer, pictures=pictures, clock=clock)
         self.queue = JobQueue(store=self.store, presenter=self._messages, clock=clock, any_online=self.fleet.any_online)
-        self._runners += [
-            Runner(
-                backend=server,
-                store=self.store,
-                queue=self.queue,
-                presenter=self._messages,
-                clock=clock,
-                depth=settings.queue_depth,
-            )
-            for server in self.fleet.servers
-        ]
+        self._runners += [self._runner_of(server, settings.queue_depth) for server in self.fleet.servers]
         self._generate = Generate(
             tree=self.bot.tree,
             catalog=catalog,
@@ -103,6 +94,16 @@ class App:
         )
         self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
         self._plan_ending()
+
+    def _runner_of(self, server: ComfyServer, depth: int) -> Runner:
+        return Runner(
+            backend=server,
+            store=self.store,
+            queue=self.queue,
+            presenter=self._messages,
+            clock=self._clock,
+            depth=depth,
+        )
 
     def _plan_ending(self) -> None:
         # Carried out from the last to the first, after the tasks that `_start` begins have stopped
