@@ -34,8 +34,10 @@ class Settings(BaseSettings):
     comfyui_urls: Annotated[tuple[str, ...], NoDecode] = ("http://127.0.0.1:8188",)
     database_url: SecretStr = SecretStr("sqlite:///data/comfycord.db")
     database_listen_url: SecretStr | None = None
+    database_synchronous: Literal["full", "normal"] = "full"
     workflows_dir: Path = Path("workflows")
     data_dir: Path = Path("data")
+    results_kept_days: Annotated[float, Field(ge=0, le=3650)] = 2.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 0
@@ -70,6 +72,11 @@ class Settings(BaseSettings):
         if len(set(urls)) < len(urls):
             raise ValueError("the same server is named twice")
         return urls
+
+    @field_validator("database_synchronous", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from enum import StrEnum, auto
 from typing import Protocol
 
 from bot.i18n import Message
-from bot.jobs.job import Job
+from bot.jobs.job import Job, Place
 from bot.jobs.updates import JobUpdate
 from bot.workflow.definitions import Definitions
 from bot.workflow.execution import (
@@ -29,6 +30,11 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """A short name for people and logs; never an address."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """What identifies the server across restarts: its address, without a password. Not for members."""
         ...
 
     @property
@@ -71,6 +77,14 @@ class Backend(Protocol):
         """Say where the server has a prompt: in its queue, its history, or (after a second look) nowhere."""
         ...
 
+    def hears(self, prompt_id: str) -> bool:
+        """Return whether frames about a prompt can reach us now: if not, silence says nothing about it."""
+        ...
+
+    async def interrupt(self, prompt_id: str) -> None:
+        """Stop a prompt, waiting or running; nobody else's is ever touched."""
+        ...
+
     async def result(self, prompt_id: str) -> RunResult:
         """Read the outcome of a finished prompt from `/history`. Raises `ServerFaultError` when it is not there."""
         ...
@@ -80,6 +94,17 @@ class Backend(Protocol):
         ...
 
 
+class Told(StrEnum):
+    """What became of the attempt to tell a job's end."""
+
+    SENT = auto()
+    """The job's message shows it."""
+    KEPT = auto()
+    """The message can show it no more. The member was told where it waits, as far as Discord lets us."""
+    LATER = auto()
+    """Discord cannot be reached, or is in trouble: try again in a while."""
+
+
 class Presenter(Protocol):
     """Tells people about a job, in the job's one message. Faults of the outside end here: no method raises them."""
 
@@ -87,10 +112,21 @@ class Presenter(Protocol):
         """Show the newest state when the edit budget allows; returns at once, an older unsent update is forgotten."""
         ...
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> bool:
-        """Show the pictures, with an optional remark; return whether the message has them."""
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+        """Show the pictures, with an optional remark. May be repeated: nothing is posted twice.
+
+        Raises `FailedError` when the pictures can be shown in no way, with the sentence for the member, and
+        `IllegalMoveError` when somebody else took the job over.
+        """
         ...
 
-    async def fail(self, job: Job, reason: Message) -> bool:
-        """Show why there are no pictures; return whether the message says so."""
+    async def fail(self, job: Job, reason: Message) -> Told:
+        """Show why there are no pictures."""
+        ...
+
+    async def find_answer(self, place: Place) -> int | None:
+        """Return the id of the message that answered the interaction; None when it was never answered.
+
+        Raises `OfflineError` when Discord cannot say.
+        """
         ...
