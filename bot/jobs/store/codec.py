@@ -1,0 +1,149 @@
+"""The JSON forms of what has structure: runs, messages, outputs, parts. Knows no database.
+
+Text is kept in ASCII with escapes: neither a zero byte nor half a surrogate pair, which a member may paste, can upset
+a database.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from bot.i18n import Message
+from bot.jobs.job import Part
+from bot.workflow.execution import InputFile, OutputRef
+from bot.workflow.spec import RunSpec, Target, Upload
+
+
+def dump(value: object) -> str:
+    """Return compact JSON."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+# ------------------------------------------------------------------ values and messages
+
+
+def _plain(value: object) -> object:
+    """Return a JSON form that `_value` turns back; an object marks what is not plain."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Message):
+        return {"message": _plain_message(value)}
+    if isinstance(value, Mapping):
+        return {"map": {str(key): _plain(entry) for key, entry in cast("Mapping[object, object]", value).items()}}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [_plain(entry) for entry in cast("Sequence[object]", value)]
+    return str(value)
+
+
+def _plain_message(message: Message) -> dict[str, object]:
+    values = {name: _plain(value) for name, value in message.values.items()}
+    plain: dict[str, object] = {"text": message.text, "values": values}
+    if message.plural is not None:
+        plain |= {"plural": message.plural, "count": message.count}
+    return plain
+
+
+def _value(plain: Any) -> object:
+    if isinstance(plain, list):
+        return [_value(entry) for entry in cast("list[Any]", plain)]
+    if not isinstance(plain, dict):
+        return plain
+    marked = cast("dict[str, Any]", plain)
+    if "message" in marked:
+        return _message(marked["message"])
+    return {key: _value(entry) for key, entry in marked["map"].items()}
+
+
+def _message(plain: dict[str, Any]) -> Message:
+    values = {str(name): _value(value) for name, value in plain["values"].items()}
+    return Message(plain["text"], values, plain.get("plural"), plain.get("count", 1))
+
+
+def dump_message(message: Message | None) -> str | None:
+    """Return a message with all that it contains, or None."""
+    return None if message is None else dump(_plain_message(message))
+
+
+def load_message(stored: str | None) -> Message | None:
+    """Return what `dump_message` was given."""
+    return None if stored is None else _message(json.loads(stored))
+
+
+# ------------------------------------------------------------------ runs
+
+
+_PLAIN = ("workflow", "title", "graph", "idle_limit")
+"""Fields of a run that are JSON as they stand; those that an older row lacks have a default."""
+
+
+def _pairs(targets: Sequence[Target]) -> list[list[str]]:
+    return [[target.node_id, target.input_name] for target in targets]
+
+
+def _targets(pairs: list[list[str]]) -> tuple[Target, ...]:
+    return tuple(Target(node_id, input_name) for node_id, input_name in pairs)
+
+
+def dump_spec(spec: RunSpec) -> str:
+    """Return a run without the bytes of its pictures."""
+    uploads = [
+        {"name": up.file.name, "width": up.file.width, "height": up.file.height, "targets": _pairs(up.targets)}
+        for up in spec.uploads
+    ]
+    plain = {name: getattr(spec, name) for name in _PLAIN}
+    plain |= {
+        "uploads": uploads,
+        "outputs": list(spec.outputs),
+        "values": {name: _plain(value) for name, value in spec.values.items()},
+        "options": {name: _pairs(targets) for name, targets in spec.options.items()},
+        "left_open": dict(spec.left_open),
+    }
+    return dump(plain)
+
+
+def load_spec(stored: str) -> RunSpec:
+    """Return what `dump_spec` was given; its pictures have no bytes."""
+    plain: dict[str, Any] = json.loads(stored)
+    return RunSpec(
+        **{name: plain[name] for name in _PLAIN if name in plain},
+        uploads=tuple(_upload(upload) for upload in plain["uploads"]),
+        outputs=tuple(plain["outputs"]),
+        values={name: _value(value) for name, value in plain["values"].items()},
+        options={name: _targets(pairs) for name, pairs in plain["options"].items()},
+        left_open=plain["left_open"],
+    )
+
+
+def _upload(plain: dict[str, Any]) -> Upload:
+    file = InputFile(plain["name"], b"", plain["width"], plain["height"])
+    return Upload(file, _targets(plain["targets"]))
+
+
+def with_bytes(spec: RunSpec, data: Callable[[str], bytes]) -> RunSpec:
+    """Return a run with the bytes of its pictures, found by their names."""
+    uploads = (replace(upload, file=replace(upload.file, data=data(upload.file.name))) for upload in spec.uploads)
+    return replace(spec, uploads=tuple(uploads))
+
+
+# ------------------------------------------------------------------ results
+
+
+def dump_outputs(outputs: Sequence[OutputRef]) -> str:
+    """Return where outputs are."""
+    return dump([[ref.node_id, ref.filename, ref.subfolder, ref.folder] for ref in outputs])
+
+
+def load_outputs(stored: str) -> tuple[OutputRef, ...]:
+    """Return what `dump_outputs` was given."""
+    return tuple(OutputRef(*fields) for fields in json.loads(stored))
+
+
+def dump_parts(parts: Mapping[int, Part]) -> str:
+    """Return further messages by number."""
+    return dump({str(number): [part.message_id, part.at] for number, part in parts.items()})
+
+
+def load_parts(stored: str) -> dict[int, Part]:
+    """Return what `dump_parts` was given."""
+    return {int(number): Part(message_id, at) for number, (message_id, at) in json.loads(stored).items()}

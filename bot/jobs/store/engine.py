@@ -1,0 +1,86 @@
+"""What a database does for the store: carry out a transaction function, whatever happens to whoever asked for it.
+
+Faults that pass (a lock, a lost connection, a restart) are met with a few more tries, then with `StoreDownError`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from bot.jobs.records import StoreDownError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LIMIT: Final = 10.0
+"""Seconds that a call may take, with all its tries."""
+PAUSES: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before another try. A PostgreSQL that is restarted is back in about three."""
+
+
+class Engine(Protocol):
+    """A database, opened."""
+
+    async def write(self, work: Callable[[Connection, bool], T]) -> T:
+        """Carry out a transaction. `work` gets True when an earlier try may have been committed without our knowing."""
+        ...
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Carry out one query."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what has begun, and let go."""
+        ...
+
+
+class Tries:
+    """Carries out attempts in tasks of its own: a caller that is cancelled leaves no transaction half done."""
+
+    def __init__(self, passes: Callable[[Exception], bool]) -> None:
+        self._passes = passes
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def carry(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
+        """Return what an attempt returns. Raises `StoreDownError` when none succeeds in time."""
+        task = asyncio.create_task(self._try(attempt))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        await asyncio.wait({task}, timeout=LIMIT)  # unlike `wait_for`, this leaves the task alone
+        if not task.done():
+            raise StoreDownError
+        return task.result()
+
+    async def finish(self) -> None:
+        """Wait for what has begun; every attempt has its time limit."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked may be gone; an error that nobody hears is not worth a warning
+
+    async def _try(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(LIMIT):
+                return await self._repeat(attempt)
+        except TimeoutError as error:
+            log.warning("the database took longer than %s s", LIMIT)
+            raise StoreDownError from error
+
+    async def _repeat(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
+        for number, pause in enumerate((*PAUSES, None)):
+            try:
+                return await attempt(number > 0)
+            except Exception as error:
+                if not self._passes(error):
+                    raise
+                if pause is None:
+                    log.warning("the database cannot be used: %s", type(error).__name__)
+                    raise StoreDownError from error
+            await asyncio.sleep(pause)
+        raise AssertionError("the last try returns or raises")

@@ -1,0 +1,133 @@
+"""Opens the store that `DATABASE_URL` names, with its schema up to date, or says why that cannot be.
+
+An SQLite file belongs to one bot: a lock beside it keeps a second one out for as long as the first lives.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from sqlalchemy.exc import DBAPIError
+
+from bot.errors import StartupError
+from bot.i18n import _
+from bot.jobs.records import StoreDownError
+from bot.jobs.store import address, schema
+from bot.jobs.store.engine import Engine
+from bot.jobs.store.postgres import PostgresEngine
+from bot.jobs.store.sqlite import SqliteEngine, Synchronous
+from bot.jobs.store.sqlstore import SqlStore
+
+
+async def open_store(
+    url: str,
+    *,
+    synchronous: Synchronous = "full",
+    exclusive: bool = True,
+    clock: Callable[[], float] = time.time,
+) -> SqlStore:
+    """Open a store. `exclusive=False` is for tools that look in beside a running bot.
+
+    Raises `StartupError` when another bot has the file, or when the database cannot be used.
+    """
+    parsed = address.parse(url)
+    if parsed.drivername == "postgresql":
+        return SqlStore(await _postgres(parsed), clock)
+    path = address.file_of(parsed)
+    if path is None:
+        return SqlStore(await _memory(), clock, alone=True)
+    if not exclusive:
+        return SqlStore(await _beside(path, synchronous), clock)
+    lock = await _take(path)
+    try:
+        engine = await _file(path, synchronous)
+    except BaseException:
+        lock.release()
+        raise
+    return SqlStore(engine, clock, alone=True, on_close=lock.release)
+
+
+async def migrate(url: str) -> str:
+    """Bring a database up to date and return the revision of its schema. Raises `StartupError` as `open_store`."""
+    await (await open_store(url)).close()
+    return schema.REVISION
+
+
+async def _memory() -> Engine:
+    engine = SqliteEngine(None)
+    await engine.write(lambda conn, _again: schema.create(conn))
+    return engine
+
+
+async def _postgres(url: sa.URL) -> Engine:
+    engine = PostgresEngine(url)
+    async with _or_closed(engine, address.shown(url)):
+        await engine.write(lambda conn, _again: schema.upgrade(conn))
+    return engine
+
+
+async def _file(path: Path, synchronous: Synchronous) -> Engine:
+    engine = SqliteEngine(path, synchronous)
+    async with _or_closed(engine, str(path)):
+        await engine.write(lambda conn, _again: schema.upgrade(conn))
+    return engine
+
+
+async def _beside(path: Path, synchronous: Synchronous) -> Engine:
+    """Open a file that a bot may be using; only when none does, its schema may be changed."""
+    if await asyncio.to_thread(path.exists):
+        engine = SqliteEngine(path, synchronous)
+        async with _or_closed(engine, str(path)):
+            if await engine.read(schema.is_current):
+                return engine
+        await engine.close()
+    lock = await _take(path)
+    try:
+        return await _file(path, synchronous)
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def _or_closed(engine: Engine, name: str) -> AsyncGenerator[None]:
+    """Close the engine when the first transaction fails, and say so in a sentence for the owner."""
+    try:
+        yield
+    except (StoreDownError, DBAPIError) as error:
+        await engine.close()
+        raise StartupError(
+            _("The database {name} cannot be used: {reason}", name=name, reason=_reason(error))
+        ) from error
+    except BaseException:
+        await engine.close()
+        raise
+
+
+def _reason(error: BaseException) -> str:
+    """Return the database's own words: the innermost error has them."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    cause = getattr(error, "orig", None) or error
+    return str(cause).partition("\n")[0] or type(cause).__name__
+
+
+async def _take(path: Path) -> FileLock:
+    lock = FileLock(f"{path}.lock", timeout=0, thread_local=False)
+    try:
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(lock.acquire)
+    except Timeout as error:
+        raise StartupError(
+            _("Another bot is running on {file}. Stop that one first, or give this one its own DATABASE_URL.",
+              file=str(path))
+        ) from error  # fmt: skip
+    except OSError as error:
+        raise StartupError(
+            _("The folder {folder} cannot be written to: {reason}. Check its owner, or name another in DATABASE_URL.",
+              folder=str(path.parent), reason=error.strerror or str(error))
+        ) from error  # fmt: skip
+    return lock

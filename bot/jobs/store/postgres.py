@@ -1,0 +1,115 @@
+"""PostgreSQL: the database of a bot that has outgrown one machine. Needs asyncpg, the extra `postgres`."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, ResourceClosedError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from bot.errors import StartupError
+from bot.i18n import _
+from bot.jobs.store.engine import Tries
+
+T = TypeVar("T")
+
+CONNECT: Final = 4.0
+"""Seconds to connect, and to wait for a free connection."""
+STATEMENT: Final = 6.0
+"""Seconds for one statement."""
+CONNECTIONS: Final = 5
+NO_CACHE: Final = "statement_cache_size"
+"""In the URL, `?statement_cache_size=0` says that a pooler such as PgBouncer stands in between."""
+
+_PASSING: Final = (
+    "08",  # connection lost or refused
+    "25006",  # this one became a replica
+    "28",  # login refused: a password is being changed
+    "3D",  # no such database, yet
+    "40",  # serialization failure, deadlock
+    "53",  # out of connections, memory or disk
+    "55P03",  # a lock was not to be had in time
+    "57",  # shut down, starting up, a statement cancelled
+)
+"""SQLSTATEs, or their classes, that another try may be spared."""
+
+
+class PostgresEngine:
+    """A PostgreSQL database, with its connections. See `Engine`."""
+
+    def __init__(self, url: sa.URL) -> None:
+        try:
+            self._engine = create_async_engine(
+                "postgresql+asyncpg://",
+                connect_args=_arguments(url),
+                pool_size=CONNECTIONS,
+                max_overflow=0,
+                pool_timeout=CONNECT,
+                pool_use_lifo=True,
+            )
+        except ModuleNotFoundError as error:
+            raise StartupError(
+                _("PostgreSQL needs a package that is not installed: pip install 'comfycord[postgres]'.")
+            ) from error
+        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._tries = Tries(passes)
+
+    async def write(self, work: Callable[[Connection, bool], T]) -> T:
+        """See `Engine.write`."""
+        return await self._tries.carry(lambda again: self._transact(work, again))
+
+    async def _transact(self, work: Callable[[Connection, bool], T], again: bool) -> T:
+        async with self._engine.begin() as conn:
+            return await conn.run_sync(work, again)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """See `Engine.read`."""
+        return await self._tries.carry(lambda _again: self._query(work))
+
+    async def _query(self, work: Callable[[Connection], T]) -> T:
+        async with self._reader.connect() as conn:
+            return await conn.run_sync(work)
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        await self._tries.finish()
+        await self._engine.dispose()
+
+
+def _arguments(url: sa.URL) -> dict[str, Any]:
+    """Return the arguments of `asyncpg.connect`, which reads `sslmode` and the like from the address by itself."""
+    pooled = url.query.get(NO_CACHE) == "0"
+    address = url.difference_update_query([NO_CACHE, "channel_binding"])  # the latter is libpq's alone
+    shared: dict[str, Any] = {
+        "dsn": address.render_as_string(hide_password=False),
+        "timeout": CONNECT,
+        "command_timeout": STATEMENT + 1,
+    }
+    if pooled:  # the next statement may meet another session: nothing can be prepared, and nothing set
+        return shared | {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+    return shared | {"server_settings": _SESSION}
+
+
+_SESSION: Final = {
+    "application_name": "comfycord",
+    "plan_cache_mode": "force_custom_plan",  # a plan made for an empty line is a bad one for a long line
+    "statement_timeout": f"{STATEMENT:.0f}s",
+    "lock_timeout": f"{STATEMENT:.0f}s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+
+def passes(error: Exception) -> bool:
+    """Return whether another try may help."""
+    if isinstance(error, OSError | asyncio.TimeoutError | PoolTimeoutError | ResourceClosedError):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(cause, "sqlstate", None)
+    if state is None:  # asyncpg's own: the connection was closed under our hands
+        return "connection" in str(cause) and "clos" in str(cause)
+    return str(state).startswith(_PASSING)

@@ -1,0 +1,149 @@
+"""Jobs as rows of the table `job`, and back. Knows no transaction.
+
+A column that cannot be read (written by hand, or by a fault of ours) costs that job what it held, and no other job
+anything: reading goes on with the column's empty value, and says which columns those were.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Final, TypeVar
+
+from bot.jobs.job import Delivery, Job, JobState, Place, Requester
+from bot.jobs.store import codec
+from bot.workflow.spec import RunSpec
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Values = dict[str, Any]
+Row = Mapping[Any, Any]
+
+UNREADABLE: Final = RunSpec(workflow="", title="", graph={})
+"""Stands for a run that cannot be read."""
+
+_PLAIN: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "id": str, "created": float, "holder": str, "server": str, "epoch": int, "prompt_id": str, "posted": bool,
+    "attempts": int, "losses": int, "not_before": float, "started": float, "finished": float, "tries": int,
+    "told": bool,
+}  # fmt: skip
+"""The fields that are columns as they stand. Reading names the type: SQLite's RETURNING gives back 5 for 5.0."""
+
+
+def account_of(job: Job) -> str:
+    """Return the key of the account that a job is on: one member in one guild, or in direct messages."""
+    return f"{job.place.guild_id or '@me'}:{job.requester.user_id}"
+
+
+def _place(job: Job) -> Values:
+    place = job.place
+    return {
+        "interaction_id": place.interaction_id,
+        "application_id": place.application_id,
+        "interaction_token": place.token,
+        "token_expires": place.token_expires,
+        "channel_id": place.channel_id,
+        "message_id": place.message_id,
+        "guild_id": place.guild_id,
+        "bot_can_edit": place.bot_can_edit,
+        "upload_limit": place.upload_limit,
+    }
+
+
+def _requester(job: Job) -> Values:
+    who = job.requester
+    return {"user_id": who.user_id, "requester": codec.dump([who.name, who.locale])}
+
+
+_WRITERS: Mapping[str, Callable[[Job], Values]] = {
+    "spec": lambda job: {"spec": codec.dump_spec(job.spec)},
+    "requester": _requester,
+    "place": _place,
+    "state": lambda job: {"state": job.state.value},
+    "outputs": lambda job: {"outputs": codec.dump_outputs(job.outputs)},
+    "note": lambda job: {"note": codec.dump_message(job.note)},
+    "error": lambda job: {"error": codec.dump_message(job.error)},
+    "delivery": lambda job: {"delivery": job.delivery.value},
+    "parts": lambda job: {"parts": codec.dump_parts(job.parts)},
+}
+
+
+def columns(job: Job, names: Iterable[str]) -> Values:
+    """Return the columns that hold these fields of a job."""
+    values: Values = {}
+    for name in names:
+        values |= {name: getattr(job, name)} if name in _PLAIN else _WRITERS[name](job)
+    return values
+
+
+def new_row(job: Job) -> Values:
+    """Return all columns of a job that is new."""
+    return columns(job, (field.name for field in fields(job))) | {"account_id": account_of(job)}
+
+
+# ------------------------------------------------------------------ back
+
+
+def read(row: Row) -> Job:
+    """Return the job of a row, without the bytes of its pictures."""
+    columns = _Columns(row)
+    plain: Values = {name: convert(row[name]) for name, convert in _PLAIN.items()}
+    name, locale = columns.read("requester", _two_texts, ("?", "en-US"))
+    return Job(
+        spec=columns.read("spec", codec.load_spec, UNREADABLE),
+        requester=Requester(row["user_id"], name, locale),
+        place=_read_place(row),
+        state=JobState(row["state"]),
+        delivery=columns.read("delivery", Delivery, Delivery.PENDING),
+        outputs=columns.read("outputs", codec.load_outputs, ()),
+        note=columns.read("note", codec.load_message, None),
+        error=columns.read("error", codec.load_message, None),
+        parts=columns.read("parts", codec.load_parts, {}),
+        **plain,
+    )
+
+
+def read_all(rows: Iterable[Row]) -> list[Job]:
+    """Return the jobs of rows; one that is beyond reading is left out."""
+    jobs_read: list[Job] = []
+    for row in rows:
+        try:
+            jobs_read.append(read(row))
+        except ValueError:
+            log.error("job %s is in no known state: %r", row["id"], row["state"])  # noqa: TRY400  # says it all
+    return jobs_read
+
+
+def _read_place(row: Row) -> Place:
+    return Place(
+        interaction_id=row["interaction_id"],
+        application_id=row["application_id"],
+        token=row["interaction_token"],
+        token_expires=float(row["token_expires"]),
+        channel_id=row["channel_id"],
+        message_id=row["message_id"],
+        guild_id=row["guild_id"],
+        bot_can_edit=row["bot_can_edit"],
+        upload_limit=row["upload_limit"],
+    )
+
+
+def _two_texts(stored: str) -> tuple[str, str]:
+    first, second = json.loads(stored)
+    return str(first), str(second)
+
+
+class _Columns:
+    """Reads the columns of one row that have structure, each for itself."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    def read(self, column: str, load: Callable[[Any], T], otherwise: T) -> T:
+        try:
+            return load(self._row[column])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            log.error("column %s of job %s cannot be read", column, self._row["id"])  # noqa: TRY400  # no private text
+            return otherwise

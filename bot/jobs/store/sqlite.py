@@ -1,0 +1,126 @@
+"""SQLite: the database in a file, or in memory, of a bot on one machine.
+
+One thread writes and one reads, each over its own connection: SQLite has one writer anyhow, and so nothing in this
+process ever waits for a lock. In memory there is one connection, and one thread for both.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from bot.errors import StartupError
+from bot.i18n import _
+from bot.jobs.store.engine import Tries
+
+T = TypeVar("T")
+
+OLDEST: Final = (3, 35, 0)
+"""The first SQLite with RETURNING."""
+BUSY: Final = 8.0
+"""Seconds to wait for another process; below the limit of a call, so that its end is known."""
+LARGEST_JOURNAL: Final = 64 * 1024 * 1024
+"""Bytes that the write-ahead log may keep on disk once its content is in the database."""
+
+_PASSING: Final = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
+})  # fmt: skip
+"""What another try, or a person who makes room, can put right."""
+
+Synchronous = Literal["full", "normal"]
+
+
+class SqliteEngine:
+    """An SQLite database, opened. See `Engine`."""
+
+    def __init__(self, path: Path | None, synchronous: Synchronous = "full") -> None:
+        """None for the path is a database in memory."""
+        check_version(sqlite3.sqlite_version_info)
+        self._writer = _Lane("store-writer", _engine(path, "IMMEDIATE", {"synchronous": synchronous}))
+        self._reader = self._writer
+        if path is not None:
+            self._reader = _Lane("store-reader", _engine(path, "DEFERRED", {"query_only": "ON"}))
+        self._tries = Tries(_passes)
+
+    async def write(self, work: Callable[[Connection, bool], T]) -> T:
+        """See `Engine.write`."""
+        return await self._tries.carry(lambda again: self._writer.run(lambda conn: work(conn, again)))
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """See `Engine.read`."""
+        return await self._tries.carry(lambda _again: self._reader.run(work))
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        await self._tries.finish()
+        await self._reader.close()
+        await self._writer.close()
+
+
+def check_version(version: tuple[int, int, int]) -> None:
+    """Raise `StartupError` for an SQLite that is too old."""
+    if version < OLDEST:
+        have, need = (".".join(map(str, each)) for each in (version, OLDEST))
+        raise StartupError(
+            _("SQLite {have} is too old: {need} or newer is needed. It comes with Python; install a newer Python.",
+              have=have, need=need)
+        )  # fmt: skip
+
+
+class _Lane:
+    """A thread with a connection: one transaction after the other."""
+
+    def __init__(self, name: str, engine: sa.Engine) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._engine = engine
+        self._conn: Connection | None = None
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        if self._conn is None:
+            self._conn = self._engine.connect()
+        with self._conn.begin():
+            return work(self._conn)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._thread.shutdown)
+        if self._conn is not None:
+            self._conn.close()
+        self._engine.dispose()
+
+
+def _engine(path: Path | None, begin: str, pragmas: dict[str, str]) -> sa.Engine:
+    def connect() -> sqlite3.Connection:
+        target = ":memory:" if path is None else path
+        # Transactions are begun by hand below: sqlite3's own way begins them too late, after the first read.
+        return sqlite3.connect(target, timeout=BUSY, isolation_level=None, check_same_thread=False)
+
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        if path is not None:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA journal_size_limit={LARGEST_JOURNAL}")
+        for name, value in {"foreign_keys": "ON", "temp_store": "MEMORY", **pragmas}.items():
+            connection.execute(f"PRAGMA {name}={value}")
+
+    def start(conn: Connection) -> None:
+        conn.exec_driver_sql(f"BEGIN {begin}")
+
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", start)
+    return engine
+
+
+def _passes(error: Exception) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, sqlite3.OperationalError) and (cause.sqlite_errorcode & 0xFF) in _PASSING

@@ -1,0 +1,150 @@
+"""`JobStore` over a database: each method is one transaction function, handed to the engine."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot.jobs.job import Job, JobState
+from bot.jobs.records import Drift
+from bot.jobs.store import accounts, changes, inputs, intake, leases, line, looks, recovery, upkeep
+from bot.jobs.store.engine import Engine
+
+
+class SqlStore:
+    """The jobs of one installation, in SQLite or PostgreSQL. See `JobStore`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float],
+        *,
+        alone: bool = False,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self.alone = alone
+        """Whether no other bot can use this database while we do."""
+        self._engine = engine
+        self._clock = clock
+        self._on_close = on_close
+
+    # ------------------------------------------------------------------ taking in
+
+    async def add(self, job: Job) -> None:
+        """See `JobStore.add`."""
+        await self._engine.write(lambda conn, _again: intake.add(conn, job))
+
+    async def admit(self, job: Job) -> Job:
+        """See `JobStore.admit`."""
+        return await self._engine.write(lambda conn, again: intake.admit(conn, job, again=again))
+
+    # ------------------------------------------------------------------ carrying out
+
+    async def claim(self, server: str, owner: str, prompt_id: str, now: float) -> Job | None:
+        """See `JobStore.claim`."""
+        return await self._engine.write(
+            lambda conn, _again: line.claim(conn, server, owner, prompt_id, now, self._clock())
+        )
+
+    async def move(self, job: Job, state: JobState, **fields: Any) -> Job:
+        """See `JobStore.move`."""
+        job.moved(state, **fields)  # what is wrong with the question is not worth a transaction
+        return await self._engine.write(
+            lambda conn, again: changes.move(conn, job, state, fields, self._clock(), again=again)
+        )
+
+    async def note(self, job: Job, **fields: Any) -> Job:
+        """See `JobStore.note`."""
+        replace(job, **fields)
+        return await self._engine.write(lambda conn, _again: changes.note(conn, job, fields))
+
+    async def seize(self, job_id: str) -> Job | None:
+        """See `JobStore.seize`."""
+        return await self._engine.write(lambda conn, _again: changes.seize(conn, job_id))
+
+    async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None:
+        """See `JobStore.renew_token`."""
+        return await self._engine.write(lambda conn, _again: changes.renew_token(conn, job_id, token, expires))
+
+    # ------------------------------------------------------------------ after a crash
+
+    async def hold(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
+        """See `JobStore.hold`."""
+        return await self._engine.write(lambda conn, _again: leases.hold(conn, servers, owner, ttl, self._clock()))
+
+    async def release(self, owner: str) -> None:
+        """See `JobStore.release`."""
+        await self._engine.write(lambda conn, _again: leases.release(conn, owner))
+
+    async def adopt(self, server: str, owner: str) -> Sequence[Job]:
+        """See `JobStore.adopt`."""
+        return await self._engine.write(lambda conn, _again: recovery.adopt(conn, server, owner, self._clock()))
+
+    async def strays(self, owner: str, servers: Collection[str], now: float, *, alone: bool) -> Sequence[Job]:
+        """See `JobStore.strays`."""
+        return await self._engine.write(
+            lambda conn, _again: recovery.strays(conn, owner, servers, now, self._clock(), alone=alone)
+        )
+
+    async def take_untold(self, owner: str, now: float, until: float) -> Job | None:
+        """See `JobStore.take_untold`."""
+        return await self._engine.write(
+            lambda conn, _again: recovery.take_untold(conn, owner, now, until, self._clock())
+        )
+
+    # ------------------------------------------------------------------ looking
+
+    async def get(self, job_id: str) -> Job | None:
+        """See `JobStore.get`."""
+        return await self._engine.read(lambda conn: looks.get(conn, job_id))
+
+    async def find(self, prefix: str) -> Sequence[Job]:
+        """See `JobStore.find`."""
+        return await self._engine.read(lambda conn: looks.find(conn, prefix))
+
+    async def with_inputs(self, job: Job) -> Job:
+        """See `JobStore.with_inputs`."""
+        return await self._engine.read(lambda conn: inputs.with_bytes(conn, job))
+
+    async def line(self) -> Sequence[str]:
+        """See `JobStore.line`."""
+        return await self._engine.read(line.line)
+
+    async def count_waiting(self, user_id: int) -> int:
+        """See `JobStore.count_waiting`."""
+        return await self._engine.read(lambda conn: looks.count_waiting(conn, user_id))
+
+    async def history(self, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]:
+        """See `JobStore.history`."""
+        return await self._engine.read(lambda conn: looks.history(conn, user_id, limit, offset))
+
+    async def browse(self, states: Collection[JobState], *, limit: int) -> Sequence[Job]:
+        """See `JobStore.browse`."""
+        return await self._engine.read(lambda conn: looks.browse(conn, states, limit))
+
+    async def count(self) -> dict[JobState, int]:
+        """See `JobStore.count`."""
+        return await self._engine.read(looks.count)
+
+    # ------------------------------------------------------------------ keeping order
+
+    async def prune(self, before: float, *, limit: int) -> Sequence[str]:
+        """See `JobStore.prune`."""
+        return await self._engine.write(lambda conn, _again: upkeep.prune(conn, before, limit))
+
+    async def recount(self) -> Sequence[Drift]:
+        """See `JobStore.recount`."""
+        return await self._engine.write(lambda conn, _again: accounts.recount(conn))
+
+    async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
+        """See `JobStore.record`."""
+        await self._engine.write(lambda conn, _again: upkeep.record(conn, what, job_id, actor, now))
+
+    async def recorded_since(self, what: str, since: float) -> bool:
+        """See `JobStore.recorded_since`."""
+        return await self._engine.read(lambda conn: looks.recorded_since(conn, what, since))
+
+    async def close(self) -> None:
+        """See `JobStore.close`."""
+        await self._engine.close()
+        if self._on_close is not None:
+            self._on_close()

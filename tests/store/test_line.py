@@ -1,0 +1,145 @@
+"""The line: who is next, and that nobody gets a job twice."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from bot.i18n import _
+from bot.jobs.job import Delivery, JobState
+from bot.jobs.store.sqlstore import SqlStore
+from tests.store.databases import Database, execute
+from tests.store.samples import GPU, ME, TTL, YOU, claimed, job, running
+
+
+async def test_jobs_are_claimed_in_the_order_they_came(store: SqlStore) -> None:
+    for number in (1, 2, 3):
+        await store.add(job(number))
+    ids = [(await claimed(store, f"prompt{number}")).id for number in (1, 2, 3)]
+    assert ids == ["job1", "job2", "job3"]
+    assert await store.claim(GPU, ME, "prompt4", 100.0) is None
+
+
+async def test_a_claim_begins_a_new_run(store: SqlStore) -> None:
+    await store.add(job(1))
+    taken = await claimed(store)
+    assert (taken.state, taken.server, taken.prompt_id) == (JobState.RUNNING, GPU, "prompt1")
+    assert (taken.epoch, taken.attempts, taken.posted, taken.started) == (1, 1, False, 100.0)
+    assert await store.get("job1") == taken
+
+
+async def test_a_smaller_priority_goes_first(store: SqlStore) -> None:
+    for number in (1, 2):
+        await store.add(job(number))
+    await execute(store, "UPDATE job SET priority = -1 WHERE id = 'job2'")
+    assert await store.line() == ["job2", "job1"]
+    assert (await claimed(store)).id == "job2"
+
+
+async def test_a_job_that_comes_back_has_its_old_place(store: SqlStore) -> None:
+    for number in (1, 2, 3):
+        await store.add(job(number))
+    taken = [await claimed(store, f"prompt{number}") for number in (1, 2)]
+    for entry in reversed(taken):
+        await store.move(entry, JobState.QUEUED)
+    assert await store.line() == ["job1", "job2", "job3"]
+
+
+async def test_a_run_that_begins_again_is_a_new_one(store: SqlStore) -> None:
+    first = await running(store)
+    back = await store.move(first, JobState.QUEUED, losses=first.losses + 1)
+    assert (back.epoch, back.losses, back.finished, back.delivery) == (2, 1, 0.0, Delivery.NONE)
+    second = await claimed(store, "prompt2")
+    assert (second.epoch, second.attempts, second.prompt_id, second.posted) == (3, 2, "prompt2", False)
+
+
+async def test_nobody_takes_a_job_before_its_time(store: SqlStore) -> None:
+    await store.add(job(1, not_before=150.0))
+    await store.add(job(2))
+    assert (await claimed(store)).id == "job2"
+    assert await store.claim(GPU, ME, "prompt2", 149.0) is None
+    assert await store.line() == ["job1"]
+    due = await store.claim(GPU, ME, "prompt2", 150.0)
+    assert due is not None
+    assert due.not_before == 0.0
+
+
+async def test_only_who_holds_the_server_claims_for_it(store: SqlStore) -> None:
+    await store.add(job(1))
+    assert await store.claim(GPU, ME, "prompt1", 100.0) is None
+    await store.hold([GPU], YOU, TTL)
+    assert await store.claim(GPU, ME, "prompt1", 100.0) is None
+    assert await store.line() == ["job1"]
+    assert await store.claim(GPU, YOU, "prompt1", 100.0) is not None
+
+
+async def test_asking_again_with_one_prompt_id_gives_the_same_job(store: SqlStore) -> None:
+    for number in (1, 2):
+        await store.add(job(number))
+    first = await claimed(store)
+    assert await store.claim(GPU, ME, "prompt1", 200.0) == first
+    assert await store.line() == ["job2"]
+
+
+async def test_claims_at_the_same_time_get_different_jobs(database: Database, store: SqlStore) -> None:
+    other = await database.open()
+    await store.hold([GPU], ME, TTL)
+    for number in range(20):
+        await store.add(job(number + 1))
+    taken = await asyncio.gather(
+        *(
+            each.claim(GPU, ME, f"prompt{number}-{turn}", 100.0)
+            for number, each in enumerate((store, other))
+            for turn in range(12)
+        )
+    )
+    ids = [entry.id for entry in taken if entry is not None]
+    assert len(ids) == len(set(ids)) == 20
+    assert await store.recount() == []
+
+
+async def test_a_run_that_cannot_be_read_holds_up_nobody(store: SqlStore) -> None:
+    await store.add(job(1))
+    await store.add(job(2))
+    await execute(store, "UPDATE job SET spec = '{\"workflow\": ' WHERE id = 'job1'")
+    assert (await claimed(store)).id == "job2"
+    broken = await store.get("job1")
+    assert broken is not None
+    assert (broken.state, broken.delivery) == (JobState.FAILED, Delivery.PENDING)
+    assert "ask again" in str(broken.error)
+    assert await store.recount() == []
+
+
+async def test_members_waiting_jobs_are_counted(store: SqlStore) -> None:
+    await store.add(job(1, state=JobState.HELD))
+    await store.add(job(2))
+    await store.add(job(3, user_id=8))
+    assert [await store.count_waiting(user) for user in (7, 8, 9)] == [2, 1, 0]
+    await claimed(store)
+    assert [await store.count_waiting(user) for user in (7, 8, 9)] == [1, 1, 0]
+
+
+async def test_a_job_taken_back_from_a_bad_end_has_no_end(store: SqlStore) -> None:
+    ended = await store.move(
+        await running(store), JobState.FAILED, error=_("It broke."), delivery=Delivery.PENDING, finished=110.0
+    )
+    ended = await store.note(ended, tries=3)
+    back = await store.move(ended, JobState.QUEUED)
+    expected = replace(job(1), epoch=2, attempts=1, server=GPU, prompt_id="prompt1", posted=True, started=100.0)
+    assert back == expected
+    assert await store.take_untold(ME, 1e9, 2e9) is None
+    assert (await claimed(store, "prompt2")).id == "job1"
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_a_long_line_is_not_sorted_for_each_claim(store: SqlStore) -> None:
+    statements = {
+        "job_next": "SELECT id FROM job WHERE state = 'queued' AND not_before <= 1 ORDER BY priority, seq LIMIT 1",
+        "job_in_hand": "SELECT id FROM job WHERE (state IN ('running', 'delivering') OR delivery = 'pending') "
+        "AND server = 'x'",
+        "job_untold": "SELECT id FROM job WHERE delivery = 'pending' AND not_before <= 1 ORDER BY not_before, seq",
+    }
+    for index, statement in statements.items():
+        plan = " ".join(str(row["detail"]) for row in await execute(store, f"EXPLAIN QUERY PLAN {statement}"))
+        assert index in plan, plan
+        assert "B-TREE" not in plan, plan

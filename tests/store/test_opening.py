@@ -1,0 +1,281 @@
+"""Opening: the address, the lock, the schema, and a sentence for each way in which it can go wrong."""
+
+import sqlite3
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from bot.errors import StartupError
+from bot.jobs.store import schema
+from bot.jobs.store.opening import migrate, open_store
+from bot.jobs.store.sqlite import check_version
+from bot.jobs.store.tables import metadata
+from tests.store.databases import Database, execute
+from tests.store.samples import job
+from tests.stores import file_store, memory_store
+
+PASSWORD = "hunter2"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def blank(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database in which there is nothing yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'jobs.db'}"
+    url = sa.make_url(request.getfixturevalue("postgres_url"))
+    name = f"blank_{uuid.uuid4().hex}"
+    await postgres(url, f"CREATE DATABASE {name}")
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+async def postgres(url: sa.URL, *statements: str) -> None:
+    """Run statements of which PostgreSQL wants no transaction."""
+    import asyncpg
+
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def prepare(url: str, *statements: str) -> None:
+    """Run statements in a database that no store has opened."""
+    parsed = sa.make_url(url)
+    if parsed.drivername == "postgresql":
+        return await postgres(parsed, *statements)
+    path = Path(str(parsed.database))
+    path.parent.mkdir(exist_ok=True)
+    with sqlite3.connect(path) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+    return None
+
+
+# ------------------------------------------------------------------ the schema
+
+
+def described(conn: sa.Connection, _again: bool = False) -> list[tuple[Any, ...]]:
+    """Return what the engine itself says about its tables, columns, defaults and indexes."""
+    if conn.dialect.name == "sqlite":
+        queries = ["SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%' ORDER BY 2"]
+    else:
+        columns = (
+            "table_name, column_name, ordinal_position, column_default, is_nullable, data_type, identity_generation"
+        )
+        queries = [
+            f"SELECT {columns} FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 3",  # noqa: S608
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f' ORDER BY 1",
+        ]
+    rows = [tuple(row) for query in queries for row in conn.exec_driver_sql(query)]
+    return [tuple(" ".join(str(each).split()) for each in row) for row in rows if schema.VERSION_TABLE not in str(row)]
+
+
+async def test_the_migrations_make_exactly_the_tables(blank: str) -> None:
+    assert await migrate(blank) == schema.REVISION
+    store = await open_store(blank)
+
+    def work(conn: sa.Connection, _again: bool) -> None:
+        context = MigrationContext.configure(conn, opts={"version_table": schema.VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+        migrated = described(conn)
+        metadata.drop_all(conn)
+        metadata.create_all(conn)
+        assert described(conn) == migrated
+
+    await store._engine.write(work)
+    await store.close()
+
+
+def test_the_newest_migration_is_the_one_that_the_program_expects() -> None:
+    scripts = ScriptDirectory(Path(schema.__file__).with_name("migrations"))
+    assert scripts.get_current_head() == schema.REVISION
+
+
+async def test_opening_again_keeps_everything(blank: str) -> None:
+    for number in (1, 2, 3):
+        store = await open_store(blank)
+        await store.add(job(number))
+        assert len(await store.line()) == number
+        await store.close()
+
+
+async def test_a_newer_database_is_left_alone(blank: str) -> None:
+    await migrate(blank)
+    await prepare(blank, "UPDATE comfycord_version SET version_num = '9999'")
+    for _turn in range(2):
+        with pytest.raises(StartupError, match="newer Comfycord"):
+            await open_store(blank)
+    await prepare(blank, f"UPDATE comfycord_version SET version_num = '{schema.REVISION}'")  # noqa: S608
+    await (await open_store(blank)).close()
+
+
+async def test_a_database_of_something_else_is_left_alone(blank: str) -> None:
+    await prepare(blank, "CREATE TABLE job (id INTEGER)")
+    with pytest.raises(StartupError, match=r"not Comfycord's \(job\)"):
+        await migrate(blank)
+    await prepare(blank, "DROP TABLE job")
+    await migrate(blank)
+
+
+async def test_a_schema_that_was_half_made_is_not_kept(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "REVISION", "0002")
+    with pytest.raises(Exception, match="0002"):
+        await open_store(blank)
+    monkeypatch.undo()
+    await migrate(blank)
+
+
+async def test_several_who_open_a_new_database_do_not_collide(postgres_url: str) -> None:
+    url = sa.make_url(postgres_url)
+    name = f"blank_{uuid.uuid4().hex}"
+    await postgres(url, f"CREATE DATABASE {name}")
+    call = f"migrate({url.set(database=name).render_as_string(hide_password=False)!r})"
+    code = f"import asyncio; from bot.jobs.store.opening import migrate; asyncio.run({call})"
+    started = [subprocess.Popen([sys.executable, "-c", code]) for _turn in range(3)]  # noqa: ASYNC220
+    assert [process.wait(20) for process in started] == [0, 0, 0]
+
+
+# ------------------------------------------------------------------ the lock
+
+
+async def test_a_second_bot_on_one_file_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    first = await open_store(url)
+    assert first.alone
+    for attempt in (open_store(url), migrate(url)):
+        with pytest.raises(StartupError, match=r"Another bot is running on .*jobs\.db"):
+            await attempt
+    beside = await open_store(url, exclusive=False)
+    assert not beside.alone
+    await beside.add(job(1))
+    assert await first.line() == ["job1"]
+    await beside.close()
+    await first.close()
+    await (await open_store(url)).close()
+
+
+async def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    code = f"""
+import asyncio, os
+from bot.jobs.store.opening import open_store
+async def main():
+    await open_store({url!r})
+    os._exit(9)
+asyncio.run(main())
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9  # noqa: ASYNC221
+    await (await open_store(url)).close()
+
+
+async def test_a_tool_may_make_the_file_when_no_bot_runs(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'deep' / 'jobs.db'}"
+    tool = await open_store(url, exclusive=False)
+    assert await tool.line() == []
+    bot = await open_store(url)
+    assert bot.alone
+    await tool.close()
+    await bot.close()
+
+
+async def test_a_failed_start_lets_go_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    path.write_bytes(b"this is no database, but long enough to be looked at" * 20)
+    for _turn in range(2):
+        with pytest.raises(StartupError, match=r"jobs.db cannot be used: file is not a database"):
+            await open_store(f"sqlite:///{path}")
+
+
+async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartupError, match="file cannot be written to"):
+        await open_store(f"sqlite:///{tmp_path / 'file' / 'jobs.db'}")
+
+
+# ------------------------------------------------------------------ addresses and engines
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "jobs.db",
+        "mysql://ann:hunter2@localhost/jobs",
+        "sqlite+aiosqlite:///jobs.db",
+        "postgresql+psycopg://ann:hunter2@localhost/jobs",
+        "postgresql://ann:hunter2@localhost:port/jobs",
+        "postgresql://ann:hunter2@localhost",
+        "sqlite://host/jobs.db",
+        "sqlite:///jobs.db?mode=ro",
+    ],
+)
+async def test_other_addresses_are_refused_without_showing_them(url: str) -> None:
+    with pytest.raises(StartupError) as caught:
+        await open_store(url)
+    assert "DATABASE_URL" in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+async def test_a_postgres_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.jobs.store.engine.PAUSES", (0.01,))
+    with pytest.raises(StartupError) as caught:
+        await open_store(f"postgresql://ann:{PASSWORD}@127.0.0.1:1/jobs")
+    assert "127.0.0.1:1/jobs cannot be used" in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+
+
+async def test_without_asyncpg_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(StartupError, match=r"pip install 'comfycord\[postgres\]'"):
+        await open_store("postgresql://ann@localhost/jobs")
+
+
+async def test_a_pooler_may_stand_in_between(postgres_url: str) -> None:
+    separator = "&" if "?" in postgres_url else "?"
+    database = Database(f"{postgres_url}{separator}statement_cache_size=0")
+    store = await database.open()
+    assert await execute(store, "SELECT count(*) AS prepared FROM pg_prepared_statements") == [{"prepared": 0}]
+    await database.close()
+
+
+async def test_sessions_are_set_up(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    store = await database.open()
+    assert await execute(store, "SHOW plan_cache_mode") == [{"plan_cache_mode": "force_custom_plan"}]
+    await database.close()
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
+async def test_sqlite_keeps_its_promises(tmp_path: Path, synchronous: Any, level: int) -> None:
+    store = await open_store(f"sqlite:///{tmp_path / 'jobs.db'}", synchronous=synchronous)
+    assert await execute(store, "PRAGMA synchronous") == [{"synchronous": level}]
+    assert await execute(store, "PRAGMA journal_mode") == [{"journal_mode": "wal"}]
+    assert await execute(store, "PRAGMA foreign_keys") == [{"foreign_keys": 1}]
+    await store.close()
+
+
+def test_an_old_sqlite_is_refused() -> None:
+    check_version((3, 35, 0))
+    with pytest.raises(StartupError, match=r"SQLite 3\.34\.1 is too old"):
+        check_version((3, 34, 1))
+
+
+async def test_stores_for_other_tests(tmp_path: Path) -> None:
+    async with memory_store() as store:
+        await store.add(job(1))
+        assert await store.line() == ["job1"]
+    for number in (1, 2):
+        async with file_store(tmp_path / "jobs.db") as store:
+            await store.add(job(number))
+            assert len(await store.line()) == number
