@@ -27,6 +27,10 @@ class ManualClock:
         heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), waiter))
         await waiter
 
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass while the process stands still: whoever sleeps wakes late, with the next `advance`."""
+        self._now += seconds
+
     async def advance(self, seconds: float) -> None:
         """Move on, waking whoever is due at the time it is due."""
         await settle()

@@ -33,6 +33,7 @@ class ComfyClient:
     """Speaks HTTP with one server.
 
     Every method may raise `ServerOfflineError` (no answer) and `ServerFaultError` (an answer that is of no use).
+    Graphs go through `posts`, whose connections should be new ones: one that was kept may be dead without a sign.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class ComfyClient:
         address: Address,
         server: str,
         timing: Timing,
+        posts: ClientSession | None = None,
         upload_folder: str = "",
         preview_method: str = "auto",
     ) -> None:
         self._transport = Transport(session=session, address=address, server=server, timing=timing)
+        self._posting = Transport(session=posts or session, address=address, server=server, timing=timing)
         self._timing = timing
         self._upload_folder = upload_folder
         self._preview_method = preview_method
@@ -61,7 +64,7 @@ class ComfyClient:
             "extra_data": {"preview_method": self._preview_method},  # per prompt since the end of 2025
         }
         # A model load freezes the server for as long as it takes, and giving up would leave the outcome in doubt
-        answer = await self._transport.send("POST", "prompt", seconds=self._timing.slow, data=JsonPayload(request))
+        answer = await self._posting.send("POST", "prompt", seconds=self._timing.slow, data=JsonPayload(request))
         content = mapping(await answer.json())
         if answer.status == 400 and content:
             raise GraphRejectedError(rejection_faults(content))

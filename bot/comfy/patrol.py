@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.comfy.client import ComfyClient
+from bot.comfy.events import Event, Executing, Status
 from bot.comfy.locator import Locator
 from bot.comfy.parking import Park
 from bot.comfy.socket import Socket
@@ -55,6 +56,9 @@ class Patrol:
         self._timing = timing
         self._expected: _Expected | None = None
         self._renewed = float("-inf")
+        self._remaining = 0
+        self._shrank = float("inf")
+        self._unexplained = 0
 
     async def run(self) -> None:
         """Look around at every tick, until cancelled."""
@@ -62,6 +66,7 @@ class Patrol:
             await self._park(self._clock.sleep(self._timing.tick))
             try:
                 await self._check_ears()
+                self._check_queue()
                 await self._look_for(self._due())
             except BotError as err:
                 log.debug("no look around: %s", err)
@@ -84,10 +89,10 @@ class Patrol:
     def _patience(self, watch: Watch) -> float:
         if watch.settling:
             return self._timing.settle
-        return self._timing.silence if self._is_followed(watch) else self._timing.poll
+        return self._timing.silence if self.is_followed(watch) else self._timing.poll
 
-    def _is_followed(self, watch: Watch) -> bool:
-        """Whether frames of the prompt come on the present connection, as far as anybody can know."""
+    def is_followed(self, watch: Watch) -> bool:
+        """Return whether frames of the prompt come on the present connection, as far as anybody can know."""
         return self._socket.connected and watch.connection == self._socket.connection
 
     async def _look_for(self, due: Sequence[Watch]) -> None:
@@ -105,7 +110,32 @@ class Patrol:
 
     def _is_silent(self, watch: Watch) -> bool:
         """Whether the socket should have told of the prompt's end, if there was one."""
-        return self._is_followed(watch) and not watch.settling and watch.checked > AT_ONCE
+        return self.is_followed(watch) and not watch.settling and watch.checked > AT_ONCE
+
+    # ------------------------------------------------------------------ the queue
+
+    def hear(self, event: Event) -> None:
+        """Take in what the queue's length says; returns at once.
+
+        A prompt that somebody removes from the queue gets no frame of its own. So when the queue became shorter, and
+        not because a prompt of ours ended, those of ours that wait are looked for.
+        """
+        if isinstance(event, Status):
+            if event.queue_remaining < self._remaining:
+                self._unexplained += self._remaining - event.queue_remaining
+                self._shrank = self._clock.monotonic()
+            self._remaining = event.queue_remaining
+        elif isinstance(event, Executing) and event.node is None and self._watches.get(event.prompt_id):
+            self._unexplained -= 1  # the frame that tells the end comes after the one that tells the length
+
+    def _check_queue(self) -> None:
+        if self._clock.monotonic() - self._shrank < self._timing.settle:
+            return
+        if self._unexplained > 0:
+            for watch in self._watches:
+                if watch.known and not watch.started and watch.checked <= self._shrank:
+                    watch.checked = AT_ONCE
+        self._unexplained = 0
 
     # ------------------------------------------------------------------ the socket
 

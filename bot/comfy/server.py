@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from bot.clock import Clock
 from bot.comfy.address import Address
 from bot.comfy.client import ComfyClient
+from bot.comfy.events import Event
 from bot.comfy.knowledge import Knowledge
 from bot.comfy.locator import Locator
 from bot.comfy.parking import Park, unparked
@@ -42,7 +43,9 @@ class ComfyServer:
     """Runs graphs on one server. `start` before use, `close` after; a server that is down is no error, only offline.
 
     `park` takes every open-ended wait (see `bot.comfy.parking`); `on_change` is told when the server comes or goes and
-    must return at once. The session is the caller's.
+    must return at once. The sessions are the caller's; graphs go through `posts`, if there is one. `client_id` is that
+    of the first websocket: the one of the process before us, so that the frames of prompts posted by it reach us (see
+    `bot.comfy.socket`); empty for a fresh one.
     """
 
     def __init__(
@@ -57,9 +60,12 @@ class ComfyServer:
         park: Park = unparked,
         on_change: Callable[[bool], None] | None = None,
         upload_folder: str = "",
+        client_id: str = "",
+        posts: ClientSession | None = None,
     ) -> None:
         timing, address = timing or Timing(), Address.parse(url)
         self._name = name
+        self._key = str(address.root)
         self._clock = clock
         self._park = park
         self._timing = timing
@@ -67,7 +73,12 @@ class ComfyServer:
         self._online = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.client = ComfyClient(
-            session=session, address=address, server=name, timing=timing, upload_folder=upload_folder
+            session=session,
+            posts=posts,
+            address=address,
+            server=name,
+            timing=timing,
+            upload_folder=upload_folder,
         )
         self._watches = Watches(clock=clock, park=park)
         self._socket = Socket(
@@ -78,8 +89,9 @@ class ComfyServer:
             clock=clock,
             random=random,
             park=park,
-            on_event=self._watches.dispatch,
+            on_event=self._hear,
             on_flip=self._flip,
+            client_id=client_id,
         )
         self._locator = Locator(client=self.client, clock=clock, second_look=timing.second_look)
         self._patrol = Patrol(
@@ -132,12 +144,21 @@ class ComfyServer:
         if self._on_change:
             self._on_change(online)
 
+    def _hear(self, event: Event, connection: int) -> None:
+        self._patrol.hear(event)
+        self._watches.dispatch(event, connection)
+
     # ------------------------------------------------------------------ state
 
     @property
     def name(self) -> str:
         """A short name for people and logs; never an address."""
         return self._name
+
+    @property
+    def key(self) -> str:
+        """What identifies the server across restarts: its address, without a password. Not for members."""
+        return self._key
 
     @property
     def online(self) -> bool:
@@ -188,6 +209,11 @@ class ComfyServer:
         if watch and place is not Whereabouts.UNKNOWN:
             watch.found(place, self._clock.monotonic())
         return place
+
+    def hears(self, prompt_id: str) -> bool:
+        """Return whether frames about a prompt can reach us now: if not, silence says nothing about it."""
+        watch = self._watches.get(prompt_id)
+        return watch is not None and self._patrol.is_followed(watch)
 
     async def interrupt(self, prompt_id: str) -> None:
         """Stop a prompt, waiting or running; nobody else's is ever touched. Raises `ValueError` for an empty id."""

@@ -11,6 +11,10 @@ new socket of the same id, which stays open, answers pings and hears nothing any
 * After one that we gave up (no pong, deaf, a broken frame), the server may still hold the old socket, so the id is a
   fresh one. Prompts posted under the old id are then followed by looking at the queue (`bot.comfy.patrol`).
 
+* The first connection of a process may have the id of the process before it, which ran on this machine and is gone
+  for certain: the system has closed its sockets, and running prompts go on telling their progress. Only a machine that
+  lost its power or network leaves an old socket behind, and then the new one may go deaf later.
+
 The old socket is closed before the new one opens, always. What remains is caught by the watchdog, also in the patrol.
 """
 
@@ -57,6 +61,7 @@ class Socket:
         park: Park,
         on_event: Callable[[Event, int], None],
         on_flip: Callable[[bool], None],
+        client_id: str = "",
     ) -> None:
         self._session = session
         self._address = address
@@ -68,7 +73,7 @@ class Socket:
         self._on_event = on_event
         self._on_flip = on_flip
         self._ws: _Ws | None = None
-        self.client_id = str(uuid.uuid4())
+        self.client_id = client_id or str(uuid.uuid4())
         """Where frames of prompts posted now will arrive."""
         self.connection = 0
         """The number of the newest connection, from 1."""

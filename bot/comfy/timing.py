@@ -32,7 +32,7 @@ class Timing:
     """Between two looks at the clock while prompts are followed."""
     poll: float = 5.0
     """Between two looks for a prompt whose frames do not reach us."""
-    silence: float = 20.0
+    silence: float = 10.0
     """Without a frame about a prompt on a healthy socket, before its place in the queue is looked up."""
     settle: float = 2.0
     """From a frame that announces the end of a prompt to the one that is the end."""

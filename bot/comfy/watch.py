@@ -66,7 +66,8 @@ class Watch:
         self.settling = False
         """Whether an end was announced, and only the last frame is missing."""
         self.blocked: RunFailure | None = None
-        self._started = False
+        self.started = False
+        """Whether its follower has been told that the server took it."""
         self._visible: dict[str, str] = {}
 
     @property
@@ -82,8 +83,8 @@ class Watch:
 
     def start(self) -> None:
         """Tell the follower, once, that the server took the prompt."""
-        if not self._started:
-            self._started = True
+        if not self.started:
+            self.started = True
             self.channel.put(RunStarted())
 
     def found(self, place: Whereabouts, now: float) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.i18n import Message, n_
-from bot.workflow.execution import FailureKind, GraphFault, OutputFile, OutputRef, RunFailure, RunResult
-from bot.workflow.explain import explain, explain_failure
+from bot.workflow.execution import FailureKind, OutputFile, OutputRef, RunFailure, RunResult
+from bot.workflow.explain import explain_failure
 from bot.workflow.spec import RunSpec
 
 
@@ -31,14 +31,15 @@ def belongs(node_id: str, nodes: Sequence[str]) -> bool:
     return any(node_id == node or node_id.startswith(f"{node}.") for node in nodes)
 
 
-def remark(
-    result: RunResult, refs: Sequence[OutputRef], faults: tuple[GraphFault, ...], spec: RunSpec
-) -> Message | None:
-    """Return what must be said beside the pictures, or instead of them when there are no `refs`."""
+def remark(result: RunResult, refs: Sequence[OutputRef], dropped: Message | None, spec: RunSpec) -> Message | None:
+    """Return what must be said beside the pictures, or instead of them when there are no `refs`.
+
+    `dropped` says which outputs the server refused when it accepted the rest.
+    """
+    if dropped is not None and (result.failure is None or result.failure.kind is FailureKind.NO_OUTPUTS):
+        return dropped
     if result.failure is not None:
         return explain_failure(result.failure, spec)
-    if faults:
-        return explain(faults, spec)
     if not refs:
         return explain_failure(RunFailure(FailureKind.NO_OUTPUTS), spec)
     missing = [node for node in spec.outputs if not any(belongs(ref.node_id, [node]) for ref in refs)]

@@ -1,29 +1,32 @@
-"""The waiting line in front of the servers: takes jobs in, wakes the runners, and tells those who wait where they are.
+"""The waiting line in front of the servers: hands jobs to the runners, and tells those who wait where they are.
 
-It decides nothing about order; the store's `claim` does.
+It decides nothing about order; the store's `claim` does. It takes no jobs in either (`bot.jobs.intake`).
 """
 
 import asyncio
+import logging
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 
 from bot.clock import Clock
-from bot.i18n import _
-from bot.jobs.job import Job, Place, Requester
+from bot.jobs.job import Job
+from bot.jobs.naps import nap
 from bot.jobs.ports import Presenter
-from bot.jobs.store import JobStore
+from bot.jobs.records import JobStore, StoreDownError
 from bot.jobs.updates import Waiting
-from bot.workflow.spec import RunSpec
 
-ABANDON_GRACE = 4.0
-"""Seconds to tell everybody that the bot stops."""
+log = logging.getLogger(__name__)
+
 REFRESH_EVERY = 1.0
 """Seconds between two looks at everybody's position, however often the line moves."""
+LOOK_EVERY = 2.0
+"""Seconds between two looks for work that nobody announced: put off, requeued by the owner, or another process's."""
+INFORMED = 500
+"""Places of the line, from its head, whose members are told as it moves; the others stay with what they were told."""
 
 
 class JobQueue:
-    """Accepts jobs and hands them to whoever asks for work."""
+    """Hands jobs to whoever asks for work. `owner` is this instance, to whom the servers are leased."""
 
     def __init__(
         self,
@@ -31,38 +34,24 @@ class JobQueue:
         store: JobStore,
         presenter: Presenter,
         clock: Clock,
+        owner: str,
         any_online: Callable[[], bool],
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._store = store
         self._presenter = presenter
         self._clock = clock
+        self._owner = owner
         self._any_online = any_online
         self._new_id = new_id
         self._work = asyncio.Event()
         self._moved = asyncio.Event()
+        self._waiting: dict[str, Job] = {}
 
     async def outlook(self) -> Waiting:
         """Return what a job handed in now would be told."""
-        total = len(await self._store.queued()) + 1
+        total = len(await self._store.line()) + 1
         return Waiting(position=total, total=total, offline=not self._any_online())
-
-    async def submit(self, spec: RunSpec, requester: Requester, place: Place) -> Job:
-        """Take a job in. Raises `DuplicateJobError` for an interaction that was seen before."""
-        job = Job(id=self._new_id(), spec=spec, requester=requester, place=place, created=self._clock.now())
-        outlook = await self.outlook()
-        await self._store.add(job)
-        self._presenter.update(job, outlook)
-        self.wake()
-        return job
-
-    async def abandon(self) -> None:
-        """Tell everybody whose job ends with this process that it does: a store in memory brings none of them back."""
-        jobs = await self._store.unfinished()
-        reason = _("The bot was stopped before this was done. Please ask again when it is back.")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ABANDON_GRACE):
-                await asyncio.gather(*(self._presenter.fail(job, reason) for job in jobs))
 
     def wake(self) -> None:
         """Say that there may be work, or that a server came or went, or that positions may have changed."""
@@ -70,17 +59,17 @@ class JobQueue:
         self._moved.set()
 
     async def next_for(self, server: str, is_ready: Callable[[], bool]) -> Job | None:
-        """Return the next job for a server, as soon as there is one; None when the server is not ready any more.
+        """Return the next job for a server (its `Backend.key`), as soon as there is one; None when it is not ready.
 
-        `wake` must be called whenever `is_ready` may have changed.
+        `wake` makes it look at once at work and at `is_ready`; without that it looks now and then.
         """
         while is_ready():
             self._work.clear()  # before the look: a job that comes during it sets the event again
-            job = await self._store.claim(server, self._new_id(), self._clock.now())
+            job = await self._store.claim(server, self._owner, self._new_id(), self._clock.now())
             if job is not None:
                 self.wake()  # others may be asleep although more than one job came
                 return job
-            await self._work.wait()
+            await nap(self._clock, LOOK_EVERY, self._work)
         return None
 
     async def keep_informed(self) -> None:
@@ -88,12 +77,25 @@ class JobQueue:
         while True:
             await self._moved.wait()
             self._moved.clear()
-            await self.inform()
+            try:
+                await self.inform()
+            except StoreDownError:
+                log.warning("nobody is told their position: the database does not answer")
             await self._clock.sleep(REFRESH_EVERY)
 
     async def inform(self) -> None:
         """Tell everybody who waits about their position, once."""
-        waiting = await self._store.queued()
+        line = await self._store.line()
+        await self._get_to_know(line[:INFORMED])
         offline = not self._any_online()
-        for position, job in enumerate(waiting, start=1):
-            self._presenter.update(job, Waiting(position=position, total=len(waiting), offline=offline))
+        for position, job_id in enumerate(line[:INFORMED], start=1):
+            if job := self._waiting.get(job_id):
+                self._presenter.update(job, Waiting(position=position, total=len(line), offline=offline))
+
+    async def _get_to_know(self, line: Sequence[str]) -> None:
+        """Read the jobs that are new in the line, and forget those that left it."""
+        known = self._waiting
+        self._waiting = {job_id: known[job_id] for job_id in line if job_id in known}
+        for job_id in line:
+            if job_id not in known and (job := await self._store.get(job_id)):
+                self._waiting[job_id] = job

@@ -14,6 +14,7 @@ from bot.i18n import _
 from bot.workflow.complaints import complaints
 from bot.workflow.errors import RefusedValueError, WorkflowError
 from bot.workflow.options import Bind, ImageOption, Option
+from bot.workflow.spec import IDLE_LIMIT
 from bot.workflow.wording import shown
 
 MAX_BYTES = 64 * 1024
@@ -63,6 +64,8 @@ class Manifest(BaseModel):
     """The graph's file name; None: the manifest's own, with .json."""
     outputs: Bind = ()
     """Titles or "#id" of the nodes whose files are shown; empty: every output node."""
+    idle_limit: Annotated[float, Field(ge=5, le=24 * 3600, allow_inf_nan=False)] = IDLE_LIMIT
+    """Seconds without a word from the server about a run, after which it counts as stuck and is stopped."""
     options: dict[Annotated[str, AfterValidator(require_name)], Option] = Field(default_factory=dict)
 
     @classmethod

@@ -49,6 +49,7 @@ def prepare(
         values=dict(_reported(workflow, used)),
         options={name: _filled(workflow, name) for name in workflow.bindings},
         left_open=dict(_left_open(workflow, given)),
+        idle_limit=workflow.manifest.idle_limit,
     )
 
 

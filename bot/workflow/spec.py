@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from bot.workflow.execution import InputFile, JsonGraph
 
+IDLE_LIMIT = 600.0
+"""Seconds; loading a large model from a slow disk takes minutes, and says nothing meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -41,3 +44,5 @@ class RunSpec:
     """Option name → the inputs it fills, to name options when a server names inputs."""
     left_open: Mapping[str, str] = field(default_factory=dict[str, str])
     """Option name → "Class.input", for models and choices that the member left to the server (see `settle`)."""
+    idle_limit: float = IDLE_LIMIT
+    """Seconds without a word about the run, while a server works on it, after which it is stopped."""

@@ -1,12 +1,15 @@
 """What happens to a job when the server, the network or the socket do not do their part."""
 
 import asyncio
+import contextlib
 import dataclasses
 
+import aiohttp
 import pytest
 
 from bot.sandbox.comfyui import StandIn
 from bot.workflow.execution import (
+    FailureKind,
     Progress,
     RunEnded,
     RunLost,
@@ -242,3 +245,81 @@ async def test_closing_while_offline_and_twice_is_quiet(standin: StandIn, connec
     await server.close()
 
     assert not server.online
+
+
+# ------------------------------------------------------------------ somebody else, and those before us
+
+
+async def test_a_prompt_that_somebody_took_out_of_the_queue_is_noticed_soon(standin: StandIn, connect: Connect):
+    server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=60.0))
+    running, waiting = new_id(), new_id()
+    async with server.watch(running) as first, server.watch(waiting) as second:
+        await server.submit(running, txt2img(MODEL, steps=100))
+        await server.submit(waiting, txt2img(MODEL, seed=2))
+        await until(first, RunStarted)
+        await clear_queue(standin)
+        async with asyncio.timeout(2):
+            assert await until(second, RunLost) == RunLost()
+        await until(first, RunEnded)
+
+
+async def test_ordinary_ends_are_no_reason_to_look_at_the_queue(standin: StandIn, connect: Connect):
+    server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=60.0))
+    ids = [new_id() for _ in range(4)]
+    async with contextlib.AsyncExitStack() as stack:
+        events = [await stack.enter_async_context(server.watch(prompt_id)) for prompt_id in ids]
+        for number, prompt_id in enumerate(ids):
+            await server.submit(prompt_id, txt2img(MODEL, seed=number, steps=20))
+        for channel in events:
+            await until(channel, RunEnded)
+    assert standin.state.seen.requests["GET /queue"] == 0
+
+
+async def test_a_restarted_bot_hears_the_frames_of_what_it_had_posted_before(standin: StandIn, connect: Connect):
+    client_id, prompt_id = new_id(), new_id()
+    before = await connect(standin.url, client_id=client_id)
+    async with before.watch(prompt_id) as events:
+        await before.submit(prompt_id, txt2img(MODEL, steps=100))
+        await until(events, Progress)
+    await before.close()
+    after = await connect(standin.url, client_id=client_id)
+    async with after.watch(prompt_id) as events:
+        assert not after.hears(prompt_id)
+        assert await after.locate(prompt_id) is Whereabouts.RUNNING
+        await until(events, Progress)
+        assert after.hears(prompt_id)
+        await until(events, RunEnded)
+
+
+async def test_what_cannot_be_heard_is_known_not_to_be(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    prompt_id = new_id()
+    assert not server.hears(prompt_id)
+    async with server.watch(prompt_id) as events:
+        await server.submit(prompt_id, txt2img(MODEL, steps=100))
+        await until(events, RunStarted)
+        assert server.hears(prompt_id)
+        await standin.kill()
+        await eventually(lambda: not server.hears(prompt_id))
+
+
+async def test_only_that_prompt_is_interrupted(standin: StandIn, connect: Connect):
+    server = await connect(standin.url)
+    first, second = new_id(), new_id()
+    async with server.watch(first) as events, server.watch(second) as later:
+        await server.submit(first, txt2img(MODEL, steps=100))
+        await server.submit(second, txt2img(MODEL, seed=2, steps=2))
+        await until(events, RunStarted)
+        await server.interrupt(first)
+        await until(events, RunEnded)
+        await until(later, RunEnded)
+    assert (await server.result(second)).failure is None
+    stopped = (await server.result(first)).failure
+    assert stopped is not None
+    assert stopped.kind is FailureKind.INTERRUPTED
+
+
+async def clear_queue(standin: StandIn) -> None:
+    """Do what somebody does who presses "clear queue" in ComfyUI."""
+    async with aiohttp.ClientSession() as session, session.post(f"{standin.url}/queue", json={"clear": True}) as answer:
+        assert answer.status == 200

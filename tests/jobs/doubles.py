@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.i18n import Message
 from bot.jobs.job import Job, Place, Requester
+from bot.jobs.ports import Told
 from bot.jobs.updates import JobUpdate
 from bot.workflow.definitions import Definitions
 from bot.workflow.execution import (
@@ -31,6 +32,7 @@ class ScriptedBackend:
     """Plays `script` for each prompt (one list of events per submission) and remembers what was asked of it."""
 
     name: str = "gpu1"
+    key: str = "http://gpu1"
     script: list[list[RunEvent]] = field(default_factory=lambda: [[RunEnded()]])
     result_of: RunResult = field(default_factory=lambda: RunResult(outputs=(REF,)))
     definitions: Definitions = field(default_factory=Definitions)
@@ -45,7 +47,12 @@ class ScriptedBackend:
     fetch_errors: list[Exception] = field(default_factory=list)
     submit_errors: list[Exception] = field(default_factory=list)
     locate_errors: list[Exception] = field(default_factory=list)
+    upload_errors: list[Exception] = field(default_factory=list)
+    result_errors: list[Exception] = field(default_factory=list)
     submitted: list[tuple[str, JsonGraph]] = field(default_factory=list)
+    watched: list[str] = field(default_factory=list)
+    interrupted: list[str] = field(default_factory=list)
+    is_heard: bool = True
     uploads: list[InputFile] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
@@ -67,6 +74,7 @@ class ScriptedBackend:
 
     @asynccontextmanager
     async def watch(self, prompt_id: str) -> AsyncIterator[AsyncIterator[RunEvent]]:
+        self.watched.append(prompt_id)
         yield self._events()
 
     async def _events(self) -> AsyncIterator[RunEvent]:
@@ -83,6 +91,8 @@ class ScriptedBackend:
             self.running -= 1
 
     async def upload(self, file: InputFile) -> str:
+        if self.upload_errors:
+            raise self.upload_errors.pop(0)
         self.uploads.append(file)
         return f"stored_{file.name}"
 
@@ -97,7 +107,15 @@ class ScriptedBackend:
             raise self.locate_errors.pop(0)
         return self.where
 
+    def hears(self, prompt_id: str) -> bool:
+        return self.is_heard
+
+    async def interrupt(self, prompt_id: str) -> None:
+        self.interrupted.append(prompt_id)
+
     async def result(self, prompt_id: str) -> RunResult:
+        if self.result_errors:
+            raise self.result_errors.pop(0)
         return self.result_of
 
     async def fetch(self, ref: OutputRef) -> OutputFile:
@@ -116,20 +134,34 @@ class Board:
     updates: list[tuple[str, JobUpdate]] = field(default_factory=list)
     delivered: dict[str, tuple[Sequence[OutputFile], str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    works: bool = True
+    answers: list[Told | Exception] = field(default_factory=list)
+    """What becomes of the next attempts to tell an end; after that, all arrive."""
+    tries: int = 0
 
     def update(self, job: Job, update: JobUpdate) -> None:
         self.updates.append((job.id, update))
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> bool:
-        assert job.id not in self.delivered, "delivered twice"
-        self.delivered[job.id] = (outputs, str(note or ""))
-        return self.works
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+        if (told := self._answer()) is not Told.LATER:
+            assert job.id not in self.delivered, "delivered twice"
+            self.delivered[job.id] = (outputs, str(note or ""))
+        return told
 
-    async def fail(self, job: Job, reason: Message) -> bool:
-        assert job.id not in self.failed, "failed twice"
-        self.failed[job.id] = str(reason)
-        return self.works
+    async def fail(self, job: Job, reason: Message) -> Told:
+        if (told := self._answer()) is not Told.LATER:
+            assert job.id not in self.failed, "failed twice"
+            self.failed[job.id] = str(reason)
+        return told
+
+    def _answer(self) -> Told:
+        self.tries += 1
+        answer = self.answers.pop(0) if self.answers else Told.SENT
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def find_answer(self, place: Place) -> int | None:
+        return place.message_id
 
 
 def spec(**changes: object) -> RunSpec:

@@ -117,6 +117,10 @@ def test_bind_is_one_text_or_a_list() -> None:
         (HEAD + option("text", "a.b", name='"a b"'), "letters, digits, - or _"),
         (HEAD + option("text", "a.b", name=f'"{"x" * 33}"'), "1 to 32"),
         (HEAD + "".join(option("text", "a.b", name=f"o{n}") for n in range(26)), "Discord takes 25"),
+        (HEAD + "idle_limit = 4", "idle_limit: must be 5"),
+        (HEAD + "idle_limit = 86401", "idle_limit: must be 86400"),
+        (HEAD + "idle_limit = inf", "idle_limit: must be a finite number"),
+        (HEAD + 'idle_limit = "600"', "idle_limit: must be a number"),
         ("a = ", "is not valid TOML"),
         (b"\xff\xfea", "UTF-8"),
         ("\x00", "is not valid TOML"),
@@ -127,6 +131,11 @@ def test_bind_is_one_text_or_a_list() -> None:
 )
 def test_mistakes_are_named_with_their_place(text: str | bytes, hint: str) -> None:
     assert any(hint in line for line in complaints(text)), complaints(text)
+
+
+@pytest.mark.parametrize(("text", "limit"), [("", 600.0), ("idle_limit = 5\n", 5.0), ("idle_limit = 90.5\n", 90.5)])
+def test_a_run_may_be_silent_for_ten_minutes_or_as_long_as_its_author_says(text: str, limit: float) -> None:
+    assert Manifest.parse((HEAD + text).encode(), "imagine.toml").idle_limit == limit
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -1,0 +1,24 @@
+"""Waiting for whichever comes first: that something happens, or that time is up, by the injected clock."""
+
+import asyncio
+from typing import Any
+
+from bot.clock import Clock
+
+
+async def nap(clock: Clock, seconds: float, event: asyncio.Event) -> None:
+    """Return after `seconds`, or as soon as `event` is set."""
+    if event.is_set():
+        return
+    waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(seconds))]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await cancelled(*waits)
+
+
+async def cancelled(*tasks: "asyncio.Future[Any]") -> None:
+    """Cancel tasks and wait until they are over, whatever they ended with."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,106 @@
+"""Hands one job to a server: settles what the member left open, uploads pictures, and posts the graph, once.
+
+Each step is written down before it is taken, so that whoever comes after a crash knows which questions to ask.
+"""
+
+import copy
+import logging
+from collections.abc import Sequence
+
+from bot.clock import Clock
+from bot.errors import FailedError
+from bot.jobs.hold import Hold
+from bot.jobs.patience import located
+from bot.jobs.ports import Backend
+from bot.workflow.definitions import Definitions
+from bot.workflow.execution import (
+    Accepted,
+    GraphRejectedError,
+    InputFile,
+    JsonGraph,
+    ServerFaultError,
+    ServerOfflineError,
+    Whereabouts,
+)
+from bot.workflow.explain import explain
+from bot.workflow.prepare import settle
+from bot.workflow.spec import RunSpec
+
+log = logging.getLogger(__name__)
+
+UPLOAD_PAUSES = (0.5, 2.0)
+"""Seconds between tries to store a picture on a server that answers with an error."""
+
+
+class Posting:
+    """Hands in the job of `hold`, under the prompt id that it has."""
+
+    def __init__(self, hold: Hold, *, backend: Backend, clock: Clock) -> None:
+        self._hold = hold
+        self._backend = backend
+        self._clock = clock
+
+    async def prepare(self) -> JsonGraph:
+        """Settle the run for this server, upload its pictures, and write down that it is posted now.
+
+        Raises `ServerOfflineError`; the server cannot have the prompt then.
+        """
+        spec = settle(self._hold.job.spec, await self._definitions())
+        uploads = (await self._hold.with_inputs()).spec.uploads if spec.uploads else ()
+        names = [await self._uploaded(upload.file) for upload in uploads]
+        changes = {} if spec is self._hold.job.spec else {"spec": spec}
+        # From here on, `started` means that the server is known to have begun, which the visit hears of
+        await self._hold.note(posted=True, started=0.0, **changes)
+        return _fill(spec, names)
+
+    async def submit(self, graph: JsonGraph) -> bool:
+        """Queue the graph; return False when the server turns out not to have it.
+
+        A POST whose answer was lost or is an error may have been accepted: look for it, never repeat it blindly.
+        Raises `FailedError` when the server refuses the graph.
+        """
+        job = self._hold.job
+        try:
+            accepted = await self._backend.submit(job.prompt_id, graph)
+        except GraphRejectedError as error:
+            raise FailedError(explain(error.faults, job.spec)) from error
+        except (ServerOfflineError, ServerFaultError) as error:
+            where = await located(self._backend, self._clock, job.prompt_id)
+            log.warning("job %s: no good answer to its POST; the server has it as %s", job.id, where)
+            if where is Whereabouts.UNKNOWN and isinstance(error, ServerFaultError):
+                raise
+            return where is not Whereabouts.UNKNOWN
+        await self._remember(accepted)
+        return True
+
+    async def _remember(self, accepted: Accepted) -> None:
+        if accepted.faults:
+            await self._hold.note(note=explain(accepted.faults, self._hold.job.spec))
+
+    async def _uploaded(self, file: InputFile) -> str:
+        for pause in UPLOAD_PAUSES:
+            try:
+                return await self._backend.upload(file)
+            except ServerFaultError as error:
+                if error.status < 500:
+                    raise
+                await self._clock.sleep(pause)
+        return await self._backend.upload(file)
+
+    async def _definitions(self) -> Definitions:
+        """Return what the server can do, asking it when the job depends on that and it has not told us yet."""
+        if self._backend.definitions.nodes or not self._hold.job.spec.left_open:
+            return self._backend.definitions
+        try:
+            return await self._backend.refresh_definitions()
+        except ServerFaultError:
+            return Definitions()
+
+
+def _fill(spec: RunSpec, names: Sequence[str]) -> JsonGraph:
+    """Return the graph with the names under which the server stored the inputs."""
+    graph = copy.deepcopy(spec.graph)
+    for upload, name in zip(spec.uploads, names, strict=True):
+        for target in upload.targets:
+            graph[target.node_id]["inputs"][target.input_name] = name
+    return graph

@@ -1,0 +1,153 @@
+"""One attempt to tell the end of one job, and what is written down about it.
+
+While it lasts the job is kept in our hands: `not_before` is pushed on, so that nobody else tells it meanwhile. If the
+process dies, the job is due again by itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+
+from bot.clock import Clock
+from bot.errors import BotError, FailedError
+from bot.i18n import _
+from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.jobs.naps import cancelled
+from bot.jobs.ports import Backend, Presenter, Told
+from bot.jobs.records import JobStore, Shelf, StoreDownError
+from bot.workflow.execution import OutputFile, ServerOfflineError
+
+log = logging.getLogger(__name__)
+
+IN_HAND = 60.0
+"""Seconds for which a job that is being told is nobody else's to tell; pushed on while that lasts."""
+PUSH_ON_EVERY = 20.0
+LIMIT = 600.0
+"""Seconds for one attempt, with all its files and repetitions."""
+PUT_OFF_FIRST, PUT_OFF_MOST = 5.0, 600.0
+"""Seconds until a job is tried again that could not be told; doubled each time."""
+TRIED_FOR = 24 * 3600.0
+"""Seconds after its end until nobody tries any more to tell of a job."""
+
+
+class Telling:
+    """Tells of jobs. `backends` are the servers, by key, that may still have files which the shelf has not."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        presenter: Presenter,
+        shelf: Shelf,
+        backends: Mapping[str, Backend],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._presenter = presenter
+        self._shelf = shelf
+        self._backends = backends
+        self._clock = clock
+
+    async def attempt(self, job: Job, files: Sequence[OutputFile]) -> None:
+        """Tell of a job that is DELIVERING or has ended, or put it off; `files` may save a look at the shelf."""
+        try:
+            await self._attempt(job, files)
+        except IllegalMoveError:
+            log.info("job %s is told elsewhere", job.id)
+        except StoreDownError:
+            log.warning("job %s is told again: the database does not answer", job.id)
+        except Exception:  # whatever is wrong with one job, it is tried again less and less often
+            log.exception("job %s could not be told", job.id)
+            await self._put_off_quietly(job)
+
+    async def _attempt(self, job: Job, files: Sequence[OutputFile]) -> None:
+        if job.state is not JobState.DELIVERING:
+            await self._explain(job)
+            return
+        try:
+            await self._show(job, files)
+        except FailedError as error:  # it can be shown in no way
+            log.warning("job %s: its result cannot be shown: %s", job.id, error)
+            not_before = self._clock.now() + IN_HAND
+            await self._explain(
+                await self._store.move(job, JobState.FAILED, error=error.user_message, not_before=not_before)
+            )
+
+    async def _show(self, job: Job, files: Sequence[OutputFile]) -> None:
+        try:
+            pictures = files or await self._shelf.get(job.id) or await self._fetched_again(job)
+        except ServerOfflineError:
+            await self._put_off(job)
+            return
+        told = await self._in_hand(job, self._presenter.deliver(job, pictures, job.note))
+        if told is Told.LATER:
+            await self._put_off(job)
+        else:
+            await self._store.move(job, JobState.DONE, delivery=_delivery(told))
+
+    async def _explain(self, job: Job) -> None:
+        reason = job.error or _("This was cancelled.")
+        told = await self._in_hand(job, self._presenter.fail(job, reason))
+        if told is Told.LATER:
+            await self._put_off(job)
+        else:
+            await self._store.note(job, delivery=_delivery(told))
+
+    async def _fetched_again(self, job: Job) -> Sequence[OutputFile]:
+        """Return what the server still has of a result that is not on the shelf (any more)."""
+        files: list[OutputFile] = []
+        if backend := self._backends.get(job.server):
+            for ref in job.outputs:
+                try:
+                    files.append(await backend.fetch(ref))
+                except ServerOfflineError:
+                    raise
+                except BotError as error:
+                    log.warning("job %s: %s is not handed out again: %s", job.id, ref.filename, error)
+        if not files:
+            raise FailedError(_("The pictures were made, but their files are gone. Please ask again."))
+        return files
+
+    # ------------------------------------------------------------------ whose it is meanwhile, and when it is due
+
+    async def _in_hand(self, job: Job, telling: Coroutine[Any, Any, Told]) -> Told:
+        """Await an attempt while the job is kept in our hands."""
+        keeper = asyncio.create_task(self._push_on(job), name=f"keeping job {job.id}")
+        try:
+            async with asyncio.timeout(LIMIT):
+                return await telling
+        except TimeoutError:
+            return Told.LATER
+        finally:
+            await cancelled(keeper)
+
+    async def _push_on(self, job: Job) -> None:
+        while True:
+            await self._clock.sleep(PUSH_ON_EVERY)
+            try:
+                await self._store.note(job, not_before=self._clock.now() + IN_HAND)
+            except StoreDownError:
+                continue
+
+    async def _put_off(self, job: Job) -> None:
+        now = self._clock.now()
+        if now - job.finished < TRIED_FOR:
+            pause = min(PUT_OFF_FIRST * 2 ** min(job.tries, 16), PUT_OFF_MOST)
+            await self._store.note(job, not_before=now + pause, tries=job.tries + 1)
+            return
+        log.error("job %s: Discord took no word of its end for a day; it is left in the history", job.id)
+        if job.state is JobState.DELIVERING:
+            await self._store.move(job, JobState.DONE, delivery=Delivery.KEPT)
+        else:
+            await self._store.note(job, delivery=Delivery.KEPT)
+
+    async def _put_off_quietly(self, job: Job) -> None:
+        try:
+            await self._put_off(job)
+        except (IllegalMoveError, StoreDownError):
+            log.info("job %s is due again by itself", job.id)
+
+
+def _delivery(told: Told) -> Delivery:
+    return Delivery.SENT if told is Told.SENT else Delivery.KEPT

@@ -1,0 +1,102 @@
+"""The line: who is woken, and what those who wait are told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bot.jobs.naps import cancelled
+from bot.jobs.queue import LOOK_EVERY, REFRESH_EVERY, JobQueue
+from bot.jobs.updates import Waiting
+from tests.clocks import ManualClock
+from tests.jobs.doubles import Board, spec
+from tests.jobs.shop import new_job, until
+from tests.stores import memory_store
+
+
+@dataclass
+class Line:
+    store: Any
+    queue: JobQueue
+    board: Board
+    clock: ManualClock
+    numbers: int = 0
+
+    async def add(self, **changes: Any) -> str:
+        self.numbers += 1
+        job = new_job(spec(), self.numbers, created=self.clock.now(), **changes)
+        await self.store.add(job)
+        return job.id
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Line]:
+    clock, board = ManualClock(), Board()
+    async with memory_store(clock.now) as store:
+        await store.hold(["a", "b"], "me", 1e9)
+        queue = JobQueue(store=store, presenter=board, clock=clock, owner="me", any_online=lambda: False)
+        yield Line(store, queue, board, clock)
+
+
+async def test_who_waits_for_work_is_woken_with_it(line: Line) -> None:
+    waiters = [asyncio.create_task(line.queue.next_for(server, lambda: True)) for server in "ab"]
+    await asyncio.sleep(0.02)
+    ids = {await line.add(), await line.add()}
+    line.queue.wake()
+    jobs = await asyncio.wait_for(asyncio.gather(*waiters), 5)
+    assert {job.id for job in jobs if job} == ids
+    assert {job.server for job in jobs if job} == {"a", "b"}
+
+
+async def test_work_that_nobody_announced_is_found_soon(line: Line) -> None:
+    waiter = asyncio.create_task(line.queue.next_for("a", lambda: True))
+    await asyncio.sleep(0.02)
+    job_id = await line.add()
+    await asyncio.sleep(0.02)
+    assert not waiter.done()
+    await line.clock.advance(LOOK_EVERY)
+    job = await asyncio.wait_for(waiter, 5)
+    assert job is not None
+    assert job.id == job_id
+
+
+async def test_a_server_that_is_not_ready_any_more_gets_nothing(line: Line) -> None:
+    is_ready = [True]
+    waiter = asyncio.create_task(line.queue.next_for("a", lambda: is_ready[0]))
+    await asyncio.sleep(0.02)
+    is_ready[0] = False
+    await line.add()
+    line.queue.wake()
+    assert await asyncio.wait_for(waiter, 5) is None
+
+
+async def test_everybody_who_waits_is_told_their_place_as_the_line_moves(line: Line) -> None:
+    ids = [await line.add() for _ in range(3)]
+    await line.queue.inform()
+    assert line.board.updates == [
+        (job_id, Waiting(position=position, total=3, offline=True)) for position, job_id in enumerate(ids, start=1)
+    ]
+    assert await line.queue.outlook() == Waiting(position=4, total=4, offline=True)
+    assert await line.queue.next_for("a", lambda: True)
+    line.board.updates.clear()
+    await line.queue.inform()
+    assert [(job_id, update.position) for job_id, update in line.board.updates if isinstance(update, Waiting)] == [
+        (ids[1], 1),
+        (ids[2], 2),
+    ]
+
+
+async def test_places_are_told_at_most_once_a_second(line: Line) -> None:
+    job_id = await line.add()
+    task = asyncio.create_task(line.queue.keep_informed())
+    try:
+        for _ in range(5):
+            line.queue.wake()
+            await asyncio.sleep(0.01)
+        assert [told for told, _update in line.board.updates] == [job_id]
+        await line.clock.advance(REFRESH_EVERY)
+        await until(lambda: len(line.board.updates) == 2)
+    finally:
+        await cancelled(task)

@@ -1,0 +1,99 @@
+"""Results on disk: whole or not at all, and never where a server's file name points."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bot.jobs.shelf import ASIDE, INDEX, DiskShelf
+from bot.workflow.execution import OutputFile, OutputRef
+
+HOSTILE = OutputRef("9", "../../etc/passwd", "/root/..", "output")
+
+
+def files(*contents: bytes) -> list[OutputFile]:
+    return [OutputFile(OutputRef(str(number), "out.png", "", "output"), data) for number, data in enumerate(contents)]
+
+
+def names(folder: Path, pattern: str) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern))
+
+
+@pytest.fixture(params=[True, False], ids=["durable", "quick"])
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> DiskShelf:
+    return DiskShelf(tmp_path / "results", durable=request.param)
+
+
+async def test_what_is_put_there_is_found_in_order_by_whoever_comes_later(shelf: DiskShelf, tmp_path: Path) -> None:
+    await shelf.put("job-1", files(b"one", b"", b"three"))
+    again = DiskShelf(tmp_path / "results", durable=False)
+    assert await again.get("job-1") == files(b"one", b"", b"three")
+    assert await again.get("job-2") == []
+
+
+async def test_a_second_result_replaces_the_first(shelf: DiskShelf) -> None:
+    await shelf.put("job-1", files(b"one", b"two"))
+    await shelf.put("job-1", files(b"new"))
+    assert await shelf.get("job-1") == files(b"new")
+
+
+async def test_hostile_names_are_kept_as_words_only(shelf: DiskShelf, tmp_path: Path) -> None:
+    await shelf.put("job-1", [OutputFile(HOSTILE, b"x")])
+    assert (await shelf.get("job-1"))[0].ref == HOSTILE
+    assert names(tmp_path, "**/*") == ["results", "results/job-1", "results/job-1/0", f"results/job-1/{INDEX}"]
+
+
+@pytest.mark.parametrize("job_id", ["..", "../x", "a/b", "", ".aside-1", "x" * 65])
+async def test_what_is_no_id_is_no_place(shelf: DiskShelf, job_id: str) -> None:
+    with pytest.raises(ValueError, match="not an id"):
+        await shelf.put(job_id, files(b"x"))
+    assert await shelf.get(job_id) == []
+
+
+@pytest.mark.parametrize("damage", ["short", "changed", "missing", "index", "no index"])
+async def test_a_damaged_result_is_none(shelf: DiskShelf, tmp_path: Path, damage: str) -> None:
+    await shelf.put("job-1", files(b"one", b"two"))
+    folder = tmp_path / "results" / "job-1"
+    match damage:
+        case "short":
+            (folder / "1").write_bytes(b"t")
+        case "changed":
+            (folder / "1").write_bytes(b"owt")
+        case "missing":
+            (folder / "1").unlink()
+        case "index":
+            (folder / INDEX).write_text('{"a": [')
+        case _:
+            (folder / INDEX).unlink()
+    assert await shelf.get("job-1") == []
+
+
+async def test_what_was_not_written_to_its_end_is_not_there_and_goes_later(shelf: DiskShelf, tmp_path: Path) -> None:
+    await shelf.put("job-1", files(b"one"))
+    (tmp_path / "results" / f"{ASIDE}0123").mkdir()
+    await shelf.clear_remains(before=0)
+    assert (tmp_path / "results" / f"{ASIDE}0123").exists(), "somebody may be writing it now"
+    await shelf.clear_remains(before=2e12)
+    assert names(tmp_path, "results/*") == ["results/job-1"]
+
+
+async def test_a_full_disk_leaves_nothing_behind(
+    shelf: DiskShelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shelf.put("job-1", files(b"one"))
+    broken = OutputFile(OutputRef("9", "x", "", "output"), None)  # type: ignore[arg-type]  # cannot be written
+    with pytest.raises(TypeError):
+        await shelf.put("job-1", [*files(b"two"), broken])
+    assert await shelf.get("job-1") == files(b"one"), "the old result is untouched"
+    assert names(tmp_path, "results/*") == ["results/job-1"]
+
+
+async def test_old_results_are_told_apart_and_dropped(shelf: DiskShelf, tmp_path: Path) -> None:
+    assert await shelf.older_than(2e12) == []
+    for job_id in ("old", "new"):
+        await shelf.put(job_id, files(b"one"))
+    os.utime(tmp_path / "results" / "old", (1000, 1000))
+    assert await shelf.older_than(2000) == ["old"]
+    await shelf.drop("old")
+    await shelf.drop("old")
+    assert names(tmp_path, "results/*") == ["results/new"]
