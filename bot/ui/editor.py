@@ -21,6 +21,9 @@ MIN_INTERVAL = 1.5
 INTERVALS = ((780.0, MIN_INTERVAL), (3300.0, 20.0), (float("inf"), 60.0))
 """Up to this age of the message in seconds → the pause. After 14 minutes all messages of a channel share one limit of
 about 5 edits in 5 s, after an hour Discord limits edits specially (code 30046)."""
+FROZEN = 10.0
+"""Seconds by which a sleep may end late. A process that stood still for longer may have lost its jobs to another one
+meanwhile, which has told their end."""
 IN_FLIGHT_GRACE = 2.0
 """Seconds that the final edit gives an edit which is on the wire."""
 
@@ -37,24 +40,35 @@ class EditBudget:
         self._pause = 1.0 / per_second
         self._next = 0.0
 
-    async def turn(self) -> None:
-        """Return when it is the caller's turn to send one edit."""
+    async def turn(self) -> float:
+        """Return when it is the caller's turn to send one edit, and by how many seconds that is late."""
         now = self._clock.monotonic()
         at = max(now, self._next)
         self._next = at + self._pause
         if at > now:
             await self._clock.sleep(at - now)
+        return self._clock.monotonic() - at
 
 
 class ProgressEditor(Generic[T]):
     """Shows the newest of many states in one message. States are compared by `==`; `send` renders and sends one."""
 
-    def __init__(self, send: Callable[[T], Awaitable[None]], *, clock: Clock, budget: EditBudget) -> None:
+    def __init__(
+        self,
+        send: Callable[[T], Awaitable[None]],
+        *,
+        clock: Clock,
+        budget: EditBudget,
+        age: float = 0.0,
+        at_once: bool = False,
+    ) -> None:
+        """Edit a message that is `age` seconds old, the first time after a pause unless `at_once`."""
         self._send = send
         self._clock = clock
         self._budget = budget
-        self._opened = clock.monotonic()
-        self._last_edit = self._opened  # the message itself was just created
+        now = clock.monotonic()
+        self._opened = now - max(0.0, age)
+        self._last_edit = float("-inf") if at_once else now  # it was just created, or edited before a restart
         self._newest: T | None = None
         self._shown: T | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -80,22 +94,34 @@ class ProgressEditor(Generic[T]):
         pump.cancel()
         await asyncio.gather(pump, return_exceptions=True)
 
+    def stop(self) -> None:
+        """Stop without waiting: an edit that is on the wire may still arrive."""
+        self._closed = True
+        if self._pump is not None and not self._sending.locked():
+            self._pump.cancel()
+
     async def _run(self) -> None:
         while not self._closed and self._newest != self._shown:
-            await self._pause()
-            await self._budget.turn()
+            late = max(await self._pause(), await self._budget.turn())
+            if late > FROZEN:
+                log.warning("this process stood still for %d s; what it had to say is not said any more", late)
+                self._newest = self._shown
+                return
             state = self._newest
             if state is None or state == self._shown:
                 return
             async with self._sending:
                 await self._try(state)
 
-    async def _pause(self) -> None:
+    async def _pause(self) -> float:
+        """Wait until the message may be edited again; return by how many seconds that is late."""
         now = self._clock.monotonic()
         interval = next(pause for age, pause in INTERVALS if now - self._opened < age)
         wait = self._last_edit + interval - now
-        if wait > 0:
-            await self._clock.sleep(wait)
+        if wait <= 0:
+            return 0.0
+        await self._clock.sleep(wait)
+        return self._clock.monotonic() - now - wait
 
     async def _try(self, state: T) -> None:
         self._shown = state

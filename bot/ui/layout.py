@@ -1,4 +1,4 @@
-"""Turns a `Page` into a Discord message: one container of Components V2, without anything to click or to ping."""
+"""Turns a `Page` into a Discord message: one container of Components V2, with at most one button and no ping."""
 
 from typing import Any
 
@@ -27,6 +27,10 @@ def layout(page: Page) -> discord.ui.LayoutView:
     items.extend(discord.ui.File(f"attachment://{file.filename}") for file in files)
     if page.details:
         items.append(discord.ui.TextDisplay(f"-# {page.details}"))
-    view = discord.ui.LayoutView(timeout=None)  # nothing in it can be pressed, so nothing waits for a press
+    view = discord.ui.LayoutView(timeout=None)
     view.add_item(discord.ui.Container(*items, accent_colour=page.tone.value))
+    if page.button is not None:
+        button: discord.ui.Button[Any] = discord.ui.Button(label=page.button.label, custom_id=page.button.custom_id)
+        view.add_item(discord.ui.ActionRow(button))
+    view.stop()  # presses are answered by custom id, also after a restart: discord.py need not keep the view
     return view

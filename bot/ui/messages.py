@@ -1,4 +1,8 @@
-"""Tells people about their jobs: the `Presenter` of `bot.jobs`, on Discord. One message per job, edited in place."""
+"""Tells people about their jobs: the `Presenter` of `bot.jobs`, on Discord. One message per job, edited in place.
+
+Progress goes through `bot.ui.live`, the last edit through `bot.ui.endings`, further messages through `bot.ui.parts`;
+here is the order of these things.
+"""
 
 import asyncio
 import logging
@@ -6,176 +10,175 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
-import discord
-
 from bot.clock import Clock
-from bot.errors import BotError
-from bot.i18n import Message, _, n_
-from bot.images.fit import FittedFile
-from bot.jobs.job import Job
-from bot.jobs.updates import JobUpdate, Running
-from bot.ui.editor import EditBudget, MessageClosedError, ProgressEditor
+from bot.errors import FailedError, OfflineError
+from bot.i18n import Message, _
+from bot.jobs.job import Job, Place
+from bot.jobs.ports import Told
+from bot.jobs.records import StoreDownError
+from bot.jobs.updates import JobUpdate
+from bot.ui.batches import Batch, Fitting, Packer, Result, remark
+from bot.ui.editor import EditBudget
+from bot.ui.endings import Endings
+from bot.ui.live import LiveMessage, Previews, Tools
+from bot.ui.mailbox import Mailbox, Notes
 from bot.ui.page import Page
+from bot.ui.parts import SHRINK, SIZE_TRIES, Parts
+from bot.ui.posts import ChannelPosts
+from bot.ui.refusals import Meaning, RefusedError
 from bot.ui.render import Renderer
-from bot.ui.route import Attached, MessageRoute, TooLargeError
+from bot.ui.route import Attached, MessageRoute
 from bot.workflow.execution import OutputFile
 
 log = logging.getLogger(__name__)
 
-MAX_FILES = 10
-"""Discord's limit for one message."""
-MAX_REQUEST = 24 * 1024 * 1024
-"""Bytes of all files of one message: Discord takes 25 MiB for the whole request."""
-SIZE_TRIES = 3
-SHRINK = 0.6
-"""How far the limit is lowered when Discord finds the files too large all the same."""
 ENDED_KEPT = 1000
 """Ended jobs whose late progress is still recognised and dropped."""
-RETRY_PAUSES = (2.0, 5.0, 15.0)
-"""Seconds before each further try of a final edit that failed for a reason that may pass."""
+LIVE_KEPT = 20_000
+"""Jobs that are not over; more than this are only forgotten ones, such as those that another process took over."""
 
 
-class PictureShop(Protocol):
+class PictureShop(Fitting, Previews, Protocol):
     """What is done to pictures before they are posted (`bot.images`)."""
-
-    async def fit(self, data: bytes, limit: int) -> FittedFile:
-        """Free a result of metadata and make it fit `limit` bytes."""
-        ...
-
-    async def preview(self, data: bytes) -> bytes | None:
-        """Make a half-finished picture small; None when it cannot or need not be shown."""
-        ...
 
 
 class JobMessages:
     """Keeps the message of every unfinished job up to date, and makes its last edit."""
 
-    def __init__(self, *, route: MessageRoute, renderer: Renderer, pictures: PictureShop, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        route: MessageRoute,
+        posts: ChannelPosts,
+        mailbox: Mailbox,
+        renderer: Renderer,
+        pictures: PictureShop,
+        notes: Notes,
+        clock: Clock,
+    ) -> None:
         self._route = route
+        self._posts = posts
         self._renderer = renderer
-        self._pictures = pictures
-        self._clock = clock
-        self._budget = EditBudget(clock=clock)
-        self._editors: dict[str, ProgressEditor[JobUpdate]] = {}
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._endings = Endings(route=route, mailbox=mailbox, notes=notes, clock=clock)
+        self._packer = Packer(pictures=pictures)
+        self._parts = Parts(
+            posts=posts, packer=self._packer, renderer=renderer, mailbox=mailbox, notes=notes, clock=clock
+        )
+        self._tools = Tools(route, renderer, pictures, clock, EditBudget(clock=clock))
+        self._live: OrderedDict[str, LiveMessage] = OrderedDict()
+        self._ended: OrderedDict[str, int] = OrderedDict()
+
+    # ------------------------------------------------------------------ progress
 
     def update(self, job: Job, update: JobUpdate) -> None:
         """See `Presenter.update`."""
-        if job.id in self._ended:
-            return
-        editor = self._editors.get(job.id)
-        if editor is None:
-            message = _ProgressMessage(job, self._route, self._renderer, self._pictures)
-            editor = ProgressEditor(message.show, clock=self._clock, budget=self._budget)
-            self._editors[job.id] = editor
-        editor.show(update)
+        if not self._has_ended(job):
+            self._live_of(job).show(job, update)
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> bool:
-        """See `Presenter.deliver`."""
-        limit = min(job.place.upload_limit, MAX_REQUEST // max(1, min(len(outputs), MAX_FILES)))
-        for _try in range(SIZE_TRIES):
-            files, omitted = await self._fitted(job, outputs, limit)
-            if not files:
-                break
-            page = self._renderer.result(job, [file.filename for file in files], _with_omitted(note, omitted))
-            try:
-                return await self._final(job, page, files)
-            except TooLargeError:
-                limit = int(min(limit, max(len(file.data) for file in files)) * SHRINK)
-                log.info("job %s: Discord wants smaller files; trying %d bytes each", job.id, limit)
-        await self.fail(job, _("The pictures are too large for this channel. Try a smaller size or fewer pictures."))
-        return False
-
-    async def fail(self, job: Job, reason: Message) -> bool:
-        """See `Presenter.fail`."""
-        return await self._final(job, self._renderer.failure(job, reason), ())
+    def renew(self, job: Job) -> None:
+        """Go on under the fresh token of a job that is not over."""
+        if not self._has_ended(job):
+            self._live_of(job).renew(job)
 
     async def close(self) -> None:
         """Stop all progress edits; those on the wire arrive."""
-        editors, self._editors = tuple(self._editors.values()), {}
-        await asyncio.gather(*(editor.finish() for editor in editors))
+        live, self._live = tuple(self._live.values()), OrderedDict()
+        await asyncio.gather(*(message.finish() for message in live))
 
-    async def _fitted(self, job: Job, outputs: Sequence[OutputFile], limit: int) -> tuple[list[Attached], int]:
-        """Return what can be posted, and how many files cannot: too large, or more than one message takes."""
-        files: list[Attached] = []
-        for output in outputs[:MAX_FILES]:
-            try:
-                fitted = await self._pictures.fit(output.data, limit)
-            except BotError as error:
-                log.info("job %s: a file is left out: %s", job.id, error)
-                continue
-            name = f"{job.spec.workflow}_{job.id[:8]}_{len(files) + 1}.{fitted.extension}"
-            files.append(Attached(name, fitted.data))
-        return files, len(outputs) - len(files)
+    async def find_answer(self, place: Place) -> int | None:
+        """See `Presenter.find_answer`."""
+        try:
+            return await self._route.answer(place)
+        except RefusedError as refusal:
+            if refusal.meaning is not Meaning.TOKEN_DEAD:
+                raise _unreachable() from refusal
+        try:
+            return await self._posts.find_answer(place) if place.bot_can_edit else None
+        except RefusedError as refusal:
+            if refusal.meaning is Meaning.PASSING:
+                raise _unreachable() from refusal
+            return None  # nobody can find out any more
 
-    async def _final(self, job: Job, page: Page, files: Sequence[Attached]) -> bool:
-        editor = self._editors.pop(job.id, None)
-        self._ended[job.id] = None
+    # ------------------------------------------------------------------ the end
+
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+        """See `Presenter.deliver`."""
+        await self._end(job)
+        result = await self._packer.pack(job, outputs)
+        if not result.batches:
+            raise _too_large()
+        try:
+            job, batch = await self._first(job, result, note)
+            job, left = await self._parts.post(job, result.batches[1:])
+            if left:
+                await self._endings.edit(job, *self._shown(job, batch, result, note, left))
+        except RefusedError as refusal:
+            return await self._endings.not_made(job, refusal)
+        except StoreDownError:
+            return Told.LATER
+        return Told.SENT
+
+    async def fail(self, job: Job, reason: Message) -> Told:
+        """See `Presenter.fail`."""
+        await self._end(job)
+        try:
+            await self._endings.edit(job, self._renderer.failure(job, reason))
+        except RefusedError as refusal:
+            return await self._endings.not_made(job, refusal, reason)
+        except StoreDownError:
+            return Told.LATER
+        return Told.SENT
+
+    async def _end(self, job: Job) -> None:
+        """Stop the progress of a job."""
+        self._ended[job.id] = max(job.epoch, self._ended.pop(job.id, 0))
         while len(self._ended) > ENDED_KEPT:
             self._ended.popitem(last=False)
-        if editor is not None:
-            await editor.finish()
-        for pause in (*RETRY_PAUSES, None):
+        live = self._live.pop(job.id, None)
+        if live is not None:
+            await live.finish()
+
+    async def _first(self, job: Job, result: Result, note: Message | None) -> tuple[Job, Batch]:
+        """Show the first files in the job's own message, smaller when Discord finds them too large."""
+        batch = result.batches[0]
+        for _try in range(SIZE_TRIES):
             try:
-                await self._route.edit(job.place, page, files)
-            except MessageClosedError as error:
-                log.warning("job %s: its message cannot be edited any more: %s", job.id, error)
-                return False
-            except TooLargeError:
-                raise
-            except Exception as error:  # discord.py lets the faults of its HTTP library through
-                if pause is None or _is_refusal(error):
-                    log.exception("job %s: its last edit failed", job.id)
-                    return await self._last_words(job) if files else False
-                await self._clock.sleep(pause)
-            else:
-                return True
-        return False
+                return await self._endings.edit(job, *self._shown(job, batch, result, note)), batch
+            except RefusedError as refusal:
+                if refusal.meaning is not Meaning.TOO_LARGE:
+                    raise
+            batch = await self._packer.shrink(job, batch, SHRINK)
+            if not batch:
+                break
+        raise _too_large()
 
-    async def _last_words(self, job: Job) -> bool:
-        """Say at least that there is a result which Discord does not take; never that it was delivered."""
-        await self._final(
-            job, self._renderer.failure(job, _("Discord does not take the result. Please ask again.")), ()
-        )
-        return False
+    def _shown(
+        self, job: Job, batch: Batch, result: Result, note: Message | None, left: int = 0
+    ) -> tuple[Page, list[Attached]]:
+        """Return the job's message; `batch` is what remains of the first one of `result`."""
+        files = [piece.attached for piece in batch]
+        unfit = result.unfit + len(result.batches[0]) - len(batch)
+        whole = remark(note, unfit=unfit, surplus=result.surplus + left)
+        return self._renderer.result(job, [file.filename for file in files], whole), files
 
+    # ------------------------------------------------------------------ what is known of unfinished jobs
 
-def _is_refusal(error: Exception) -> bool:
-    """Whether trying again would end the same; a 408 or 429 would not."""
-    return isinstance(error, discord.HTTPException) and 400 <= error.status < 500 and error.status not in (408, 429)
+    def _has_ended(self, job: Job) -> bool:
+        """Return whether this is late news of a job that has ended; one that came back has a higher epoch."""
+        return job.epoch <= self._ended.get(job.id, -1)
 
-
-class _ProgressMessage:
-    """Sends the progress of one job, and nothing that would look as before."""
-
-    def __init__(self, job: Job, route: MessageRoute, renderer: Renderer, pictures: PictureShop) -> None:
-        self._job = job
-        self._route = route
-        self._renderer = renderer
-        self._pictures = pictures
-        self._last: tuple[Page, bytes | None] | None = None
-
-    async def show(self, update: JobUpdate) -> None:
-        preview = await self._small(update.preview) if isinstance(update, Running) and update.preview else None
-        page = self._renderer.update(self._job, update, preview=preview is not None)
-        if (page, preview) == self._last:
-            return
-        await self._route.edit(self._job.place, page, [Attached("preview.jpg", preview)] if preview else [])
-        self._last = (page, preview)
-
-    async def _small(self, data: bytes) -> bytes | None:
-        try:
-            return await self._pictures.preview(data)
-        except BotError:
-            return None
+    def _live_of(self, job: Job) -> LiveMessage:
+        live = self._live.get(job.id)
+        if live is None:
+            live = self._live[job.id] = LiveMessage(job, self._tools)
+            while len(self._live) > LIVE_KEPT:
+                self._live.popitem(last=False)[1].drop()
+        return live
 
 
-def _with_omitted(note: Message | None, omitted: int) -> Message | None:
-    if not omitted:
-        return note
-    missing = n_(
-        "One more file was made, but does not fit into this message.",
-        "{count} more files were made, but do not fit into this message.",
-        omitted,
-    )
-    return _("{note}\n{missing}", note=note, missing=missing) if note else missing
+def _unreachable() -> OfflineError:
+    return OfflineError(_("Discord cannot be reached. Please try again in a minute."))
+
+
+def _too_large() -> FailedError:
+    return FailedError(_("The pictures are too large for this channel. Try a smaller size or fewer pictures."))

@@ -35,6 +35,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """Something to press; whoever knows its `custom_id` answers."""
+
+    custom_id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Everything a reader sees of one job. Texts are ready: translated, escaped, and within Discord's limits."""
 
@@ -46,3 +54,4 @@ class Page:
     details: str = ""
     """Seed and settings, in small print."""
     pictures: tuple[Picture, ...] = ()
+    button: Button | None = None

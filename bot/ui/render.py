@@ -5,15 +5,15 @@ Pure: values in, a `Page` out. A member's words are escaped, cut to a line and s
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from discord.utils import escape_markdown
 
 from bot.i18n import Message, _, verbatim
-from bot.jobs.job import Job
+from bot.jobs.job import Job, JobState
 from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Waiting
 from bot.ui.i18n import Languages, cut
-from bot.ui.page import Page, Picture, Tone
+from bot.ui.page import Button, Page, Picture, Tone
 from bot.workflow.spec import RunSpec
 
 MAX_QUOTE = 1000
@@ -21,6 +21,8 @@ MAX_QUOTE = 1000
 MAX_DETAILS = 1000
 MAX_ALT = 1000
 BAR_CELLS = 12
+SHOW_RESULT = "cc:show:"
+"""Before the job's id: what the button *Show result* sends. Messages keep it for years, so it never changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,42 @@ class Renderer:
         pictures = tuple(Picture(name, description) for name in filenames)
         return self._page(job, Tone.DONE, note, pictures=pictures, details=self._details(job))
 
+    def more(self, job: Job, filenames: Sequence[str], number: int, total: int) -> Page:
+        """Return the page of a further message with pictures, the `number`th of `total`."""
+        where = _("{number} of {total}", number=number, total=total)
+        return replace(self.result(job, filenames, where), quote="", details="")
+
+    def offer(self, job: Job, page: Page) -> Page:
+        """Return a page of a job that is not over, with the button that brings a fresh token."""
+        hint = _("This message can be brought up to date for 15 minutes only. After that, press *Show result*.")
+        locale = job.requester.locale
+        status = f"{page.status}\n-# {self.languages.render(hint, locale)}".strip()
+        label = self.languages.render(_("Show result"), locale)
+        return replace(page, status=status, button=Button(f"{SHOW_RESULT}{job.id}", label))
+
+    def under_way(self, job: Job) -> Page:
+        """Return the page of a job of which nothing more is known than that it is not over."""
+        match job.state:
+            case JobState.HELD | JobState.QUEUED:
+                return self._page(job, Tone.WAITING, _("Queued: it starts by itself."))
+            case JobState.RUNNING:
+                return self._page(job, Tone.RUNNING, _("ComfyUI has it."))
+            case _:
+                return self._page(job, Tone.RUNNING, _("Fetching the pictures…"))
+
     def failure(self, job: Job, reason: Message) -> Page:
         """Return the page that says why there are no pictures."""
         return self._page(job, Tone.FAILED, reason)
+
+    def kept(self, job: Job, reason: Message) -> Page:
+        """Return what a member reads elsewhere about a result that its message cannot show."""
+        return self._page(job, Tone.DONE, reason)
+
+    def notice(self, title: Message, text: Message, locale: str) -> Page:
+        """Return something for a person that is about no job."""
+        return Page(
+            title=self.languages.render(title, locale), tone=Tone.FAILED, status=self.languages.render(text, locale)
+        )
 
     def refusal(self, title: str, reason: Message, locale: str) -> Page:
         """Return the page of a request that did not become a job."""

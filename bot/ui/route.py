@@ -1,10 +1,10 @@
-"""The two ways to edit a job's message, and what Discord's refusals mean.
+"""The two ways to edit a job's message: the interaction's token, then the bot's own by channel and message id.
 
-The interaction's token edits for 15 minutes (we stop at 14); then the bot's own token edits by channel and message id,
-where the bot may. Refusals are read by status and code: an expired token is a 401 with code 50027, not a 404.
+The token edits for 15 minutes (we stop at 14 where we can); the bot's own edits where the bot is a member and the
+message is no secret. A sleeping thread is woken. `bot.ui.refusals` says what a refusal means; what follows from it is
+not known here.
 """
 
-import asyncio
 import io
 import logging
 from collections import OrderedDict
@@ -16,27 +16,28 @@ import discord
 
 from bot.clock import Clock
 from bot.jobs.job import Place
-from bot.ui.editor import MessageClosedError
 from bot.ui.layout import SILENT, layout
 from bot.ui.page import Page
+from bot.ui.refusals import FINAL_STATUSES, Meaning, RefusedError, asking_discord
+from bot.ui.threads import awake
 
 log = logging.getLogger(__name__)
 
 TOKEN_MARGIN = 60.0
-"""Seconds before its end at which a token is no longer trusted."""
+"""Seconds before its end at which a token is no longer trusted, where there is another way."""
+LAST_MARGIN = 5.0
+"""The same where there is none."""
 EDIT_TIMEOUT = 60.0
 """Seconds for one edit with its files, discord.py's own retries included."""
+ASK_TIMEOUT = 20.0
+"""Seconds for a question."""
 
 ORIGINAL = cast("int", "@original")
 """The route's word for the message that answered the interaction; discord.py passes it through as it is."""
 
-REFUSED = {401, 403, 404}
-"""Statuses after which the same request is not sent again: 10,000 of them in ten minutes are a ban."""
-DEAD_KEPT = 1000
-"""Refused tokens that are remembered, so that they are not tried again."""
-MESSAGE_DELETED = 10008
-THREAD_ARCHIVED = 50083
-TOO_LARGE = {40005, 50045}
+REMEMBERED = 1000
+"""Refused tokens and deleted messages that are remembered, so that they are not tried again."""
+GONE = {Meaning.MESSAGE_GONE, Meaning.PLACE_GONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,71 +48,99 @@ class Attached:
     data: bytes
 
 
-class TooLargeError(Exception):
-    """Discord refused the files for their size."""
-
-
 class MessageRoute:
-    """Edits messages of jobs, by whichever way still works."""
+    """Edits messages of jobs, by whichever way still works. Every method may raise `RefusedError`."""
 
     def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
         self._client = client
         self._clock = clock
-        self._dead: OrderedDict[str, None] = OrderedDict()
+        self._dead = _Memory()
+        self._gone = _Memory()
 
     async def edit(self, place: Place, page: Page, files: Sequence[Attached] = ()) -> None:
-        """Make the message show `page` with exactly `files`.
+        """Make the message show `page` with exactly `files`."""
+        if place.message_id and str(place.message_id) in self._gone:
+            raise RefusedError(Meaning.MESSAGE_GONE, "known to be deleted")
+        if self.has_token(place) and await self._by_token(place, page, files):
+            return
+        if not place.bot_can_edit:
+            raise RefusedError(Meaning.TOKEN_DEAD, "its token is over, and the bot's own cannot edit it")
+        await self._by_bot(place, page, files)
 
-        Raises `MessageClosedError` when neither way can edit it, `TooLargeError`, `TimeoutError`, and
-        `discord.HTTPException` for faults that may pass.
+    def has_token(self, place: Place) -> bool:
+        """Return whether the interaction's token is to be tried."""
+        margin = TOKEN_MARGIN if place.bot_can_edit else LAST_MARGIN
+        return place.token not in self._dead and self._clock.now() < place.token_expires - margin
+
+    async def answer(self, place: Place) -> int | None:
+        """Return the id of the message that answered the interaction; None when there is none, or not any more.
+
+        A token that is over (TOKEN_DEAD) cannot tell.
         """
-        async with asyncio.timeout(EDIT_TIMEOUT):
-            if self._is_alive(place) and await self._by_token(place, page, files):
-                return
-            await self._by_bot(place, page, files)
-
-    def _is_alive(self, place: Place) -> bool:
-        return place.token not in self._dead and self._clock.now() < place.token_expires - TOKEN_MARGIN
-
-    def _bury(self, place: Place) -> None:
-        self._dead[place.token] = None
-        while len(self._dead) > DEAD_KEPT:
-            self._dead.popitem(last=False)
+        try:
+            async with asking_discord(ASK_TIMEOUT):
+                return (await self._webhook(place).fetch_message(ORIGINAL)).id
+        except RefusedError as refusal:
+            if refusal.status == 404:
+                return None
+            raise
 
     async def _by_token(self, place: Place, page: Page, files: Sequence[Attached]) -> bool:
-        """Edit through the interaction; False when its token is dead."""
-        webhook = discord.Webhook.partial(place.application_id, place.token, client=self._client())
+        """Edit through the interaction; False when the other way is to be tried."""
         try:
-            await webhook.edit_message(ORIGINAL, view=layout(page), attachments=_files(files), allowed_mentions=SILENT)
-        except discord.HTTPException as error:
-            if error.status in REFUSED and error.code != MESSAGE_DELETED:
-                self._bury(place)
-                log.info("interaction %s is refused by token (%s): %s", place.interaction_id, error.status, error.code)
+            async with asking_discord(EDIT_TIMEOUT):
+                await self._webhook(place).edit_message(
+                    ORIGINAL, view=layout(page), attachments=discord_files(files), allowed_mentions=SILENT
+                )
+        except RefusedError as refusal:
+            if refusal.status in FINAL_STATUSES:
+                self._dead.add(place.token)
+                log.info("interaction %s is refused by token: %s", place.interaction_id, refusal)
+            elif refusal.meaning is not Meaning.OURS:
+                raise
+            if place.bot_can_edit:  # a fault of ours, or of that way: the other one may still show it
                 return False
-            if error.status == 400 and error.code not in TOO_LARGE and place.bot_can_edit:
-                return False  # a fault of ours, or of that route: the other one may still show the end
-            raise _translated(error) from error
+            self._remember(place, refusal)
+            raise
         return True
 
     async def _by_bot(self, place: Place, page: Page, files: Sequence[Attached]) -> None:
-        if not place.bot_can_edit:
-            raise MessageClosedError("its token has expired, and the bot's own cannot edit it")
         channel = self._client().get_partial_messageable(place.channel_id, guild_id=place.guild_id)
+        message = channel.get_partial_message(place.message_id)
+
+        async def edit() -> None:
+            async with asking_discord(EDIT_TIMEOUT):
+                await message.edit(view=layout(page), attachments=discord_files(files), allowed_mentions=SILENT)
+
         try:
-            await channel.get_partial_message(place.message_id).edit(
-                view=layout(page), attachments=_files(files), allowed_mentions=SILENT
-            )
-        except discord.HTTPException as error:
-            raise _translated(error) from error
+            await awake(self._client(), place.channel_id, edit)
+        except RefusedError as refusal:
+            self._remember(place, refusal)
+            raise
+
+    def _remember(self, place: Place, refusal: RefusedError) -> None:
+        if refusal.meaning in GONE and place.message_id:
+            self._gone.add(str(place.message_id))
+
+    def _webhook(self, place: Place) -> discord.Webhook:
+        return discord.Webhook.partial(place.application_id, place.token, client=self._client())
 
 
-def _files(files: Sequence[Attached]) -> list[discord.Attachment | discord.File]:
+def discord_files(files: Sequence[Attached]) -> list[discord.File]:
+    """Return files as discord.py sends them, once."""
     return [discord.File(io.BytesIO(file.data), filename=file.filename) for file in files]
 
 
-def _translated(error: discord.HTTPException) -> Exception:
-    if error.status in REFUSED or error.code == THREAD_ARCHIVED:
-        return MessageClosedError(str(error))
-    if error.status == 413 or error.code in TOO_LARGE:
-        return TooLargeError(str(error))
-    return error
+class _Memory:
+    """The newest of many keys."""
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, key: str) -> None:
+        self._keys[key] = None
+        while len(self._keys) > REMEMBERED:
+            self._keys.popitem(last=False)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys

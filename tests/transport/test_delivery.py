@@ -156,6 +156,18 @@ async def test_where_only_the_member_has_installed_it_the_token_serves(tmp_path:
     assert {edit.via for edit in job.edits} == {"callback", "token"}
 
 
+async def test_a_private_job_goes_on_under_the_token_of_a_press(stage: Stage) -> None:
+    stage.comfy.state.seconds_per_step = 0.3
+    job = await stage.order(force_ephemeral=True, age=820.0)
+    message = await job.wait_for(lambda message: message.buttons, 10.0)
+    [custom_id] = message.buttons
+    job.expire()
+    await stage.wire.component(message, custom_id)
+    ended = await stage.ended(job)
+    assert ended.attachments
+    assert not ended.buttons
+
+
 async def test_commands_are_registered_only_when_they_changed(stage: Stage) -> None:
     before = stage.wire.counters.command_puts
     assert before == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -36,8 +37,8 @@ def wire(clock: ManualClock) -> Wire:
     return Wire(clock)
 
 
-def editor(wire: Wire, budget: EditBudget | None = None) -> ProgressEditor[str]:
-    return ProgressEditor(wire.send, clock=wire.clock, budget=budget or EditBudget(clock=wire.clock))
+def editor(wire: Wire, budget: EditBudget | None = None, **options: Any) -> ProgressEditor[str]:
+    return ProgressEditor(wire.send, clock=wire.clock, budget=budget or EditBudget(clock=wire.clock), **options)
 
 
 async def test_newest_state_wins_and_edits_keep_their_distance(clock: ManualClock, wire: Wire) -> None:
@@ -116,6 +117,33 @@ async def test_old_messages_are_edited_rarely(clock: ManualClock, wire: Wire) ->
         progress.show(f"state {second}")
         await clock.advance(1)
     assert 3 <= len(wire.sent) <= 5
+
+
+async def test_a_message_from_before_a_restart_is_as_old_as_it_is(clock: ManualClock, wire: Wire) -> None:
+    progress = editor(wire, age=3600.0)
+    for second in range(240):
+        progress.show(f"state {second}")
+        await clock.advance(1)
+    assert 3 <= len(wire.sent) <= 5
+
+
+async def test_what_a_member_waits_for_is_shown_at_once(clock: ManualClock, wire: Wire) -> None:
+    progress = editor(wire, age=3600.0, at_once=True)
+    progress.show("pressed")
+    await clock.advance(0.1)
+    assert [state for _, state in wire.sent] == ["pressed"]
+
+
+async def test_a_process_that_stood_still_keeps_to_itself_what_it_had_to_say(clock: ManualClock, wire: Wire) -> None:
+    progress = editor(wire)
+    progress.show("half done")
+    await settle()
+    clock.stand_still(60.0)
+    await clock.advance(5.0)
+    assert wire.sent == []
+    progress.show("news")
+    await clock.advance(5.0)
+    assert [state for _, state in wire.sent] == ["news"]
 
 
 async def test_many_messages_share_the_budget_in_turn(clock: ManualClock, wire: Wire) -> None:

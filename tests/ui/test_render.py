@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import discord
 import pytest
 
 from bot.i18n import _
-from bot.jobs.job import Job
+from bot.jobs.job import Job, JobState
 from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Waiting
 from bot.ui.i18n import Languages
 from bot.ui.layout import layout
@@ -73,7 +74,22 @@ def test_every_page_fits_discord(text: str) -> None:
         RENDER.result(entry, [f"{number}.png" for number in range(10)], _("{text}", text=text)),
         RENDER.failure(entry, _("{text}", text=text)),
         RENDER.refusal("title", _("{text}", text=text), "en-US"),
+        RENDER.offer(entry, RENDER.update(entry, Running(elapsed=1.0, fraction=0.5, node=text))),
+        RENDER.more(entry, [f"{number}.png" for number in range(10)], 2, 3),
+        RENDER.kept(entry, _("{text}", text=text)),
     ]
     for page in pages:
         assert size(page) <= 4000
         assert all(len(picture.description) <= 1024 for picture in page.pictures)
+
+
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING])
+def test_the_offer_of_a_fresh_token_keeps_what_is_said_and_adds_one_button(state: JobState) -> None:
+    entry = replace(job(prompt="a fox"), state=state)
+    page = RENDER.under_way(entry)
+    offered = RENDER.offer(entry, page)
+    assert page.status in offered.status
+    assert offered.button is not None
+    assert offered.button.custom_id == "cc:show:0123456789"
+    buttons = [item for item in layout(offered).walk_children() if isinstance(item, discord.ui.Button)]
+    assert [button.custom_id for button in buttons] == ["cc:show:0123456789"]

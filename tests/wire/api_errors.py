@@ -15,6 +15,7 @@ CATALOGUE: dict[int, tuple[int, str]] = {
     30015: (400, "Maximum number of attachments in a message reached (10)"),
     30034: (400, "Max number of daily application command creates has been reached (200)"),
     30046: (429, "Maximum number of edits to messages older than 1 hour reached. Try again later"),
+    40003: (400, "You are opening direct messages too fast"),
     40005: (413, "Request entity too large"),
     40060: (400, "Interaction has already been acknowledged."),
     40094: (400, "Followup messages for this interaction have reached the limit"),
@@ -25,7 +26,11 @@ CATALOGUE: dict[int, tuple[int, str]] = {
     50013: (403, "Missing Permissions"),
     50027: (401, "Invalid Webhook Token"),
     50035: (400, "Invalid Form Body"),
+    50045: (413, "File uploaded exceeds the maximum size"),
     50083: (400, "Thread is archived"),
+    50278: (403, "Cannot send messages to this user due to having no mutual guilds"),
+    160002: (400, "You cannot reply without permission to read message history"),
+    160005: (400, "Thread is locked"),
 }
 
 

@@ -7,7 +7,16 @@ from tests.wire.files import StoredFile, clean_name, content_type_of
 from tests.wire.http_json import Body, Json
 from tests.wire.interactions import WireInteraction
 from tests.wire.messages import COMPONENTS_V2, EPHEMERAL, LOADING, Content, WireMessage
-from tests.wire.places import ATTACH_FILES, SEND_IN_THREADS, SEND_MESSAGES, THREADS, VIEW_CHANNEL, WireChannel
+from tests.wire.places import (
+    ATTACH_FILES,
+    MANAGE_THREADS,
+    READ_HISTORY,
+    SEND_IN_THREADS,
+    SEND_MESSAGES,
+    THREADS,
+    VIEW_CHANNEL,
+    WireChannel,
+)
 from tests.wire.ratelimits import RateLimits
 from tests.wire.state import MIB
 from tests.wire.validation import check_content, check_uploads
@@ -17,6 +26,8 @@ SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 1 << 2, 1 << 12
 CREATE_FLAGS = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
 EDIT_FLAGS = SUPPRESS_EMBEDS | COMPONENTS_V2
 BOOSTED_LIMITS = {2: 50 * MIB, 3: 100 * MIB}
+MAX_NONCE = 25
+REPLY = 19
 FILE_INDEX_BELOW = 100
 """Ids of attachments below this are numbers of uploaded files; snowflakes are far above."""
 
@@ -56,18 +67,26 @@ class MessageBoard:
         self._apply(message, body, via=via, flags=EDIT_FLAGS, file_limit=interaction.origin.size_limit)
 
     def post(self, channel_id: int, body: Body) -> WireMessage:
-        """Create a message with the bot token. Raises ApiError when the bot may not."""
+        """Create a message with the bot token, or return the one that has its enforced nonce. Raises ApiError."""
         channel = self.reachable(channel_id)
-        if channel.recipient_id in self._world.state.closed_dms:
-            raise ApiError(50007)
+        self._check_recipient(channel)
         need = SEND_IN_THREADS if channel.kind in THREADS else SEND_MESSAGES
         self._check_rights(channel, need | (ATTACH_FILES if body.uploads else 0))
+        if channel.locked and not channel.app_permissions & MANAGE_THREADS:
+            raise ApiError(160005)
+        reference = self._reference(channel, body.payload.get("message_reference"))
+        if (earlier := self._with_nonce(channel, body.payload)) is not None:
+            return earlier
+        nonce = body.payload.get("nonce")
         message = WireMessage(
             message_id=self._world.snowflakes.next(),
             channel=channel,
             author=self._world.bot,
             changes=self._world.changes,
+            kind=0 if reference is None else REPLY,
             application_id=None,
+            reference=reference,
+            nonce=None if nonce is None else str(nonce),
         )
         self._apply(message, body, via="bot", flags=CREATE_FLAGS, file_limit=self._limit_of(channel))
         self._world.messages[message.id] = message
@@ -81,8 +100,38 @@ class MessageBoard:
         self._check_age(message)
         self._apply(message, body, via="bot", flags=EDIT_FLAGS, file_limit=self._limit_of(message.channel))
 
+    def history(self, channel_id: int, *, before: int | None, after: int | None, limit: int) -> list[WireMessage]:
+        """Return messages, newest first; none to a bot that may not read the history. Raises ApiError."""
+        channel = self.reachable(channel_id)
+        if channel.guild_id is not None and not channel.app_permissions & READ_HISTORY:
+            return []
+        seen = [
+            message
+            for message in self._world.messages.values()
+            if message.channel.id == channel.id
+            and not (message.deleted or message.is_ephemeral)
+            and (before is None or message.id < before)
+            and (after is None or message.id > after)
+        ]
+        seen.sort(key=lambda message: message.id)
+        chosen = seen[:limit] if after is not None else seen[-limit:]
+        return chosen[::-1]
+
+    def change_thread(self, channel_id: int, payload: Json) -> WireChannel:
+        """Archive a thread or wake it; a locked one only by who manages threads. Raises ApiError 50013."""
+        channel = self.reachable(channel_id)
+        manages = bool(channel.app_permissions & MANAGE_THREADS)
+        may_wake = channel.app_permissions & SEND_IN_THREADS and not channel.locked
+        if channel.kind not in THREADS or not (manages or (may_wake and payload.get("archived") is False)):
+            raise ApiError(50013)
+        channel.archived = bool(payload.get("archived", channel.archived))
+        channel.locked = bool(payload.get("locked", channel.locked))
+        return channel
+
     def reachable(self, channel_id: int) -> WireChannel:
         """Return a channel the bot token can see. Raises ApiError 10003 or 50001."""
+        if channel_id not in self._world.channels and channel_id in self._world.deleted_channels:
+            raise ApiError(10003)
         if not self._world.is_reachable(channel_id):
             raise ApiError(50001)
         channel = self._world.channels[channel_id]
@@ -97,6 +146,38 @@ class MessageBoard:
         if message is None or message.deleted or message.channel.id != channel_id or message.is_ephemeral:
             raise ApiError(10008)
         return message
+
+    def _check_recipient(self, channel: WireChannel) -> None:
+        if channel.recipient_id in self._world.state.closed_dms:
+            raise ApiError(50007)
+        if channel.recipient_id in self._world.state.strangers:
+            raise ApiError(50278)
+
+    def _with_nonce(self, channel: WireChannel, payload: Json) -> WireMessage | None:
+        nonce = payload.get("nonce")
+        if nonce is None:
+            return None
+        if len(str(nonce)) > MAX_NONCE:
+            raise invalid_form("nonce", "NONCE_TYPE_TOO_LONG", f"Must be {MAX_NONCE} or fewer in length.")
+        if not payload.get("enforce_nonce"):
+            return None
+        since = time.time() - self._world.state.nonce_seconds
+        for message in self._world.messages.values():
+            if message.channel.id == channel.id and message.nonce == str(nonce) and message.created >= since:
+                return message
+        return None
+
+    def _reference(self, channel: WireChannel, wanted: Json | None) -> int | None:
+        if wanted is None:
+            return None
+        if channel.guild_id is not None and not channel.app_permissions & READ_HISTORY:
+            raise ApiError(160002)
+        target = self._world.messages.get(int(wanted["message_id"]))
+        if target is not None and not target.deleted and target.channel.id == channel.id:
+            return target.id
+        if wanted.get("fail_if_not_exists", True):
+            raise invalid_form("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
+        return None
 
     def _check_rights(self, channel: WireChannel, need: int) -> None:
         if channel.archived:

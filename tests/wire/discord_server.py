@@ -226,6 +226,21 @@ class WireDiscord:
             if message.channel.id == channel.id and not message.deleted
         ]
 
+    async def allow(self, channel: WireChannel, permissions: int) -> None:
+        """Change what the bot may do in a channel of a guild, and let it know."""
+        channel.app_permissions = permissions
+        await self.gateway.dispatch("CHANNEL_UPDATE", self.world.channel_payload(channel), guild=channel.guild_id)
+
+    async def delete_channel(self, channel: WireChannel) -> None:
+        """Delete a channel of a guild with all that was said in it, and let the bot know."""
+        payload = self.world.channel_payload(channel)
+        self.world.delete_channel(channel)
+        await self.gateway.dispatch("CHANNEL_DELETE", payload, guild=channel.guild_id)
+
+    def direct_messages(self, user_id: int) -> list[WireMessage]:
+        """Return what the bot wrote to a person directly, oldest first."""
+        return self.messages_in(self.world.dm_with(user_id))
+
     async def _send(self, interaction: WireInteraction, data: Json, *, wait: bool) -> WireInteraction:
         guild = interaction.origin.guild
         payload = self._invocations.payload(interaction, data)

@@ -71,6 +71,8 @@ class WireMessage:
         kind: int = 0,
         interaction: Json | None = None,
         application_id: int | None = None,
+        reference: int | None = None,
+        nonce: str | None = None,
     ) -> None:
         self.id = message_id
         self.channel = channel
@@ -79,6 +81,9 @@ class WireMessage:
         self.kind = kind
         self.interaction = interaction
         self.application_id = application_id
+        self.reference = reference
+        """The message that this one replies to."""
+        self.nonce = nonce
         self.created = time.time()
         self.edited: float | None = None
         self.deleted = False
@@ -162,6 +167,10 @@ class WireMessage:
             data |= {"application_id": str(self.application_id), "webhook_id": str(self.application_id)}
         if self.interaction is not None:
             data["interaction_metadata"] = self.interaction
+        if self.nonce is not None:
+            data["nonce"] = self.nonce
+        if self.reference is not None:
+            data["message_reference"] = {"type": 0, "message_id": str(self.reference), "channel_id": data["channel_id"]}
         return data
 
     def _shown(self) -> set[int]:

@@ -10,6 +10,7 @@ SEND_MESSAGES = 1 << 11
 EMBED_LINKS = 1 << 14
 ATTACH_FILES = 1 << 15
 READ_HISTORY = 1 << 16
+MANAGE_THREADS = 1 << 34
 USE_COMMANDS = 1 << 31
 SEND_IN_THREADS = 1 << 38
 MEMBER_PERMISSIONS = (
@@ -97,6 +98,7 @@ class WireChannel:
     app_permissions: int = MEMBER_PERMISSIONS
     nsfw: bool = False
     archived: bool = False
+    locked: bool = False
     position: int = 0
 
     def payload(self, bot_id: int) -> dict[str, Any]:
@@ -125,7 +127,7 @@ class WireChannel:
             "owner_id": str(bot_id),
             "message_count": 0,
             "member_count": 1,
-            "thread_metadata": {**metadata, "locked": False},
+            "thread_metadata": {**metadata, "locked": self.locked},
         }
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from tests.wire.api_errors import ApiError, invalid_form
 from tests.wire.http_json import Json, read_body, reply
-from tests.wire.places import MEMBER_PERMISSIONS, WireGuild
+from tests.wire.places import MEMBER_PERMISSIONS, VIEW_CHANNEL, WireGuild
 from tests.wire.world import World
 
 COMMANDS = "/applications/{application_id}/commands"
@@ -126,11 +126,13 @@ class ApplicationRoutes:
 
     async def _channel(self, request: web.Request) -> web.Response:
         channel_id = int(request.match_info["channel_id"])
-        if channel_id not in self._world.channels:
+        channel = self._world.channels.get(channel_id)
+        if channel is None:
             raise ApiError(10003)
-        if not self._world.is_reachable(channel_id):
+        sees = channel.guild_id is None or bool(channel.app_permissions & VIEW_CHANNEL)
+        if not sees or not self._world.is_reachable(channel_id):
             raise ApiError(50001)
-        return reply(self._world.channel_payload(self._world.channels[channel_id]))
+        return reply(self._world.channel_payload(channel))
 
     async def _download(self, request: web.Request) -> web.Response:
         file = self._world.files.get(int(request.match_info["file_id"]))

@@ -40,6 +40,7 @@ class MessageRoutes:
             web.get(MESSAGE, self._get),
             web.patch(MESSAGE, self._edit),
             web.delete(MESSAGE, self._delete),
+            web.patch("/channels/{channel_id}", self._change_channel),
             web.post("/channels/{channel_id}/typing", self._typing),
         ]
 
@@ -80,14 +81,14 @@ class MessageRoutes:
         return self._shown(self._board.post(int(request.match_info["channel_id"]), body))
 
     async def _list(self, request: web.Request) -> web.Response:
-        channel = self._board.reachable(int(request.match_info["channel_id"]))
-        limit = int(request.query.get("limit", "50"))
-        seen = [
-            message
-            for message in reversed(self._world.messages.values())
-            if message.channel.id == channel.id and not message.deleted and not message.is_ephemeral
-        ]
-        return reply([self._world.message_payload(message) for message in seen[:limit]])
+        query = {name: int(value) for name, value in request.query.items() if name in ("before", "after", "limit")}
+        seen = self._board.history(
+            int(request.match_info["channel_id"]),
+            before=query.get("before"),
+            after=query.get("after"),
+            limit=min(query.get("limit", 50), 100),
+        )
+        return reply([self._world.message_payload(message) for message in seen])
 
     async def _get(self, request: web.Request) -> web.Response:
         return self._shown(self._bot_message(request))
@@ -101,6 +102,12 @@ class MessageRoutes:
     async def _delete(self, request: web.Request) -> web.Response:
         self._bot_message(request).delete()
         return no_content()
+
+    async def _change_channel(self, request: web.Request) -> web.Response:
+        body = await read_body(request)
+        channel = self._board.change_thread(int(request.match_info["channel_id"]), body.payload)
+        self._world.changes.notify()
+        return reply(self._world.channel_payload(channel))
 
     async def _typing(self, request: web.Request) -> web.Response:
         self._board.reachable(int(request.match_info["channel_id"]))

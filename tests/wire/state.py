@@ -44,6 +44,8 @@ class WireState:
     ack_seconds: float = 3.0
     token_seconds: float = 900.0
     user_install_followups: int = 5
+    nonce_seconds: float = 180.0
+    """How long an enforced nonce is remembered; Discord says "a few minutes"."""
     # Sizes
     file_limit: int = 10 * MIB
     request_limit: int = 25 * MIB
@@ -74,6 +76,8 @@ class WireState:
     """The only token that is accepted; None accepts any."""
     closed_dms: set[int] = field(default_factory=set[int])
     """Users who take no direct messages (403/50007)."""
+    strangers: set[int] = field(default_factory=set[int])
+    """Users with whom the bot shares no guild (403/50278)."""
     faults: list[Fault] = field(default_factory=list[Fault])
 
     def fail(

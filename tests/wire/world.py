@@ -26,6 +26,7 @@ class World:
         self.users: dict[int, WireUser] = {self.bot.id: self.bot}
         self.guilds: dict[int, WireGuild] = {}
         self.channels: dict[int, WireChannel] = {}
+        self.deleted_channels: set[int] = set()
         self.messages: dict[int, WireMessage] = {}
         self.interactions: dict[int, WireInteraction] = {}
         self.tokens: dict[str, WireInteraction] = {}
@@ -46,6 +47,16 @@ class World:
             self.channels[channel.id] = channel
         self.guilds[guild.id] = guild
         return guild
+
+    def delete_channel(self, channel: WireChannel) -> None:
+        """Let a channel and all that was said in it be gone."""
+        self.channels.pop(channel.id, None)
+        self.deleted_channels.add(channel.id)
+        if channel.guild_id is not None:
+            self.guilds[channel.guild_id].channels.remove(channel)
+        for message in self.messages.values():
+            if message.channel.id == channel.id:
+                message.delete()
 
     def user(self, user_id: int) -> WireUser:
         """Return a person, who begins to exist when first asked for."""

@@ -1,0 +1,165 @@
+"""The message of one job that is not over: its progress, and, where only a token can edit, the button for a fresh one.
+
+Such a message (private, or where only the member installed the bot) would freeze when its token ends. Shortly before,
+the button *Show result* appears under it, also when nothing else is heard of the job; a press brings the next token.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from bot.clock import Clock
+from bot.errors import BotError
+from bot.jobs.job import Job, Place
+from bot.jobs.updates import JobUpdate, Running
+from bot.ui.editor import EditBudget, MessageClosedError, ProgressEditor
+from bot.ui.page import Page
+from bot.ui.refusals import Meaning, RefusedError
+from bot.ui.render import Renderer
+from bot.ui.route import TOKEN_MARGIN, Attached, MessageRoute
+
+log = logging.getLogger(__name__)
+
+OFFER_LEAD = 20.0
+"""Seconds before minute 14 at which the button appears: time for a few tries."""
+OFFER_RETRY = 4.0
+"""Seconds between tries to show it."""
+GOES_ON = {Meaning.PASSING, Meaning.TOO_LARGE, Meaning.OURS}
+"""Refusals of a progress edit after which the next one may succeed."""
+
+
+class Previews(Protocol):
+    """What is done to half-finished pictures before they are shown (`bot.images`)."""
+
+    async def preview(self, data: bytes) -> bytes | None:
+        """Make one small; None when it cannot or need not be shown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all messages share."""
+
+    route: MessageRoute
+    renderer: Renderer
+    pictures: Previews
+    clock: Clock
+    budget: EditBudget
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    update: JobUpdate | None
+    try_: int
+    """Grows when the same state is to be sent again."""
+
+
+class LiveMessage:
+    """Keeps one message up to date until `finish`."""
+
+    def __init__(self, job: Job, tools: Tools) -> None:
+        self._job = job
+        self._tools = tools
+        self._clock = tools.clock
+        self._update: JobUpdate | None = None
+        self._tries = 0
+        self._shown: tuple[Page, bytes | None] | None = None
+        self._offer: asyncio.Task[None] | None = None
+        self._editor = self._new_editor(at_once=False)
+        self._plan_offer()
+
+    @property
+    def place(self) -> Place:
+        """Where the message is, with the newest token."""
+        return self._job.place
+
+    def show(self, job: Job, update: JobUpdate) -> None:
+        """Show the newest state when the edit budget allows."""
+        self._update = update
+        if job.place.token_expires > self.place.token_expires:
+            return self.renew(job)
+        self._job = replace(job, place=self.place)
+        return self._send_soon()
+
+    def renew(self, job: Job) -> None:
+        """Go on under a fresh token: what is known is shown at once."""
+        self.drop()
+        self._job = job
+        self._shown = None
+        self._editor = self._new_editor(at_once=True)
+        self._plan_offer()
+        self._send_soon()
+
+    async def finish(self) -> None:
+        """Stop; no edit is sent after this returns."""
+        if self._offer is not None:
+            self._offer.cancel()
+            await asyncio.gather(self._offer, return_exceptions=True)
+        await self._editor.finish()
+
+    def drop(self) -> None:
+        """Stop, without waiting for an edit that is on the wire."""
+        if self._offer is not None:
+            self._offer.cancel()
+        self._editor.stop()
+
+    def _new_editor(self, *, at_once: bool) -> ProgressEditor[_State]:
+        age = self._clock.now() - self._job.created
+        return ProgressEditor(self._send, clock=self._clock, budget=self._tools.budget, age=age, at_once=at_once)
+
+    def _send_soon(self) -> None:
+        self._editor.show(_State(self._update, self._tries))
+
+    async def _send(self, state: _State) -> None:
+        preview = await self._preview(state.update)
+        page = self._page(state.update, has_preview=preview is not None)
+        if (page, preview) == self._shown:
+            return
+        files = [Attached("preview.jpg", preview)] if preview else []
+        try:
+            await self._tools.route.edit(self.place, page, files)
+        except RefusedError as refusal:
+            if refusal.meaning in GOES_ON:
+                is_ours = refusal.meaning is Meaning.OURS
+                log.warning("job %s: a progress edit failed: %s", self._job.id, refusal, exc_info=is_ours)
+                return
+            log.info("job %s: no more progress is shown: %s", self._job.id, refusal)
+            raise MessageClosedError(str(refusal)) from refusal
+        self._shown = (page, preview)
+
+    def _page(self, update: JobUpdate | None, *, has_preview: bool) -> Page:
+        renderer, job = self._tools.renderer, self._job
+        page = renderer.under_way(job) if update is None else renderer.update(job, update, preview=has_preview)
+        offers = not self.place.bot_can_edit and self._clock.now() >= self._offer_time
+        return renderer.offer(job, page) if offers else page
+
+    async def _preview(self, update: JobUpdate | None) -> bytes | None:
+        if not isinstance(update, Running) or update.preview is None:
+            return None
+        try:
+            return await self._tools.pictures.preview(update.preview)
+        except BotError:
+            return None
+
+    # ------------------------------------------------------------------ the button
+
+    @property
+    def _offer_time(self) -> float:
+        return self.place.token_expires - TOKEN_MARGIN - OFFER_LEAD
+
+    def _plan_offer(self) -> None:
+        if not self.place.bot_can_edit and self._clock.now() < self.place.token_expires:
+            self._offer = asyncio.create_task(self._make_offer(self.place), name="show result")
+
+    async def _make_offer(self, place: Place) -> None:
+        """Bring the button under the message, also when nobody else edits it."""
+        await self._clock.sleep(max(0.0, self._offer_time - self._clock.now()))
+        while self._clock.now() < place.token_expires and not self._has_button:
+            self._tries += 1
+            self._send_soon()
+            await self._clock.sleep(OFFER_RETRY)
+
+    @property
+    def _has_button(self) -> bool:
+        return self._shown is not None and self._shown[0].button is not None
