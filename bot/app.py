@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import cast
 
 from bot.clock import Clock, SystemClock
 from bot.comfy.fleet import Fleet
@@ -18,25 +19,42 @@ from bot.comfy.parking import Park, unparked
 from bot.comfy.server import ComfyServer
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
+from bot.installation import Installation
+from bot.jobs.carrier import Carrier
+from bot.jobs.deliverer import Deliverer
+from bot.jobs.intake import Intake
+from bot.jobs.janitor import Janitor
 from bot.jobs.queue import JobQueue
+from bot.jobs.recovery import Recovery
 from bot.jobs.runner import Runner
-from bot.jobs.store import JobStore, MemoryStore
+from bot.jobs.tenancy import Tenancy
 from bot.policy.limits import Limits
 from bot.settings import Settings
+from bot.ui.again import History
 from bot.ui.attachments import Attachments
+from bot.ui.batches import Packer
 from bot.ui.client import ComfycordBot
 from bot.ui.i18n import Languages
+from bot.ui.mailbox import Mailbox
 from bot.ui.messages import JobMessages
+from bot.ui.posts import ChannelPosts
 from bot.ui.render import Renderer
+from bot.ui.resume import ShowResult
 from bot.ui.route import MessageRoute
 from bot.ui.sync import CommandSync
+from bot.ui.tree import Tree
 from bot.workflow.catalog import Catalog
 from cogs.generate import Generate
+from cogs.history import HistoryCommand
+from cogs.results import Results
 
 log = logging.getLogger(__name__)
 
 RESTART_PAUSE = 5.0
 """Seconds before a background task that broke off begins again."""
+DAY = 86_400.0
+CLOSE_LIMIT = 9.0
+"""Seconds for everything that ends with the connection: whoever stops the bot waits for ten."""
 
 
 class App:
@@ -46,61 +64,140 @@ class App:
         self,
         settings: Settings,
         catalog: Catalog,
+        installation: Installation,
         *,
         clock: Clock | None = None,
         random: Random | None = None,
         limits: Limits | None = None,
-        store: JobStore | None = None,
         park: Park = unparked,
         keep_alive: bool = True,
     ) -> None:
-        """Build it, with a running event loop. Without `keep_alive`, connections to ComfyUI are not used twice."""
-        clock, random = clock or SystemClock(), random or SystemRandom()
+        """Build it, with a running event loop. Without `keep_alive`, connections to ComfyUI are not used twice.
+
+        The installation is the caller's, and must stay open until the bot is closed.
+        """
+        self._clock = clock = clock or SystemClock()
         self._ending = AsyncExitStack()
-        languages = Languages()
+        self._languages = Languages()
         self.bot = ComfycordBot(
-            languages=languages, on_setup=self._start, on_close=self._ending.aclose, api_url=settings.discord_api_url
+            languages=self._languages, on_setup=self._start, on_close=self._close, api_url=settings.discord_api_url
         )
-        self._clock = clock
-        self._runners: list[Runner] = []
+        self.store, self._shelf, self._owner = installation.store, installation.shelf, installation.owner
         self.fleet = Fleet.of(
             settings.comfyui_urls,
             clock=clock,
-            random=random,
+            random=random or SystemRandom(),
+            instance=self._owner,
             park=park,
             keep_alive=keep_alive,
             on_change=self._on_fleet_change,
         )
-        self.store = store or MemoryStore()
         # One core is left to the event loop
         self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
-        pictures = Pictures(pool=self._images)
-        renderer = Renderer(languages)
-        route = MessageRoute(client=lambda: self.bot, clock=clock)
-        self._messages = JobMessages(route=route, renderer=renderer, pictures=pictures, clock=clock)
-        self.queue = JobQueue(store=self.store, presenter=self._messages, clock=clock, any_online=self.fleet.any_online)
-        self._runners += [self._runner_of(server, settings.queue_depth) for server in self.fleet.servers]
+        self._pictures = Pictures(pool=self._images)
+        self._renderer = Renderer(self._languages)
+        self._messages = self._build_messages()
+        self._build_work(installation, settings)
         self._generate = Generate(
-            tree=self.bot.tree,
+            tree=cast("Tree", self.bot.tree),
             catalog=catalog,
             definitions=self.fleet.definitions,
-            attachments=Attachments(pictures=pictures),
+            attachments=Attachments(pictures=self._pictures),
             limits=limits or Limits(),
             store=self.store,
             queue=self.queue,
-            renderer=renderer,
+            intake=self._intake,
+            renderer=self._renderer,
             clock=clock,
-            random=random,
+            random=random or SystemRandom(),
+        )
+        self._results = Results(
+            bot=self.bot,
+            show=ShowResult(
+                store=self.store,
+                shelf=self._shelf,
+                messages=self._messages,
+                languages=self._languages,
+                clock=clock,
+            ),
+        )
+        self._history = HistoryCommand(
+            bot=self.bot,
+            history=History(
+                store=self.store,
+                shelf=self._shelf,
+                packer=Packer(pictures=self._pictures),
+                renderer=self._renderer,
+                languages=self._languages,
+            ),
         )
         self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
         self._plan_ending()
 
+    def _build_messages(self) -> JobMessages:
+        def client() -> ComfycordBot:
+            return self.bot
+
+        return JobMessages(
+            route=MessageRoute(client=client, clock=self._clock),
+            posts=ChannelPosts(client=client),
+            mailbox=Mailbox(client=client, renderer=self._renderer, notes=self.store, clock=self._clock),
+            renderer=self._renderer,
+            pictures=self._pictures,
+            notes=self.store,
+            clock=self._clock,
+        )
+
+    def _build_work(self, installation: Installation, settings: Settings) -> None:
+        """Build what carries jobs from the command to their end."""
+        store, clock, owner, messages = self.store, self._clock, self._owner, self._messages
+        keys = [server.key for server in self.fleet.servers]
+        self._tenancy = Tenancy(store=store, owner=owner, servers=keys, clock=clock)
+        self.queue = JobQueue(
+            store=store, presenter=messages, clock=clock, owner=owner, any_online=self.fleet.any_online
+        )
+        self._deliverer = Deliverer(
+            store=store,
+            presenter=messages,
+            shelf=self._shelf,
+            backends=self.fleet.servers,
+            owner=owner,
+            clock=clock,
+        )
+        self._intake = Intake(
+            store=store, queue=self.queue, presenter=messages, deliverer=self._deliverer, clock=clock, owner=owner
+        )
+        self._recovery = Recovery(
+            store=store,
+            queue=self.queue,
+            intake=self._intake,
+            deliverer=self._deliverer,
+            clock=clock,
+            owner=owner,
+            servers=keys,
+            alone=installation.alone,
+        )
+        self._janitor = Janitor(
+            store=store, shelf=self._shelf, clock=clock, results_kept=settings.results_kept_days * DAY
+        )
+        self._runners = [self._runner_of(server, settings.queue_depth) for server in self.fleet.servers]
+
     def _runner_of(self, server: ComfyServer, depth: int) -> Runner:
+        carrier = Carrier(
+            backend=server,
+            store=self.store,
+            tenancy=self._tenancy,
+            presenter=self._messages,
+            deliverer=self._deliverer,
+            clock=self._clock,
+        )
         return Runner(
             backend=server,
             store=self.store,
             queue=self.queue,
-            presenter=self._messages,
+            tenancy=self._tenancy,
+            carrier=carrier,
+            deliverer=self._deliverer,
             clock=self._clock,
             depth=depth,
         )
@@ -108,9 +205,10 @@ class App:
     def _plan_ending(self) -> None:
         # Carried out from the last to the first, after the tasks that `_start` begins have stopped
         closing = (
+            self._tenancy.release,
             self.fleet.close,
             self._messages.close,
-            self.queue.abandon,
+            self._intake.close,
             self._generate.close,
             self._images.close,
         )
@@ -119,13 +217,27 @@ class App:
 
     async def _start(self) -> None:
         """Start what works beside the connection; the reverse happens when the connection closes."""
+        await self._recovery.at_start()
         await self.fleet.start()
+        self._own(self._tenancy.run, "leases")
+        self._own(self._janitor.run, "janitor")
+        self._own(self._recovery.run, "recovery")
+        self._own(self._deliverer.run, "deliverer")
         for runner in self._runners:
             self._own(runner.run, "runner")
             self._own(runner.keep_informed, "elapsed times")
         self._own(self.queue.keep_informed, "positions")
         await self.bot.add_cog(self._generate)
+        await self.bot.add_cog(self._results)
+        await self.bot.add_cog(self._history)
         await self._sync.sync(self.bot.tree)
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self._ending.aclose()
+        except TimeoutError:
+            log.warning("not everything ended in time; the next start takes up what is left")
 
     def _own(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         """Run a task for as long as the connection lives."""

@@ -9,6 +9,7 @@ import discord
 from bot.app import App, load_catalog
 from bot.errors import StartupError
 from bot.i18n import _
+from bot.installation import opened
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         log.warning("%s: %s", problem.file, problem.message)
     if not catalog.workflows:
         log.warning("there is no workflow in %s: the bot starts without commands", settings.workflows_dir)
-    app = App(settings, catalog)
-    connection = asyncio.create_task(_connect(app, settings.discord_token.get_secret_value()), name="discord")
+    async with opened(settings) as installation:
+        app = App(settings, catalog, installation)
+        await _work(app, settings.discord_token.get_secret_value(), stop)
+
+
+async def _work(app: App, token: str, stop: asyncio.Event) -> None:
+    """Stay connected until `stop` is set or Discord does not let us in."""
+    connection = asyncio.create_task(_connect(app, token), name="discord")
     waiting = asyncio.create_task(stop.wait(), name="stop")
     try:
         await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)

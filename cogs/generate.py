@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 
 import discord
-from discord import app_commands
 from discord.ext import commands
 
 from bot.clock import Clock
-from bot.errors import LimitError
+from bot.errors import BotError, LimitError
 from bot.i18n import Message, _
-from bot.jobs.job import Place
+from bot.jobs.intake import Intake
+from bot.jobs.job import Job, Place
 from bot.jobs.queue import JobQueue
-from bot.jobs.store import DuplicateJobError, JobStore
+from bot.jobs.records import DuplicateJobError, JobStore, StoreDownError
 from bot.policy.decision import Allowed, Held, Refused
 from bot.policy.limits import Limits, review
 from bot.policy.request import Request
@@ -23,7 +23,7 @@ from bot.ui.commands import Given, build_command
 from bot.ui.layout import SILENT, layout
 from bot.ui.render import Renderer
 from bot.ui.reply import Reply
-from bot.ui.tree import explain_error
+from bot.ui.tree import Tree, explain_error
 from bot.workflow.catalog import Catalog, Workflow
 from bot.workflow.definitions import Definitions
 from bot.workflow.measure import measure
@@ -37,6 +37,18 @@ MAX_COMMANDS = 90
 """Discord takes 100 in a server; some are left to the bot's own."""
 CLOSE_GRACE = 3.0
 """Seconds for commands that are being read when the bot stops."""
+LOOK_LIMIT = 1.0
+"""Seconds for looking into the database before a command is answered: Discord waits three in all."""
+
+
+@asynccontextmanager
+async def _soon() -> AsyncGenerator[None]:
+    """Raise `StoreDownError` when what is asked of the database takes too long for the answer to be in time."""
+    try:
+        async with asyncio.timeout(LOOK_LIMIT):
+            yield
+    except TimeoutError as error:
+        raise StoreDownError from error
 
 
 class Generate(commands.Cog):
@@ -45,13 +57,14 @@ class Generate(commands.Cog):
     def __init__(
         self,
         *,
-        tree: app_commands.CommandTree[discord.Client],
+        tree: Tree,
         catalog: Catalog,
         definitions: Callable[[], Definitions],
         attachments: Attachments,
         limits: Limits,
         store: JobStore,
         queue: JobQueue,
+        intake: Intake,
         renderer: Renderer,
         clock: Clock,
         random: RandomSource,
@@ -63,6 +76,7 @@ class Generate(commands.Cog):
         self._limits = limits
         self._store = store
         self._queue = queue
+        self._intake = intake
         self._renderer = renderer
         self._clock = clock
         self._random = random
@@ -93,8 +107,9 @@ class Generate(commands.Cog):
             await self._accept(reply, workflow, given)
         except Exception as error:
             if reply.place is None:
-                raise
-            await self._refuse(interaction, reply, workflow, explain_error(error))
+                await self._tree.tell(interaction, error)
+            else:
+                await self._refuse(interaction, reply, workflow, explain_error(error))
         finally:
             self._busy -= 1
             if not self._busy:
@@ -111,26 +126,64 @@ class Generate(commands.Cog):
         if self._is_closed:
             raise LimitError(_("The bot is being restarted. Please try again in a minute."))
         attached = {name: value for name, value in given.items() if isinstance(value, discord.Attachment)}
-        if attached:
-            await self._open(reply, workflow, None, _("Looking at your picture…"))
-        pictures = await self._attachments.read(workflow, attached)
-        values = {name: value for name, value in given.items() if name not in attached}
-        spec = prepare(workflow, {**values, **pictures}, definitions=self._definitions(), random=self._random)
-        await self._review(reply, spec)
-        place = await self._open(reply, workflow, spec, self._renderer.waiting(await self._queue.outlook()))
         try:
-            await self._queue.submit(spec, reply.requester, place)
+            if attached:
+                await self._accept_with_pictures(reply, workflow, given, attached)
+            else:
+                await self._accept_words(reply, workflow, given)
         except DuplicateJobError:
-            log.info("interaction %s came twice", place.interaction_id)
+            log.info("an interaction came twice")
 
-    async def _review(self, reply: Reply, spec: RunSpec) -> None:
-        user = reply.requester.user_id
+    async def _accept_words(self, reply: Reply, workflow: Workflow, given: Given) -> None:
+        spec = self._prepared(workflow, given)
+        async with _soon():
+            waiting = await self._store.count_waiting(reply.requester.user_id)
+            status = self._renderer.waiting(await self._queue.outlook())
+        await self._review(reply, spec, waiting=waiting)
+        job = await self._intake.begin(spec, reply.requester, reply.draft())
+        place = await self._answer(reply, job, workflow, spec, status)
+        await self._intake.admit(job, spec, place)
+
+    async def _accept_with_pictures(
+        self, reply: Reply, workflow: Workflow, given: Given, attached: dict[str, discord.Attachment]
+    ) -> None:
+        """Answer first: pictures take longer than Discord waits."""
+        unread = RunSpec(workflow=workflow.name, title=workflow.manifest.title, graph={})
+        async with _soon():
+            waiting = await self._store.count_waiting(reply.requester.user_id)
+        job = await self._intake.begin(unread, reply.requester, reply.draft())
+        place = await self._answer(reply, job, workflow, None, _("Looking at your picture…"))
+        try:
+            pictures = await self._attachments.read(workflow, attached)
+            words = {name: value for name, value in given.items() if name not in attached}
+            spec = self._prepared(workflow, {**words, **pictures})
+            await self._review(reply, spec, waiting=waiting)
+            await self._intake.admit(job, spec, place)
+        except Exception as error:
+            known = isinstance(error, BotError)
+            await self._intake.refuse(job, error.user_message if known else _("The bot made a mistake."))
+            raise
+
+    async def _answer(self, reply: Reply, job: Job, workflow: Workflow, spec: RunSpec | None, status: Message) -> Place:
+        try:
+            return await self._open(reply, workflow, spec, status)
+        except discord.HTTPException:
+            await self._intake.withdraw(job)
+            raise
+        except BaseException:  # whether the member has an answer is unknown: the connection broke off, or the bot stops
+            self._intake.leave_open(job)
+            raise
+
+    def _prepared(self, workflow: Workflow, values: Mapping[str, object]) -> RunSpec:
+        return prepare(workflow, values, definitions=self._definitions(), random=self._random)
+
+    async def _review(self, reply: Reply, spec: RunSpec, *, waiting: int) -> None:
         request = Request(
-            user_id=user,
+            user_id=reply.requester.user_id,
             guild_id=reply.guild_id,
             workflow=spec.workflow,
             size=measure(spec),
-            waiting=await self._store.count_waiting(user),
+            waiting=waiting,
             text_length=max((len(value) for value in spec.values.values() if isinstance(value, str)), default=0),
         )
         match review(request, self._limits):

@@ -37,6 +37,10 @@ class Reply:
         locale = self._interaction.guild_locale or self._interaction.locale
         return Requester(user_id=user.id, name=user.display_name, locale=locale.value)
 
+    def draft(self) -> Place:
+        """Return the place as far as it is known before the answer: without its message."""
+        return self._place_of(0, can_edit=True)
+
     async def open(self, page: Page) -> Place:
         """Acknowledge the command with `page`, unless that was done; return where the message is."""
         if self._place is None:
@@ -51,12 +55,13 @@ class Reply:
                 raise
             # The connection broke off: Discord may have taken the answer all the same
             message = await self._interaction.original_response()
-            return self._place_of(message.id, is_ephemeral=message.flags.ephemeral)
+            return self._place_of(message.id, can_edit=not message.flags.ephemeral)
         resource = response.resource
         ephemeral = isinstance(resource, discord.InteractionMessage) and resource.flags.ephemeral
-        return self._place_of(response.message_id or 0, is_ephemeral=ephemeral)
+        message_id = response.message_id or 0
+        return self._place_of(message_id, can_edit=bool(message_id) and not ephemeral)
 
-    def _place_of(self, message_id: int, *, is_ephemeral: bool) -> Place:
+    def _place_of(self, message_id: int, *, can_edit: bool) -> Place:
         interaction = self._interaction
         in_our_guild = (
             interaction.guild_id is not None and interaction.client.get_guild(interaction.guild_id) is not None
@@ -70,7 +75,7 @@ class Reply:
             channel_id=interaction.channel_id or 0,
             message_id=message_id,
             guild_id=interaction.guild_id,
-            bot_can_edit=bool(message_id) and not is_ephemeral and (in_our_guild or in_our_dm),
+            bot_can_edit=can_edit and (in_our_guild or in_our_dm),
             upload_limit=interaction.filesize_limit,
         )
 

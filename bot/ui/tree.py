@@ -30,8 +30,11 @@ class Tree(app_commands.CommandTree[discord.Client]):
 
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
         """Tell the member what went wrong, to nobody else."""
-        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-        text = self._languages.render(explain_error(cause), interaction.locale.value)
+        await self.tell(interaction, error.original if isinstance(error, app_commands.CommandInvokeError) else error)
+
+    async def tell(self, interaction: discord.Interaction[Any], error: Exception) -> None:
+        """Answer an interaction with what went wrong; raises nothing."""
+        text = self._languages.render(explain_error(error), interaction.locale.value)
         try:
             if interaction.response.is_done():
                 await interaction.followup.send(text, ephemeral=True, allowed_mentions=SILENT)
@@ -40,7 +43,9 @@ class Tree(app_commands.CommandTree[discord.Client]):
         except discord.HTTPException as failure:
             if failure.code not in GONE:
                 log.exception("an error could not be answered")
-        except Exception:  # discord.py lets the faults of its HTTP library through
+        except (OSError, TimeoutError) as failure:  # discord.py lets the faults of its HTTP library through
+            log.warning("an error could not be answered: %r", failure)
+        except Exception:
             log.exception("an error could not be answered")
 
 
@@ -53,6 +58,9 @@ def explain_error(error: Exception) -> Message:
             return _("This command has changed. Please wait a minute, reload Discord (Ctrl+R) and try again.")
         case app_commands.TransformerError():
             return _("{value} cannot be used here. Please pick from the list.", value=str(error.value)[:100])
+        case discord.HTTPException(code=code) if code in GONE:
+            log.warning("a command could not be answered: %s", error)
+            return _("Discord did not take the answer in time. Please try again.")
         case app_commands.CheckFailure():
             return _("You may not use this command here.")
         case _:

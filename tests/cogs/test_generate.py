@@ -1,52 +1,23 @@
 """The commands as members meet them: on a simulated Discord, with a stand-in that draws."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from bot.app import App, load_catalog
 from bot.policy.limits import Limits
-from bot.sandbox.comfyui import ServerState, StandIn
-from bot.settings import Settings
-from bot.ui.client import ComfycordBot
+from bot.sandbox.comfyui import ServerState
 from bot.ui.page import Tone
-from tests.harness import OptionError, Reply, Simulation, simulated
-
-WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
-
-
-@asynccontextmanager
-async def playing(folder: Path, state: ServerState, limits: Limits | None = None) -> AsyncIterator[Simulation]:
-    """Run the whole bot in the simulation, on a stand-in in `state`."""
-    async with StandIn(state) as comfy:
-        settings = Settings(_env_file=None, comfyui_urls=(comfy.url,), data_dir=folder)  # type: ignore[call-arg]
-        apps: list[App] = []
-
-        def make(sim: Simulation) -> ComfycordBot:
-            catalog = load_catalog(WORKFLOWS)
-            apps.append(App(settings, catalog, park=sim.park, clock=sim.clock, keep_alive=False, limits=limits))
-            return apps[-1].bot
-
-        async with simulated(make) as sim:
-            await sim.until(lambda: apps[-1].fleet.definitions().nodes)
-            yield sim
+from tests.cogs.stage import done, playing
+from tests.harness import OptionError, Reply, Simulation
 
 
 @pytest.fixture
 async def sim(tmp_path: Path) -> AsyncGenerator[Simulation]:
     async with playing(tmp_path, ServerState(seconds_per_step=0.0)) as sim:
         yield sim
-
-
-async def done(sim: Simulation, reply: Reply) -> Reply:
-    """Return the reply once its message has ended well."""
-    await sim.until(lambda: {Tone.DONE.value, Tone.FAILED.value} & set(reply.message.accents))
-    assert Tone.DONE.value in reply.message.accents, reply.text
-    return reply
 
 
 def png(mode: str = "RGB", colour: object = "teal", size: tuple[int, int] = (64, 64)) -> bytes:
@@ -143,13 +114,15 @@ async def test_a_prompt_pings_nobody(sim: Simulation) -> None:
 
 async def test_who_asks_for_too_much_is_told_so_in_private(tmp_path: Path) -> None:
     limits = Limits(max_waiting_per_member=1, max_steps=10)
-    async with playing(tmp_path, ServerState(seconds_per_step=0.05), limits) as sim:
+    state = ServerState(seconds_per_step=0.05)
+    async with playing(tmp_path, state, limits) as sim:
         ann, bob, art = sim.member("ann"), sim.member("bob"), sim.channel("art")
         reply = await ann.slash(art, "imagine", prompt="x", steps=20)
         assert reply.ephemeral
         assert "at most 10" in reply.text
-        for _ in range(3):  # one runs, one is next on the server, one waits
+        for on_the_server in (1, 2, 2):  # one runs, one is next on the server, one waits
             assert not (await ann.slash(art, "imagine", prompt="x", steps=10, width=64, height=64)).ephemeral
+            await sim.until(lambda most=on_the_server: len(state.seen.prompts) >= most)
         refused = await ann.slash(art, "imagine", prompt="x", steps=10)
         assert refused.ephemeral
         assert "waiting" in refused.text
@@ -157,9 +130,13 @@ async def test_who_asks_for_too_much_is_told_so_in_private(tmp_path: Path) -> No
 
 
 async def test_who_waits_reads_their_place_in_the_queue(tmp_path: Path) -> None:
-    async with playing(tmp_path, ServerState(seconds_per_step=0.1)) as sim:
+    state = ServerState(seconds_per_step=0.1)
+    async with playing(tmp_path, state) as sim:
         ann, art = sim.member("ann"), sim.channel("art")
-        replies = [await ann.slash(art, "imagine", prompt=f"{n}", steps=10, width=64, height=64) for n in range(5)]
+        replies: list[Reply] = []
+        for n, on_the_server in enumerate((1, 2, 2, 2, 2)):
+            replies.append(await ann.slash(art, "imagine", prompt=f"{n}", steps=10, width=64, height=64))
+            await sim.until(lambda most=on_the_server: len(state.seen.prompts) >= most)
         assert "number 3 of 3" in replies[-1].text
         await sim.until(lambda: "step" in replies[0].text)
         await sim.until(lambda: "number 1" in replies[-1].text or "in a moment" in replies[-1].text)

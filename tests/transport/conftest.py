@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.app import App, load_catalog
+from bot.installation import opened
 from bot.policy.limits import Limits
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
@@ -70,19 +71,22 @@ async def playing(
         discord_api_url=wire.api_url,
         discord_guild_ids=() if everywhere else (wire.guild.id,),
         comfyui_urls=(comfy.url,),
+        database_url=f"sqlite:///{data_dir / 'comfycord.db'}",
+        database_synchronous="normal",
         data_dir=data_dir,
     )
-    app = App(settings, load_catalog(workflows), limits=limits)
-    connection = asyncio.create_task(app.bot.start("wire-token"))
-    try:
-        await wire.ready()
-        await wire.commands()
-        if comfy.is_running:
-            await until(lambda: app.fleet.any_online() and app.fleet.definitions().nodes)
-        yield Stage(wire, comfy, app)
-    finally:
-        await app.bot.close()
-        await connection
+    async with opened(settings) as installation:
+        app = App(settings, load_catalog(workflows), installation, limits=limits)
+        connection = asyncio.create_task(app.bot.start("wire-token"))
+        try:
+            await wire.ready()
+            await wire.commands()
+            if comfy.is_running:
+                await until(lambda: app.fleet.any_online() and app.fleet.definitions().nodes)
+            yield Stage(wire, comfy, app)
+        finally:
+            await app.bot.close()
+            await connection
 
 
 @pytest.fixture

@@ -12,10 +12,12 @@ from typing import TextIO
 
 import discord
 import simcord
+from pydantic import SecretStr
 
 from bot.app import App, load_catalog
 from bot.errors import BotError, FailedError, StartupError
 from bot.i18n import Message, _
+from bot.installation import opened
 from bot.logs import configure_logging
 from bot.sandbox.comfyui import StandIn
 from bot.sandbox.demo.first_job import PROMPT, FirstJob, ProgressLine
@@ -69,12 +71,13 @@ class Show:
     async def _start_bot(self, stack: AsyncExitStack) -> Catalog:
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfycord-demo-")))
         settings = Settings.model_construct(  # the demo is the same wherever it runs: nothing from the environment
-            comfyui_urls=(await self._find_comfyui(stack),), data_dir=data_dir
+            comfyui_urls=(await self._find_comfyui(stack),), data_dir=data_dir, database_url=SecretStr("sqlite://")
         )
         catalog = await asyncio.to_thread(load_catalog, settings.workflows_dir)
         for problem in catalog.problems:
             self._say(_("  Note: {problem}", problem=problem))
-        app = App(settings, catalog, park=self._sim.park, keep_alive=False)
+        installation = await stack.enter_async_context(opened(settings))
+        app = App(settings, catalog, installation, park=self._sim.park, keep_alive=False)
         await stack.enter_async_context(self._sim.running(app.bot))
         try:
             async with asyncio.timeout(COMFYUI_TIMEOUT):

@@ -1,0 +1,136 @@
+"""The page of `/history`: a member's own jobs, how they stand, and a menu that shows a result again.
+
+Pure: jobs in, a Discord view out. What is chosen in it is answered by `bot.ui.again`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+from discord.utils import escape_markdown
+
+from bot.i18n import Message, _
+from bot.jobs.job import Delivery, Job, JobState
+from bot.ui.i18n import Languages, cut
+from bot.ui.page import Tone
+
+PER_PAGE = 8
+"""Jobs on a page: with their texts they stay well below Discord's 4000 characters of a message."""
+CHOOSE = "cc:again"
+"""The menu's custom id. Messages keep it for years, so it never changes."""
+TURN = "cc:history:"
+"""Before the number of a page, in the buttons that turn to it."""
+MAX_PROMPT = 90
+MAX_REASON = 200
+MAX_LABEL = 100
+"""Discord's limit for a line of a menu."""
+
+SIGNS = {
+    JobState.HELD: "⏳",
+    JobState.QUEUED: "⏳",
+    JobState.RUNNING: "⚙️",
+    JobState.DELIVERING: "📦",
+    JobState.DONE: "✅",
+    JobState.FAILED: "❌",
+    JobState.CANCELLED: "🚫",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Renders the history for one reader."""
+
+    languages: Languages
+
+    def view(self, jobs: Sequence[Job], number: int, *, has_more: bool, locale: str) -> discord.ui.LayoutView:
+        """Return page `number` (from 0) with these jobs, newest first."""
+        view = discord.ui.LayoutView(timeout=None)
+        texts = [self._entry(job, locale) for job in jobs] or [self._said(_nothing(number), locale)]
+        heading = self._said(_("Your requests"), locale)
+        body = [discord.ui.TextDisplay[Any](f"**{heading}**"), *(discord.ui.TextDisplay[Any](text) for text in texts)]
+        view.add_item(discord.ui.Container(*body, accent_colour=Tone.RUNNING.value))
+        if choices := [self._choice(job, locale) for job in jobs if is_shown_again(job)]:
+            placeholder = self._said(_("Show a result again…"), locale)
+            view.add_item(
+                discord.ui.ActionRow(discord.ui.Select[Any](custom_id=CHOOSE, placeholder=placeholder, options=choices))
+            )
+        if turns := self._turns(number, has_more=has_more, locale=locale):
+            view.add_item(discord.ui.ActionRow(*turns))
+        view.stop()  # presses are answered by custom id, also after a restart: discord.py need not keep the view
+        return view
+
+    def _entry(self, job: Job, locale: str) -> str:
+        title = escape_markdown(job.spec.title)
+        where = _link(job)
+        head = f"{SIGNS[job.state]} **{f'[{title}]({where})' if where else title}** <t:{int(job.created)}:R>"
+        lines = [head]
+        if prompt := _prompt(job):
+            lines.append(f"> {escape_markdown(cut(prompt, MAX_PROMPT))}")
+        if (standing := _standing(job)) is not None:
+            lines.append(cut(self._said(standing, locale), MAX_REASON))
+        return "\n".join(lines)
+
+    def _choice(self, job: Job, locale: str) -> discord.SelectOption:
+        label = cut(_prompt(job) or job.spec.title, MAX_LABEL)
+        description = cut(f"{job.spec.title} · {self._said(_count(job), locale)}", MAX_LABEL)
+        return discord.SelectOption(label=label, value=job.id, description=description)
+
+    def _turns(self, number: int, *, has_more: bool, locale: str) -> list[discord.ui.Button[Any]]:
+        turns: list[discord.ui.Button[Any]] = []
+        if number > 0:
+            turns.append(self._turn(number - 1, _("Newer"), locale))
+        if has_more:
+            turns.append(self._turn(number + 1, _("Older"), locale))
+        return turns
+
+    def _turn(self, number: int, label: Message, locale: str) -> discord.ui.Button[Any]:
+        return discord.ui.Button(custom_id=f"{TURN}{number}", label=self._said(label, locale))
+
+    def _said(self, message: Message, locale: str) -> str:
+        return self.languages.render(message, locale)
+
+
+def is_shown_again(job: Job) -> bool:
+    """Whether there may be a result to show."""
+    return job.state is JobState.DONE
+
+
+def _nothing(number: int) -> Message:
+    if number:
+        return _("There is nothing older.")
+    return _("You have not asked for anything yet. Type `/` to see what there is.")
+
+
+def _count(job: Job) -> Message:
+    return _("files: {count}", count=len(job.outputs))
+
+
+def _prompt(job: Job) -> str:
+    value = job.spec.values.get("prompt")
+    return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def _standing(job: Job) -> Message | None:
+    """Return what must be said of a job beside its sign."""
+    match job.state:
+        case JobState.FAILED:
+            return job.error or _("It failed.")
+        case JobState.CANCELLED:
+            return _("It was cancelled.")
+        case JobState.HELD | JobState.QUEUED:
+            return _("It waits.")
+        case JobState.RUNNING:
+            return _("ComfyUI has it.")
+        case JobState.DELIVERING:
+            return _("The result is on its way.")
+        case JobState.DONE:
+            return _("It waits for you here: choose it below.") if job.delivery is Delivery.KEPT else None
+
+
+def _link(job: Job) -> str:
+    """Return where the job's message is, if everybody in the channel sees it."""
+    place = job.place
+    if not place.message_id or not place.bot_can_edit or job.delivery is Delivery.KEPT:
+        return ""
+    return f"https://discord.com/channels/{place.guild_id or '@me'}/{place.channel_id}/{place.message_id}"

@@ -1,0 +1,62 @@
+"""Who a process is: the same after a restart, and nobody else's meanwhile."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.errors import StartupError
+from bot.instance import claimed_instance
+
+CLAIM = """
+import sys, time
+from pathlib import Path
+from bot.instance import claimed_instance
+with claimed_instance(Path(sys.argv[1])) as owner:
+    print(owner, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_restart_is_the_same_instance(tmp_path: Path) -> None:
+    with claimed_instance(tmp_path) as first:
+        pass
+    with claimed_instance(tmp_path) as second:
+        assert second == first
+
+
+def test_two_at_once_are_two_instances(tmp_path: Path) -> None:
+    with claimed_instance(tmp_path) as first, claimed_instance(tmp_path) as second:
+        assert first != second
+    with claimed_instance(tmp_path) as again:
+        assert again == first
+
+
+def test_a_killed_process_lets_go_of_its_identity(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CLAIM, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        theirs = other.stdout.readline().strip()
+        with claimed_instance(tmp_path) as ours:
+            assert ours != theirs
+        other.kill()
+    with claimed_instance(tmp_path) as ours:
+        assert ours == theirs
+
+
+def test_a_damaged_identity_is_made_anew(tmp_path: Path) -> None:
+    with claimed_instance(tmp_path):
+        pass
+    (tmp_path / "instance-1.id").write_bytes(b"\xff\x00 not an id")
+    with claimed_instance(tmp_path) as owner:
+        assert len(owner) == 36
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file in the way is another error there")
+def test_a_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(StartupError, match="DATA_DIR"), claimed_instance(tmp_path / "file"):
+        pass
