@@ -12,11 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from bot.check import check
+from bot.clock import SystemClock
 from bot.errors import BotError, StartupError
 from bot.i18n import _
+from bot.jobs.job import JobState
 from bot.logs import configure_logging
 from bot.run import serve
 from bot.settings import Settings, load_settings
+
+MOST_LISTED = 10_000
+"""Jobs that `jobs list` prints at most."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,10 +56,43 @@ def _parser() -> argparse.ArgumentParser:
     checks.add_argument("--online", action="store_true", help="also ask the ComfyUI servers whether they can run them")
     checks.set_defaults(run=_check)
 
+    migrate = commands.add_parser("migrate", help="bring the database up to date (also done at every start)")
+    migrate.set_defaults(run=_migrate)
+    _add_jobs(commands.add_parser("jobs", help="look at jobs, put them back into the line, or end them"))
+
     sandbox = commands.add_parser("sandbox", help="start only the stand-in ComfyUI")
     sandbox.add_argument("--port", type=_port, default=8188, help="its port on this machine (default: 8188)")
     sandbox.set_defaults(run=_sandbox)
     return parser
+
+
+def _add_jobs(jobs: argparse.ArgumentParser) -> None:
+    actions = jobs.add_subparsers(required=True, metavar="action")
+
+    listing = actions.add_parser("list", help="the newest jobs, a line each")
+    listing.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        choices=[str(state) for state in JobState],
+        help="only these; repeatable",
+    )
+    listing.add_argument("--limit", type=_count, default=50, help="how many (default: 50)")
+    listing.set_defaults(run=_jobs, action="list")
+
+    show = actions.add_parser("show", help="all that is known of one job")
+    requeue = actions.add_parser("requeue", help="put a failed, cancelled or running job back into the line")
+    fail = actions.add_parser("fail", help="end a job; its member is told")
+    for action, parser in (("show", show), ("requeue", requeue), ("fail", fail)):
+        parser.add_argument("id", help="the job's id, or its beginning")
+        parser.set_defaults(run=_jobs, action=action)
+    fail.add_argument("--reason", default="", help="what the member reads")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_LISTED:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 to {MOST_LISTED}")
+    return int(text)
 
 
 def _port(text: str) -> int:
@@ -81,6 +119,38 @@ def _stop_signal() -> asyncio.Event:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
+
+
+def _migrate(_arguments: argparse.Namespace) -> int:
+    from bot.jobs.store.opening import migrate
+
+    configure_logging("ERROR", "console")
+    revision = asyncio.run(migrate(load_settings().database_url.get_secret_value()))
+    print(_("The database is up to date (revision {revision}).", revision=revision))
+    return 0
+
+
+def _jobs(arguments: argparse.Namespace) -> int:
+    configure_logging("ERROR", "console")
+    for line in asyncio.run(_on_jobs(arguments)):
+        print(line)
+    return 0
+
+
+async def _on_jobs(arguments: argparse.Namespace) -> Sequence[str]:
+    from bot.jobcommands import JobCommands, opened_beside
+
+    async with opened_beside(load_settings()) as store:
+        commands = JobCommands(store=store, clock=SystemClock())
+        match arguments.action:
+            case "list":
+                return await commands.list([JobState(state) for state in arguments.state], arguments.limit)
+            case "show":
+                return await commands.show(arguments.id)
+            case "requeue":
+                return await commands.requeue(arguments.id)
+            case _:
+                return await commands.fail(arguments.id, arguments.reason)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,139 @@
+"""`python -m bot jobs`: what the owner can see of the jobs, and do about them, beside a running bot or without one.
+
+A job that is taken back or failed here changes hands in the database (its epoch grows), so a bot that works on it lets
+go of it; the bot's deliverer tells the member. Reads and writes nothing but the database.
+"""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from bot.clock import Clock
+from bot.errors import InputError
+from bot.i18n import _, verbatim
+from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.jobs.records import JobStore
+from bot.jobs.store.opening import open_store
+from bot.settings import Settings
+
+NO_REASON = "The bot's owner stopped this job."
+PROMPT_SHOWN = 60
+"""Characters of a prompt in a list."""
+
+
+@asynccontextmanager
+async def opened_beside(settings: Settings) -> AsyncGenerator[JobStore]:
+    """Open the database without being the bot that works on it. Raises `StartupError`."""
+    store = await open_store(
+        settings.database_url.get_secret_value(), synchronous=settings.database_synchronous, exclusive=False
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+class JobCommands:
+    """The four subcommands; each returns the lines to print. All raise `InputError` for what cannot be done."""
+
+    def __init__(self, *, store: JobStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def list(self, states: Sequence[JobState], limit: int) -> Sequence[str]:
+        """Return a line for each job, newest first, and how many there are of each state."""
+        jobs = await self._store.browse(states, limit=limit)
+        counts = await self._store.count()
+        total = ", ".join(f"{counts[state]} {state}" for state in JobState if counts.get(state))
+        return [*(_line(job) for job in jobs), str(_("In all: {counts}.", counts=total or _("no jobs")))]
+
+    async def show(self, prefix: str) -> Sequence[str]:
+        """Return everything that the owner may want to know of one job; never a token or a picture."""
+        return list(_facts(await self._one(prefix)))
+
+    async def requeue(self, prefix: str) -> Sequence[str]:
+        """Put a job back into the line, wherever it is."""
+        job = await self._one(prefix)
+        if job.state in (JobState.HELD, JobState.QUEUED, JobState.DELIVERING, JobState.DONE):
+            raise InputError(_("Job {id} is {state}: it cannot go back into the line.", id=job.id, state=job.state))
+        if not job.spec.graph:
+            raise InputError(_("Job {id} was never read whole: its member has to ask again.", id=job.id))
+        moved = await self._change(
+            job,
+            JobState.QUEUED,
+            attempts=0,
+            losses=0,
+            not_before=0.0,
+            error=None,
+            delivery=Delivery.NONE,
+            tries=0,
+            told=False,
+        )
+        return [str(_("Job {id} waits in the line again.", id=moved.id))]
+
+    async def fail(self, prefix: str, reason: str) -> Sequence[str]:
+        """End a job, and have its member told why."""
+        job = await self._one(prefix)
+        if job.state.is_final:
+            raise InputError(_("Job {id} has ended already ({state}).", id=job.id, state=job.state))
+        moved = await self._change(
+            job,
+            JobState.FAILED,
+            error=verbatim(reason) if reason else _(NO_REASON),
+            delivery=Delivery.PENDING,
+            not_before=0.0,
+            finished=self._clock.now(),
+        )
+        return [str(_("Job {id} has failed. Its member is told as soon as the bot runs.", id=moved.id))]
+
+    async def _change(self, job: Job, state: JobState, **changes: object) -> Job:
+        seized = await self._store.seize(job.id)
+        if seized is None or seized.state is not job.state:
+            raise InputError(_("Job {id} has just moved on. Look at it again.", id=job.id))
+        try:
+            return await self._store.move(seized, state, **changes)
+        except IllegalMoveError as error:
+            raise InputError(_("Job {id} has just moved on. Look at it again.", id=job.id)) from error
+
+    async def _one(self, prefix: str) -> Job:
+        found = await self._store.find(prefix)
+        if not found:
+            raise InputError(_("There is no job whose id begins with {prefix}.", prefix=prefix))
+        if len(found) > 1:
+            ids = ", ".join(job.id for job in found)
+            raise InputError(_("Several jobs begin with {prefix}: {ids}.", prefix=prefix, ids=ids))
+        return found[0]
+
+
+def _line(job: Job) -> str:
+    prompt = " ".join(str(job.spec.values.get("prompt", "")).split())
+    shown = prompt if len(prompt) <= PROMPT_SHOWN else f"{prompt[: PROMPT_SHOWN - 1]}…"
+    return f"{job.id[:8]}  {_time(job.created)}  {job.state:<10} {job.spec.workflow:<12} {job.requester.name}  {shown}"
+
+
+def _facts(job: Job) -> Iterator[str]:
+    facts: dict[str, object] = {
+        "job": job.id,
+        "state": job.state,
+        "delivery": job.delivery,
+        "workflow": job.spec.workflow,
+        "member": f"{job.requester.name} ({job.requester.user_id})",
+        "message": f"{job.place.guild_id or '@me'}/{job.place.channel_id}/{job.place.message_id}",
+        "created": _time(job.created),
+        "started": _time(job.started),
+        "finished": _time(job.finished),
+        "server": job.server,
+        "prompt id": job.prompt_id,
+        "attempts": f"{job.attempts} (lost {job.losses} times)",
+        "pictures": len(job.outputs),
+        "note": job.note or "",
+        "error": job.error or "",
+        **{f"option {name}": value for name, value in job.spec.values.items()},
+    }
+    for name, value in facts.items():
+        if value not in ("", None):
+            yield f"{name + ':':<18}{value}"
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "–"
