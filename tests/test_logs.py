@@ -63,6 +63,29 @@ def test_a_machine_reads_one_record_on_one_line(capfd: pytest.CaptureFixture[str
     assert (record["level"], record["event"], record["logger"]) == ("error", "it broke off", "bot.tests")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Can not write request body for http://127.0.0.1:9/api/v10/webhooks/12/{SECRET}/messages/@original",
+        f"https://discord.com/api/v10/webhooks/12/{SECRET}?wait=true",
+        f"POST /interactions/345/{SECRET}/callback",
+        f"cannot reach postgresql://bot:{SECRET}@127.0.0.1:5432/comfycord",
+    ],
+)
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_tokens_and_passwords_in_addresses_are_blotted_out(
+    text: str, style: Literal["console", "json"], capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("INFO", style)
+    try:
+        raise OSError(text)
+    except OSError as error:
+        logging.getLogger("bot.tests").exception("it broke off: %s", error)  # twice in the record
+    printed = capfd.readouterr().err
+    assert SECRET not in printed
+    assert printed.count("…") == 2
+
+
 def test_the_level_of_others_is_never_below_ours(capfd: pytest.CaptureFixture[str]) -> None:
     configure_logging("WARNING", "console")
     logging.getLogger("discord").info("chatter of the library")
