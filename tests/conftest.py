@@ -1,0 +1,25 @@
+"""Options of the whole test run."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let whoever runs the tests ask for more of the faults, or for the very same ones."""
+    group = parser.getgroup("comfycord")
+    group.addoption("--soak", action="store_true", help="run the fault suite at full length: many jobs, many crashes")
+    group.addoption("--fault-seed", type=int, default=None, metavar="N", help="let chance be the same as in that run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", "soak: takes long, and runs with --soak only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless asked for."""
+    if config.getoption("--soak"):
+        return
+    long = [item for item in items if item.get_closest_marker("soak")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]

@@ -1,0 +1,39 @@
+"""Seeds, and a database on each engine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import randbelow
+
+import pytest
+
+from tests.faults.databases import PostgreSQL, postgresql, sqlite_url
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """What chance depends on: a new number each time, or the one that was asked for."""
+    asked = request.config.getoption("--fault-seed")
+    return randbelow(1_000_000) if asked is None else int(asked)
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> bool:
+    """Whether the long run was asked for."""
+    return bool(request.config.getoption("--soak"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSQL]:
+    """One real server for all tests of this process."""
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def database(tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """An empty database; on SQLite, unless a test asks for "postgresql" as this fixture's parameter."""
+    engine = getattr(request, "param", "sqlite")
+    if engine == "sqlite":
+        return sqlite_url(tmp_path)
+    server: PostgreSQL = request.getfixturevalue("postgres")
+    return server.url()
