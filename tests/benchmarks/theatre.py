@@ -21,6 +21,8 @@ from tests.wire import Attachment, WireDiscord, WireMessage
 
 BUSY = ("Queued", "Looking", "Fetching", "Starting", "Next", "%", "offline")
 TIMEOUT = 120.0
+CROWD = 20
+"""Members who ask at the same time."""
 
 
 @dataclass
@@ -96,12 +98,29 @@ class Theatre:
                 return self.watch.busy_since(since)
             case {"do": "graph"}:
                 return self.comfy.state.seen.graphs[self.comfy.state.seen.prompts[-1]]
+            case {"do": "crowd", "times": times}:
+                self.comfy.state.seconds_per_step = 0.0
+                self.wire.state.rate_limits = False
+                return await self._crowd(times)
             case {"do": "upload", "times": times, "side": side}:
                 picture = Attachment("in.png", noise(side))
                 result = [await self.one("upscale", {"image": picture, "factor": 1.0}) for _ in range(times)]
                 return [{**entry, "bytes": len(picture.data)} for entry in result]
             case _:
                 raise ValueError(f"unknown command {command}")
+
+    async def _crowd(self, times: int) -> int:
+        """Let a crowd ask until so many jobs have ended; forget what they got, and return how many got a picture."""
+        got = 0
+        for first in range(0, times, CROWD):
+            members = range(first, min(first + CROWD, times))
+            small = {"prompt": "a fox", "width": 64, "height": 64, "steps": 1}
+            jobs = await asyncio.gather(*(self.wire.slash("imagine", small, user_id=member + 1) for member in members))
+            got += sum([bool((await job.wait_for(over, TIMEOUT)).attachments) for job in jobs])
+            self.wire.world.forget()
+            for shown in (self.comfy.state.seen.prompts, self.comfy.state.seen.graphs):
+                shown.clear()
+        return got
 
     async def _ready(self) -> bool:
         for _ in range(500):
