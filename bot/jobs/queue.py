@@ -46,6 +46,7 @@ class JobQueue:
         self._new_id = new_id
         self._work = asyncio.Event()
         self._moved = asyncio.Event()
+        self._next_ids: dict[str, str] = {}
         self._waiting: dict[str, Job] = {}
 
     async def outlook(self) -> Waiting:
@@ -65,8 +66,11 @@ class JobQueue:
         """
         while is_ready():
             self._work.clear()  # before the look: a job that comes during it sets the event again
-            job = await self._store.claim(server, self._owner, self._new_id(), self._clock.now())
+            # The same id until it is used: after an answer that was lost, it brings the same job
+            prompt_id = self._next_ids.setdefault(server, self._new_id())
+            job = await self._store.claim(server, self._owner, prompt_id, self._clock.now())
             if job is not None:
+                del self._next_ids[server]
                 self.wake()  # others may be asleep although more than one job came
                 return job
             await nap(self._clock, LOOK_EVERY, self._work)
