@@ -127,6 +127,10 @@ class Runner:
             await self._backend.wait_online()
             try:
                 job = await self._queue.next_for(key, lambda: self._backend.online and self._tenancy.holds(key))
+            except StoreDownError:
+                log.warning("%s: the database does not answer; trying again", self._backend.name)
+                await self._clock.sleep(STORE_PAUSE)
+                continue
             except Exception:
                 log.exception("%s: the store gives no job; trying again", self._backend.name)
                 await self._clock.sleep(STORE_PAUSE)

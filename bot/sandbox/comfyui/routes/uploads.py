@@ -74,7 +74,8 @@ async def _content(form: dict[str, Any]) -> bytes | None:
     """Return the bytes of the file part, None when there is none; raises AttributeError for a text field."""
     if "image" not in form:
         return None
-    return await asyncio.to_thread(form["image"].file.read)
+    with form["image"].file as file:  # the sender may be gone by now, and then nobody else closes it
+        return await asyncio.to_thread(file.read)
 
 
 def _free_name(path: Path, data: bytes) -> Path:
