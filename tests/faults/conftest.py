@@ -1,12 +1,14 @@
-"""Seeds, and a database on each engine."""
+"""Seeds, a database on each engine, and a bot that runs."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from secrets import randbelow
 
 import pytest
 
+from bot.sandbox.comfyui import ServerState
 from tests.faults.databases import PostgreSQL, postgresql, sqlite_url
+from tests.faults.installation import Installation, installed
 
 
 @pytest.fixture
@@ -37,3 +39,11 @@ def database(tmp_path: Path, request: pytest.FixtureRequest) -> str:
         return sqlite_url(tmp_path)
     server: PostgreSQL = request.getfixturevalue("postgres")
     return server.url()
+
+
+@pytest.fixture
+async def house(tmp_path: Path, database: str, seed: int) -> AsyncGenerator[Installation]:
+    """A running bot, and a ComfyUI that draws at once."""
+    async with installed(tmp_path, database, seed, state=ServerState(seconds_per_step=0.0)) as house:
+        await house.start()
+        yield house

