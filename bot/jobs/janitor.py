@@ -56,8 +56,12 @@ class Janitor:
                 await self._shelf.drop(job_id)
 
     async def _clear_shelf(self) -> None:
+        """Forget results that were kept long enough, and those of jobs that are forgotten, however long they are kept.
+
+        The latter are left over when the answer to `prune` is lost, or we break off behind it.
+        """
         now = self._clock.now()
-        for job_id in await self._shelf.older_than(now - self._results_kept):
+        for job_id in await self._shelf.older_than(now - min(self._results_kept, JOBS_KEPT)):
             job = await self._store.get(job_id)
             if job is None or self._is_over(job, now):
                 await self._shelf.drop(job_id)

@@ -51,7 +51,7 @@ class JobQueue:
 
     async def outlook(self) -> Waiting:
         """Return what a job handed in now would be told."""
-        total = len(await self._store.line()) + 1
+        total = await self._store.line_length() + 1
         return Waiting(position=total, total=total, offline=not self._any_online())
 
     def wake(self) -> None:
@@ -89,12 +89,13 @@ class JobQueue:
 
     async def inform(self) -> None:
         """Tell everybody who waits about their position, once."""
-        line = await self._store.line()
-        await self._get_to_know(line[:INFORMED])
+        line = await self._store.line(INFORMED)
+        total = len(line) if len(line) < INFORMED else max(INFORMED, await self._store.line_length())
+        await self._get_to_know(line)
         offline = not self._any_online()
-        for position, job_id in enumerate(line[:INFORMED], start=1):
+        for position, job_id in enumerate(line, start=1):
             if job := self._waiting.get(job_id):
-                self._presenter.update(job, Waiting(position=position, total=len(line), offline=offline))
+                self._presenter.update(job, Waiting(position=position, total=total, offline=offline))
 
     async def _get_to_know(self, line: Sequence[str]) -> None:
         """Read the jobs that are new in the line, and forget those that left it."""

@@ -139,8 +139,12 @@ class JobStore(Protocol):
         """Return the job with the bytes of its input pictures."""
         ...
 
-    async def line(self) -> Sequence[str]:
-        """Return the ids of everything that waits for a server, next first."""
+    async def line(self, limit: int | None = None) -> Sequence[str]:
+        """Return the ids of what waits for a server, next first; of the first `limit`, or of everything."""
+        ...
+
+    async def line_length(self) -> int:
+        """Return how many jobs wait for a server."""
         ...
 
     async def count_waiting(self, user_id: int) -> int:

@@ -91,6 +91,17 @@ async def test_a_job_is_forgotten_after_a_month_with_its_files(house: House) -> 
     assert not await house.on_shelf(old[0])
 
 
+async def test_files_of_forgotten_jobs_go_however_long_results_are_kept(house: House) -> None:
+    """The answer that said which jobs were forgotten may have been lost."""
+    janitor = Janitor(store=house.store, shelf=house.shelf, clock=house.clock, results_kept=JOBS_KEPT * 2)
+    old = await house.job(JobState.DONE, age=JOBS_KEPT + 60)
+    kept = await house.job(JobState.DONE, age=JOBS_KEPT - 60)
+    assert await house.store.prune(house.clock.now() - JOBS_KEPT, limit=9) == [old.id]
+    await janitor.tidy()
+    assert not await house.on_shelf(old)
+    assert await house.on_shelf(kept)
+
+
 async def test_files_of_nobody_go(house: House) -> None:
     await house.shelf.put("nobody", [OutputFile(REF, b"x")])
     then = house.clock.now() - KEPT - 1

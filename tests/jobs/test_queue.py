@@ -88,6 +88,16 @@ async def test_everybody_who_waits_is_told_their_place_as_the_line_moves(line: L
     ]
 
 
+async def test_of_a_long_line_the_head_is_told_and_all_are_counted(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.jobs.queue.INFORMED", 2)
+    ids = [await line.add() for _ in range(5)]
+    await line.queue.inform()
+    assert line.board.updates == [
+        (ids[0], Waiting(position=1, total=5, offline=True)),
+        (ids[1], Waiting(position=2, total=5, offline=True)),
+    ]
+
+
 async def test_places_are_told_at_most_once_a_second(line: Line) -> None:
     job_id = await line.add()
     task = asyncio.create_task(line.queue.keep_informed())

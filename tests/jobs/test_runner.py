@@ -325,8 +325,8 @@ async def test_a_job_that_comes_back_keeps_its_place_in_the_line(tmp_path: Path)
         backend.gate.set()
         assert await shop.ended(first) is JobState.DONE
         assert await shop.ended(second) is JobState.DONE
-        assert (await shop.newest(first)).finished <= (await shop.newest(second)).finished
-    assert list(shop.board.delivered) == [first.id, second.id]
+        prompts = [(await shop.newest(job)).prompt_id for job in (first, second)]
+    assert [prompt_id for prompt_id, _graph in backend.submitted][1:] == prompts
 
 
 async def test_a_job_that_is_put_off_is_taken_when_its_time_comes(tmp_path: Path) -> None:

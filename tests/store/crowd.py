@@ -181,7 +181,7 @@ def main(url: str, folder: Path, seed: str) -> int:
                 children[pid] = slot
         if turbulent and children and chance.random() < 0.005:
             os.kill(chance.choice(list(children)), signal.SIGKILL)
-        pid, status = os.waitpid(-1, os.WNOHANG)
+        pid, status = os.waitpid(-1, os.WNOHANG) if children else (0, 0)  # all may stay away for a while
         if pid:
             if os.WTERMSIG(status) != signal.SIGKILL:
                 end(children)

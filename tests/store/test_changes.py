@@ -95,6 +95,14 @@ async def test_notes_of_different_fields_do_not_undo_each_other(store: SqlStore)
     assert (both.parts, both.told) == ({1: Part(5, 2.0)}, True)
 
 
+async def test_a_note_of_nothing_asks_whether_the_job_is_still_ours(store: SqlStore) -> None:
+    entry = await running(store)
+    assert await store.note(entry) == entry
+    await store.seize(entry.id)
+    with pytest.raises(IllegalMoveError):
+        await store.note(entry)
+
+
 async def test_of_two_moves_at_once_one_wins(store: SqlStore) -> None:
     entry = await running(store)
     ends = await asyncio.gather(*(store.move(entry, JobState.DELIVERING) for _turn in range(5)), return_exceptions=True)

@@ -4,11 +4,13 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from bot.i18n import _
 from bot.jobs.job import Delivery, JobState
+from bot.jobs.store import line, recovery
 from bot.jobs.store.sqlstore import SqlStore
-from tests.store.databases import Database, execute
+from tests.store.databases import Database, empty, execute
 from tests.store.samples import GPU, ME, TTL, YOU, claimed, job, running
 
 
@@ -96,6 +98,100 @@ async def test_claims_at_the_same_time_get_different_jobs(database: Database, st
     ids = [entry.id for entry in taken if entry is not None]
     assert len(ids) == len(set(ids)) == 20
     assert await store.recount() == []
+
+
+async def test_a_line_that_changes_while_one_looks_is_looked_at_again(postgres_url: str) -> None:
+    """A claim sees the line as it was when it began, here before it had to wait for the lease."""
+    database = Database(postgres_url)
+    store = await database.open()
+    await empty(store)
+    await store.hold([GPU], ME, TTL)
+    await store.add(job(1))
+    async with store._engine._engine.begin() as other:  # type: ignore[attr-defined]
+        await other.execute(sa.text("SELECT owner FROM server FOR UPDATE"))
+        claiming = asyncio.create_task(store.claim(GPU, ME, "prompt1", 1e9))
+        await asyncio.sleep(0.1)
+        await store.move(job(1), JobState.CANCELLED)
+        await store.add(job(2))
+    taken = await claiming
+    assert taken is not None
+    assert taken.id == "job2"
+    assert await store.recount() == []
+    await database.close()
+
+
+async def test_a_plan_made_for_an_empty_line_will_do_for_a_long_one(postgres_url: str) -> None:
+    """Plans are kept: neither a claim nor the search for deliveries may read more of the table as it grows."""
+    database = Database(postgres_url)
+    store = await database.open()
+    await empty(store)
+    await store.hold([GPU], ME, TTL)
+    assert await store.claim(GPU, ME, "prompt0", 1e9) is None
+    assert await store.take_untold(ME, 1e9, 2e9) is None
+    await store.add(job(1))
+    same = (
+        "account_id, user_id, requester, application_id, interaction_token, channel_id, message_id, upload_limit, spec"
+    )
+    for state, delivery, first in (("queued", "none", 10_000), ("done", "pending", 20_000)):
+        fill = f"INSERT INTO job (id, interaction_id, not_before, state, delivery, {same}) SELECT 'id' || n, n, n, "
+        others = f"'{state}', '{delivery}', {same} FROM job, generate_series({first}, {first + 2000}) AS n"
+        await execute(store, f"{fill}{others} WHERE id = 'job1'")
+
+    def work(conn: sa.Connection, _again: bool) -> int:
+        assert line.claim(conn, GPU, ME, "prompt1", 1e9, 1.0) is not None
+        assert recovery.take_untold(conn, ME, 1e9, 2e9, 1.0) is not None
+        read = "SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = 'job'::regclass"
+        return int(conn.scalar(sa.text(read)) or 0)
+
+    assert 0 < await store._engine.write(work) < 100
+    await database.close()
+
+
+async def test_whoever_adds_a_job_finds_one_however_many_claim(database: Database, store: SqlStore) -> None:
+    """The line is nearly empty all the time, so that each is after the job of another."""
+    both = [store, await database.open()]
+    await store.hold([GPU], ME, TTL)
+
+    async def lane(lane: int) -> None:
+        for turn in range(60):
+            number = lane * 1000 + turn
+            await both[lane % 2].add(job(number, user_id=number))
+            assert await both[lane % 2].claim(GPU, ME, f"prompt{number}", 1e9) is not None
+
+    await asyncio.gather(*(lane(number) for number in range(1, 6)))
+    assert await store.line() == []
+
+
+async def test_the_counters_are_right_however_many_change_them_at_once(database: Database, store: SqlStore) -> None:
+    """One account, two instances, and the corrections in between: each change must add to the newest counters."""
+    others = [store, await database.open()]
+    await store.hold([GPU], ME, TTL)
+
+    async def life(number: int) -> None:
+        mine = others[number % 2]
+        await mine.add(job(number))
+        taken = await mine.claim(GPU, ME, f"prompt{number}", 1e9)
+        if taken is not None:
+            taken = await mine.note(taken, posted=True)
+            await mine.move(taken, JobState.QUEUED if number % 3 else JobState.FAILED)
+
+    async def correct() -> None:
+        for _turn in range(5):
+            assert await others[1].recount() == []
+
+    await asyncio.gather(correct(), *(life(number) for number in range(1, 61)))
+    assert await store.recount() == []
+    length = await store.line_length()
+    assert await execute(store, "SELECT waiting, running FROM account") == [{"waiting": length, "running": 0}]
+
+
+async def test_of_a_long_line_only_the_head_is_read(store: SqlStore) -> None:
+    for number in range(1, 6):
+        await store.add(job(number))
+    await store.add(job(6, state=JobState.HELD))
+    assert await store.line(2) == ["job1", "job2"]
+    assert await store.line(9) == await store.line() == [f"job{number}" for number in range(1, 6)]
+    assert await store.line_length() == 5
 
 
 async def test_a_run_that_cannot_be_read_holds_up_nobody(store: SqlStore) -> None:

@@ -252,7 +252,7 @@ async def test_a_pooler_may_stand_in_between(postgres_url: str) -> None:
 async def test_sessions_are_set_up(postgres_url: str) -> None:
     database = Database(postgres_url)
     store = await database.open()
-    assert await execute(store, "SHOW plan_cache_mode") == [{"plan_cache_mode": "force_custom_plan"}]
+    assert await execute(store, "SHOW plan_cache_mode") == [{"plan_cache_mode": "force_generic_plan"}]
     await database.close()
 
 

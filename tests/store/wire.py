@@ -8,10 +8,31 @@ from pathlib import Path
 import sqlalchemy as sa
 
 COMMIT = b"COMMIT"
+BIND = b"B"
+"""Begins the message that has a statement carried out with its values."""
+READY = b"Z\0\0\0\5"
+"""Begins what a server says at the end of an answer; whether a transaction is open comes after it."""
+
+
+class Talk:
+    """What is known of one connection."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+        self._in_transaction = False
+
+    def commits(self, data: bytes) -> bool:
+        """Return whether the client's words make something lasting: a COMMIT, or a statement that stands alone."""
+        return COMMIT in data or (data.startswith(BIND) and not self._in_transaction)
+
+    def hear(self, data: bytes) -> None:
+        """Take note of what the server says."""
+        if data[-6:-1] == READY:
+            self._in_transaction = not data.endswith(b"I")
 
 
 class Wire:
-    """Passes bytes on to a server's socket; knows just enough of the protocol to see a COMMIT go by."""
+    """Passes bytes on to a server's socket; knows just enough of the protocol to see a change go by."""
 
     def __init__(self, socket: Path) -> None:
         self.url = ""
@@ -32,26 +53,27 @@ class Wire:
             return
         there, back = await asyncio.open_unix_connection(str(self._socket))
         self._writers |= {writer, back}
-        lost = asyncio.Event()
-        up = asyncio.create_task(self._pass_up(reader, back, lost))
-        down = asyncio.create_task(self._pass_down(there, writer, lost))
+        talk = Talk()
+        up = asyncio.create_task(self._pass_up(reader, back, talk))
+        down = asyncio.create_task(self._pass_down(there, writer, talk))
         self._tasks |= {up, down}
         await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
         self._hang_up(writer, back)
 
-    async def _pass_up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, lost: asyncio.Event) -> None:
+    async def _pass_up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, talk: Talk) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(65536):
-                if COMMIT in data and self.cut_commits:
+                if self.cut_commits and talk.commits(data):
                     self.cut_commits -= 1
-                    lost.set()
+                    talk.lost.set()
                 back.write(data)
                 await back.drain()
 
-    async def _pass_down(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event) -> None:
+    async def _pass_down(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, talk: Talk) -> None:
         with suppress(ConnectionError):
             while data := await there.read(65536):
-                if lost.is_set():
+                talk.hear(data)
+                if talk.lost.is_set():
                     return
                 await self.speaks.wait()
                 writer.write(data)

@@ -5,17 +5,18 @@ never wait for each other. A counter that is wrong delays nobody: it is correcte
 """
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import CTE
 
 from bot.jobs.job import Job, JobState
 from bot.jobs.records import Drift
+from bot.jobs.store.prepared import Prepared, Values
 from bot.jobs.store.rows import account_of
-from bot.jobs.store.statements import insert
+from bot.jobs.store.statements import Insert, insert
 from bot.jobs.store.tables import account as accounts
 from bot.jobs.store.tables import job as jobs
 
@@ -27,42 +28,64 @@ def _ready(waiting: ColumnElement[int], running: ColumnElement[int]) -> ColumnEl
     return sa.case((sa.and_(waiting > 0, below_cap, sa.not_(accounts.c.paused)), 1), else_=0)
 
 
-def _shifted() -> sa.Update:
+_NEW: Final = ("account_id", "guild_id", "user_id", "waiting", "ready")
+
+
+def _new_values() -> list[ColumnElement[object]]:
+    return [sa.bindparam(f"account_{name}", type_=accounts.c[name].type) for name in _NEW]
+
+
+def shifted(account_id: ColumnElement[str]) -> sa.Update:
+    """Return the change of an account by the `steps` of a job."""
     waiting = accounts.c.waiting + sa.bindparam("more_waiting", type_=sa.Integer)
     running = accounts.c.running + sa.bindparam("more_running", type_=sa.Integer)
-    account = sa.update(accounts).where(accounts.c.account_id == sa.bindparam("this_account"))
+    account = sa.update(accounts).where(accounts.c.account_id == account_id)
     return account.values(waiting=waiting, running=running, ready=_ready(waiting, running))
 
 
-_SHIFT: Final = _shifted()
-
-
-@cache
-def _enter(dialect: str) -> Any:
-    new = insert(dialect, accounts)
-    waiting = accounts.c.waiting + new.excluded.waiting
-    return new.on_conflict_do_update(
+def entered(dialect: str, new: CTE | None = None) -> Insert:
+    """Return the change of an account by a job that came: by one of the rows of `new`, if that is given."""
+    if new is None:
+        entry = insert(dialect, accounts).values(dict(zip(_NEW, _new_values(), strict=True)))
+    else:
+        entry = insert(dialect, accounts).from_select(list(_NEW), sa.select(*_new_values()).select_from(new))
+    waiting = accounts.c.waiting + entry.excluded.waiting
+    return entry.on_conflict_do_update(
         index_elements=[accounts.c.account_id], set_={"waiting": waiting, "ready": _ready(waiting, accounts.c.running)}
     )
 
 
-def shift(conn: Connection, account_id: str, before: JobState | None, after: JobState) -> None:
-    """Move a job from one counter of its account to another."""
-    steps = {"waiting": 0, "running": 0}
+_SHIFT: Final = Prepared(lambda _dialect, _names: shifted(sa.bindparam("this_account", type_=sa.Text)))
+_ENTER: Final = Prepared(lambda dialect, _names: entered(dialect))
+
+
+def steps(before: JobState, after: JobState) -> Values:
+    """Return by how much a move of a job changes the counters of its account; nothing when it changes none."""
+    if before not in _COUNTED and after not in _COUNTED:
+        return {}
+    more = {"more_waiting": 0, "more_running": 0}
     for state, step in ((before, -1), (after, +1)):
-        if state is not None and state in _COUNTED:
-            steps[_COUNTED[state]] += step
-    if not any(steps.values()):
-        return
-    more = {"more_waiting": steps["waiting"], "more_running": steps["running"]}
-    conn.execute(_SHIFT, {"this_account": account_id, **more})
+        if state in _COUNTED:
+            more[f"more_{_COUNTED[state]}"] += step
+    return more
+
+
+def shift(conn: Connection, account_id: str, more: Values) -> None:
+    """Change the counters of an account by `steps`."""
+    if more:
+        _SHIFT.run(conn, {"this_account": account_id, **more})
+
+
+def entry(job: Job) -> Values:
+    """Return the values of `entered` for a new job."""
+    waiting = int(job.state is JobState.QUEUED)
+    row = (account_of(job), job.place.guild_id, job.requester.user_id, waiting, waiting)
+    return {f"account_{name}": value for name, value in zip(_NEW, row, strict=True)}
 
 
 def enter(conn: Connection, job: Job) -> None:
     """Count a new job, in an account that is opened for it if there is none."""
-    waiting = int(job.state is JobState.QUEUED)
-    row = {"account_id": account_of(job), "guild_id": job.place.guild_id, "user_id": job.requester.user_id}
-    conn.execute(_enter(conn.dialect.name), row | {"waiting": waiting, "ready": waiting})
+    _ENTER.run(conn, entry(job))
 
 
 def recount(conn: Connection) -> list[Drift]:

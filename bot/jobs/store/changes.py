@@ -1,14 +1,18 @@
 """Transactions that change one job, guarded by its epoch: whoever holds an old one changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import CTE
 
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.store import accounts, inputs, rows
+from bot.jobs.store.prepared import POSTGRES, Prepared
 from bot.jobs.store.tables import job as jobs
 from bot.jobs.store.tables import usage
 
@@ -17,22 +21,52 @@ GRACE: Final = 60.0
 
 Changes = Mapping[str, Any]
 
-# Statements are built once, and get their values when they are executed: building them takes longer than SQLite does.
-_SET: Final = (
-    sa.update(jobs)
-    .where(
-        jobs.c.id == sa.bindparam("this_id"),
-        jobs.c.epoch == sa.bindparam("this_epoch"),
-        jobs.c.state == sa.bindparam("this_state"),
+_NEW: Final = "new_"
+"""Begins the names of values that a column gets: those of the columns themselves are SQLAlchemy's."""
+
+
+def _setting(names: Sequence[str]) -> sa.Update:
+    columns = [name.removeprefix(_NEW) for name in names if name.startswith(_NEW)]
+    values: dict[str, ColumnElement[Any]] = {
+        name: sa.bindparam(_NEW + name, type_=jobs.c[name].type) for name in columns
+    }
+    if "interaction_token" in values:  # an older token never replaces a newer one
+        newer = jobs.c.token_expires < values["token_expires"]
+        for name in ("interaction_token", "token_expires"):
+            values[name] = sa.case((newer, values[name]), else_=jobs.c[name])
+    this = (jobs.c.id == sa.bindparam("this_id"), jobs.c.epoch == sa.bindparam("this_epoch"),
+            jobs.c.state == sa.bindparam("this_state"))  # fmt: skip
+    return sa.update(jobs).where(*this).values(values).returning(*rows.READ)
+
+
+def _moving(dialect: str, names: Sequence[str]) -> ClauseElement:
+    """Return the change of a job; on PostgreSQL, where each statement is a journey, with all that goes with it."""
+    setting = _setting(names)
+    if dialect != POSTGRES:
+        return setting
+    moved = setting.cte("moved")
+    others = [accounts.shifted(moved.c.account_id).cte("counted")] if "more_waiting" in names else []
+    others += [_charging(moved).cte("charged")] if "charged_at" in names else []
+    return sa.select(moved).add_cte(*others)
+
+
+def _charging(moved: CTE) -> sa.Insert:
+    now = sa.bindparam("charged_at", type_=sa.Double)
+    seconds = sa.case((moved.c.finished != 0.0, moved.c.finished), else_=now) - moved.c.started
+    run = [moved.c[name] for name in _RUN]
+    used = sa.select(moved.c.id, *run, sa.func.greatest(sa.literal(0.0, sa.Double), seconds), now)
+    was_run = (moved.c.posted, moved.c.started != 0.0)
+    return sa.insert(usage).from_select(["job_id", *_RUN, "gpu_seconds", "at"], used.where(*was_run))
+
+
+_RUN: Final = ("epoch", "account_id", "guild_id", "user_id")
+_NOTE: Final = Prepared(lambda _dialect, names: _setting(names))
+_MOVE: Final = Prepared(_moving)
+_CHARGE: Final = Prepared(
+    lambda _dialect, _names: sa.insert(usage).values(
+        {column.name: sa.bindparam(_NEW + column.name, type_=column.type) for column in usage.columns}
     )
-    .returning(jobs)
 )
-_newer: Final = jobs.c.token_expires < sa.bindparam("new_expires", type_=sa.Double)
-_SET_WITH_TOKEN: Final = _SET.values(
-    interaction_token=sa.case((_newer, sa.bindparam("new_token", type_=sa.Text)), else_=jobs.c.interaction_token),
-    token_expires=sa.case((_newer, sa.bindparam("new_expires", type_=sa.Double)), else_=jobs.c.token_expires),
-)
-"""An older token never replaces a newer one."""
 
 _NO_END: Final = {
     "not_before": 0.0, "finished": 0.0, "outputs": (), "note": None, "error": None, "delivery": Delivery.NONE,
@@ -41,27 +75,32 @@ _NO_END: Final = {
 """What a job in the line has not: an end."""
 
 
-_CHARGE: Final = sa.insert(usage)
-
-
 def move(conn: Connection, job: Job, state: JobState, changes: Changes, now: float, *, again: bool) -> Job:
     """See `JobStore.move`. `again`: an earlier try may have been carried out although its answer was lost."""
     changes = _implied(job, state, changes, now)
     moved = job.moved(state, **changes)
-    row = _write(conn, job, rows.columns(moved, {*changes, "state"}))
+    more = accounts.steps(job.state, state)
+    charged = {"charged_at": now} if job.state is JobState.RUNNING else {}
+    row = _MOVE.first(conn, _values(job, rows.columns(moved, {*changes, "state"})) | more | charged)
     if row is None:
         return _moved_before(conn, moved, again=again)
+    if conn.dialect.name != POSTGRES:
+        accounts.shift(conn, row["account_id"], more)
+        _charge(conn, row, charged)
     inputs.write(conn, job.id, changes.get("spec"))
-    accounts.shift(conn, row["account_id"], job.state, state)
-    _charge(conn, row, job.state, now)
-    if state is JobState.DONE:
+    if state is JobState.DONE and moved.spec.uploads:
         inputs.drop(conn, [job.id])
     return rows.read(row)
 
 
+def is_single(job: Job, changes: Changes) -> bool:
+    """Return whether a change has nothing to do with pictures, and so is one statement on PostgreSQL."""
+    return not job.spec.uploads and not (changes["spec"].uploads if "spec" in changes else ())
+
+
 def note(conn: Connection, job: Job, changes: Changes) -> Job:
     """See `JobStore.note`."""
-    row = _write(conn, job, rows.columns(replace(job, **changes), changes))
+    row = _NOTE.first(conn, _values(job, rows.columns(replace(job, **changes), changes)))
     if row is None:
         raise IllegalMoveError(f"job {job.id} is not {job.state} under epoch {job.epoch} any more")
     inputs.write(conn, job.id, changes.get("spec"))
@@ -95,14 +134,10 @@ def _implied(job: Job, state: JobState, changes: Changes, now: float) -> Changes
     return implied
 
 
-def _write(conn: Connection, job: Job, values: rows.Values) -> rows.Row | None:
-    this = {"this_id": job.id, "this_epoch": job.epoch, "this_state": job.state.value}
-    values = {"epoch": job.epoch, **values}
-    if "interaction_token" not in values:
-        return conn.execute(_SET, values | this).mappings().first()
-    token, expires = values.pop("interaction_token"), values.pop("token_expires")
-    values |= {"new_token": token, "new_expires": expires}
-    return conn.execute(_SET_WITH_TOKEN, values | this).mappings().first()
+def _values(job: Job, columns: rows.Values) -> rows.Values:
+    """Return the values of `_setting`. The epoch is always among them: a note may change nothing else."""
+    new = {f"{_NEW}{name}": columns[name] for name in sorted(columns)}
+    return {"new_epoch": job.epoch, **new, "this_id": job.id, "this_epoch": job.epoch, "this_state": job.state.value}
 
 
 def _moved_before(conn: Connection, moved: Job, *, again: bool) -> Job:
@@ -114,10 +149,11 @@ def _moved_before(conn: Connection, moved: Job, *, again: bool) -> Job:
     return rows.read(row)
 
 
-def _charge(conn: Connection, row: rows.Row, before: JobState, now: float) -> None:
+def _charge(conn: Connection, row: rows.Row, charged: rows.Values) -> None:
     """Write the GPU time of a run that has left its server into the ledger; a prompt never posted used none."""
-    if before is not JobState.RUNNING or not row["posted"] or not row["started"]:
+    if not charged or not row["posted"] or not row["started"]:
         return
-    run = {name: row[name] for name in ("epoch", "account_id", "guild_id", "user_id")}
+    now = charged["charged_at"]
     seconds = max(0.0, (row["finished"] or now) - row["started"])
-    conn.execute(_CHARGE, run | {"job_id": row["id"], "gpu_seconds": seconds, "at": now})
+    run = {name: row[name] for name in _RUN} | {"job_id": row["id"], "gpu_seconds": seconds, "at": now}
+    _CHARGE.run(conn, {f"{_NEW}{name}": value for name, value in run.items()})

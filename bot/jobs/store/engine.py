@@ -25,8 +25,11 @@ PAUSES: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 class Engine(Protocol):
     """A database, opened."""
 
-    async def write(self, work: Callable[[Connection, bool], T]) -> T:
-        """Carry out a transaction. `work` gets True when an earlier try may have been committed without our knowing."""
+    async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False) -> T:
+        """Carry out a transaction. `work` gets True when an earlier try may have been committed without our knowing.
+
+        `single`: on PostgreSQL it makes its changes in one statement, which needs no transaction around it.
+        """
         ...
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -47,11 +50,17 @@ class Tries:
 
     async def carry(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
         """Return what an attempt returns. Raises `StoreDownError` when none succeeds in time."""
-        task = asyncio.create_task(self._try(attempt))
+        task = asyncio.create_task(self._repeat(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        await asyncio.wait({task}, timeout=LIMIT)  # unlike `wait_for`, this leaves the task alone
+        try:
+            await asyncio.wait({task}, timeout=LIMIT)  # unlike `wait_for`, this does not wait for a task that it ends
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_later(LIMIT, task.cancel)  # goes on, but not for ever
+            raise
         if not task.done():
+            task.cancel()
+            log.warning("the database took longer than %s s", LIMIT)
             raise StoreDownError
         return task.result()
 
@@ -63,14 +72,6 @@ class Tries:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # whoever asked may be gone; an error that nobody hears is not worth a warning
-
-    async def _try(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
-        try:
-            async with asyncio.timeout(LIMIT):
-                return await self._repeat(attempt)
-        except TimeoutError as error:
-            log.warning("the database took longer than %s s", LIMIT)
-            raise StoreDownError from error
 
     async def _repeat(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
         for number, pause in enumerate((*PAUSES, None)):

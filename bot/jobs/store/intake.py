@@ -1,32 +1,48 @@
 """Transactions that take jobs in, with their pictures."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.sql import ClauseElement
 
 from bot.jobs.job import Job, JobState
 from bot.jobs.records import DuplicateJobError
 from bot.jobs.store import accounts, changes, inputs, rows
+from bot.jobs.store.prepared import POSTGRES, Prepared
 from bot.jobs.store.statements import insert
 from bot.jobs.store.tables import job as jobs
 
 
 def add(conn: Connection, job: Job) -> None:
     """See `JobStore.add`. The same job again is no duplicate: its first answer may have been lost on the way."""
-    if conn.execute(_new(conn.dialect.name), rows.new_row(job)).first() is None:
+    values = {f"{_NEW}{name}": value for name, value in rows.new_row(job).items()}
+    if _ADD.first(conn, values | accounts.entry(job)) is None:
         if not _is_kept(conn, job):
             raise DuplicateJobError(job.id)
         return
+    if conn.dialect.name != POSTGRES:
+        accounts.enter(conn, job)
     inputs.write(conn, job.id, job.spec)
-    accounts.enter(conn, job)
 
 
-@cache
-def _new(dialect: str) -> Any:
-    return insert(dialect, jobs).on_conflict_do_nothing().returning(jobs.c.seq)
+_NEW: Final = "new_"
+
+
+def _adding(dialect: str, names: Sequence[str]) -> ClauseElement:
+    """Return the insert of a job; on PostgreSQL, where each statement is a journey, with that of its account."""
+    columns = [name.removeprefix(_NEW) for name in names if name.startswith(_NEW)]
+    values = {name: sa.bindparam(_NEW + name, type_=jobs.c[name].type) for name in columns}
+    adding = insert(dialect, jobs).values(values).on_conflict_do_nothing().returning(jobs.c.seq)
+    if dialect != POSTGRES:
+        return adding
+    new = adding.cte("new")
+    return sa.select(new.c.seq).add_cte(accounts.entered(dialect, new).cte("counted"))
+
+
+_ADD: Final = Prepared(_adding)
 
 
 def _is_kept(conn: Connection, job: Job) -> bool:

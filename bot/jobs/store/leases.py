@@ -1,19 +1,20 @@
 """Leases of servers: who may claim jobs for a ComfyUI server and look after those it has."""
 
 from collections.abc import Collection
-from functools import cache
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
+from bot.jobs.store.prepared import Prepared
 from bot.jobs.store.statements import insert, lease_time
 from bot.jobs.store.tables import server as servers
 
 
 def hold(conn: Connection, wanted: Collection[str], owner: str, ttl: float, now: float) -> frozenset[str]:
     """See `JobStore.hold`. Servers are locked in one order, whoever asks."""
-    time = _time(conn, now)
+    time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
     takeover = sa.case((servers.c.owner == owner, servers.c.epoch), else_=servers.c.epoch + 1)
     held: set[str] = set()
     for server_id in sorted(wanted):
@@ -35,34 +36,36 @@ def release(conn: Connection, owner: str) -> None:
 
 def lock(conn: Connection, server_id: str, owner: str, now: float) -> bool:
     """Return whether `owner` holds a server; until the end of the transaction, nobody takes it over."""
-    held = conn.execute(_lock(conn.dialect.name), {"this_server": server_id, "this_owner": owner, "lease_now": now})
-    return held.first() is not None
+    values = {"this_server": server_id, "this_owner": owner, "lease_now": now}
+    return _LOCK.first(conn, values) is not None
 
 
-@cache
-def _lock(dialect: str) -> sa.Select[tuple[str]]:
+def locked(dialect: str) -> sa.Select[tuple[str]]:
+    """Return the query for a server that is held by somebody, who keeps it until the end of the transaction."""
     time = lease_time(dialect, sa.bindparam("lease_now", type_=sa.Double))
     query = sa.select(servers.c.server_id).where(
-        servers.c.server_id == sa.bindparam("this_server"),
-        servers.c.owner == sa.bindparam("this_owner"),
+        servers.c.server_id == sa.bindparam("this_server", type_=sa.Text),
+        servers.c.owner == sa.bindparam("this_owner", type_=sa.Text),
         servers.c.lease_until >= time,
     )
     return query.with_for_update(read=True)
 
 
-def _time(conn: Connection, now: float) -> ColumnElement[float]:
-    return lease_time(conn.dialect.name, sa.literal(now, sa.Double))
+_LOCK: Final = Prepared(lambda dialect, _names: locked(dialect))
 
 
-def held_by_others(conn: Connection, server_id: ColumnElement[str], owner: str, now: float) -> ColumnElement[bool]:
+def held_by_others(
+    server_id: ColumnElement[str], owner: ColumnElement[str], time: ColumnElement[float]
+) -> ColumnElement[bool]:
     """Return the condition that somebody other than `owner` holds a server."""
     return sa.exists().where(
         servers.c.server_id == server_id,
-        servers.c.owner.not_in(["", owner]),
-        servers.c.lease_until >= _time(conn, now),
+        servers.c.owner != sa.literal(""),
+        servers.c.owner != owner,
+        servers.c.lease_until >= time,
     )
 
 
-def held(conn: Connection, server_id: ColumnElement[str], now: float) -> ColumnElement[bool]:
+def held(server_id: ColumnElement[str], time: ColumnElement[float]) -> ColumnElement[bool]:
     """Return the condition that anybody holds a server."""
-    return held_by_others(conn, server_id, "", now)
+    return held_by_others(server_id, sa.literal(""), time)

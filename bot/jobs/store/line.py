@@ -5,42 +5,73 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.sql import ClauseElement
 
 from bot.i18n import _
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.store import accounts, codec, leases, rows
-from bot.jobs.store.tables import IN_HAND, QUEUED
+from bot.jobs.store import accounts, changes, leases, rows
+from bot.jobs.store.prepared import POSTGRES, Prepared, Values
+from bot.jobs.store.statements import ONE
+from bot.jobs.store.tables import IN_HAND, QUEUED, RUNNING
 from bot.jobs.store.tables import job as jobs
 
+_STILL: Final = sa.text("state || '' = 'queued'")
+"""What `QUEUED` says, in words for which there is no index: a plan made for an empty line would read all of it."""
+LOOKS: Final = 3
+"""Looks at a line that several claim from, before it counts as empty."""
 _ORDER: Final = (jobs.c.priority, jobs.c.seq)
 """A job that comes back has its old number, and so its old place."""
 
-_RUNNING: Final = sa.select(jobs).where(
-    IN_HAND,
-    jobs.c.server == sa.bindparam("this_server"),
-    jobs.c.state == JobState.RUNNING.value,
-    jobs.c.prompt_id == sa.bindparam("this_prompt"),
-)
-_DUE: Final = (
-    sa.select(jobs.c.id)
-    .where(QUEUED, jobs.c.not_before <= sa.bindparam("now"))
-    .order_by(*_ORDER)
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
-# The guard is in the UPDATE: a lock alone may have been given on a row that has left the line meanwhile.
-_TAKE: Final = (
-    sa.update(jobs)
-    .where(jobs.c.id == sa.bindparam("this_id"), QUEUED)
-    .values(
-        state=JobState.RUNNING.value,
-        epoch=jobs.c.epoch + 1,
-        attempts=jobs.c.attempts + 1,
-        posted=False,
-        not_before=0.0,
+
+def _claimed() -> sa.Select[tuple[Any, ...]]:
+    """Return the query for the job that a prompt id got already."""
+    return sa.select(*rows.READ).where(
+        IN_HAND,
+        jobs.c.server == sa.bindparam("this_server", type_=sa.Text),
+        RUNNING,
+        jobs.c.prompt_id == sa.bindparam("this_prompt", type_=sa.Text),
     )
-    .returning(jobs)
+
+
+def _due() -> sa.Select[tuple[str]]:
+    due = sa.select(jobs.c.id).where(QUEUED, jobs.c.not_before <= sa.bindparam("now", type_=sa.Double))
+    return due.order_by(*_ORDER).limit(ONE).with_for_update(skip_locked=True)
+
+
+def _claiming(dialect: str, _names: Sequence[str]) -> ClauseElement:
+    """Return the change of the job that is next, if the server may have one; on PostgreSQL, that of its account too.
+
+    The guard is in the UPDATE: a lock alone may have been given on a row that has left the line meanwhile. What is
+    looked up is looked up once, before, and locked.
+    """
+    due = _due().correlate(None).scalar_subquery()
+    held = leases.locked(dialect).scalar_subquery().is_not(None)
+    taking = (
+        sa.update(jobs)
+        .where(held, sa.not_(_claimed().correlate(None).exists()), jobs.c.id == due, _STILL)
+        .values(
+            state=JobState.RUNNING.value,
+            epoch=jobs.c.epoch + 1,
+            attempts=jobs.c.attempts + 1,
+            posted=False,
+            not_before=0.0,
+            server=sa.bindparam("this_server", type_=sa.Text),
+            prompt_id=sa.bindparam("this_prompt", type_=sa.Text),
+            started=sa.bindparam("now", type_=sa.Double),
+        )
+        .returning(*rows.READ)
+    )
+    if dialect != POSTGRES:
+        return taking
+    taken = taking.cte("taken")
+    return sa.select(taken).add_cte(accounts.shifted(taken.c.account_id).cte("counted"))
+
+
+_CLAIM: Final = Prepared(_claiming)
+_CLAIMED: Final = Prepared(
+    lambda dialect, _names: _claimed().where(leases.locked(dialect).scalar_subquery().is_not(None))
 )
+_TAKEN: Final = accounts.steps(JobState.QUEUED, JobState.RUNNING)
 
 _UNREADABLE: Final = _("This request was damaged in the bot's database and cannot be run. Please ask again.")
 
@@ -50,48 +81,53 @@ def claim(conn: Connection, server: str, owner: str, prompt_id: str, now: float,
 
     A `prompt_id` gets one job only: whoever asks again with it, because the answer was lost, gets the same job.
     """
-    if not leases.lock(conn, server, owner, lease_now):
-        return None
-    claimed = _claimed_before(conn, server, prompt_id)
-    while claimed is None and (job_id := _next(conn, now)) is not None:
-        claimed = _take(conn, job_id, {"server": server, "prompt_id": prompt_id, "started": now})
-    return claimed
-
-
-def _claimed_before(conn: Connection, server: str, prompt_id: str) -> Job | None:
-    row = conn.execute(_RUNNING, {"this_server": server, "this_prompt": prompt_id}).mappings().first()
+    lease = {"this_server": server, "this_owner": owner, "lease_now": lease_now}
+    while (row := _take(conn, {**lease, "this_prompt": prompt_id, "now": now, **_TAKEN})) is not None:
+        if conn.dialect.name != POSTGRES:
+            accounts.shift(conn, row["account_id"], _TAKEN)
+        job = rows.read(row)
+        if job.spec is not rows.UNREADABLE:
+            return job
+        _give_up(conn, job, now)
+    row = _CLAIMED.first(conn, {**lease, "this_prompt": prompt_id})
     return None if row is None else rows.read(row)
 
 
-def _next(conn: Connection, now: float) -> str | None:
-    return conn.scalar(_DUE, {"now": now})
+def _take(conn: Connection, values: Values) -> Values | None:
+    """Take the job that is next. None when there is none, as far as can be seen.
+
+    On PostgreSQL a look is at one moment: what it sees may be taken by others before it has it, while more has come.
+    """
+    for _look in range(LOOKS if conn.dialect.name == POSTGRES else 1):
+        if (row := _CLAIM.first(conn, values)) is not None:
+            return row
+    return None
 
 
-def _take(conn: Connection, job_id: str, run: dict[str, Any]) -> Job | None:
-    """Take a job from the line. None when another was faster, or when the job can never run."""
-    row = conn.execute(_TAKE, {"this_id": job_id, **run}).mappings().first()
-    if row is None:
-        return None
-    job = rows.read(row)
-    if job.spec is rows.UNREADABLE:
-        _give_up(conn, row, run["started"])
-        return None
-    accounts.shift(conn, row["account_id"], JobState.QUEUED, JobState.RUNNING)
-    return job
-
-
-def _give_up(conn: Connection, row: rows.Row, now: float) -> None:
+def _give_up(conn: Connection, job: Job, now: float) -> None:
     """End a job whose run cannot be read, so that those behind it are not held up for ever."""
-    end = {
-        "state": JobState.FAILED.value,
-        "error": codec.dump_message(_UNREADABLE),
-        "delivery": Delivery.PENDING.value,
-        "finished": now,
-    }
-    conn.execute(sa.update(jobs).where(jobs.c.id == row["id"]).values(end))
-    accounts.shift(conn, row["account_id"], JobState.QUEUED, JobState.FAILED)
+    end = {"error": _UNREADABLE, "delivery": Delivery.PENDING, "finished": now, "not_before": 0.0}
+    changes.move(conn, job, JobState.FAILED, end, now, again=False)
 
 
-def line(conn: Connection) -> Sequence[str]:
+_ALL: Final = Prepared(lambda _dialect, _names: sa.select(jobs.c.id).where(QUEUED).order_by(*_ORDER))
+_HEAD: Final = Prepared(
+    lambda _dialect, _names: (
+        sa.select(jobs.c.id).where(QUEUED).order_by(*_ORDER).limit(sa.bindparam("most", type_=sa.Integer))
+    )
+)
+_LENGTH: Final = Prepared(
+    lambda _dialect, _names: sa.select(sa.func.count().label("length")).select_from(jobs).where(QUEUED)
+)
+
+
+def line(conn: Connection, limit: int | None) -> Sequence[str]:
     """See `JobStore.line`."""
-    return conn.scalars(sa.select(jobs.c.id).where(QUEUED).order_by(*_ORDER)).all()
+    found = _ALL.rows(conn, {}) if limit is None else _HEAD.rows(conn, {"most": limit})
+    return [row["id"] for row in found]
+
+
+def line_length(conn: Connection) -> int:
+    """See `JobStore.line_length`."""
+    (row,) = _LENGTH.rows(conn, {})
+    return row["length"]

@@ -8,15 +8,24 @@ from sqlalchemy import Connection
 
 from bot.jobs.job import Job, JobState
 from bot.jobs.store import rows
+from bot.jobs.store.prepared import Prepared
 from bot.jobs.store.tables import WAITING, event
 from bot.jobs.store.tables import job as jobs
 
 FOUND_AT_MOST: Final = 10
 
 
+_GET: Final = Prepared(lambda _dialect, _names: sa.select(*rows.READ).where(jobs.c.id == sa.bindparam("this_id")))
+_WAITING: Final = Prepared(
+    lambda _dialect, _names: sa.select(sa.func.count().label("waiting")).where(
+        WAITING, jobs.c.user_id == sa.bindparam("this_user", type_=sa.BigInteger)
+    )
+)
+
+
 def get(conn: Connection, job_id: str) -> Job | None:
     """See `JobStore.get`."""
-    row = conn.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()
+    row = _GET.first(conn, {"this_id": job_id})
     return None if row is None else rows.read(row)
 
 
@@ -28,8 +37,8 @@ def find(conn: Connection, prefix: str) -> Sequence[Job]:
 
 def count_waiting(conn: Connection, user_id: int) -> int:
     """See `JobStore.count_waiting`."""
-    query = sa.select(sa.func.count()).select_from(jobs).where(WAITING, jobs.c.user_id == user_id)
-    return conn.scalar(query) or 0
+    (row,) = _WAITING.rows(conn, {"this_user": user_id})
+    return row["waiting"]
 
 
 def history(conn: Connection, user_id: int, limit: int, offset: int) -> Sequence[Job]:

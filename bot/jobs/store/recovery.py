@@ -1,14 +1,17 @@
 """Transactions that take over what somebody else began: after a crash, and for deliveries that had to wait."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.jobs.job import Job, JobState
 from bot.jobs.store import leases, rows
+from bot.jobs.store.prepared import Prepared
+from bot.jobs.store.statements import ONE, lease_time
 from bot.jobs.store.tables import IN_HAND, UNTOLD
 from bot.jobs.store.tables import job as jobs
 
@@ -16,7 +19,10 @@ HELD_TOO_LONG: Final = 15 * 60.0
 """Seconds after which nobody can still be reading a request: its token is dead by then."""
 
 _ON_SERVER: Final = jobs.c.state.in_([JobState.RUNNING.value, JobState.DELIVERING.value])
-_OVER: Final = jobs.c.state.in_([JobState.DELIVERING.value, *(state.value for state in JobState if state.is_final)])
+_OVER: Final = sa.text("state IN ('delivering', 'done', 'failed', 'cancelled')")
+
+_STILL: Final = sa.text("delivery || '' = 'pending'")
+"""What `UNTOLD` says, in words for which there is no index (see `line`)."""
 
 
 def adopt(conn: Connection, server: str, owner: str, lease_now: float) -> Sequence[Job]:
@@ -32,28 +38,40 @@ def strays(
     """See `JobStore.strays`. What waits for a moderator has no holder, and may wait."""
     nobody_reads = sa.or_(sa.literal(alone), jobs.c.holder == owner, jobs.c.created <= now - HELD_TOO_LONG)
     unread = sa.and_(jobs.c.state == JobState.HELD.value, jobs.c.holder != "", nobody_reads)
-    nobodys = sa.not_(leases.held(conn, jobs.c.server, lease_now))
+    nobodys = sa.not_(leases.held(jobs.c.server, lease_time(conn.dialect.name, sa.literal(lease_now, sa.Double))))
     lost = sa.and_(_ON_SERVER, jobs.c.server.not_in(list(servers)), nobodys)
     return _take_over(conn, sa.or_(unread, lost))
 
 
+def _telling(dialect: str, _names: Sequence[str]) -> ClauseElement:
+    """Return the change of the job whose delivery is due. The guard is in the UPDATE, as in `line`."""
+    time = lease_time(dialect, sa.bindparam("lease_now", type_=sa.Double))
+    others = leases.held_by_others(jobs.c.server, sa.bindparam("this_owner", type_=sa.Text), time)
+    due = sa.select(jobs.c.seq).where(
+        UNTOLD, _OVER, jobs.c.not_before <= sa.bindparam("now", type_=sa.Double), sa.not_(others)
+    )
+    first = due.order_by(jobs.c.not_before, jobs.c.seq).limit(ONE).with_for_update(skip_locked=True)
+    take = sa.update(jobs).where(jobs.c.seq == first.correlate(None).scalar_subquery(), _STILL, _OVER)
+    until = sa.bindparam("until", type_=sa.Double)
+    return take.values(epoch=jobs.c.epoch + 1, not_before=until).returning(*rows.READ)
+
+
+_TELL: Final = Prepared(_telling)
+
+
 def take_untold(conn: Connection, owner: str, now: float, until: float, lease_now: float) -> Job | None:
     """See `JobStore.take_untold`."""
-    others = leases.held_by_others(conn, jobs.c.server, owner, lease_now)
-    due = sa.select(jobs.c.id).where(UNTOLD, _OVER, jobs.c.not_before <= now, sa.not_(others))
-    job_id = conn.scalar(due.order_by(jobs.c.not_before, jobs.c.seq).limit(1).with_for_update(skip_locked=True))
-    if job_id is None:
-        return None
-    taken = _take_over(conn, sa.and_(jobs.c.id == job_id, UNTOLD, _OVER), not_before=until)
+    row = _TELL.first(conn, {"this_owner": owner, "now": now, "until": until, "lease_now": lease_now})
+    taken = rows.read_all([row] if row else [])
     return taken[0] if taken else None
 
 
-def _take_over(conn: Connection, condition: ColumnElement[bool], **values: Any) -> list[Job]:
+def _take_over(conn: Connection, condition: ColumnElement[bool]) -> list[Job]:
     """Raise the epoch of jobs and return them, oldest first; the rows are locked in one order, whoever asks."""
     ids = sa.select(jobs.c.seq).where(condition).order_by(jobs.c.seq).with_for_update()
     seqs = conn.scalars(ids).all()
     if not seqs:
         return []
-    take = sa.update(jobs).where(jobs.c.seq.in_(seqs), condition).values(epoch=jobs.c.epoch + 1, **values)
+    take = sa.update(jobs).where(jobs.c.seq.in_(seqs), condition).values(epoch=jobs.c.epoch + 1)
     taken = conn.execute(take.returning(jobs)).mappings().all()
     return rows.read_all(sorted(taken, key=lambda row: row["seq"]))

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from bot.jobs.job import Delivery, Job, JobState, Place, Requester
 from bot.jobs.store import codec
+from bot.jobs.store.tables import job as jobs
 from bot.workflow.spec import RunSpec
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,16 @@ _PLAIN: Final[Mapping[str, Callable[[Any], Any]]] = {
     "told": bool,
 }  # fmt: skip
 """The fields that are columns as they stand. Reading names the type: SQLite's RETURNING gives back 5 for 5.0."""
+
+READ: Final = tuple(
+    jobs.c[name]
+    for name in (
+        *_PLAIN, "seq", "account_id", "spec", "requester", "state", "delivery", "outputs", "note", "error", "parts",
+        "interaction_id", "application_id", "interaction_token", "token_expires", "channel_id", "message_id",
+        "guild_id", "user_id", "bot_can_edit", "upload_limit",
+    )
+)  # fmt: skip
+"""The columns of which a job is read; the others are for later."""
 
 
 def account_of(job: Job) -> str:
@@ -125,7 +136,7 @@ def _read_place(row: Row) -> Place:
         channel_id=row["channel_id"],
         message_id=row["message_id"],
         guild_id=row["guild_id"],
-        bot_can_edit=row["bot_can_edit"],
+        bot_can_edit=bool(row["bot_can_edit"]),
         upload_limit=row["upload_limit"],
     )
 

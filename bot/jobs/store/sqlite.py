@@ -4,10 +4,8 @@ One thread writes and one reads, each over its own connection: SQLite has one wr
 process ever waits for a lock. In memory there is one connection, and one thread for both.
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -19,6 +17,7 @@ from sqlalchemy.pool import StaticPool
 from bot.errors import StartupError
 from bot.i18n import _
 from bot.jobs.store.engine import Tries
+from bot.jobs.store.lane import Lane
 
 T = TypeVar("T")
 
@@ -44,13 +43,13 @@ class SqliteEngine:
     def __init__(self, path: Path | None, synchronous: Synchronous = "full") -> None:
         """None for the path is a database in memory."""
         check_version(sqlite3.sqlite_version_info)
-        self._writer = _Lane("store-writer", _engine(path, "IMMEDIATE", {"synchronous": synchronous}))
+        self._writer = Lane("store-writer", _engine(path, {"synchronous": synchronous}), "BEGIN IMMEDIATE")
         self._reader = self._writer
         if path is not None:
-            self._reader = _Lane("store-reader", _engine(path, "DEFERRED", {"query_only": "ON"}))
+            self._reader = Lane("store-reader", _engine(path, {"query_only": "ON"}), None)
         self._tries = Tries(_passes)
 
-    async def write(self, work: Callable[[Connection, bool], T]) -> T:
+    async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False) -> T:
         """See `Engine.write`."""
         return await self._tries.carry(lambda again: self._writer.run(lambda conn: work(conn, again)))
 
@@ -75,34 +74,10 @@ def check_version(version: tuple[int, int, int]) -> None:
         )  # fmt: skip
 
 
-class _Lane:
-    """A thread with a connection: one transaction after the other."""
-
-    def __init__(self, name: str, engine: sa.Engine) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._engine = engine
-        self._conn: Connection | None = None
-
-    async def run(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
-
-    def _transact(self, work: Callable[[Connection], T]) -> T:
-        if self._conn is None:
-            self._conn = self._engine.connect()
-        with self._conn.begin():
-            return work(self._conn)
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self._thread.shutdown)
-        if self._conn is not None:
-            self._conn.close()
-        self._engine.dispose()
-
-
-def _engine(path: Path | None, begin: str, pragmas: dict[str, str]) -> sa.Engine:
+def _engine(path: Path | None, pragmas: dict[str, str]) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         target = ":memory:" if path is None else path
-        # Transactions are begun by hand below: sqlite3's own way begins them too late, after the first read.
+        # Transactions are begun by `Lane`: sqlite3's own way begins them too late, after the first read.
         return sqlite3.connect(target, timeout=BUSY, isolation_level=None, check_same_thread=False)
 
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -112,12 +87,8 @@ def _engine(path: Path | None, begin: str, pragmas: dict[str, str]) -> sa.Engine
         for name, value in {"foreign_keys": "ON", "temp_store": "MEMORY", **pragmas}.items():
             connection.execute(f"PRAGMA {name}={value}")
 
-    def start(conn: Connection) -> None:
-        conn.exec_driver_sql(f"BEGIN {begin}")
-
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=StaticPool)
     event.listen(engine, "connect", prepare)
-    event.listen(engine, "begin", start)
     return engine
 
 

@@ -31,31 +31,36 @@ class SqlStore:
 
     async def add(self, job: Job) -> None:
         """See `JobStore.add`."""
-        await self._engine.write(lambda conn, _again: intake.add(conn, job))
+        await self._engine.write(lambda conn, _again: intake.add(conn, job), single=changes.is_single(job, {}))
 
     async def admit(self, job: Job) -> Job:
         """See `JobStore.admit`."""
-        return await self._engine.write(lambda conn, again: intake.admit(conn, job, again=again))
+        return await self._engine.write(
+            lambda conn, again: intake.admit(conn, job, again=again), single=changes.is_single(job, {})
+        )
 
     # ------------------------------------------------------------------ carrying out
 
     async def claim(self, server: str, owner: str, prompt_id: str, now: float) -> Job | None:
         """See `JobStore.claim`."""
         return await self._engine.write(
-            lambda conn, _again: line.claim(conn, server, owner, prompt_id, now, self._clock())
+            lambda conn, _again: line.claim(conn, server, owner, prompt_id, now, self._clock()), single=True
         )
 
     async def move(self, job: Job, state: JobState, **fields: Any) -> Job:
         """See `JobStore.move`."""
         job.moved(state, **fields)  # what is wrong with the question is not worth a transaction
         return await self._engine.write(
-            lambda conn, again: changes.move(conn, job, state, fields, self._clock(), again=again)
+            lambda conn, again: changes.move(conn, job, state, fields, self._clock(), again=again),
+            single=changes.is_single(job, fields),
         )
 
     async def note(self, job: Job, **fields: Any) -> Job:
         """See `JobStore.note`."""
         replace(job, **fields)
-        return await self._engine.write(lambda conn, _again: changes.note(conn, job, fields))
+        return await self._engine.write(
+            lambda conn, _again: changes.note(conn, job, fields), single=changes.is_single(job, fields)
+        )
 
     async def seize(self, job_id: str) -> Job | None:
         """See `JobStore.seize`."""
@@ -88,7 +93,7 @@ class SqlStore:
     async def take_untold(self, owner: str, now: float, until: float) -> Job | None:
         """See `JobStore.take_untold`."""
         return await self._engine.write(
-            lambda conn, _again: recovery.take_untold(conn, owner, now, until, self._clock())
+            lambda conn, _again: recovery.take_untold(conn, owner, now, until, self._clock()), single=True
         )
 
     # ------------------------------------------------------------------ looking
@@ -105,9 +110,13 @@ class SqlStore:
         """See `JobStore.with_inputs`."""
         return await self._engine.read(lambda conn: inputs.with_bytes(conn, job))
 
-    async def line(self) -> Sequence[str]:
+    async def line(self, limit: int | None = None) -> Sequence[str]:
         """See `JobStore.line`."""
-        return await self._engine.read(line.line)
+        return await self._engine.read(lambda conn: line.line(conn, limit))
+
+    async def line_length(self) -> int:
+        """See `JobStore.line_length`."""
+        return await self._engine.read(line.line_length)
 
     async def count_waiting(self, user_id: int) -> int:
         """See `JobStore.count_waiting`."""

@@ -103,11 +103,15 @@ job = Table(
 )
 
 QUEUED: Final = text("state = 'queued'")
+RUNNING: Final = text("state = 'running'")
 WAITING: Final = text("state IN ('held', 'queued')")
 IN_HAND: Final = text("(state IN ('running', 'delivering') OR delivery = 'pending')")
 UNTOLD: Final = text("delivery = 'pending'")
 ENDED: Final = text("state IN ('done', 'failed', 'cancelled')")
-"""Queries use these very words: by them SQLite knows that a partial index will do."""
+"""Queries use these very words: by them SQLite knows that a partial index will do.
+
+A state that is a parameter would make it choose, and so compile, anew for each value.
+"""
 
 
 def _partial(name: str, condition: TextClause, *columns: Column[Any]) -> None:

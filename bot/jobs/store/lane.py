@@ -1,0 +1,162 @@
+"""One connection to SQLite, in a thread of its own: one transaction after the other.
+
+Those who come while the disk is busy share the next transaction, because making it durable takes far longer than all
+that they ask for. Each is behind a savepoint, so that one who fails takes back nothing of the others', and nobody has
+an answer before the common COMMIT. When that fails, everybody gets a transaction of their own. Knows nothing of jobs.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+GROUP: Final = 32
+"""Works in one transaction, at most: whoever comes meanwhile waits for all of them."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A work that waits for its turn, and then its answer."""
+
+    work: Work[Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    error: BaseException | None = None
+
+    def carry_out(self, conn: Connection) -> None:
+        self.result, self.error = None, None
+        try:
+            self.result = self.work(conn)
+        except Exception as error:  # whoever asked hears of it
+            self.error = error
+
+    def tell(self) -> None:
+        if self.future.done():  # whoever asked has given up
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class _SpoiltError(Exception):
+    """A common transaction was taken back."""
+
+
+class Lane:
+    """A thread with a connection. `begin` is what begins a transaction; None is for a lane that only reads."""
+
+    def __init__(self, name: str, engine: sa.Engine, begin: str | None) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._engine = engine
+        self._begin = begin
+        self._conn: Connection | None = None
+        self._asked: deque[_Asked] = deque()
+        self._guard = threading.Lock()
+        self._busy = False
+
+    async def run(self, work: Work[T]) -> T:
+        """Carry out a work and return its result. It goes on when the caller is cancelled."""
+        loop = asyncio.get_running_loop()
+        asked = _Asked(work, loop.create_future(), loop)
+        with self._guard:
+            if not self._busy:
+                self._thread.submit(self._work_off)  # has to wait for the guard
+            self._busy = True
+            self._asked.append(asked)
+        return await asked.future
+
+    async def close(self) -> None:
+        """Finish what was asked, and let go of the connection."""
+        await asyncio.to_thread(self._thread.shutdown)
+        if self._conn is not None:
+            self._conn.close()
+        self._engine.dispose()
+
+    # ------------------------------------------------------------------ in the thread
+
+    def _work_off(self) -> None:
+        while group := self._next_group():
+            self._serve(group)
+            _answer(group)
+
+    def _next_group(self) -> list[_Asked]:
+        with self._guard:
+            group = [self._asked.popleft() for _place in range(min(GROUP, len(self._asked)))]
+            self._busy = bool(group)
+        return group
+
+    def _serve(self, group: list[_Asked]) -> None:
+        """Carry out a group, and keep what is to be answered."""
+        try:
+            self._carry_out(group)
+        except _SpoiltError:
+            for asked in group:
+                self._serve([asked])
+        except BaseException as error:  # whoever asked hears of it, whatever it is
+            for asked in group:
+                asked.error = error
+
+    def _carry_out(self, group: list[_Asked]) -> None:
+        conn = self._connection()
+        driver = cast("sqlite3.Connection", conn.connection.driver_connection)
+        if self._begin is None:
+            for asked in group:
+                asked.carry_out(conn)
+            return
+        driver.execute(self._begin)
+        try:
+            self._carry_out_each(conn, driver, group)
+            driver.execute("COMMIT")
+        except BaseException as error:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            if len(group) > 1:
+                raise _SpoiltError from error
+            raise
+
+    def _carry_out_each(self, conn: Connection, driver: sqlite3.Connection, group: list[_Asked]) -> None:
+        """Carry out what a transaction consists of. Raises what took it back."""
+        if len(group) == 1:
+            group[0].result, group[0].error = group[0].work(conn), None
+            return
+        for asked in group:
+            driver.execute("SAVEPOINT one")
+            asked.carry_out(conn)
+            if not driver.in_transaction:  # so does SQLite when the disk is full, or broken
+                raise _SpoiltError
+            if asked.error is not None:
+                driver.execute("ROLLBACK TO one")
+            driver.execute("RELEASE one")
+
+    def _connection(self) -> Connection:
+        """Return the connection. To SQLAlchemy it is in one transaction for ever, so that it never ends one of ours."""
+        if self._conn is None:
+            conn = self._engine.connect()
+            conn.begin()
+            self._conn = conn
+        return self._conn
+
+
+def _answer(group: list[_Asked]) -> None:
+    """Tell everybody, by one call into the loop; usually all of them are in the same one."""
+    for loop in {asked.loop for asked in group}:
+        there = [asked for asked in group if asked.loop is loop]
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_tell, there)
+
+
+def _tell(group: list[_Asked]) -> None:
+    for asked in group:
+        asked.tell()
