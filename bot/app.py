@@ -20,6 +20,7 @@ from bot.comfy.server import ComfyServer
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
 from bot.installation import Installation
+from bot.jobs.canceller import Canceller
 from bot.jobs.carrier import Carrier
 from bot.jobs.deliverer import Deliverer
 from bot.jobs.intake import Intake
@@ -33,6 +34,7 @@ from bot.settings import Settings
 from bot.ui.again import History
 from bot.ui.attachments import Attachments
 from bot.ui.batches import Packer
+from bot.ui.cancel import CancelJobs
 from bot.ui.client import ComfycordBot
 from bot.ui.i18n import Languages
 from bot.ui.mailbox import Mailbox
@@ -44,6 +46,7 @@ from bot.ui.route import MessageRoute
 from bot.ui.sync import CommandSync
 from bot.ui.tree import Tree
 from bot.workflow.catalog import Catalog
+from cogs.cancel import CancelCommand
 from cogs.generate import Generate
 from cogs.history import HistoryCommand
 from cogs.results import Results
@@ -131,6 +134,10 @@ class App:
                 languages=self._languages,
             ),
         )
+        self._cancel = CancelCommand(
+            bot=self.bot,
+            jobs=CancelJobs(store=self.store, canceller=self._canceller, languages=self._languages),
+        )
         self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
         self._plan_ending()
 
@@ -180,10 +187,17 @@ class App:
         self._janitor = Janitor(
             store=store, shelf=self._shelf, clock=clock, results_kept=settings.results_kept_days * DAY
         )
-        self._runners = [self._runner_of(server, settings.queue_depth) for server in self.fleet.servers]
+        carriers = [self._carrier_of(server) for server in self.fleet.servers]
+        self._canceller = Canceller(
+            store=store, queue=self.queue, deliverer=self._deliverer, carriers=carriers, clock=clock
+        )
+        self._runners = [
+            self._runner_of(server, carrier, settings.queue_depth)
+            for server, carrier in zip(self.fleet.servers, carriers, strict=True)
+        ]
 
-    def _runner_of(self, server: ComfyServer, depth: int) -> Runner:
-        carrier = Carrier(
+    def _carrier_of(self, server: ComfyServer) -> Carrier:
+        return Carrier(
             backend=server,
             store=self.store,
             tenancy=self._tenancy,
@@ -191,6 +205,8 @@ class App:
             deliverer=self._deliverer,
             clock=self._clock,
         )
+
+    def _runner_of(self, server: ComfyServer, carrier: Carrier, depth: int) -> Runner:
         return Runner(
             backend=server,
             store=self.store,
@@ -223,6 +239,7 @@ class App:
         self._own(self._janitor.run, "janitor")
         self._own(self._recovery.run, "recovery")
         self._own(self._deliverer.run, "deliverer")
+        self._own(self._canceller.run, "canceller")
         for runner in self._runners:
             self._own(runner.run, "runner")
             self._own(runner.keep_informed, "elapsed times")
@@ -230,6 +247,7 @@ class App:
         await self.bot.add_cog(self._generate)
         await self.bot.add_cog(self._results)
         await self.bot.add_cog(self._history)
+        await self.bot.add_cog(self._cancel)
         await self._sync.sync(self.bot.tree)
 
     async def _close(self) -> None:

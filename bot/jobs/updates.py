@@ -40,4 +40,9 @@ class Away:
     """The server that has it cannot be reached."""
 
 
-JobUpdate = Waiting | Running | Away | Fetching
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Somebody asked for its end; the server stops at its next step."""
+
+
+JobUpdate = Waiting | Running | Away | Fetching | Stopping

@@ -36,7 +36,7 @@ class Staff:
         self.deliverer = Deliverer(
             store=store, presenter=board, shelf=shelf, backends=[backend], owner=owner, clock=clock
         )
-        carrier = Carrier(
+        self.carrier = Carrier(
             backend=backend,
             store=store,
             tenancy=self.tenancy,
@@ -49,7 +49,7 @@ class Staff:
             store=store,
             queue=self.queue,
             tenancy=self.tenancy,
-            carrier=carrier,
+            carrier=self.carrier,
             deliverer=self.deliverer,
             clock=clock,
             depth=depth,

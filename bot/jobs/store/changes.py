@@ -36,7 +36,7 @@ _SET_WITH_TOKEN: Final = _SET.values(
 
 _NO_END: Final = {
     "not_before": 0.0, "finished": 0.0, "outputs": (), "note": None, "error": None, "delivery": Delivery.NONE,
-    "tries": 0,
+    "tries": 0, "cancel_by": 0,
 }  # fmt: skip
 """What a job in the line has not: an end."""
 
