@@ -11,6 +11,7 @@ from bot.clock import Clock
 from bot.errors import BotError
 from bot.i18n import Message, _, n_
 from bot.jobs.deliverer import Deliverer
+from bot.jobs.durations import Durations
 from bot.jobs.harvest import FilesGoneError, RunForgottenError
 from bot.jobs.job import IllegalMoveError, Job, JobState
 from bot.jobs.outcome import Outcome
@@ -46,6 +47,7 @@ class Carrier:
         backend: Backend,
         store: JobStore,
         tenancy: Tenancy,
+        durations: Durations,
         presenter: Presenter,
         deliverer: Deliverer,
         clock: Clock,
@@ -53,6 +55,7 @@ class Carrier:
         self._backend = backend
         self._store = store
         self._tenancy = tenancy
+        self._durations = durations
         self._presenter = presenter
         self._deliverer = deliverer
         self._clock = clock
@@ -68,6 +71,18 @@ class Carrier:
     def is_busy(self) -> bool:
         """Whether it carries anything."""
         return bool(self._visits)
+
+    @property
+    def busy_for(self) -> float:
+        """In how many seconds the server will have done what it has, as far as that can be foreseen."""
+        now = self._clock.now()
+        return sum(self._remaining(visit.job, now) for visit in self._visits)
+
+    def _remaining(self, job: Job, now: float) -> float:
+        if job.state is not JobState.RUNNING:
+            return 0.0
+        expected = self._durations.expect(job.spec.workflow, self._backend.key)
+        return max(0.0, expected - (now - job.started)) if job.started else expected
 
     def cancel(self, job_id: str, by: int) -> None:
         """Stop a job for the user `by`, if it is carried here; what has ended already is delivered all the same."""
@@ -145,9 +160,14 @@ class Carrier:
             except FilesGoneError as gone:
                 await self._save_anew(visit, gone.rest)
             else:
+                self._learn(visit.job, outcome)
                 await self._end(visit, outcome)
 
     # ------------------------------------------------------------------ consequences
+
+    def _learn(self, job: Job, outcome: Outcome) -> None:
+        if job.started and outcome.files and not outcome.was_stopped:
+            self._durations.learn(job.spec.workflow, self._backend.key, max(0.0, self._clock.now() - job.started))
 
     async def _end(self, visit: Visit, outcome: Outcome) -> None:
         if visit.is_cancelled and outcome.was_stopped:

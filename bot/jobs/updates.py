@@ -10,6 +10,8 @@ class Waiting:
     position: int
     total: int
     offline: bool = False
+    starts_in: float | None = None
+    """Seconds until its turn, as far as that can be foreseen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from discord.utils import escape_markdown
 
-from bot.i18n import Message, _, verbatim
+from bot.i18n import Message, _, n_, verbatim
 from bot.jobs.job import Job, JobState
 from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Stopping, Waiting
 from bot.ui.i18n import Languages, cut
@@ -21,6 +21,8 @@ MAX_QUOTE = 1000
 MAX_DETAILS = 1000
 MAX_ALT = 1000
 BAR_CELLS = 12
+WORTH_TELLING = 8.0
+"""Seconds of waiting from which on a time is named."""
 CANCEL = "cc:cancel:"
 """Before the job's id: what the button *Cancel* sends. Messages keep it for years, so it never changes."""
 SHOW_RESULT = "cc:show:"
@@ -123,6 +125,13 @@ class Renderer:
         """Return the sentence for somebody who waits."""
         if update.offline:
             return _("ComfyUI is offline at the moment. Your request waits, and starts by itself when it is back.")
+        if update.starts_in is not None and update.starts_in >= WORTH_TELLING:
+            return _(
+                "Queued: number {position} of {total}, about {time}.",
+                position=update.position,
+                total=update.total,
+                time=span(update.starts_in),
+            )
         if update.total <= 1:
             return _("Queued: it starts in a moment.")
         return _("Queued: number {position} of {total}.", position=update.position, total=update.total)
@@ -154,6 +163,15 @@ class Renderer:
             _("{seconds} s", seconds=max(1, round(job.finished - job.started))), job.requester.locale
         )
         return cut(" · ".join([*parts, took]), MAX_DETAILS)
+
+
+def span(seconds: float) -> Message:
+    """Say how long something takes, as roughly as it is known."""
+    if seconds < 55:
+        return _("{seconds} s", seconds=max(5, round(seconds / 5) * 5))
+    if seconds < 50 * 60:
+        return n_("{count} minute", "{count} minutes", max(1, round(seconds / 60)))
+    return n_("{count} hour", "{count} hours", max(1, round(seconds / 3600)))
 
 
 def _prompt(spec: RunSpec) -> str:
