@@ -20,10 +20,13 @@ from bot.comfy.server import ComfyServer
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
 from bot.installation import Installation
+from bot.jobs.canceller import Canceller
 from bot.jobs.carrier import Carrier
 from bot.jobs.deliverer import Deliverer
+from bot.jobs.durations import Durations
 from bot.jobs.intake import Intake
 from bot.jobs.janitor import Janitor
+from bot.jobs.lineup import Lineup
 from bot.jobs.queue import JobQueue
 from bot.jobs.recovery import Recovery
 from bot.jobs.runner import Runner
@@ -33,19 +36,23 @@ from bot.settings import Settings
 from bot.ui.again import History
 from bot.ui.attachments import Attachments
 from bot.ui.batches import Packer
+from bot.ui.cancel import CancelJobs
 from bot.ui.client import ComfycordBot
 from bot.ui.i18n import Languages
 from bot.ui.mailbox import Mailbox
 from bot.ui.messages import JobMessages
 from bot.ui.posts import ChannelPosts
+from bot.ui.queuepage import QueuePage
 from bot.ui.render import Renderer
 from bot.ui.resume import ShowResult
 from bot.ui.route import MessageRoute
 from bot.ui.sync import CommandSync
 from bot.ui.tree import Tree
 from bot.workflow.catalog import Catalog
+from cogs.cancel import CancelCommand
 from cogs.generate import Generate
 from cogs.history import HistoryCommand
+from cogs.queue import QueueCommand
 from cogs.results import Results
 
 log = logging.getLogger(__name__)
@@ -131,6 +138,10 @@ class App:
                 languages=self._languages,
             ),
         )
+        self._cancel = CancelCommand(
+            bot=self.bot,
+            jobs=CancelJobs(store=self.store, canceller=self._canceller, languages=self._languages),
+        )
         self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
         self._plan_ending()
 
@@ -153,9 +164,16 @@ class App:
         store, clock, owner, messages = self.store, self._clock, self._owner, self._messages
         keys = [server.key for server in self.fleet.servers]
         self._tenancy = Tenancy(store=store, owner=owner, servers=keys, clock=clock)
-        self.queue = JobQueue(
-            store=store, presenter=messages, clock=clock, owner=owner, any_online=self.fleet.any_online
+        self._durations = Durations()
+        self._carriers: list[Carrier] = []
+        self._lineup = Lineup(
+            store=store,
+            durations=self._durations,
+            places=self._places,
+            any_online=self.fleet.any_online,
+            clock=clock,
         )
+        self.queue = JobQueue(store=store, presenter=messages, lineup=self._lineup, clock=clock, owner=owner)
         self._deliverer = Deliverer(
             store=store,
             presenter=messages,
@@ -180,17 +198,32 @@ class App:
         self._janitor = Janitor(
             store=store, shelf=self._shelf, clock=clock, results_kept=settings.results_kept_days * DAY
         )
-        self._runners = [self._runner_of(server, settings.queue_depth) for server in self.fleet.servers]
+        self._carriers += [self._carrier_of(server) for server in self.fleet.servers]
+        self._canceller = Canceller(
+            store=store, queue=self.queue, deliverer=self._deliverer, carriers=self._carriers, clock=clock
+        )
+        self._runners = [
+            self._runner_of(server, carrier, settings.queue_depth)
+            for server, carrier in zip(self.fleet.servers, self._carriers, strict=True)
+        ]
 
-    def _runner_of(self, server: ComfyServer, depth: int) -> Runner:
-        carrier = Carrier(
+    def _places(self) -> list[float]:
+        """Return of each server at hand in how many seconds it will be free."""
+        pairs = zip(self.fleet.servers, self._carriers, strict=True)
+        return [carrier.busy_for for server, carrier in pairs if server.online]
+
+    def _carrier_of(self, server: ComfyServer) -> Carrier:
+        return Carrier(
             backend=server,
             store=self.store,
             tenancy=self._tenancy,
+            durations=self._durations,
             presenter=self._messages,
             deliverer=self._deliverer,
             clock=self._clock,
         )
+
+    def _runner_of(self, server: ComfyServer, carrier: Carrier, depth: int) -> Runner:
         return Runner(
             backend=server,
             store=self.store,
@@ -223,6 +256,7 @@ class App:
         self._own(self._janitor.run, "janitor")
         self._own(self._recovery.run, "recovery")
         self._own(self._deliverer.run, "deliverer")
+        self._own(self._canceller.run, "canceller")
         for runner in self._runners:
             self._own(runner.run, "runner")
             self._own(runner.keep_informed, "elapsed times")
@@ -230,6 +264,8 @@ class App:
         await self.bot.add_cog(self._generate)
         await self.bot.add_cog(self._results)
         await self.bot.add_cog(self._history)
+        await self.bot.add_cog(self._cancel)
+        await self.bot.add_cog(QueueCommand(survey=self._lineup.survey, page=QueuePage(self._languages)))
         await self._sync.sync(self.bot.tree)
 
     async def _close(self) -> None:

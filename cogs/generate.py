@@ -12,7 +12,7 @@ from bot.clock import Clock
 from bot.errors import BotError, LimitError
 from bot.i18n import Message, _
 from bot.jobs.intake import Intake
-from bot.jobs.job import Job, Place
+from bot.jobs.job import IllegalMoveError, Job, Place
 from bot.jobs.queue import JobQueue
 from bot.jobs.records import DuplicateJobError, JobStore, StoreDownError
 from bot.policy.decision import Allowed, Held, Refused
@@ -133,6 +133,8 @@ class Generate(commands.Cog):
                 await self._accept_words(reply, workflow, given)
         except DuplicateJobError:
             log.info("an interaction came twice")
+        except IllegalMoveError:
+            log.info("a request was cancelled while it was read")
 
     async def _accept_words(self, reply: Reply, workflow: Workflow, given: Given) -> None:
         spec = self._prepared(workflow, given)
@@ -141,7 +143,7 @@ class Generate(commands.Cog):
             status = self._renderer.waiting(await self._queue.outlook())
         await self._review(reply, spec, waiting=waiting)
         job = await self._intake.begin(spec, reply.requester, reply.draft())
-        place = await self._answer(reply, job, workflow, spec, status)
+        place = await self._answer(reply, job, status)
         await self._intake.admit(job, spec, place)
 
     async def _accept_with_pictures(
@@ -152,7 +154,7 @@ class Generate(commands.Cog):
         async with _soon():
             waiting = await self._store.count_waiting(reply.requester.user_id)
         job = await self._intake.begin(unread, reply.requester, reply.draft())
-        place = await self._answer(reply, job, workflow, None, _("Looking at your picture…"))
+        place = await self._answer(reply, job, _("Looking at your picture…"))
         try:
             pictures = await self._attachments.read(workflow, attached)
             words = {name: value for name, value in given.items() if name not in attached}
@@ -164,9 +166,9 @@ class Generate(commands.Cog):
             await self._intake.refuse(job, error.user_message if known else _("The bot made a mistake."))
             raise
 
-    async def _answer(self, reply: Reply, job: Job, workflow: Workflow, spec: RunSpec | None, status: Message) -> Place:
+    async def _answer(self, reply: Reply, job: Job, status: Message) -> Place:
         try:
-            return await self._open(reply, workflow, spec, status)
+            return await reply.open(self._renderer.opening(job, status))
         except discord.HTTPException:
             await self._intake.withdraw(job)
             raise
@@ -191,10 +193,6 @@ class Generate(commands.Cog):
                 return
             case Refused(message) | Held(message):  # nothing is held for approval yet
                 raise LimitError(message)
-
-    async def _open(self, reply: Reply, workflow: Workflow, spec: RunSpec | None, status: Message) -> Place:
-        title = workflow.manifest.title
-        return await reply.open(self._renderer.opening(title, spec, status, reply.requester.locale))
 
     async def _refuse(
         self, interaction: discord.Interaction, reply: Reply, workflow: Workflow, reason: Message

@@ -11,6 +11,7 @@ from bot.clock import Clock
 from bot.errors import BotError
 from bot.i18n import Message, _, n_
 from bot.jobs.deliverer import Deliverer
+from bot.jobs.durations import Durations
 from bot.jobs.harvest import FilesGoneError, RunForgottenError
 from bot.jobs.job import IllegalMoveError, Job, JobState
 from bot.jobs.outcome import Outcome
@@ -46,6 +47,7 @@ class Carrier:
         backend: Backend,
         store: JobStore,
         tenancy: Tenancy,
+        durations: Durations,
         presenter: Presenter,
         deliverer: Deliverer,
         clock: Clock,
@@ -53,11 +55,40 @@ class Carrier:
         self._backend = backend
         self._store = store
         self._tenancy = tenancy
+        self._durations = durations
         self._presenter = presenter
         self._deliverer = deliverer
         self._clock = clock
         self._collecting = asyncio.Semaphore(COLLECTED_AT_ONCE)
         self._visits: set[Visit] = set()
+
+    @property
+    def server(self) -> str:
+        """The key of the server."""
+        return self._backend.key
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it carries anything."""
+        return bool(self._visits)
+
+    @property
+    def busy_for(self) -> float:
+        """In how many seconds the server will have done what it has, as far as that can be foreseen."""
+        now = self._clock.now()
+        return sum(self._remaining(visit.job, now) for visit in self._visits)
+
+    def _remaining(self, job: Job, now: float) -> float:
+        if job.state is not JobState.RUNNING:
+            return 0.0
+        expected = self._durations.expect(job.spec.workflow, self._backend.key)
+        return max(0.0, expected - (now - job.started)) if job.started else expected
+
+    def cancel(self, job_id: str, by: int) -> None:
+        """Stop a job for the user `by`, if it is carried here; what has ended already is delivered all the same."""
+        for visit in self._visits:
+            if visit.job.id == job_id:
+                visit.cancel(by)
 
     def inform(self) -> None:
         """Tell those whose jobs are on the server how they stand: it may have gone, or come back."""
@@ -91,7 +122,10 @@ class Carrier:
         except (IllegalMoveError, StoreDownError):
             raise
         except ServerOfflineError:
-            await self._unreachable(visit.job)
+            if visit.is_cancelled and not visit.job.posted:
+                await self._deliverer.cancel(visit.job)
+            else:
+                await self._unreachable(visit.job)
         except BotError as error:
             await self._fail(visit.job, error.user_message)
         except Exception:
@@ -101,6 +135,9 @@ class Carrier:
 
     async def _visit(self, visit: Visit, slot: Slot) -> None:
         stay = await (visit.resume() if visit.job.posted else visit.begin())
+        if visit.is_cancelled and stay is not Stay.ENDED:
+            await self._deliverer.cancel(visit.job)
+            return
         if stay is Stay.NEVER_BEGAN:
             await self._pause_and_give_back(visit.job)
             return
@@ -116,28 +153,39 @@ class Carrier:
             try:
                 outcome = await visit.harvest.collect(visit.job, visit.stall.verdict)
             except RunForgottenError:
-                await self._give_back(visit.job, crashed=False)
+                if visit.is_cancelled:
+                    await self._deliverer.cancel(visit.job)
+                else:
+                    await self._give_back(visit.job, crashed=False)
             except FilesGoneError as gone:
-                await self._save_anew(visit.job, gone.rest)
+                await self._save_anew(visit, gone.rest)
             else:
-                await self._end(visit.job, outcome)
+                self._learn(visit.job, outcome)
+                await self._end(visit, outcome)
 
     # ------------------------------------------------------------------ consequences
 
-    async def _end(self, job: Job, outcome: Outcome) -> None:
-        if outcome.files:
-            await self._deliverer.succeed(job, outcome)
+    def _learn(self, job: Job, outcome: Outcome) -> None:
+        if job.started and outcome.files and not outcome.was_stopped:
+            self._durations.learn(job.spec.workflow, self._backend.key, max(0.0, self._clock.now() - job.started))
+
+    async def _end(self, visit: Visit, outcome: Outcome) -> None:
+        if visit.is_cancelled and outcome.was_stopped:
+            await self._deliverer.cancel(visit.job)
+        elif outcome.files:
+            await self._deliverer.succeed(visit.job, outcome)
         elif outcome.note:
-            await self._fail(job, outcome.note)
+            await self._fail(visit.job, outcome.note)
 
     async def _fail(self, job: Job, reason: Message) -> None:
         await self._deliverer.fail(job, reason)
 
-    async def _save_anew(self, job: Job, rest: Outcome) -> None:
+    async def _save_anew(self, visit: Visit, rest: Outcome) -> None:
         """Let the run be saved under other names, once; after that, make do with the rest."""
+        job = visit.job
         spec = saved_anew(job.spec, f"_{job.id[:8]}")
         if spec is None or job.attempts >= MAX_ATTEMPTS:
-            await self._end(job, rest)
+            await self._end(visit, rest)
             return
         log.warning("job %s: its files were deleted on the server; it is saved again under other names", job.id)
         await self._store.move(job, JobState.QUEUED, spec=spec)

@@ -83,6 +83,11 @@ class Deliverer:
         log.info("job %s failed: %s", job.id, reason)
         await self._end(job, JobState.FAILED, error=reason)
 
+    async def cancel(self, job: Job) -> None:
+        """End a job that somebody cancelled while a server had it, and tell so. Raises `IllegalMoveError`."""
+        log.info("job %s was cancelled by %s", job.id, job.cancel_by)
+        await self._end(job, JobState.CANCELLED, cancel_by=job.cancel_by)
+
     async def tell(self, job: Job) -> None:
         """Tell of a job that is DELIVERING or has ended untold, now rather than when it is due."""
         await self._store.note(job, not_before=self._clock.now())
@@ -98,6 +103,8 @@ class Deliverer:
 
     async def _end(self, job: Job, state: JobState, *, files: Sequence[OutputFile] = (), **changes: Any) -> None:
         now = self._clock.now()
+        if job.started:  # short runs have not written it down
+            changes.setdefault("started", job.started)
         with self._reservation() as is_mine:
             not_before = now + IN_HAND if is_mine else now
             ended = await self._store.move(

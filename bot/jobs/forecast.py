@@ -47,10 +47,10 @@ def forecast(
     places = list(busy)
     heapq.heapify(places)
     while len(turns) < limit and (job := crowd.next()) is not None:
-        free = heapq.heappop(places) if places else 0.0
+        free = places[0] if places else 0.0
         turns.append(Turn(job.job_id, len(turns) + 1, free))
-        if places or free:
-            heapq.heappush(places, free + job.seconds)
+        if places:
+            heapq.heapreplace(places, free + job.seconds)
     return turns
 
 

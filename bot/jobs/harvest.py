@@ -114,7 +114,8 @@ class Harvest:
         if stopped and result.failure and result.failure.kind is FailureKind.INTERRUPTED:
             note = stopped
         basket = await self._basket(refs)
-        outcome = Outcome(basket.files, note or basket.refusal)
+        was_stopped = result.failure is not None and result.failure.kind is FailureKind.INTERRUPTED
+        outcome = Outcome(basket.files, note or basket.refusal, was_stopped)
         if basket.is_missing and result.failure is None:
             raise FilesGoneError(outcome)
         return outcome

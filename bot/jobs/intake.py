@@ -81,7 +81,7 @@ class Intake:
         return job
 
     async def admit(self, job: Job, spec: RunSpec, place: Place) -> Job:
-        """Put an answered request into the line."""
+        """Put an answered request into the line. Raises `IllegalMoveError` when it was cancelled meanwhile."""
         admitted = await self._store.admit(replace(job, spec=spec, place=place))
         self._queue.wake()
         return admitted

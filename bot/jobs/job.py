@@ -133,6 +133,8 @@ class Job:
     note: Message | None = None
     """What must be said beside the pictures."""
     error: Message | None = None
+    cancel_by: int = 0
+    """Who asked for its end before it was done; 0 for nobody."""
     delivery: Delivery = Delivery.NONE
     tries: int = 0
     """How often its delivery had to be put off."""

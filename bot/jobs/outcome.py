@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.i18n import Message, n_
+from bot.i18n import Message, _, n_
+from bot.jobs.job import Job
 from bot.workflow.execution import FailureKind, OutputFile, OutputRef, RunFailure, RunResult
 from bot.workflow.explain import explain_failure
 from bot.workflow.spec import RunSpec
@@ -15,6 +16,15 @@ class Outcome:
 
     files: Sequence[OutputFile]
     note: Message | None
+    was_stopped: bool = False
+    """Whether the run was interrupted, by us or by somebody at the server."""
+
+
+def cancellation(job: Job) -> Message:
+    """Return what the message of a cancelled job says."""
+    if job.cancel_by and job.cancel_by != job.requester.user_id:
+        return _("A moderator cancelled this.")
+    return _("This was cancelled.")
 
 
 def chosen(result: RunResult, spec: RunSpec) -> list[OutputRef]:

@@ -6,10 +6,11 @@ It decides nothing about order; the store's `claim` does. It takes no jobs in ei
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from bot.clock import Clock
 from bot.jobs.job import Job
+from bot.jobs.lineup import Lineup
 from bot.jobs.naps import nap
 from bot.jobs.ports import Presenter
 from bot.jobs.records import JobStore, StoreDownError
@@ -21,8 +22,6 @@ REFRESH_EVERY = 1.0
 """Seconds between two looks at everybody's position, however often the line moves."""
 LOOK_EVERY = 2.0
 """Seconds between two looks for work that nobody announced: put off, requeued by the owner, or another process's."""
-INFORMED = 500
-"""Places of the line, from its head, whose members are told as it moves; the others stay with what they were told."""
 
 
 class JobQueue:
@@ -33,26 +32,25 @@ class JobQueue:
         *,
         store: JobStore,
         presenter: Presenter,
+        lineup: Lineup,
         clock: Clock,
         owner: str,
-        any_online: Callable[[], bool],
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._store = store
         self._presenter = presenter
         self._clock = clock
         self._owner = owner
-        self._any_online = any_online
+        self._lineup = lineup
         self._new_id = new_id
         self._work = asyncio.Event()
         self._moved = asyncio.Event()
         self._next_ids: dict[str, str] = {}
-        self._waiting: dict[str, Job] = {}
 
     async def outlook(self) -> Waiting:
         """Return what a job handed in now would be told."""
-        total = await self._store.line_length() + 1
-        return Waiting(position=total, total=total, offline=not self._any_online())
+        total = await self._lineup.length() + 1
+        return Waiting(position=total, total=total, offline=self._lineup.is_offline)
 
     def wake(self) -> None:
         """Say that there may be work, or that a server came or went, or that positions may have changed."""
@@ -89,18 +87,14 @@ class JobQueue:
 
     async def inform(self) -> None:
         """Tell everybody who waits about their position, once."""
-        line = await self._store.line(INFORMED)
-        total = len(line) if len(line) < INFORMED else max(INFORMED, await self._store.line_length())
-        await self._get_to_know(line)
-        offline = not self._any_online()
-        for position, job_id in enumerate(line, start=1):
-            if job := self._waiting.get(job_id):
-                self._presenter.update(job, Waiting(position=position, total=total, offline=offline))
-
-    async def _get_to_know(self, line: Sequence[str]) -> None:
-        """Read the jobs that are new in the line, and forget those that left it."""
-        known = self._waiting
-        self._waiting = {job_id: known[job_id] for job_id in line if job_id in known}
-        for job_id in line:
-            if job_id not in known and (job := await self._store.get(job_id)):
-                self._waiting[job_id] = job
+        survey = await self._lineup.survey()
+        for standing in survey.waiting:
+            self._presenter.update(
+                standing.job,
+                Waiting(
+                    position=standing.position,
+                    total=survey.total,
+                    offline=survey.is_offline,
+                    starts_in=standing.starts_in,
+                ),
+            )

@@ -90,6 +90,18 @@ class JobStore(Protocol):
         """Remember a fresh interaction token for a job's message, whoever works on the job; return the new version."""
         ...
 
+    async def cancel(self, job_id: str, by: int, now: float) -> Job | None:
+        """Cancel a job, for the user `by`; return its newest version.
+
+        One that waits is CANCELLED at once, and is to be told. For one that runs the request is kept: see `to_cancel`.
+        One that is further stays what it is.
+        """
+        ...
+
+    async def to_cancel(self, server: str) -> Sequence[tuple[str, int]]:
+        """Return the jobs RUNNING on a server that somebody asked to cancel: their ids, and who."""
+        ...
+
     # ------------------------------------------------------------------ after a crash
 
     async def hold(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:

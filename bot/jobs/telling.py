@@ -14,6 +14,7 @@ from bot.errors import BotError, FailedError
 from bot.i18n import _
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.naps import cancelled
+from bot.jobs.outcome import cancellation
 from bot.jobs.ports import Backend, Presenter, Told
 from bot.jobs.records import JobStore, Shelf, StoreDownError
 from bot.workflow.execution import OutputFile, ServerOfflineError
@@ -87,7 +88,7 @@ class Telling:
             await self._store.move(job, JobState.DONE, delivery=_delivery(told))
 
     async def _explain(self, job: Job) -> None:
-        reason = job.error or _("This was cancelled.")
+        reason = job.error or cancellation(job)
         told = await self._in_hand(job, self._presenter.fail(job, reason))
         if told is Told.LATER:
             await self._put_off(job)

@@ -10,6 +10,8 @@ class Waiting:
     position: int
     total: int
     offline: bool = False
+    starts_in: float | None = None
+    """Seconds until its turn, as far as that can be foreseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +42,9 @@ class Away:
     """The server that has it cannot be reached."""
 
 
-JobUpdate = Waiting | Running | Away | Fetching
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Somebody asked for its end; the server stops at its next step."""
+
+
+JobUpdate = Waiting | Running | Away | Fetching | Stopping

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from enum import Enum, auto
 
 from bot.clock import Clock
-from bot.errors import FailedError
+from bot.errors import BotError, FailedError
 from bot.i18n import _
 from bot.jobs.harvest import Harvest
 from bot.jobs.hold import Hold
@@ -21,13 +21,15 @@ from bot.jobs.posting import Posting
 from bot.jobs.progress import ProgressTracker
 from bot.jobs.records import JobStore, StoreDownError
 from bot.jobs.stall import StallGuard
-from bot.jobs.updates import Away, JobUpdate
+from bot.jobs.updates import Away, JobUpdate, Stopping
 from bot.workflow.execution import OutputsWritten, RunEnded, RunEvent, RunStarted, Whereabouts
 
 log = logging.getLogger(__name__)
 
 SHORT_RUN = 1.0
 """Seconds that a run may take without its start being written down."""
+STOP_AGAIN = 5.0
+"""Seconds between two requests to stop a prompt."""
 
 
 class Stay(Enum):
@@ -38,6 +40,8 @@ class Stay(Enum):
     """The server had the prompt, or may have had it, and knows it no more."""
     NEVER_BEGAN = auto()
     """The POST did not get through."""
+    CALLED_OFF = auto()
+    """It was cancelled before the POST."""
 
 
 class Visit:
@@ -59,6 +63,9 @@ class Visit:
         self._backend = backend
         self._show = show
         self._clock = clock
+        self._wish = asyncio.Event()
+        if job.cancel_by:
+            self._wish.set()
         self._writer: asyncio.Task[None] | None = None
         self._tracker: ProgressTracker | None = None
         """What is shown; None before there is anything to show, and when it is over."""
@@ -73,6 +80,18 @@ class Visit:
         """Whether the server is known to have worked on it."""
         return self.stall.is_running or self.job.started > 0
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody wished its end."""
+        return self._wish.is_set()
+
+    def cancel(self, by: int) -> None:
+        """Stop it for the user `by`, as soon as the server lets us."""
+        if not self.is_cancelled:
+            self._hold.assume(cancel_by=by)
+            self._wish.set()
+            self.show()
+
     async def close(self) -> None:
         """Let go of what is under way."""
         await self.harvest.close()
@@ -80,6 +99,9 @@ class Visit:
     def show(self) -> None:
         """Tell the member how the job stands."""
         if self._tracker is None:
+            return
+        if self.is_cancelled:
+            self._show(self.job, Stopping())
             return
         elapsed = max(0.0, self._clock.now() - self.job.started) if self.job.started else 0.0
         self._show(self.job, self._tracker.report(elapsed) if self._backend.online else Away())
@@ -92,6 +114,8 @@ class Visit:
         Raises `FailedError` when the server refuses the graph, and `ServerOfflineError` before it can have it.
         """
         graph = await self._posting.prepare()
+        if self.is_cancelled:
+            return Stay.CALLED_OFF
         async with self._backend.watch(self.job.prompt_id) as events:
             if not await self._posting.submit(graph):
                 return Stay.NEVER_BEGAN
@@ -120,6 +144,7 @@ class Visit:
         """Take in what is told until the end, unless the run hangs and cannot be stopped."""
         reader = asyncio.create_task(self._read(events), name=f"events of job {self.job.id}")
         guard = asyncio.create_task(self.stall.run(), name=f"stall of job {self.job.id}")
+        stopper = asyncio.create_task(self._stop_when_wished(), name=f"end of job {self.job.id}")
         try:
             await asyncio.wait({reader, guard}, return_when=asyncio.FIRST_COMPLETED)
             if not reader.done():
@@ -128,7 +153,17 @@ class Visit:
             return reader.result()
         finally:
             self._tracker = None
-            await cancelled(reader, guard, *((self._writer,) if self._writer else ()))
+            await cancelled(reader, guard, stopper, *((self._writer,) if self._writer else ()))
+
+    async def _stop_when_wished(self) -> None:
+        """Ask the server to stop the prompt, again if need be: it may be on its way from waiting to running."""
+        await self._wish.wait()
+        while True:
+            try:
+                await self._backend.interrupt(self.job.prompt_id)
+            except BotError as error:
+                log.warning("job %s could not be stopped yet: %s", self.job.id, error)
+            await self._clock.sleep(STOP_AGAIN)
 
     async def _read(self, events: AsyncIterator[RunEvent]) -> Stay:
         last: RunEvent | None = None

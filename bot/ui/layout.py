@@ -1,10 +1,10 @@
-"""Turns a `Page` into a Discord message: one container of Components V2, with at most one button and no ping."""
+"""Turns a `Page` into a Discord message: one container of Components V2, with its buttons and without a ping."""
 
 from typing import Any
 
 import discord
 
-from bot.ui.page import Page
+from bot.ui.page import Button, Page
 
 SILENT = discord.AllowedMentions.none()
 """No prompt pings anybody."""
@@ -29,8 +29,12 @@ def layout(page: Page) -> discord.ui.LayoutView:
         items.append(discord.ui.TextDisplay(f"-# {page.details}"))
     view = discord.ui.LayoutView(timeout=None)
     view.add_item(discord.ui.Container(*items, accent_colour=page.tone.value))
-    if page.button is not None:
-        button: discord.ui.Button[Any] = discord.ui.Button(label=page.button.label, custom_id=page.button.custom_id)
-        view.add_item(discord.ui.ActionRow(button))
+    if page.buttons:
+        view.add_item(discord.ui.ActionRow(*(_button(button) for button in page.buttons)))
     view.stop()  # presses are answered by custom id, also after a restart: discord.py need not keep the view
     return view
+
+
+def _button(button: Button) -> discord.ui.Button[Any]:
+    style = discord.ButtonStyle.danger if button.is_danger else discord.ButtonStyle.secondary
+    return discord.ui.Button(label=button.label, custom_id=button.custom_id, style=style)

@@ -16,7 +16,7 @@ from bot.jobs.updates import JobUpdate, Running
 from bot.ui.editor import EditBudget, MessageClosedError, ProgressEditor
 from bot.ui.page import Page
 from bot.ui.refusals import Meaning, RefusedError
-from bot.ui.render import Renderer
+from bot.ui.render import SHOW_RESULT, Renderer
 from bot.ui.route import TOKEN_MARGIN, Attached, MessageRoute
 
 log = logging.getLogger(__name__)
@@ -162,4 +162,6 @@ class LiveMessage:
 
     @property
     def _has_button(self) -> bool:
-        return self._shown is not None and self._shown[0].button is not None
+        return self._shown is not None and any(
+            button.custom_id.startswith(SHOW_RESULT) for button in self._shown[0].buttons
+        )

@@ -40,6 +40,8 @@ class Button:
 
     custom_id: str
     label: str
+    is_danger: bool = False
+    """Whether it undoes something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +56,5 @@ class Page:
     details: str = ""
     """Seed and settings, in small print."""
     pictures: tuple[Picture, ...] = ()
-    button: Button | None = None
+    buttons: tuple[Button, ...] = ()
+    """At most five."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from discord.utils import escape_markdown
 
-from bot.i18n import Message, _, verbatim
+from bot.i18n import Message, _, n_, verbatim
 from bot.jobs.job import Job, JobState
-from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Waiting
+from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Stopping, Waiting
 from bot.ui.i18n import Languages, cut
 from bot.ui.page import Button, Page, Picture, Tone
 from bot.workflow.spec import RunSpec
@@ -21,6 +21,10 @@ MAX_QUOTE = 1000
 MAX_DETAILS = 1000
 MAX_ALT = 1000
 BAR_CELLS = 12
+WORTH_TELLING = 8.0
+"""Seconds of waiting from which on a time is named."""
+CANCEL = "cc:cancel:"
+"""Before the job's id: what the button *Cancel* sends. Messages keep it for years, so it never changes."""
 SHOW_RESULT = "cc:show:"
 """Before the job's id: what the button *Show result* sends. Messages keep it for years, so it never changes."""
 
@@ -35,24 +39,23 @@ class Renderer:
         """Return the page of a job that is not over; `preview` says whether a picture goes with it."""
         match update:
             case Waiting():
-                return self._page(job, Tone.WAITING, self.waiting(update))
+                return self._with_cancel(job, self._page(job, Tone.WAITING, self.waiting(update)))
             case Running():
                 pictures = (Picture("preview.jpg"),) if preview else ()
-                return self._page(job, Tone.RUNNING, self._running(update), pictures=pictures)
+                page = self._page(job, Tone.RUNNING, self._running(update), pictures=pictures)
+                return self._with_cancel(job, page)
             case Away():
-                return self._page(
-                    job,
-                    Tone.WAITING,
-                    _("ComfyUI cannot be reached at the moment. Your request goes on by itself when it is back."),
-                )
+                text = _("ComfyUI cannot be reached at the moment. Your request goes on by itself when it is back.")
+                return self._with_cancel(job, self._page(job, Tone.WAITING, text))
+            case Stopping():
+                return self._page(job, Tone.WAITING, _("Cancelling… ComfyUI stops at its next step."))
             case Fetching():
                 return self._page(job, Tone.RUNNING, _("Fetching the pictures…"))
 
-    def opening(self, title: str, spec: RunSpec | None, status: Message, locale: str) -> Page:
-        """Return the page that acknowledges a command, before there is a job."""
-        quote = _quote(spec) if spec else ""
-        text = self.languages.render(status, locale)
-        return Page(title=escape_markdown(title), tone=Tone.WAITING, quote=quote, status=text)
+    def opening(self, job: Job, status: Message) -> Page:
+        """Return the page that acknowledges a command, while it may still be read."""
+        page = self._page(job, Tone.WAITING, status)
+        return self._with_cancel(job, page) if job.spec.graph else page
 
     def result(self, job: Job, filenames: Sequence[str], note: Message | None) -> Page:
         """Return the page that shows the pictures."""
@@ -71,7 +74,7 @@ class Renderer:
         locale = job.requester.locale
         status = f"{page.status}\n-# {self.languages.render(hint, locale)}".strip()
         label = self.languages.render(_("Show result"), locale)
-        return replace(page, status=status, button=Button(f"{SHOW_RESULT}{job.id}", label))
+        return replace(page, status=status, buttons=(Button(f"{SHOW_RESULT}{job.id}", label), *page.buttons))
 
     def under_way(self, job: Job) -> Page:
         """Return the page of a job of which nothing more is known than that it is not over."""
@@ -85,7 +88,7 @@ class Renderer:
 
     def failure(self, job: Job, reason: Message) -> Page:
         """Return the page that says why there are no pictures."""
-        return self._page(job, Tone.FAILED, reason)
+        return self._page(job, Tone.WAITING if job.state is JobState.CANCELLED else Tone.FAILED, reason)
 
     def kept(self, job: Job, reason: Message) -> Page:
         """Return what a member reads elsewhere about a result that its message cannot show."""
@@ -100,6 +103,10 @@ class Renderer:
     def refusal(self, title: str, reason: Message, locale: str) -> Page:
         """Return the page of a request that did not become a job."""
         return Page(title=escape_markdown(title), tone=Tone.FAILED, status=self.languages.render(reason, locale))
+
+    def _with_cancel(self, job: Job, page: Page) -> Page:
+        label = self.languages.render(_("Cancel"), job.requester.locale)
+        return replace(page, buttons=(*page.buttons, Button(f"{CANCEL}{job.id}", label, is_danger=True)))
 
     def _page(
         self, job: Job, tone: Tone, status: Message | None, *, pictures: tuple[Picture, ...] = (), details: str = ""
@@ -118,6 +125,13 @@ class Renderer:
         """Return the sentence for somebody who waits."""
         if update.offline:
             return _("ComfyUI is offline at the moment. Your request waits, and starts by itself when it is back.")
+        if update.starts_in is not None and update.starts_in >= WORTH_TELLING:
+            return _(
+                "Queued: number {position} of {total}, about {time}.",
+                position=update.position,
+                total=update.total,
+                time=span(update.starts_in),
+            )
         if update.total <= 1:
             return _("Queued: it starts in a moment.")
         return _("Queued: number {position} of {total}.", position=update.position, total=update.total)
@@ -149,6 +163,15 @@ class Renderer:
             _("{seconds} s", seconds=max(1, round(job.finished - job.started))), job.requester.locale
         )
         return cut(" · ".join([*parts, took]), MAX_DETAILS)
+
+
+def span(seconds: float) -> Message:
+    """Say how long something takes, as roughly as it is known."""
+    if seconds < 55:
+        return _("{seconds} s", seconds=max(5, round(seconds / 5) * 5))
+    if seconds < 50 * 60:
+        return n_("{count} minute", "{count} minutes", max(1, round(seconds / 60)))
+    return n_("{count} hour", "{count} hours", max(1, round(seconds / 3600)))
 
 
 def _prompt(spec: RunSpec) -> str:

@@ -68,6 +68,11 @@ def is_over(message: WireMessage) -> bool:
     return bool(end_of(message))
 
 
+def shows(message: WireMessage) -> list[str]:
+    """Return the buttons that bring a fresh token."""
+    return [custom_id for custom_id in message.buttons if custom_id.startswith("cc:show:")]
+
+
 def sizes(message: WireMessage) -> list[tuple[int, int]]:
     """Return width and height of each picture of a message."""
     return [size_of(file.data) for file in message.attachments]

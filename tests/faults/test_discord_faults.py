@@ -10,7 +10,7 @@ import pytest
 
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.faults.deadline import Deadline, still_works
-from tests.faults.orders import end_of, is_over, sizes
+from tests.faults.orders import end_of, is_over, shows, sizes
 from tests.faults.pictures import many
 from tests.faults.workflows import SHIPPED
 from tests.transport.conftest import Stage, playing, until
@@ -246,9 +246,9 @@ async def ephemeral_and_show_result(scene: Scene) -> None:
 async def _show_result(scene: Scene, **where: Any) -> None:
     scene.comfy.state.seconds_per_step = 1.0
     job = await scene.start_job(age=825.0, **where)
-    message = await job.wait_for(lambda message: bool(message.buttons), 20.0)
+    message = await job.wait_for(lambda message: bool(shows(message)), 20.0)
     job.expire()
-    [button] = message.buttons
+    [button] = shows(message)
     assert "/webhooks" not in [entry.template for entry in scene.wire.requests if entry.status == 401]
     stranger = await scene.wire.component(message, button, user_id=99)
     assert stranger.message is None or stranger.message is message or stranger.message.is_ephemeral

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.aging import hours_pass
 from tests.faults.installation import Installation
-from tests.faults.orders import is_over, sizes
+from tests.faults.orders import is_over, shows, sizes
 from tests.transport.conftest import until
 from tests.wire import WireInteraction
 
@@ -49,8 +49,8 @@ async def test_a_private_answer_goes_on_after_a_restart(house: Installation) -> 
 
 async def test_the_button_of_a_killed_bot_is_answered_by_the_next(house: Installation) -> None:
     job = await private_job(house, age=818.0)
-    message = await job.wait_for(lambda message: bool(message.buttons), 20.0)
-    [button] = message.buttons
+    message = await job.wait_for(lambda message: bool(shows(message)), 20.0)
+    [button] = shows(message)
     await house.kill()
     job.expire()
     await house.start()

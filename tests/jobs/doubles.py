@@ -51,6 +51,7 @@ class ScriptedBackend:
     result_errors: list[Exception] = field(default_factory=list)
     submitted: list[tuple[str, JsonGraph]] = field(default_factory=list)
     watched: list[str] = field(default_factory=list)
+    interrupt_errors: list[Exception] = field(default_factory=list)
     interrupted: list[str] = field(default_factory=list)
     is_heard: bool = True
     uploads: list[InputFile] = field(default_factory=list)
@@ -111,6 +112,8 @@ class ScriptedBackend:
         return self.is_heard
 
     async def interrupt(self, prompt_id: str) -> None:
+        if self.interrupt_errors:
+            raise self.interrupt_errors.pop(0)
         self.interrupted.append(prompt_id)
 
     async def result(self, prompt_id: str) -> RunResult:

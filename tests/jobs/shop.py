@@ -11,7 +11,9 @@ from typing import Any
 from bot.clock import Clock
 from bot.jobs.carrier import Carrier
 from bot.jobs.deliverer import Deliverer
+from bot.jobs.durations import Durations
 from bot.jobs.job import Job, JobState
+from bot.jobs.lineup import Lineup
 from bot.jobs.naps import cancelled
 from bot.jobs.queue import JobQueue
 from bot.jobs.runner import Runner
@@ -32,14 +34,23 @@ class Staff:
         self, backend: Any, store: Any, shelf: Any, board: Any, clock: Clock, *, depth: int = 2, owner: str = OWNER
     ) -> None:
         self.tenancy = Tenancy(store=store, owner=owner, servers=[backend.key], clock=clock)
-        self.queue = JobQueue(store=store, presenter=board, clock=clock, owner=owner, any_online=lambda: backend.online)
+        self.durations = Durations()
+        lineup = Lineup(
+            store=store,
+            durations=self.durations,
+            places=lambda: [self.carrier.busy_for] if backend.online else [],
+            any_online=lambda: backend.online,
+            clock=clock,
+        )
+        self.queue = JobQueue(store=store, presenter=board, lineup=lineup, clock=clock, owner=owner)
         self.deliverer = Deliverer(
             store=store, presenter=board, shelf=shelf, backends=[backend], owner=owner, clock=clock
         )
-        carrier = Carrier(
+        self.carrier = Carrier(
             backend=backend,
             store=store,
             tenancy=self.tenancy,
+            durations=self.durations,
             presenter=board,
             deliverer=self.deliverer,
             clock=clock,
@@ -49,7 +60,7 @@ class Staff:
             store=store,
             queue=self.queue,
             tenancy=self.tenancy,
-            carrier=carrier,
+            carrier=self.carrier,
             deliverer=self.deliverer,
             clock=clock,
             depth=depth,

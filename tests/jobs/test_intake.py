@@ -10,8 +10,10 @@ import pytest
 from bot.errors import OfflineError
 from bot.i18n import Message, verbatim
 from bot.jobs.deliverer import Deliverer
+from bot.jobs.durations import Durations
 from bot.jobs.intake import Intake
 from bot.jobs.job import Delivery, Job, JobState, Place
+from bot.jobs.lineup import Lineup
 from bot.jobs.ports import Told
 from bot.jobs.queue import JobQueue
 from bot.jobs.records import DuplicateJobError
@@ -99,7 +101,8 @@ async def opened(*, owner: str = US, store: SqlStore | None = None) -> AsyncIter
     async with memory_store() as fresh:
         kept = store or fresh
         clock, discord = ManualClock(), Discord()
-        queue = JobQueue(store=kept, presenter=discord, clock=clock, owner=owner, any_online=lambda: True)
+        lineup = Lineup(store=kept, durations=Durations(), places=lambda: [0.0], any_online=lambda: True, clock=clock)
+        queue = JobQueue(store=kept, presenter=discord, lineup=lineup, clock=clock, owner=owner)
         deliverer = Deliverer(store=kept, presenter=discord, shelf=NoShelf(), backends=(), owner=owner, clock=clock)
         intake = Intake(store=kept, queue=queue, presenter=discord, deliverer=deliverer, clock=clock, owner=owner)
         recovery = Recovery(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bot.jobs.durations import Durations
+from bot.jobs.lineup import Lineup
 from bot.jobs.naps import cancelled
 from bot.jobs.queue import LOOK_EVERY, REFRESH_EVERY, JobQueue
 from bot.jobs.updates import Waiting
@@ -36,7 +38,8 @@ async def line() -> AsyncIterator[Line]:
     clock, board = ManualClock(), Board()
     async with memory_store(clock.now) as store:
         await store.hold(["a", "b"], "me", 1e9)
-        queue = JobQueue(store=store, presenter=board, clock=clock, owner="me", any_online=lambda: False)
+        lineup = Lineup(store=store, durations=Durations(), places=list, any_online=lambda: False, clock=clock)
+        queue = JobQueue(store=store, presenter=board, lineup=lineup, clock=clock, owner="me")
         yield Line(store, queue, board, clock)
 
 

@@ -192,7 +192,7 @@ async def test_a_failed_start_lets_go_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     path.write_bytes(b"this is no database, but long enough to be looked at" * 20)
     for _turn in range(2):
-        with pytest.raises(StartupError, match=r"jobs.db cannot be used: file is not a database"):
+        with pytest.raises(StartupError, match=r"jobs.db cannot be used \(file is not a database\)"):
             await open_store(f"sqlite:///{path}")
 
 

@@ -129,10 +129,10 @@ class Desk:
 
         async def act(interaction: discord.Interaction) -> Job:
             reply = Reply(interaction, clock=self.clock)
-            page = self.renderer.opening("Imagine", None, _("Queued: it starts in a moment."), "en-US")
-            place = await reply.open(page)
             request = spec(values={"prompt": "a fox"})
-            return Job(f"job-{interaction.id}", request, reply.requester, place, created=self.clock.now())
+            job = Job(f"job-{interaction.id}", request, reply.requester, reply.draft(), created=self.clock.now())
+            page = self.renderer.opening(job, _("Queued: it starts in a moment."))
+            return replace(job, place=await reply.open(page))
 
         asked, outcome = await self.trial.probe(act, **({"user_id": MEMBER} | where))
         await self.store.add(self._aged(await outcome, asked, minutes_ago * 60.0))

@@ -70,7 +70,7 @@ _CHARGE: Final = Prepared(
 
 _NO_END: Final = {
     "not_before": 0.0, "finished": 0.0, "outputs": (), "note": None, "error": None, "delivery": Delivery.NONE,
-    "tries": 0,
+    "tries": 0, "cancel_by": 0,
 }  # fmt: skip
 """What a job in the line has not: an end."""
 

@@ -100,7 +100,11 @@ async def _or_closed(engine: Engine, name: str) -> AsyncGenerator[None]:
     except (StoreDownError, DBAPIError) as error:
         await engine.close()
         raise StartupError(
-            _("The database {name} cannot be used: {reason}", name=name, reason=_reason(error))
+            _(
+                "The database {name} cannot be used ({reason}). Start it, or check DATABASE_URL.",
+                name=name,
+                reason=_reason(error),
+            )
         ) from error
     except BaseException:
         await engine.close()
@@ -112,7 +116,7 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     cause = getattr(error, "orig", None) or error
-    return str(cause).partition("\n")[0] or type(cause).__name__
+    return str(cause).partition("\n")[0].rstrip(".") or type(cause).__name__
 
 
 async def _take(path: Path) -> FileLock:

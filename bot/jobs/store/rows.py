@@ -28,7 +28,7 @@ UNREADABLE: Final = RunSpec(workflow="", title="", graph={})
 _PLAIN: Final[Mapping[str, Callable[[Any], Any]]] = {
     "id": str, "created": float, "holder": str, "server": str, "epoch": int, "prompt_id": str, "posted": bool,
     "attempts": int, "losses": int, "not_before": float, "started": float, "finished": float, "tries": int,
-    "told": bool,
+    "told": bool, "cancel_by": lambda value: int(value or 0),
 }  # fmt: skip
 """The fields that are columns as they stand. Reading names the type: SQLite's RETURNING gives back 5 for 5.0."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.jobs.job import Job, JobState
 from bot.jobs.records import Drift
-from bot.jobs.store import accounts, changes, inputs, intake, leases, line, looks, recovery, upkeep
+from bot.jobs.store import accounts, cancelling, changes, inputs, intake, leases, line, looks, recovery, upkeep
 from bot.jobs.store.engine import Engine
 
 
@@ -69,6 +69,14 @@ class SqlStore:
     async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None:
         """See `JobStore.renew_token`."""
         return await self._engine.write(lambda conn, _again: changes.renew_token(conn, job_id, token, expires))
+
+    async def cancel(self, job_id: str, by: int, now: float) -> Job | None:
+        """See `JobStore.cancel`."""
+        return await self._engine.write(lambda conn, _again: cancelling.cancel(conn, job_id, by, now))
+
+    async def to_cancel(self, server: str) -> Sequence[tuple[str, int]]:
+        """See `JobStore.to_cancel`."""
+        return await self._engine.read(lambda conn: cancelling.to_cancel(conn, server))
 
     # ------------------------------------------------------------------ after a crash
 

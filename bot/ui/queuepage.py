@@ -1,0 +1,91 @@
+"""The page of `/queue`: what the servers are at, who waits, and the reader's own jobs among them.
+
+Pure: a survey in, a Discord view out. Of other servers of Discord nobody learns more than that somebody waits there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+from discord.utils import escape_markdown
+
+from bot.i18n import Message, _, n_
+from bot.jobs.job import Job
+from bot.jobs.survey import Standing, Survey
+from bot.ui.i18n import Languages, cut
+from bot.ui.page import Tone
+from bot.ui.render import span
+
+SHOWN = 10
+"""Places of the line that everybody sees."""
+OWN_SHOWN = 5
+"""Own jobs that stand behind those."""
+RUNNING_SHOWN = 8
+MAX_NAME = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who looks, where, and in which language."""
+
+    user_id: int
+    guild_id: int | None
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    """Renders the line."""
+
+    languages: Languages
+
+    def view(self, survey: Survey, reader: Reader) -> discord.ui.LayoutView:
+        """Return the page for one reader."""
+        parts = [f"**{self._said(_('Queue'), reader)}**", *self._parts(survey, reader)]
+        view = discord.ui.LayoutView(timeout=None)
+        tone = Tone.RUNNING if survey.running or survey.total else Tone.WAITING
+        texts = [discord.ui.TextDisplay[Any](part) for part in parts]
+        view.add_item(discord.ui.Container(*texts, accent_colour=tone.value))
+        view.stop()  # nothing in it can be pressed
+        return view
+
+    def _parts(self, survey: Survey, reader: Reader) -> Iterator[str]:
+        if survey.is_offline:
+            yield self._said(
+                _("ComfyUI is offline at the moment. What waits starts by itself when it is back."), reader
+            )
+        if survey.running:
+            yield "\n".join(self._running(job, reader) for job in survey.running[:RUNNING_SHOWN])
+        if not survey.total:
+            yield self._said(_("Nobody waits: what you ask for now starts at once."), reader)
+            return
+        lines = [self._waiting(standing, reader) for standing in _chosen(survey, reader)]
+        waiting = n_("One request waits.", "{count} requests wait.", survey.total)
+        yield "\n".join([self._said(waiting, reader), *lines])
+
+    def _running(self, job: Job, reader: Reader) -> str:
+        return f"⚙️ {self._whose(job, reader)}"
+
+    def _waiting(self, standing: Standing, reader: Reader) -> str:
+        when = ""
+        if standing.starts_in is not None:
+            when = " · " + self._said(_("about {time}", time=span(standing.starts_in)), reader)
+        return f"{standing.position}\\. {self._whose(standing.job, reader)}{when}"
+
+    def _whose(self, job: Job, reader: Reader) -> str:
+        if job.requester.user_id == reader.user_id:
+            return f"**{self._said(_('you'), reader)}** · {escape_markdown(job.spec.title)}"
+        if job.place.guild_id is None or job.place.guild_id != reader.guild_id:
+            return self._said(_("somebody elsewhere"), reader)
+        return f"{escape_markdown(cut(job.requester.name, MAX_NAME))} · {escape_markdown(job.spec.title)}"
+
+    def _said(self, message: Message, reader: Reader) -> str:
+        return self.languages.render(message, reader.locale)
+
+
+def _chosen(survey: Survey, reader: Reader) -> list[Standing]:
+    """Return the head of the line, and the reader's own places behind it."""
+    head = list(survey.waiting[:SHOWN])
+    own = [standing for standing in survey.waiting[SHOWN:] if standing.job.requester.user_id == reader.user_id]
+    return head + own[:OWN_SHOWN]
