@@ -68,6 +68,11 @@ class Janitor:
         await self._shelf.clear_remains(now - REMAINS_KEPT)
 
     def _is_over(self, job: Job, now: float) -> bool:
-        """Whether nobody can wait for the job's result any more; one that goes on may just have put it there."""
-        is_told = job.state.is_final and job.delivery is not Delivery.PENDING
-        return is_told and now - job.finished >= self._results_kept
+        """Whether nobody can wait for the job's result any more; one that goes on may just have put it there.
+
+        What was never shown waits for its member as long as the job can be found in `/history`.
+        """
+        if not job.state.is_final or job.delivery is Delivery.PENDING:
+            return False
+        kept = JOBS_KEPT if job.delivery is Delivery.KEPT else self._results_kept
+        return now - job.finished >= kept

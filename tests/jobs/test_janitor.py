@@ -65,6 +65,15 @@ async def test_a_result_goes_when_it_has_been_kept_long_enough(house: House) -> 
     assert await house.store.get(old.id), "the record stays in the history"
 
 
+async def test_what_was_never_shown_is_kept_as_long_as_its_job(house: House) -> None:
+    waits = await house.job(JobState.DONE, age=KEPT * 3, delivery=Delivery.KEPT)
+    await house.janitor.tidy()
+    assert await house.on_shelf(waits)
+    forgotten = await house.job(JobState.DONE, age=JOBS_KEPT + 1, delivery=Delivery.KEPT)
+    await house.janitor.tidy()
+    assert not await house.on_shelf(forgotten)
+
+
 @pytest.mark.parametrize(
     ("state", "delivery"),
     [

@@ -182,3 +182,36 @@ async def test_what_is_asked_after_the_end_is_refused_at_once(tmp_path: Path) ->
         for _turn in range(2):
             with pytest.raises(RuntimeError, match="shutdown"):
                 await store.add(job(1))
+
+
+async def syncs(store: SqlStore, *asking: Any) -> bool:
+    """Return whether the common transaction of these waited for the disk."""
+    level = 0
+
+    def look(conn: sa.Connection, _again: bool) -> None:
+        nonlocal level
+        level = conn.exec_driver_sql("PRAGMA synchronous").scalar_one()
+
+    await together(store, *asking, store._engine.write(look))
+    return level == 2
+
+
+async def test_what_is_promised_waits_for_the_disk_and_nothing_else_does(store: SqlStore) -> None:
+    held = job(1, state=JobState.HELD, holder=ME)
+    assert not await syncs(store, store.add(held))
+    assert await syncs(store, store.admit(held))
+    await store.hold([GPU], ME, TTL)
+    assert not await syncs(store, store.claim(GPU, ME, "prompt1", 100.0))
+    running = await store.get("job1")
+    assert running is not None
+    assert not await syncs(store, store.note(running, posted=True))
+    assert await syncs(store, store.note(running, told=True)), "what happens once only is written down first"
+    assert await syncs(store, store.note(running, not_before=1.0), store.add(job(2))), "one of them is a promise"
+
+
+async def test_who_wants_no_waiting_gets_none(tmp_path: Path) -> None:
+    store = await open_store(f"sqlite:///{tmp_path / 'fast.db'}", synchronous="normal")
+    try:
+        assert not await syncs(store, store.add(job(1)))
+    finally:
+        await store.close()

@@ -25,10 +25,13 @@ PAUSES: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 class Engine(Protocol):
     """A database, opened."""
 
-    async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False) -> T:
+    async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
         """Carry out a transaction. `work` gets True when an earlier try may have been committed without our knowing.
 
         `single`: on PostgreSQL it makes its changes in one statement, which needs no transaction around it.
+        `durable`: somebody is promised something by it, so not even a power cut may take it back. PostgreSQL is asked
+        for that always. Elsewhere a power cut ends everybody who could know of a change, so that one which is lost
+        only costs the work of doing it again.
         """
         ...
 

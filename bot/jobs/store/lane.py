@@ -31,6 +31,7 @@ class _Asked:
     work: Work[Any]
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    durable: bool
     result: Any = None
     error: BaseException | None = None
 
@@ -55,9 +56,13 @@ class _SpoiltError(Exception):
 
 
 class Lane:
-    """A thread with a connection. `begin` is what begins a transaction; None is for a lane that only reads."""
+    """A thread with a connection. `begin` is what begins a transaction; None is for a lane that only reads.
 
-    def __init__(self, name: str, engine: sa.Engine, begin: str | None) -> None:
+    With `survives_power_cuts`, a durable work is answered when the disk has it, and all that came before it. Without,
+    and for other works, the operating system has it: that outlives this process, but not a power cut.
+    """
+
+    def __init__(self, name: str, engine: sa.Engine, begin: str | None, *, survives_power_cuts: bool = False) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._engine = engine
         self._begin = begin
@@ -65,11 +70,13 @@ class Lane:
         self._asked: deque[_Asked] = deque()
         self._guard = threading.Lock()
         self._busy = False
+        self._survives_power_cuts = survives_power_cuts
+        self._waits_for_disk = False
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], *, durable: bool = False) -> T:
         """Carry out a work and return its result. It goes on when the caller is cancelled."""
         loop = asyncio.get_running_loop()
-        asked = _Asked(work, loop.create_future(), loop)
+        asked = _Asked(work, loop.create_future(), loop, durable)
         with self._guard:
             if not self._busy:
                 self._thread.submit(self._work_off)  # has to wait for the guard
@@ -115,6 +122,7 @@ class Lane:
             for asked in group:
                 asked.carry_out(conn)
             return
+        self._wait_for_disk(driver, any(asked.durable for asked in group))
         driver.execute(self._begin)
         try:
             self._carry_out_each(conn, driver, group)
@@ -125,6 +133,13 @@ class Lane:
             if len(group) > 1:
                 raise _SpoiltError from error
             raise
+
+    def _wait_for_disk(self, driver: sqlite3.Connection, wanted: bool) -> None:
+        """Let the next COMMIT return when the disk has it, or at once."""
+        wanted = wanted and self._survives_power_cuts
+        if wanted is not self._waits_for_disk:
+            driver.execute(f"PRAGMA synchronous={'FULL' if wanted else 'NORMAL'}")
+            self._waits_for_disk = wanted
 
     def _carry_out_each(self, conn: Connection, driver: sqlite3.Connection, group: list[_Asked]) -> None:
         """Carry out what a transaction consists of. Raises what took it back."""

@@ -58,7 +58,7 @@ class PostgresEngine:
         self._statements = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._tries = Tries(passes)
 
-    async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False) -> T:
+    async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
         """See `Engine.write`."""
         if single:
             return await self._tries.carry(

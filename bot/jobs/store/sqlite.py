@@ -43,15 +43,20 @@ class SqliteEngine:
     def __init__(self, path: Path | None, synchronous: Synchronous = "full") -> None:
         """None for the path is a database in memory."""
         check_version(sqlite3.sqlite_version_info)
-        self._writer = Lane("store-writer", _engine(path, {"synchronous": synchronous}), "BEGIN IMMEDIATE")
+        self._writer = Lane(
+            "store-writer",
+            _engine(path, {"synchronous": "NORMAL"}),
+            "BEGIN IMMEDIATE",
+            survives_power_cuts=synchronous == "full",
+        )
         self._reader = self._writer
         if path is not None:
             self._reader = Lane("store-reader", _engine(path, {"query_only": "ON"}), None)
         self._tries = Tries(_passes)
 
-    async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False) -> T:
+    async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
         """See `Engine.write`."""
-        return await self._tries.carry(lambda again: self._writer.run(lambda conn: work(conn, again)))
+        return await self._tries.carry(lambda again: self._writer.run(lambda conn: work(conn, again), durable=durable))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """See `Engine.read`."""

@@ -9,6 +9,9 @@ from bot.jobs.records import Drift
 from bot.jobs.store import accounts, cancelling, changes, inputs, intake, leases, line, looks, recovery, upkeep
 from bot.jobs.store.engine import Engine
 
+ONCE = {"parts", "told"}
+"""Fields by which something is done once only: what they say must be so before it is done."""
+
 
 class SqlStore:
     """The jobs of one installation, in SQLite or PostgreSQL. See `JobStore`."""
@@ -31,12 +34,16 @@ class SqlStore:
 
     async def add(self, job: Job) -> None:
         """See `JobStore.add`."""
-        await self._engine.write(lambda conn, _again: intake.add(conn, job), single=changes.is_single(job, {}))
+        await self._engine.write(
+            lambda conn, _again: intake.add(conn, job),
+            single=changes.is_single(job, {}),
+            durable=job.state is not JobState.HELD,
+        )
 
     async def admit(self, job: Job) -> Job:
         """See `JobStore.admit`."""
         return await self._engine.write(
-            lambda conn, again: intake.admit(conn, job, again=again), single=changes.is_single(job, {})
+            lambda conn, again: intake.admit(conn, job, again=again), single=changes.is_single(job, {}), durable=True
         )
 
     # ------------------------------------------------------------------ carrying out
@@ -59,7 +66,9 @@ class SqlStore:
         """See `JobStore.note`."""
         replace(job, **fields)
         return await self._engine.write(
-            lambda conn, _again: changes.note(conn, job, fields), single=changes.is_single(job, fields)
+            lambda conn, _again: changes.note(conn, job, fields),
+            single=changes.is_single(job, fields),
+            durable=not ONCE.isdisjoint(fields),
         )
 
     async def seize(self, job_id: str) -> Job | None:
