@@ -23,7 +23,8 @@ class Timing:
     """For the server's part of closing a websocket."""
     retry_first: float = 0.5
     """Before the first new connection; doubled each time up to `retry_most`, plus up to half of it by chance."""
-    retry_most: float = 15.0
+    retry_most: float = 4.0
+    """A server that came back must not stand idle for long."""
     deaf: float = 8.0
     """From an accepted POST to the frame that it must cause."""
     renew: float = 60.0

@@ -46,6 +46,10 @@ class Lineup:
         """Return how many jobs wait. Raises `StoreDownError`."""
         return await self._store.line_length()
 
+    def next_free(self) -> float | None:
+        """Return in how many seconds a server will be free of what it has; None when that cannot be foreseen."""
+        return min(self._places(), default=None)
+
     async def survey(self) -> Survey:
         """Return the line as it is now. Raises `StoreDownError`."""
         line = await self._store.line(HEAD)

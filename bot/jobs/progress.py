@@ -22,6 +22,7 @@ class ProgressTracker:
         self._titles = {node_id: _title(node) for node_id, node in graph.items()}
         self._weights = {node_id: _weight(node) for node_id, node in graph.items()}
         self._total = sum(self._weights.values()) or NODE_WEIGHT
+        self._sources = {node_id: _sources(node) for node_id, node in graph.items()}
         self._done: set[str] = set()
         self._current = ""
         self._share = 0.0
@@ -69,9 +70,19 @@ class ProgressTracker:
         if self._current:
             self._done.add(self._current)
         self._current = node_id
+        self._finish_before(node_id)
         self._done.discard(node_id)
         self._share = 0.0
         self._steps = (0, 0)
+
+    def _finish_before(self, node_id: str) -> None:
+        """Count what a node needs as done: after a restart nobody has heard of it."""
+        unseen = list(self._sources.get(node_id, ()))
+        while unseen:
+            source = unseen.pop()
+            if source not in self._done and source in self._sources:
+                self._done.add(source)
+                unseen.extend(self._sources[source])
 
     def _advance(self) -> None:
         done = sum(self._weights.get(node_id, 0.0) for node_id in self._done)
@@ -83,6 +94,14 @@ def _title(node: dict[str, Any]) -> str:
     meta: Any = node.get("_meta")
     title: Any = cast("dict[str, Any]", meta).get("title") if isinstance(meta, dict) else None
     return str(title or node.get("class_type", ""))
+
+
+def _sources(node: dict[str, Any]) -> tuple[str, ...]:
+    """Return the ids of the nodes whose outputs a node needs."""
+    inputs: Any = node.get("inputs")
+    values: list[Any] = list(cast("dict[str, Any]", inputs).values()) if isinstance(inputs, dict) else []
+    links = [cast("list[Any]", value) for value in values if isinstance(value, list)]
+    return tuple(link[0] for link in links if len(link) == 2 and isinstance(link[0], str))
 
 
 def _weight(node: dict[str, Any]) -> float:

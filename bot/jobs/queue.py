@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 REFRESH_EVERY = 1.0
 """Seconds between two looks at everybody's position, however often the line moves."""
+TELL_AGAIN = 15.0
+"""Seconds until everybody is told again although the line stands still: their turn comes nearer all the same."""
 LOOK_EVERY = 2.0
 """Seconds between two looks for work that nobody announced: put off, requeued by the owner, or another process's."""
 
@@ -50,7 +52,8 @@ class JobQueue:
     async def outlook(self) -> Waiting:
         """Return what a job handed in now would be told."""
         total = await self._lineup.length() + 1
-        return Waiting(position=total, total=total, offline=self._lineup.is_offline)
+        starts_in = self._lineup.next_free() if total == 1 else None
+        return Waiting(position=total, total=total, offline=self._lineup.is_offline, starts_in=starts_in)
 
     def wake(self) -> None:
         """Say that there may be work, or that a server came or went, or that positions may have changed."""
@@ -77,7 +80,7 @@ class JobQueue:
     async def keep_informed(self) -> None:
         """Tell everybody who waits about their position, for ever; the owner cancels this."""
         while True:
-            await self._moved.wait()
+            await nap(self._clock, TELL_AGAIN, self._moved)
             self._moved.clear()
             try:
                 await self.inform()

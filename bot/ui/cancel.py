@@ -15,6 +15,7 @@ from bot.errors import DeniedError, InputError
 from bot.i18n import Message, _
 from bot.jobs.canceller import Canceller
 from bot.jobs.job import Job, JobState
+from bot.jobs.records import StoreDownError
 from bot.ui.i18n import Languages, cut
 from bot.ui.layout import SILENT
 from bot.ui.tree import explain_error
@@ -26,8 +27,8 @@ MAX_CHOICES = 25
 """Discord's limit for suggestions."""
 LOOKED_AT = 200
 """Unfinished jobs that are searched for suggestions."""
-SUGGEST_LIMIT = 2.0
-"""Seconds for looking them up; suggestions that come late are of no use."""
+ANSWER_LIMIT = 2.0
+"""Seconds for what comes before an answer: Discord waits three for it."""
 
 
 class Jobs(Protocol):
@@ -53,27 +54,23 @@ class CancelJobs:
     async def press(self, interaction: discord.Interaction, job_id: str) -> None:
         """Answer the button: the message itself shows what becomes of it."""
         try:
-            await self._permitted(interaction, job_id)
+            job = await self._cancelled(interaction, job_id)
             await interaction.response.defer()
-            job = await self._canceller.cancel(job_id, interaction.user.id)
-            if job is not None and _is_too_late(job):
+            if _is_too_late(job):
                 await self._say(interaction, _("This is over already."))
         except Exception as error:  # nobody above us would answer the press
             await self._say(interaction, explain_error(error))
 
     async def command(self, interaction: discord.Interaction, job_id: str | None) -> None:
         """Answer `/cancel`: for the chosen job, or for the only one there is."""
-        job = await self._permitted(interaction, job_id or await self._only_one(interaction))
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        job = await self._canceller.cancel(job.id, interaction.user.id) or job
-        await interaction.edit_original_response(
-            content=self._languages.render(_answer(job), interaction.locale.value), allowed_mentions=SILENT
-        )
+        job = await self._cancelled(interaction, job_id)
+        text = self._languages.render(_answer(job), interaction.locale.value)
+        await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
 
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
         """Return the jobs that somebody may cancel, their own first, as far as they fit what is typed."""
         try:
-            async with asyncio.timeout(SUGGEST_LIMIT):
+            async with asyncio.timeout(ANSWER_LIMIT):
                 jobs = await self._store.browse(CANCELLABLE, limit=LOOKED_AT)
         except TimeoutError:
             return []
@@ -84,6 +81,15 @@ class CancelJobs:
         choices = ((_label(job, interaction.user.id), job.id) for job in permitted)
         wanted = [(label, job_id) for label, job_id in choices if typed.casefold() in label.casefold()]
         return [app_commands.Choice(name=cut(label, 100), value=job_id) for label, job_id in wanted[:MAX_CHOICES]]
+
+    async def _cancelled(self, interaction: discord.Interaction, job_id: str | None) -> Job:
+        """Write the wish down before anybody is told that it was heard, and in time for the answer."""
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT):
+                job = await self._permitted(interaction, job_id or await self._only_one(interaction))
+                return await self._canceller.cancel(job.id, interaction.user.id) or job
+        except TimeoutError as error:
+            raise StoreDownError from error
 
     async def _only_one(self, interaction: discord.Interaction) -> str:
         jobs = await self._store.browse(CANCELLABLE, limit=LOOKED_AT)

@@ -45,3 +45,18 @@ def test_the_bar_never_shrinks_nor_is_full_before_the_pictures_are_there() -> No
             seen.append(fraction(tracker))
     assert seen == sorted(seen)
     assert seen[-1] <= CEILING
+
+
+def test_what_a_node_needs_is_done_although_nobody_heard_of_it() -> None:
+    graph: JsonGraph = {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1]}},
+        "3": {"class_type": "KSampler", "inputs": {"model": ["1", 0], "positive": ["2", 0], "steps": 20}},
+        "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["1", 2]}},
+        "9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}},
+    }
+    heard, taken_over = ProgressTracker(graph), ProgressTracker(graph)
+    for node_id in ("1", "2", "3", "8"):
+        heard.see(NodeStarted(node_id))
+    taken_over.see(NodeStarted("8"))
+    assert taken_over.report(1.0).fraction == heard.report(1.0).fraction
