@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot.app import App, load_catalog
 from bot.errors import FailedError
+from bot.installation import opened
 from bot.sandbox.comfyui import OUT_OF_MEMORY, ServerState, StandIn
 from bot.sandbox.demo.first_job import FirstJob, ProgressLine
 from bot.sandbox.demo.simulation import SimulatedDiscord
@@ -30,11 +32,14 @@ async def first_job(tmp_path: Path, state: ServerState, catalog: Catalog) -> Asy
     """Put the real bot on the simulated Discord, in front of a stand-in that plays `state`."""
     sim = SimulatedDiscord()
     async with StandIn(state) as comfyui:
-        settings = Settings.model_construct(comfyui_urls=(comfyui.url,), data_dir=tmp_path)
-        app = App(settings, catalog, park=sim.park, keep_alive=False)
-        async with sim.running(app.bot):
-            await app.fleet.servers[0].wait_online()
-            yield FirstJob(sim, sim.channel("studio"), sim.member("you"))
+        settings = Settings.model_construct(
+            comfyui_urls=(comfyui.url,), data_dir=tmp_path, database_url=SecretStr("sqlite://")
+        )
+        async with opened(settings) as installation:
+            app = App(settings, catalog, installation, park=sim.park, keep_alive=False)
+            async with sim.running(app.bot):
+                await app.fleet.servers[0].wait_online()
+                yield FirstJob(sim, sim.channel("studio"), sim.member("you"))
 
 
 async def test_the_picture_is_saved(tmp_path: Path) -> None:

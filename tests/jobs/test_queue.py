@@ -92,7 +92,7 @@ async def test_everybody_who_waits_is_told_their_place_as_the_line_moves(line: L
 
 
 async def test_of_a_long_line_the_head_is_told_and_all_are_counted(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.jobs.queue.INFORMED", 2)
+    monkeypatch.setattr("bot.jobs.lineup.HEAD", 2)
     ids = [await line.add() for _ in range(5)]
     await line.queue.inform()
     assert line.board.updates == [
