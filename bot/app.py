@@ -85,6 +85,7 @@ class App:
         """
         self._clock = clock = clock or SystemClock()
         self._ending = AsyncExitStack()
+        self._starting: asyncio.Task[None] | None = None
         self._languages = Languages()
         self.bot = ComfycordBot(
             languages=self._languages, on_setup=self._start, on_close=self._close, api_url=settings.discord_api_url
@@ -249,7 +250,11 @@ class App:
             self._ending.push_async_callback(close)
 
     async def _start(self) -> None:
-        """Start what works beside the connection; the reverse happens when the connection closes."""
+        """Start what works beside the connection; the reverse happens when the connection closes, or is to."""
+        self._starting = asyncio.create_task(self._start_all(), name="start")
+        await self._starting
+
+    async def _start_all(self) -> None:
         await self._recovery.at_start()
         await self.fleet.start()
         self._own(self._tenancy.run, "leases")
@@ -269,6 +274,9 @@ class App:
         await self._sync.sync(self.bot.tree)
 
     async def _close(self) -> None:
+        if self._starting is not None:  # who is asked to stop while starting starts no more
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
                 await self._ending.aclose()

@@ -28,7 +28,7 @@ def run_result(entry: object, blocked: RunFailure | None = None) -> RunResult:
     failure = _failure(history)
     if failure is None and not outputs:
         failure = blocked or RunFailure(FailureKind.NO_OUTPUTS)
-    return RunResult(outputs, failure)
+    return RunResult(outputs, failure, _cached(history))
 
 
 def error_failure(exception_type: str, message: str, node_id: str, class_type: str) -> RunFailure:
@@ -99,6 +99,16 @@ def _file(node_id: str, entry: Mapping[str, Any]) -> OutputRef | None:
     if not filename or folder not in _FOLDERS:
         return None
     return OutputRef(node_id, filename, text(entry.get("subfolder")), folder)
+
+
+def _cached(history: _Entry) -> frozenset[str]:
+    """Return the nodes that the server took from its cache."""
+    nodes: set[str] = set()
+    for message in items(history.status.get("messages")):
+        kind, data = (*items(message), None, None)[:2]
+        if text(kind) == "execution_cached":
+            nodes.update(history.visible(text(node)) for node in items(mapping(data).get("nodes")))
+    return frozenset(nodes)
 
 
 # ------------------------------------------------------------------ failure

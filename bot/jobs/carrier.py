@@ -149,7 +149,8 @@ class Carrier:
 
     async def _collect(self, visit: Visit) -> None:
         async with self._collecting:
-            self._show(visit.job, Fetching())
+            if not visit.is_cancelled:
+                self._show(visit.job, Fetching())
             try:
                 outcome = await visit.harvest.collect(visit.job, visit.stall.verdict)
             except RunForgottenError:
@@ -183,11 +184,11 @@ class Carrier:
     async def _save_anew(self, visit: Visit, rest: Outcome) -> None:
         """Let the run be saved under other names, once; after that, make do with the rest."""
         job = visit.job
-        spec = saved_anew(job.spec, f"_{job.id[:8]}")
+        spec = saved_anew(job.spec, f"_j{job.id[:8]}")  # digits alone would be read as its counter
         if spec is None or job.attempts >= MAX_ATTEMPTS:
             await self._end(visit, rest)
             return
-        log.warning("job %s: its files were deleted on the server; it is saved again under other names", job.id)
+        log.info("job %s: its files are gone or old ones; it is saved again under other names", job.id)
         await self._store.move(job, JobState.QUEUED, spec=spec)
 
     async def _unreachable(self, job: Job) -> None:

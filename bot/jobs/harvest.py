@@ -47,10 +47,10 @@ class RunForgottenError(Exception):
 
 
 class FilesGoneError(Exception):
-    """Files of a run are not on the server any more; `rest` is what there is without them."""
+    """Files of a run are not on the server any more, or may be another's by now; `rest` is what there is."""
 
     def __init__(self, rest: Outcome) -> None:
-        super().__init__("files of the run are gone")
+        super().__init__("files of the run are gone, or in doubt")
         self.rest = rest
 
 
@@ -116,7 +116,9 @@ class Harvest:
         basket = await self._basket(refs)
         was_stopped = result.failure is not None and result.failure.kind is FailureKind.INTERRUPTED
         outcome = Outcome(basket.files, note or basket.refusal, was_stopped)
-        if basket.is_missing and result.failure is None:
+        # A file of an earlier prompt may have been deleted, and its name given to somebody else's picture since
+        is_old = any(ref.node_id in result.cached for ref in refs)
+        if (basket.is_missing or is_old) and result.failure is None:
             raise FilesGoneError(outcome)
         return outcome
 

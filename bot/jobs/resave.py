@@ -1,7 +1,8 @@
 """The one way to get a file again that was deleted on the server: ask for it under another name.
 
 A server that has a run in its cache answers an identical one with the old file names, whether or not the files are
-there. Under a changed prefix only the saving itself runs again. Pure.
+there; the counter that names them begins anew when they are deleted, so a name may even be another's picture by now.
+Under a changed prefix only the saving itself runs again. Pure.
 """
 
 import copy

@@ -145,6 +145,8 @@ class RunResult:
     outputs: tuple[OutputRef, ...] = ()
     failure: RunFailure | None = None
     """Set when the run ended badly; `outputs` may still hold what was finished before."""
+    cached: frozenset[str] = frozenset()
+    """Ids of nodes that did not run, because the server still had what they made for an earlier prompt."""
 
 
 # ------------------------------------------------------------------ refused before it ran

@@ -130,7 +130,7 @@ async def test_who_asks_for_too_much_is_told_so_in_private(tmp_path: Path) -> No
 
 
 async def test_who_waits_reads_their_place_in_the_queue(tmp_path: Path) -> None:
-    state = ServerState(seconds_per_step=0.1)
+    state = ServerState(seconds_per_step=0.25)  # a run is longer than the pause between two edits
     async with playing(tmp_path, state) as sim:
         ann, art = sim.member("ann"), sim.channel("art")
         replies: list[Reply] = []
@@ -139,4 +139,4 @@ async def test_who_waits_reads_their_place_in_the_queue(tmp_path: Path) -> None:
             await sim.until(lambda most=on_the_server: len(state.seen.prompts) >= most)
         assert "number 3 of 3" in replies[-1].text
         await sim.until(lambda: "step" in replies[0].text)
-        await sim.until(lambda: "number 1" in replies[-1].text or "in a moment" in replies[-1].text)
+        await sim.until(lambda: "number 1" in replies[-1].text or "in a moment" in replies[-1].text, within=20.0)

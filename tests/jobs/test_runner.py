@@ -409,7 +409,7 @@ async def test_a_file_that_was_deleted_is_saved_again_under_another_name_once(tm
         job = await shop.order(spec(graph=graph))
         assert await shop.ended(job) is JobState.DONE
     prefixes = [posted["9"]["inputs"]["filename_prefix"] for _, posted in backend.submitted]
-    assert prefixes == ["picture", f"picture_{job.id[:8]}"]
+    assert prefixes == ["picture", f"picture_j{job.id[:8]}"]
     assert shop.board.delivered[job.id][1] == "", "nobody needs to know"
 
     backend = ScriptedBackend(fetch_errors=[gone, gone])
@@ -418,6 +418,22 @@ async def test_a_file_that_was_deleted_is_saved_again_under_another_name_once(tm
         assert await shop.ended(job) is JobState.FAILED
     assert len(backend.submitted) == 2
     assert "its file is gone" in shop.board.failed[job.id]
+
+
+async def test_a_file_of_an_earlier_prompt_is_not_trusted_to_be_the_same_picture_still(tmp_path: Path) -> None:
+    graph = spec().graph
+    graph["9"]["inputs"]["filename_prefix"] = "picture"
+    backend = ScriptedBackend(result_of=RunResult(outputs=(REF,), cached=frozenset({"3", "9"})))
+    async with opened(backend, tmp_path) as shop:
+        job = await shop.order(spec(graph=graph))
+        assert await shop.ended(job) is JobState.DONE
+    assert len(backend.submitted) == 2, "saved under a name of its own, once"
+
+    backend = ScriptedBackend(result_of=RunResult(outputs=(REF,), cached=frozenset({"3"})))
+    async with opened(backend, tmp_path) as shop:
+        job = await shop.order(spec(graph=graph))
+        assert await shop.ended(job) is JobState.DONE
+    assert len(backend.submitted) == 1, "what saves has run: the file is its own"
 
 
 async def test_a_picture_that_the_server_refuses_for_a_moment_is_stored_all_the_same(tmp_path: Path) -> None:
