@@ -75,7 +75,7 @@ def read_text(value: object, max_length: int) -> str:
 def read_integer(value: object, allowed: Allowed, step: Number | None = None) -> int:
     """Return a whole number within the limits; without limits, one that Discord can express."""
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        value = int(value)
+        value = int(value.strip())
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -108,7 +108,7 @@ def read_boolean(value: object) -> bool:
 def read_seed(value: object, allowed: Allowed) -> int:
     """Return a seed exactly as it was written: Discord's numbers are too short for it, so it comes as text."""
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        value = int(value)
+        value = int(value.strip())
     low, high = seed_range(allowed)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise RefusedValueError(

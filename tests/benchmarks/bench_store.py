@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.queue import INFORMED
+from bot.jobs.lineup import HEAD
 from bot.jobs.store.opening import open_store
 from bot.jobs.store.sqlstore import SqlStore
 from tests.store.databases import empty, postgres_server
@@ -86,7 +86,7 @@ async def measure(name: str, url: str, synchronous: str) -> None:
     await fill(store)
     claim = await milliseconds(lambda: store.claim(GPU, ME, f"prompt{next(_numbers)}", 1e9))
     waiting = await milliseconds(lambda: store.count_waiting(7))
-    head = await milliseconds(lambda: store.line(INFORMED))
+    head = await milliseconds(lambda: store.line(HEAD))
     length = await milliseconds(store.line_length)
     untold = await milliseconds(lambda: store.take_untold(ME, 0.0, 1.0))
     print(  # noqa: T201

@@ -1,5 +1,6 @@
 """`/history`: a member's own jobs, for nobody else, and their results once more."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from bot.sandbox.comfyui import NodeFault, ServerState
 from tests.cogs.stage import done, playing
-from tests.harness import Reply, Simulation
+from tests.harness import Member, Reply, Simulation
 
 AGAIN = "cc:again"
 PNG = b"\x89PNG"
@@ -31,6 +32,16 @@ def choices(reply: Reply) -> list[str]:
     return [option.value for menu in menus for option in menu.options]  # type: ignore[attr-defined]
 
 
+async def listed(sim: Simulation, member: Member, jobs: int = 1) -> Reply:
+    """Return the history once it has so many results: a result is in its message a moment before it is on record."""
+    for _ in range(200):
+        history = await member.slash(sim.channel("art"), "history")
+        if len(choices(history)) >= jobs:
+            return history
+        await asyncio.sleep(0.02)
+    raise AssertionError("the results did not come into the history")
+
+
 async def test_who_asked_for_nothing_is_told_how_to_begin(sim: Simulation) -> None:
     reply = await sim.member("ann").slash(sim.channel("art"), "history")
     assert reply.ephemeral
@@ -41,7 +52,7 @@ async def test_who_asked_for_nothing_is_told_how_to_begin(sim: Simulation) -> No
 async def test_a_result_is_shown_again_to_its_member_only(sim: Simulation) -> None:
     ann, art = sim.member("ann"), sim.channel("art")
     first = await done(sim, await ann.slash(art, "imagine", prompt="a *fox*", width=64, height=64))
-    history = await ann.slash(art, "history")
+    history = await listed(sim, ann)
     assert history.ephemeral
     assert "a \\*fox\\*" in history.text
     assert str(first.message.id) in history.text, "a link leads to the message"
@@ -72,7 +83,7 @@ async def test_many_jobs_are_turned_page_by_page(sim: Simulation) -> None:
     ann, art = sim.member("ann"), sim.channel("art")
     for number in range(10):
         await done(sim, await ann.slash(art, "imagine", prompt=f"number {number}", width=64, height=64))
-    newest = await ann.slash(art, "history")
+    newest = await listed(sim, ann, 8)
     assert "number 9" in newest.text
     assert "number 1\n" not in newest.text
     await ann.press(newest.message, "Older")
@@ -88,7 +99,7 @@ async def test_a_result_that_is_not_kept_any_more_is_a_sentence(sim: Simulation,
     for file in (tmp_path / "results").rglob("*"):
         if file.is_file():
             file.unlink()
-    history = await ann.slash(art, "history")
+    history = await listed(sim, ann)
     again = await ann.select(history.message, choices(history), custom_id=AGAIN)
     assert "not kept any more" in again.text
     assert "77" in again.text

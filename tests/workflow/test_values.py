@@ -2,7 +2,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.workflow.errors import RefusedValueError
@@ -183,6 +183,7 @@ def test_paths_do_not_pass(name: object) -> None:
 
 
 @given(ANYTHING)
+@example("0\x1f")  # white space to str.strip(), not to int()
 def test_nothing_but_a_value_or_a_refusal_comes_back(raw: object) -> None:
     readers = (
         lambda: read_integer(raw, FREE, 8),
