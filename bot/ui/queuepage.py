@@ -58,7 +58,7 @@ class QueuePage:
         if survey.running:
             yield "\n".join(self._running(job, reader) for job in survey.running[:RUNNING_SHOWN])
         if not survey.total:
-            yield self._said(_("Nobody waits: what you ask for now starts at once."), reader)
+            yield self._said(_nobody(survey), reader)
             return
         lines = [self._waiting(standing, reader) for standing in _chosen(survey, reader)]
         waiting = n_("One request waits.", "{count} requests wait.", survey.total)
@@ -82,6 +82,12 @@ class QueuePage:
 
     def _said(self, message: Message, reader: Reader) -> str:
         return self.languages.render(message, reader.locale)
+
+
+def _nobody(survey: Survey) -> Message:
+    if survey.running or survey.is_offline:
+        return _("Nobody waits: what you ask for now is next.")
+    return _("Nobody waits: what you ask for now starts at once.")
 
 
 def _chosen(survey: Survey, reader: Reader) -> list[Standing]:
