@@ -18,6 +18,7 @@ from bot.jobs.job import Job, JobState
 from bot.jobs.records import StoreDownError
 from bot.ui.i18n import Languages, cut
 from bot.ui.layout import SILENT
+from bot.ui.pressing import whisper
 from bot.ui.tree import explain_error
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,9 @@ class CancelJobs:
             job = await self._cancelled(interaction, job_id)
             await interaction.response.defer()
             if _is_too_late(job):
-                await self._say(interaction, _("This is over already."))
+                await whisper(interaction, _("This is over already."), self._languages)
         except Exception as error:  # nobody above us would answer the press
-            await self._say(interaction, explain_error(error))
+            await whisper(interaction, explain_error(error), self._languages)
 
     async def command(self, interaction: discord.Interaction, job_id: str | None) -> None:
         """Answer `/cancel`: for the chosen job, or for the only one there is."""
@@ -109,17 +110,6 @@ class CancelJobs:
         if not _may(interaction, job):
             raise DeniedError(_("Only the member who asked for this, or a moderator, can cancel it."))
         return job
-
-    async def _say(self, interaction: discord.Interaction, message: Message) -> None:
-        """Answer the one who pressed, and nobody else."""
-        text = self._languages.render(message, interaction.locale.value)
-        try:
-            if interaction.response.is_done():
-                await interaction.followup.send(text, ephemeral=True, allowed_mentions=SILENT)
-            else:
-                await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
-        except Exception:  # discord.py lets the faults of its HTTP library through
-            log.warning("a press could not be answered", exc_info=True)
 
 
 def _may(interaction: discord.Interaction, job: Job) -> bool:

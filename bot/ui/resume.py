@@ -15,9 +15,9 @@ from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.ports import Told
 from bot.jobs.records import Shelf
 from bot.ui.i18n import Languages
-from bot.ui.layout import SILENT
 from bot.ui.messages import JobMessages
-from bot.ui.refusals import RefusedError, reading_refusals, refusal_of
+from bot.ui.pressing import whisper
+from bot.ui.refusals import RefusedError, reading_refusals
 from bot.ui.reply import TOKEN_LIFETIME
 from bot.ui.tree import explain_error
 
@@ -70,14 +70,18 @@ class ShowResult:
         except RefusedError as refusal:
             log.warning("job %s: a press could not be answered: %s", job_id, refusal)
         except Exception as error:  # nobody above us would answer the press
-            await self._say(interaction, explain_error(error))
+            await whisper(interaction, explain_error(error), self._languages)
 
     async def _press(self, interaction: discord.Interaction, job_id: str) -> None:
         job = await self._store.get(job_id)
         if job is None:
-            return await self._say(interaction, _("This request is not known any more. Please ask again."))
+            return await whisper(
+                interaction, _("This request is not known any more. Please ask again."), self._languages
+            )
         if job.requester.user_id != interaction.user.id:
-            return await self._say(interaction, _("Only the member who asked for this can bring it up to date."))
+            return await whisper(
+                interaction, _("Only the member who asked for this can bring it up to date."), self._languages
+            )
         with reading_refusals():
             await interaction.response.defer()
         expires = self._clock.now() + TOKEN_LIFETIME - ANSWERED_WITHIN
@@ -116,17 +120,6 @@ class ShowResult:
             await self._store.move(job, JobState.DONE, delivery=delivery)
         else:
             await self._store.note(job, delivery=delivery)
-
-    async def _say(self, interaction: discord.Interaction, message: Message) -> None:
-        """Answer the one who pressed, and nobody else."""
-        text = self._languages.render(message, interaction.locale.value)
-        try:
-            if interaction.response.is_done():
-                await interaction.followup.send(text, ephemeral=True, allowed_mentions=SILENT)
-            else:
-                await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
-        except Exception as error:  # discord.py lets the faults of its HTTP library through
-            log.warning("a press could not be answered: %s", refusal_of(error))
 
 
 def _reason(job: Job) -> Message:

@@ -1,0 +1,59 @@
+"""Buttons that belong to a job, and answers that only the one who pressed reads.
+
+Such a button is found by its custom id, so it works for as long as its message stands, also after a restart.
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeAlias, cast
+
+import discord
+
+from bot.i18n import Message
+from bot.ui.i18n import Languages
+from bot.ui.layout import SILENT
+
+log = logging.getLogger(__name__)
+
+JobButton: TypeAlias = discord.ui.DynamicItem[discord.ui.Button[Any]]
+Press: TypeAlias = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+"""What answers a press: it gets the interaction and the job's id."""
+
+
+def job_button(prefix: str, press: Press) -> type[JobButton]:
+    """Return the class that discord.py makes an item of for each press of a button whose id is `prefix` and a job's id.
+
+    discord.py makes the items itself, so the class must find `press` by itself.
+    """
+
+    class Pressed(
+        discord.ui.DynamicItem[discord.ui.Button[Any]],
+        template=re.compile(re.escape(prefix) + r"(?P<job_id>[\w-]{1,80})"),
+    ):
+        def __init__(self, item: discord.ui.Button[Any], job_id: str) -> None:
+            super().__init__(item)
+            self._job_id = job_id
+
+        @classmethod
+        async def from_custom_id(
+            cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+        ) -> Self:
+            return cls(cast("discord.ui.Button[Any]", item), match["job_id"])
+
+        async def callback(self, interaction: discord.Interaction[Any]) -> None:
+            await press(interaction, self._job_id)
+
+    return Pressed
+
+
+async def whisper(interaction: discord.Interaction[Any], message: Message, languages: Languages) -> None:
+    """Answer the one who pressed, and nobody else, whether or not the press was answered before; raises nothing."""
+    text = languages.render(message, interaction.locale.value)
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text, ephemeral=True, allowed_mentions=SILENT)
+        else:
+            await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
+    except Exception:  # discord.py lets the faults of its HTTP library through
+        log.warning("a press could not be answered", exc_info=True)
