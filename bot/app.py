@@ -83,7 +83,7 @@ class App:
 
         The installation is the caller's, and must stay open until the bot is closed.
         """
-        self._clock = clock = clock or SystemClock()
+        self._clock, random = clock or SystemClock(), random or SystemRandom()
         self._ending = AsyncExitStack()
         self._starting: asyncio.Task[None] | None = None
         self._languages = Languages()
@@ -93,8 +93,8 @@ class App:
         self.store, self._shelf, self._owner = installation.store, installation.shelf, installation.owner
         self.fleet = Fleet.of(
             settings.comfyui_urls,
-            clock=clock,
-            random=random or SystemRandom(),
+            clock=self._clock,
+            random=random,
             instance=self._owner,
             park=park,
             keep_alive=keep_alive,
@@ -106,43 +106,7 @@ class App:
         self._renderer = Renderer(self._languages)
         self._messages = self._build_messages()
         self._build_work(installation, settings)
-        self._generate = Generate(
-            tree=cast("Tree", self.bot.tree),
-            catalog=catalog,
-            definitions=self.fleet.definitions,
-            attachments=Attachments(pictures=self._pictures),
-            limits=limits or Limits(),
-            store=self.store,
-            queue=self.queue,
-            intake=self._intake,
-            renderer=self._renderer,
-            clock=clock,
-            random=random or SystemRandom(),
-        )
-        self._results = Results(
-            bot=self.bot,
-            show=ShowResult(
-                store=self.store,
-                shelf=self._shelf,
-                messages=self._messages,
-                languages=self._languages,
-                clock=clock,
-            ),
-        )
-        self._history = HistoryCommand(
-            bot=self.bot,
-            history=History(
-                store=self.store,
-                shelf=self._shelf,
-                packer=Packer(pictures=self._pictures),
-                renderer=self._renderer,
-                languages=self._languages,
-            ),
-        )
-        self._cancel = CancelCommand(
-            bot=self.bot,
-            jobs=CancelJobs(store=self.store, canceller=self._canceller, languages=self._languages),
-        )
+        self._build_commands(catalog, limits or Limits(), random)
         self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
         self._plan_ending()
 
@@ -236,6 +200,47 @@ class App:
             depth=depth,
         )
 
+    def _build_commands(self, catalog: Catalog, limits: Limits, random: Random) -> None:
+        """Build what members meet."""
+        self._generate = Generate(
+            tree=cast("Tree", self.bot.tree),
+            catalog=catalog,
+            definitions=self.fleet.definitions,
+            attachments=Attachments(pictures=self._pictures),
+            limits=limits,
+            store=self.store,
+            queue=self.queue,
+            intake=self._intake,
+            renderer=self._renderer,
+            clock=self._clock,
+            random=random,
+        )
+        self._results = Results(
+            bot=self.bot,
+            show=ShowResult(
+                store=self.store,
+                shelf=self._shelf,
+                messages=self._messages,
+                languages=self._languages,
+                clock=self._clock,
+            ),
+        )
+        self._history = HistoryCommand(
+            bot=self.bot,
+            history=History(
+                store=self.store,
+                shelf=self._shelf,
+                packer=Packer(pictures=self._pictures),
+                renderer=self._renderer,
+                languages=self._languages,
+            ),
+        )
+        self._cancel = CancelCommand(
+            bot=self.bot,
+            jobs=CancelJobs(store=self.store, canceller=self._canceller, languages=self._languages),
+        )
+        self._queue_command = QueueCommand(survey=self._lineup.survey, page=QueuePage(self._languages))
+
     def _plan_ending(self) -> None:
         # Carried out from the last to the first, after the tasks that `_start` begins have stopped
         closing = (
@@ -270,7 +275,7 @@ class App:
         await self.bot.add_cog(self._results)
         await self.bot.add_cog(self._history)
         await self.bot.add_cog(self._cancel)
-        await self.bot.add_cog(QueueCommand(survey=self._lineup.survey, page=QueuePage(self._languages)))
+        await self.bot.add_cog(self._queue_command)
         await self._sync.sync(self.bot.tree)
 
     async def _close(self) -> None:

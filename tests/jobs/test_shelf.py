@@ -8,7 +8,7 @@ import pytest
 from bot.jobs.shelf import ASIDE, INDEX, DiskShelf
 from bot.workflow.execution import OutputFile, OutputRef
 
-HOSTILE = OutputRef("9", "../../etc/passwd", "/root/..", "output")
+HOSTILE = OutputRef("9", "../../evil.png", "/srv/..", "output")
 
 
 def files(*contents: bytes) -> list[OutputFile]:

@@ -1,5 +1,7 @@
 """The first tables: jobs and their pictures, accounts, servers, the ledger, the log, pauses."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -21,6 +23,17 @@ def upgrade() -> None:
 def _job() -> None:
     op.create_table(
         "job",
+        *_columns_of_the_run(),
+        *_columns_of_its_end(),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_job")),
+        sa.UniqueConstraint("id", name=op.f("uq_job_id")),
+        sa.UniqueConstraint("interaction_id", name=op.f("uq_job_interaction_id")),
+    )
+    _job_indexes()
+
+
+def _columns_of_the_run() -> list[sa.Column[Any]]:
+    return [
         sa.Column(
             "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(always=False), nullable=False
         ),
@@ -43,6 +56,11 @@ def _job() -> None:
         sa.Column("posted", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("losses", sa.Integer(), server_default=sa.text("0"), nullable=False),
+    ]
+
+
+def _columns_of_its_end() -> list[sa.Column[Any]]:
+    return [
         sa.Column("interaction_id", sa.BigInteger(), nullable=False),
         sa.Column("application_id", sa.BigInteger(), nullable=False),
         sa.Column("interaction_token", sa.Text(), nullable=False),
@@ -67,10 +85,10 @@ def _job() -> None:
         sa.Column("cost_est", sa.Double, nullable=True),
         sa.Column("cost_used", sa.Double, nullable=True),
         sa.Column("spec", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("seq", name=op.f("pk_job")),
-        sa.UniqueConstraint("id", name=op.f("uq_job_id")),
-        sa.UniqueConstraint("interaction_id", name=op.f("uq_job_interaction_id")),
-    )
+    ]
+
+
+def _job_indexes() -> None:
     op.create_index(
         "job_ended",
         "job",
