@@ -9,12 +9,11 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from bot.clock import Clock
-from bot.errors import OfflineError
+from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, _
 from bot.jobs.deliverer import Deliverer
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState, Place, Requester
@@ -134,7 +133,11 @@ class Intake:
 
     async def _resolve(self, job: Job) -> None:
         """Bring a HELD request to where it belongs."""
-        message_id = job.place.message_id or await self._find_answer(job)
+        try:
+            message_id = job.place.message_id or await self._find_answer(job)
+        except FailedError as error:
+            await self._give_up(job, error.user_message)
+            return
         if message_id is None:
             log.info("job %s: its member was never answered; it is dropped", job.id)
             await self.withdraw(job)
@@ -154,8 +157,19 @@ class Intake:
 
     async def _ask_to_repeat(self, job: Job, place: Place) -> None:
         reason = _("The bot was restarted while it looked at this. Please send the command again.")
-        with suppress(IllegalMoveError):
-            await self._deliverer.fail(await self._store.note(job, place=place), reason)
+        try:
+            noted = await self._store.note(job, place=place)
+        except IllegalMoveError:
+            log.info("job %s went on elsewhere", job.id)
+            return
+        await self._give_up(noted, reason)
+
+    async def _give_up(self, job: Job, reason: Message) -> None:
+        """End a request that may have been accepted; its member is told, directly if its message is not known."""
+        try:
+            await self._deliverer.fail(job, reason)
+        except IllegalMoveError:
+            log.info("job %s went on elsewhere", job.id)
 
     async def _end(self, job: Job, state: JobState, **changes: Any) -> None:
         try:

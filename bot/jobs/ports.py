@@ -127,6 +127,6 @@ class Presenter(Protocol):
     async def find_answer(self, place: Place) -> int | None:
         """Return the id of the message that answered the interaction; None when it was never answered.
 
-        Raises `OfflineError` when Discord cannot say.
+        Raises `OfflineError` when Discord cannot be asked now, and `FailedError` when nobody can find out any more.
         """
         ...

@@ -92,12 +92,19 @@ class JobMessages:
         except RefusedError as refusal:
             if refusal.meaning is not Meaning.TOKEN_DEAD:
                 raise _unreachable() from refusal
+        return await self._answer_in_channel(place)
+
+    async def _answer_in_channel(self, place: Place) -> int:
+        """Look for the answer where its token cannot look any more; that none is seen there proves nothing."""
         try:
-            return await self._posts.find_answer(place) if place.bot_can_edit else None
+            found = await self._posts.find_answer(place) if place.bot_can_edit else None
         except RefusedError as refusal:
             if refusal.meaning is Meaning.PASSING:
                 raise _unreachable() from refusal
-            return None  # nobody can find out any more
+            found = None
+        if found is None:
+            raise FailedError(_("The bot was away for too long to go on with this. Please send the command again."))
+        return found
 
     # ------------------------------------------------------------------ the end
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bot.errors import OfflineError
+from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, verbatim
 from bot.jobs.deliverer import Deliverer
 from bot.jobs.durations import Durations
@@ -37,6 +37,8 @@ class Discord:
     """What members were answered and told; `answer` is what Discord knows of an interaction."""
 
     answer: int | None = 33
+    is_lost: bool = False
+    """Whether nobody can find out any more."""
     away: int = 0
     """How many of the next questions get no answer."""
     told: dict[str, str] = field(default_factory=dict)
@@ -55,6 +57,8 @@ class Discord:
         if self.away:
             self.away -= 1
             raise OfflineError(verbatim("away"))
+        if self.is_lost:
+            raise FailedError(verbatim(LATER))
         return self.answer
 
 
@@ -197,6 +201,16 @@ async def test_after_a_crash_a_half_read_request_asks_to_be_repeated() -> None:
             assert failed.place.message_id == 33
             await settle()
             assert LATER in desk.discord.told[job.id]
+
+
+async def test_who_may_have_been_answered_is_told_when_nobody_can_find_out_any_more() -> None:
+    async with opened() as desk:
+        job = await desk.intake.begin(spec(), requester(), unanswered())
+        desk.discord.is_lost = True
+        desk.intake.leave_open(job)
+        await desk.becomes(job, JobState.FAILED)
+        await settle()
+        assert LATER in desk.discord.told[job.id]
 
 
 async def test_while_discord_is_away_a_request_in_doubt_waits() -> None:
