@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bot.i18n import Message, _
 from bot.workflow.definitions import Definitions
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.fileinputs import is_media_input
+from bot.workflow.inputnames import is_media_input
 from bot.workflow.limits import allowed, input_definitions
 from bot.workflow.options import ChoiceOption
 from bot.workflow.spec import Target

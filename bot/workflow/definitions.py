@@ -4,10 +4,17 @@ A frozen snapshot; the adapter fetches a new one now and then. Sizes are small: 
 The answer is a server's, and custom nodes write their own part of it: whatever has an unknown shape is left out.
 """
 
+import hashlib
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self, cast
+
+from bot.workflow.shapes import items, mapping, texts
+
+Number = int | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +25,16 @@ class InputDefinition:
     """"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", or the type of a link ("MODEL", …)."""
     required: bool = True
     choices: tuple[str, ...] = ()
-    minimum: int | float | None = None
-    maximum: int | float | None = None
+    minimum: Number | None = None
+    maximum: Number | None = None
     default: Any = None
+    is_open: bool = False
+    """Whether values may exist that are not among `choices`: those of dynamic inputs, or filled by the browser."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server refuses what is not among `choices`, also when there are none."""
+        return self.type == "COMBO" and not self.is_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,7 @@ class NodeDefinition:
     is_output: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Definitions:
     """All node classes of one server (or of several, merged)."""
 
@@ -41,8 +55,22 @@ class Definitions:
     @classmethod
     def parse(cls, object_info: Mapping[str, Any]) -> Self:
         """Read `/object_info`; parts of a shape we do not know are left out rather than refused."""
-        classes = ((name, _mapping(info)) for name, info in _mapping(object_info).items())
+        classes = ((name, mapping(info)) for name, info in mapping(object_info).items())
         return cls({name: _node(name, info) for name, info in classes if info})
+
+    @classmethod
+    def merged(cls, several: Sequence[Self]) -> Self:
+        """Return what the servers can do together: all nodes, every choice that one has, the widest limits.
+
+        Takes some 20 ms for servers that differ; keep the answer while the parts are the same objects.
+        """
+        distinct = tuple({part.fingerprint: part for part in several if part.nodes}.values())
+        if len(distinct) <= 1:
+            return distinct[0] if distinct else cls()
+        names = dict.fromkeys(name for part in distinct for name in part.nodes)
+        return cls(
+            {name: _merged_node([part.nodes[name] for part in distinct if name in part.nodes]) for name in names}
+        )
 
     def input(self, class_type: str, input_name: str) -> InputDefinition | None:
         """Return the definition of one input, or None when this server does not have it."""
@@ -58,16 +86,49 @@ class Definitions:
                 return found.choices
         return ()
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits, the same for the same definitions everywhere, in whatever order the classes came."""
+        return hashlib.sha256(json.dumps(self.to_plain()).encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """Return compact JSON in ASCII, so that no odd character of a custom node upsets a database."""
+        return json.dumps(self.to_plain(), separators=(",", ":"))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the value that `to_json` writes. Lists of choices stand there once: dozens of loaders share one."""
+        lists: dict[tuple[str, ...], int] = {}
+        nodes = {name: _plain_node(node, lists) for name, node in sorted(self.nodes.items())}
+        return {"nodes": nodes, "lists": [list(choices) for choices in lists]}
+
+    @classmethod
+    def from_json(cls, stored: str) -> Self:
+        """Return what `to_json` was called on; what has an unknown shape is left out."""
+        try:
+            return cls.from_plain(json.loads(stored))
+        except (ValueError, RecursionError):
+            return cls()
+
+    @classmethod
+    def from_plain(cls, plain: object) -> Self:
+        """Do the same for a value that is decoded already."""
+        lists = tuple(map(texts, items(mapping(plain).get("lists"))))
+        nodes = mapping(mapping(plain).get("nodes")).items()
+        return cls({name: _stored_node(name, items(entry), lists) for name, entry in nodes})
+
+
+# ------------------------------------------------------------------ /object_info
+
 
 def _node(class_type: str, info: Mapping[str, Any]) -> NodeDefinition:
-    sections = _mapping(info.get("input"))
+    sections = mapping(info.get("input"))
     optional = dict(_inputs(sections.get("optional"), required=False))
     required = dict(_inputs(sections.get("required"), required=True))
     return NodeDefinition(class_type, optional | required, is_output=info.get("output_node") is True)
 
 
 def _inputs(section: object, *, required: bool) -> Iterator[tuple[str, InputDefinition]]:
-    for name, spec in _mapping(section).items():
+    for name, spec in mapping(section).items():
         parsed = _input(spec, required=required)
         if parsed:
             yield name, parsed
@@ -75,40 +136,107 @@ def _inputs(section: object, *, required: bool) -> Iterator[tuple[str, InputDefi
 
 def _input(spec: object, *, required: bool) -> InputDefinition | None:
     """Read `[type, {options}]`; the type may be the list of choices itself, V3 nodes put that list into the options."""
-    parts = _list(spec)
-    options = _mapping(parts[1] if len(parts) > 1 else None)
+    parts = items(spec)
+    options = mapping(parts[1] if len(parts) > 1 else None)
     first = parts[0] if parts else None
     if isinstance(first, str):
-        kind, choices = first, _choices(options.get("options"))
+        kind, listed = first, options.get("options")
     elif isinstance(first, list):
-        kind, choices = "COMBO", _choices(parts[0])
+        kind, listed = "COMBO", parts[0]
     else:
         return None
     return InputDefinition(
         type=kind,
         required=required,
-        choices=choices,
+        choices=_choices(listed),
         minimum=_limit(options.get("min")),
         maximum=_limit(options.get("max")),
         default=options.get("default"),
+        is_open=kind == "COMBO" and not _is_plain_list(listed),
     )
 
 
 def _choices(listed: object) -> tuple[str, ...]:
     """Return texts and numbers as text; nested choices of dynamic inputs are not values that a member can pick."""
-    return tuple(str(choice) for choice in _list(listed) if isinstance(choice, str | int | float))
+    return tuple(str(choice) for choice in items(listed) if isinstance(choice, str | int | float))
 
 
-def _limit(value: object) -> int | float | None:
+def _is_plain_list(listed: object) -> bool:
+    return isinstance(listed, list) and len(_choices(cast("object", listed))) == len(items(cast("object", listed)))
+
+
+def _limit(value: object) -> Number | None:
     """Return a number as it is: seeds go up to 2^64 - 1, which a float cannot hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if isinstance(value, int) or math.isfinite(value) else None
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else dict[str, Any]()
+# ------------------------------------------------------------------ several servers as one
 
 
-def _list(value: object) -> list[Any]:
-    return list(cast("list[Any] | tuple[Any, ...]", value)) if isinstance(value, list | tuple) else []
+def _merged_node(nodes: Sequence[NodeDefinition]) -> NodeDefinition:
+    first = nodes[0]
+    if all(node == first for node in nodes):
+        return first
+    names = dict.fromkeys(name for node in nodes for name in node.inputs)
+    inputs = {name: _merged_input([node.inputs.get(name) for node in nodes]) for name in names}
+    return NodeDefinition(first.class_type, inputs, is_output=any(node.is_output for node in nodes))
+
+
+def _merged_input(several: Sequence[InputDefinition | None]) -> InputDefinition:
+    """Merge one input; None stands for a server that has the class without it."""
+    known = [each for each in several if each is not None]
+    return InputDefinition(
+        type=known[0].type,
+        required=all(each is not None and each.required for each in several),
+        choices=tuple(dict.fromkeys(choice for each in known for choice in each.choices)),
+        minimum=_widest(min, (each.minimum for each in known)),
+        maximum=_widest(max, (each.maximum for each in known)),
+        default=known[0].default,
+        is_open=all(each.is_open for each in known),
+    )
+
+
+def _widest(pick: Any, limits: Iterable[Number | None]) -> Number | None:
+    """Return the limit that leaves the most room: none, if one server has none."""
+    every = list(limits)
+    return None if None in every else pick(every)
+
+
+# ------------------------------------------------------------------ as it is stored
+
+
+def _plain_node(node: NodeDefinition, lists: dict[tuple[str, ...], int]) -> list[Any]:
+    return [int(node.is_output), {name: _plain_input(each, lists) for name, each in node.inputs.items()}]
+
+
+def _plain_input(given: InputDefinition, lists: dict[tuple[str, ...], int]) -> list[Any]:
+    """Return a list without what says nothing at its end; of the default only what is a plain value."""
+    default = given.default if isinstance(given.default, str | bool) else _limit(given.default)
+    choices = lists.setdefault(given.choices, len(lists)) if given.choices else None
+    facts = [given.type, int(given.required), choices, int(given.is_open), given.minimum, given.maximum, default]
+    while facts[-1] is None:
+        facts.pop()
+    return facts
+
+
+def _stored_node(class_type: str, entry: Sequence[Any], lists: Sequence[tuple[str, ...]]) -> NodeDefinition:
+    is_output, inputs = (*entry, None, None)[:2]
+    stored = ((name, _stored_input(items(plain), lists)) for name, plain in mapping(inputs).items())
+    return NodeDefinition(class_type, {name: each for name, each in stored if each}, is_output=is_output == 1)
+
+
+def _stored_input(entry: Sequence[Any], lists: Sequence[tuple[str, ...]]) -> InputDefinition | None:
+    kind, required, at, is_open, minimum, maximum, default = (*entry, *[None] * 7)[:7]
+    if not isinstance(kind, str):
+        return None
+    return InputDefinition(
+        type=kind,
+        required=required == 1,
+        choices=lists[at] if isinstance(at, int) and 0 <= at < len(lists) else (),
+        minimum=_limit(minimum),
+        maximum=_limit(maximum),
+        default=default,
+        is_open=is_open == 1,
+    )

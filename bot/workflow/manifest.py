@@ -66,6 +66,8 @@ class Manifest(BaseModel):
     """Titles or "#id" of the nodes whose files are shown; empty: every output node."""
     idle_limit: Annotated[float, Field(ge=5, le=24 * 3600, allow_inf_nan=False)] = IDLE_LIMIT
     """Seconds without a word from the server about a run, after which it counts as stuck and is stopped."""
+    vram: Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)] | None = None
+    """Gigabytes of graphics memory that a server must have; None: any will do."""
     options: dict[Annotated[str, AfterValidator(require_name)], Option] = Field(default_factory=dict)
 
     @classmethod

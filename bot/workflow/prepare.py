@@ -5,7 +5,7 @@ inputs that were bound when the workflow was loaded.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bot.errors import InputError
@@ -14,6 +14,7 @@ from bot.workflow.check import check
 from bot.workflow.definitions import Definitions
 from bot.workflow.execution import InputFile
 from bot.workflow.limits import allowed
+from bot.workflow.needs import GIGABYTE, Needs, Place
 from bot.workflow.options import ImageOption, ModelOption, Option, SeedOption
 from bot.workflow.spec import RunSpec, Target, Upload
 from bot.workflow.values import Allowed, RandomSource
@@ -40,16 +41,24 @@ def prepare(
     graph = workflow.graph.to_json()
     for target, value in _settings(workflow, used):
         graph[target.node_id]["inputs"][target.input_name] = value
+    uploads, left_open = tuple(_uploads(workflow, used)), dict(_left_open(workflow, given))
     return RunSpec(
         workflow=workflow.name,
         title=workflow.manifest.title,
         graph=graph,
-        uploads=tuple(_uploads(workflow, used)),
+        uploads=uploads,
         outputs=workflow.outputs,
         values=dict(_reported(workflow, used)),
         options={name: _filled(workflow, name) for name in workflow.bindings},
-        left_open=dict(_left_open(workflow, given)),
+        left_open=left_open,
         idle_limit=workflow.manifest.idle_limit,
+        needs=Needs.of(
+            graph,
+            definitions,
+            vram=round((workflow.manifest.vram or 0) * GIGABYTE),
+            left_open=_places(target for name in left_open for target in workflow.bindings[name]),
+            uploaded=_places(target for upload in uploads for target in upload.targets),
+        ),
     )
 
 
@@ -146,6 +155,10 @@ def _reported(workflow: Workflow, used: Mapping[str, object]) -> Iterator[tuple[
             yield name, value
         elif (kept := workflow.unsaid_value(name)) is not None:
             yield name, kept
+
+
+def _places(targets: Iterable[Target]) -> frozenset[Place]:
+    return frozenset((target.node_id, target.input_name) for target in targets)
 
 
 def _filled(workflow: Workflow, name: str) -> tuple[Target, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.workflow.execution import InputFile, JsonGraph
+from bot.workflow.needs import Needs
 
 IDLE_LIMIT = 600.0
 """Seconds; loading a large model from a slow disk takes minutes, and says nothing meanwhile."""
@@ -46,3 +47,5 @@ class RunSpec:
     """Option name → "Class.input", for models and choices that the member left to the server (see `settle`)."""
     idle_limit: float = IDLE_LIMIT
     """Seconds without a word about the run, while a server works on it, after which it is stopped."""
+    needs: Needs = field(default_factory=Needs)
+    """What a server must have for this run."""

@@ -69,3 +69,12 @@ def lines(messages: Sequence[Message]) -> Message:
     """Put messages under each other, each to be translated on its own."""
     names = [f"line{number}" for number in range(len(messages))]
     return Message("\n".join(f"{{{name}}}" for name in names), dict(zip(names, messages, strict=True)))
+
+
+def joined(messages: Sequence[Message], limit: int = LISTED) -> Message:
+    """Join messages with commas, each to be translated on its own; beyond `limit` only their number is told."""
+    names = [f"part{number}" for number in range(min(len(messages), limit))]
+    text = Message(", ".join(f"{{{name}}}" for name in names), dict(zip(names, messages, strict=False)))
+    if len(messages) <= limit:
+        return text
+    return _("{names} and {more} more", names=text, more=len(messages) - limit)

@@ -11,8 +11,9 @@ from typing import Self
 from bot.i18n import Message, _
 from bot.workflow.binding import resolve, resolve_node
 from bot.workflow.errors import RefusedValueError, WorkflowError
-from bot.workflow.fileinputs import file_input_behind, is_media_input
+from bot.workflow.fileinputs import file_input_behind
 from bot.workflow.graph import Graph
+from bot.workflow.inputnames import is_media_input
 from bot.workflow.manifest import Manifest
 from bot.workflow.options import ImageOption, Option, TextOption
 from bot.workflow.spec import Target

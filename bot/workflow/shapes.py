@@ -1,6 +1,6 @@
 """Looks at JSON whose shape is not to be trusted: each function returns the value in the wanted shape, or an empty one.
 
-Custom nodes put anything into frames and answers, so nothing here raises.
+Custom nodes put anything into frames and answers, so nothing here raises. Knows neither servers nor graphs.
 """
 
 import json
@@ -44,8 +44,18 @@ def text(value: object) -> str:
     return value
 
 
+def texts(value: object) -> tuple[str, ...]:
+    """Return the texts in a JSON list, as they are: half a surrogate pair stays what it was."""
+    return tuple(entry for entry in items(value) if isinstance(entry, str))
+
+
 def number(value: object) -> int | float | None:
     """Return a finite number of sane size, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if math.isfinite(value) and abs(value) <= MAX_NUMBER else None
+
+
+def size(value: object) -> int:
+    """Return a count of bytes, or 0."""
+    return max(0, int(number(value) or 0))
