@@ -12,10 +12,10 @@ from aiohttp import ClientSession, FormData, JsonPayload
 
 from bot.comfy.address import Address
 from bot.comfy.faults import node_faults, rejection_faults
-from bot.comfy.shapes import items, mapping, number, text
 from bot.comfy.timing import Timing
 from bot.comfy.transport import Answer, Transport
 from bot.workflow.execution import Accepted, GraphRejectedError, InputFile, JsonGraph, OutputRef, ServerFaultError
+from bot.workflow.shapes import items, mapping, number, text
 
 MAX_FILE = 256 * 1024 * 1024
 """Bytes of an output that are downloaded; videos are the large ones."""

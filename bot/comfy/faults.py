@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from bot.comfy.shapes import items, mapping, text
 from bot.comfy.texts import cleaned
 from bot.workflow.execution import FaultKind, GraphFault
+from bot.workflow.shapes import items, mapping, text
 
 MAX_FAULTS = 20
 """More than anybody reads; one broken input may be reported by each node behind it."""

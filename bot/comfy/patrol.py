@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.comfy.client import ComfyClient
+from bot.comfy.crowd import Crowd
 from bot.comfy.events import Event, Executing, Status
 from bot.comfy.locator import Locator
 from bot.comfy.parking import Park
 from bot.comfy.socket import Socket
 from bot.comfy.timing import Timing
-from bot.comfy.watch import AT_ONCE, Watch, Watches
+from bot.comfy.watch import AT_ONCE, NEVER, Watch, Watches
 from bot.errors import BotError
 from bot.workflow.execution import Whereabouts
 
@@ -46,7 +47,9 @@ class Patrol:
         clock: Clock,
         park: Park,
         timing: Timing,
+        crowd: Crowd,
     ) -> None:
+        self._crowd = crowd
         self._client = client
         self._locator = locator
         self._socket = socket
@@ -68,6 +71,8 @@ class Patrol:
                 await self._check_ears()
                 self._check_queue()
                 await self._look_for(self._due())
+                await self._check_silence()
+                await self._crowd.look()
             except BotError as err:
                 log.debug("no look around: %s", err)
 
@@ -93,7 +98,7 @@ class Patrol:
 
     def is_followed(self, watch: Watch) -> bool:
         """Return whether frames of the prompt come on the present connection, as far as anybody can know."""
-        return self._socket.connected and watch.connection == self._socket.connection
+        return self._socket.connected and 0 < self._socket.since <= watch.connection
 
     async def _look_for(self, due: Sequence[Watch]) -> None:
         if not due:
@@ -112,6 +117,43 @@ class Patrol:
         """Whether the socket should have told of the prompt's end, if there was one."""
         return self.is_followed(watch) and not watch.settling and watch.checked > AT_ONCE
 
+    async def _check_silence(self) -> None:
+        """Open the socket again, once, when the server works on a prompt of ours and says nothing of it.
+
+        A socket that the server took for another one is deaf for good, and looks like one on which there is nothing to
+        hear. The server is asked first: when it was frozen, its frames come soon after its answer, and a frozen one
+        would not answer our close frame.
+        """
+        silent = [watch for watch in self._watches if self._is_mute(watch)]
+        if not silent or not self._socket.connected:
+            return
+        await self._ask_about([watch for watch in silent if watch.asked is NEVER])
+        now = self._clock.monotonic()
+        deaf = [watch for watch in silent if self._is_mute(watch) and now - watch.asked >= self._grace(watch)]
+        for watch in deaf:
+            watch.reconnected = True
+        if deaf:
+            await self._socket.reopen()
+
+    async def _ask_about(self, silent: Sequence[Watch]) -> None:
+        if not silent:
+            return
+        places = await self._locator.locate([watch.prompt_id for watch in silent])
+        now = self._clock.monotonic()
+        for watch in silent:
+            watch.found(places[watch.prompt_id], now)
+            if places[watch.prompt_id] is Whereabouts.RUNNING and self._is_mute(watch):
+                watch.asked = now
+
+    def _grace(self, watch: Watch) -> float:
+        """Return how long frames may take after an answer; the follower's patience must not end meanwhile."""
+        return min(self._timing.settle, watch.idle_limit / 8)
+
+    def _is_mute(self, watch: Watch) -> bool:
+        if watch.over or watch.reconnected or not watch.started:
+            return False
+        return self._clock.monotonic() - watch.spoke >= min(self._timing.mute, watch.idle_limit / 2)
+
     # ------------------------------------------------------------------ the queue
 
     def hear(self, event: Event) -> None:
@@ -121,6 +163,7 @@ class Patrol:
         not because a prompt of ours ended, those of ours that wait are looked for.
         """
         if isinstance(event, Status):
+            self._crowd.hear(event)
             if event.queue_remaining < self._remaining:
                 self._unexplained += self._remaining - event.queue_remaining
                 self._shrank = self._clock.monotonic()

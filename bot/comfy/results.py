@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.comfy.shapes import items, mapping, text
 from bot.comfy.texts import cleaned
 from bot.workflow.execution import FailureKind, OutputRef, RunFailure, RunResult
+from bot.workflow.shapes import items, mapping, text
 
 BLOCKED_TYPE = "ExecutionBlocked"
 _FOLDERS = frozenset({"output", "temp"})

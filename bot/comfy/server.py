@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from bot.clock import Clock
 from bot.comfy.address import Address
 from bot.comfy.client import ComfyClient
+from bot.comfy.crowd import Crowd
 from bot.comfy.events import Event
 from bot.comfy.knowledge import Knowledge
 from bot.comfy.locator import Locator
@@ -35,6 +36,8 @@ from bot.workflow.execution import (
     ServerFaultError,
     Whereabouts,
 )
+from bot.workflow.needs import Abilities
+from bot.workflow.spec import IDLE_LIMIT
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +45,10 @@ log = logging.getLogger(__name__)
 class ComfyServer:
     """Runs graphs on one server. `start` before use, `close` after; a server that is down is no error, only offline.
 
-    `park` takes every open-ended wait (see `bot.comfy.parking`); `on_change` is told when the server comes or goes and
-    must return at once. The sessions are the caller's; graphs go through `posts`, if there is one. `client_id` is that
-    of the first websocket: the one of the process before us, so that the frames of prompts posted by it reach us (see
-    `bot.comfy.socket`); empty for a fresh one.
+    `park` takes every open-ended wait (see `bot.comfy.parking`). `on_change` is told when the server comes or goes, and
+    `on_learnt` when it can do other things than before; both must return at once. The sessions are the caller's; graphs
+    go through `posts`, if there is one. `client_id` is that of the first websocket: the one of whoever had the server
+    before us, so that the frames of prompts posted by it reach us (see `bot.comfy.socket`); empty for a fresh one.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class ComfyServer:
         timing: Timing | None = None,
         park: Park = unparked,
         on_change: Callable[[bool], None] | None = None,
+        on_learnt: "Callable[[ComfyServer], None] | None" = None,
         upload_folder: str = "",
         client_id: str = "",
         posts: ClientSession | None = None,
@@ -70,6 +74,7 @@ class ComfyServer:
         self._park = park
         self._timing = timing
         self._on_change = on_change
+        self._on_learnt = on_learnt
         self._online = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.client = ComfyClient(
@@ -94,6 +99,7 @@ class ComfyServer:
             client_id=client_id,
         )
         self._locator = Locator(client=self.client, clock=clock, second_look=timing.second_look)
+        self._crowd = Crowd(client=self.client, watches=self._watches, clock=clock, timing=timing)
         self._patrol = Patrol(
             client=self.client,
             locator=self._locator,
@@ -102,13 +108,17 @@ class ComfyServer:
             clock=clock,
             park=park,
             timing=timing,
+            crowd=self._crowd,
         )
-        self._knowledge = Knowledge(client=self.client, server=name, park=park)
+        self._knowledge = Knowledge(client=self.client, server=name, park=park, on_learnt=self._learn)
 
     # ------------------------------------------------------------------ life
 
     async def start(self) -> None:
-        """Begin to connect; returns at once."""
+        """Begin to connect; returns at once. May follow a `close`; while it is started, it does nothing."""
+        if self._tasks:
+            return
+        self._socket.begin()
         for work in (self._socket.run, self._patrol.run, self._knowledge.run, self._renew_knowledge):
             self._tasks.append(asyncio.create_task(self._keep_up(work), name=f"comfy {self._name}"))
 
@@ -118,6 +128,8 @@ class ComfyServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        if self.online:  # it was being connected anew
+            self._flip(False)
 
     async def _keep_up(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do endless work again if it breaks off all the same: jobs must end even where we made a mistake."""
@@ -136,13 +148,22 @@ class ComfyServer:
 
     def _flip(self, online: bool) -> None:
         if online:
-            self._online.set()
             self._patrol.recheck()
+        else:
+            self._crowd.forget()
+        if online is self.online:  # the connection is another one, but nobody missed it
+            return
+        if online:
+            self._online.set()
             self._knowledge.renew()
         else:
             self._online.clear()
         if self._on_change:
             self._on_change(online)
+
+    def _learn(self) -> None:
+        if self._on_learnt:
+            self._on_learnt(self)
 
     def _hear(self, event: Event, connection: int) -> None:
         self._patrol.hear(event)
@@ -172,7 +193,17 @@ class ComfyServer:
     @property
     def definitions(self) -> Definitions:
         """What the server can do, as of the last reading; empty before the first."""
-        return self._knowledge.definitions
+        return self.abilities.definitions
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the server can do, and with what; without definitions before it told us."""
+        return self._knowledge.abilities
+
+    @property
+    def foreign(self) -> int:
+        """How many prompts of others are in its queue, running or waiting, as far as is known; none while offline."""
+        return self._crowd.size if self.online else 0
 
     async def refresh_definitions(self) -> Definitions:
         """Read `/object_info` now."""
@@ -181,12 +212,15 @@ class ComfyServer:
     # ------------------------------------------------------------------ runs
 
     @asynccontextmanager
-    async def watch(self, prompt_id: str) -> AsyncGenerator[AsyncIterator[RunEvent], None]:
+    async def watch(
+        self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT
+    ) -> AsyncGenerator[AsyncIterator[RunEvent], None]:
         """Collect what happens to a prompt; enter before `submit`, so that no frame is missed.
 
+        A run that is silent for half of `idle_limit` seconds makes sure that it is not the socket that is deaf.
         A prompt that was posted before the bot restarted is followed as soon as `locate` has found it.
         """
-        with self._watches.open(prompt_id) as watch:
+        with self._watches.open(prompt_id, idle_limit=idle_limit) as watch:
             yield watch.channel
 
     async def submit(self, prompt_id: str, graph: JsonGraph) -> Accepted:
@@ -195,8 +229,10 @@ class ComfyServer:
         Raises `GraphRejectedError`; after `ServerOfflineError` the server may have it or not: `locate` it.
         """
         connection, news = self._socket.connection, self._socket.news
-        accepted = await self.client.submit(prompt_id, graph, client_id=self._socket.client_id)
         watch = self._watches.get(prompt_id)
+        if watch:
+            watch.posted = True
+        accepted = await self.client.submit(prompt_id, graph, client_id=self._socket.client_id)
         if watch and not watch.known:
             watch.heard(connection, self._clock.monotonic())
         self._patrol.expect_news(connection, news)

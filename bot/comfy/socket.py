@@ -8,12 +8,15 @@ new socket of the same id, which stays open, answers pings and hears nothing any
 
 * After a connection that the other side ended (a close frame, or TCP's end or reset), the id is kept: the server has
   forgotten the old socket, and the progress of running prompts goes on.
-* After one that we gave up (no pong, deaf, a broken frame), the server may still hold the old socket, so the id is a
-  fresh one. Prompts posted under the old id are then followed by looking at the queue (`bot.comfy.patrol`).
-
-* The first connection of a process may have the id of the process before it, which ran on this machine and is gone
-  for certain: the system has closed its sockets, and running prompts go on telling their progress. Only a machine that
-  lost its power or network leaves an old socket behind, and then the new one may go deaf later.
+* After one that does not answer any more (no pong, a broken frame, no answer to our close frame), the server may still
+  hold the old socket, so the id is a fresh one. Prompts posted under the old id are then followed by looking at the
+  queue (`bot.comfy.patrol`).
+* A deaf one, which answers but hears nothing, is closed in good order and opened again under its id: the server has
+  forgotten the id, so nothing is in the way, and the progress of running prompts comes again. One that never heard
+  anything under its id is given up for a fresh one.
+* The first connection has the id of whoever held the server before us: this process before a restart, or another one
+  of the installation. If the machine of that one lost its power or network, its socket lives on for the server, and
+  ours may go deaf later.
 
 The old socket is closed before the new one opens, always. What remains is caught by the watchdog, also in the patrol.
 """
@@ -27,7 +30,7 @@ from random import Random
 from typing import Any
 
 import aiohttp
-from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
+from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSCloseCode, WSMsgType
 
 from bot.clock import Clock
 from bot.comfy.address import Address
@@ -63,6 +66,7 @@ class Socket:
         on_flip: Callable[[bool], None],
         client_id: str = "",
     ) -> None:
+        self._own_id = client_id
         self._session = session
         self._address = address
         self._server = server
@@ -73,21 +77,33 @@ class Socket:
         self._on_event = on_event
         self._on_flip = on_flip
         self._ws: _Ws | None = None
+        self._resumes = False
+        self._left = asyncio.Event()
+        self._left.set()
         self.client_id = client_id or str(uuid.uuid4())
         """Where frames of prompts posted now will arrive."""
         self.connection = 0
         """The number of the newest connection, from 1."""
+        self.since = 0
+        """The first connection of those that the present one continues, under the same id and without a gap in it."""
         self.frames = 0
         """Frames received on all connections."""
         self.news = 0
         """Those of them that do not just greet a new connection: proof that this one is not deaf."""
+        self._news_before = 0
         self.skipped = 0
         """Frames of an unknown kind or malformed."""
 
     @property
     def connected(self) -> bool:
-        """Whether a connection is open."""
-        return self._ws is not None
+        """Whether a connection is open, and not about to be replaced."""
+        return self._ws is not None and not self._resumes
+
+    def begin(self) -> None:
+        """Start as for the first time: whoever held the server meanwhile did so under the installation's id."""
+        self._resumes = False
+        if self._own_id:
+            self.client_id = self._own_id
 
     async def run(self) -> None:
         """Connect, read until the end, connect again; until cancelled."""
@@ -98,11 +114,30 @@ class Socket:
             failures = 0 if self.frames > heard else failures + 1
             if failures == 1:
                 log.warning("%s: ComfyUI cannot be reached; jobs wait until it is there", self._server)
-            await self._park(self._clock.sleep(self._pause(failures)))
+            if not self._resumes:
+                await self._park(self._clock.sleep(self._pause(failures)))
+
+    async def reopen(self) -> None:
+        """Replace a connection that seems deaf by one under the same id, or under a fresh one if it does not answer."""
+        ws = self._ws
+        if ws is None or not self._left.is_set():
+            return
+        log.warning("%s: the websocket seems deaf, connecting anew", self._server)
+        self._resumes = True
+        self._left.clear()
+        try:
+            await ws.close()
+            if ws.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+                self._resumes = False
+                self._freshen()
+        finally:
+            self._left.set()
 
     async def renew(self) -> None:
-        """Give this connection up; the next one has a fresh client id."""
-        if self._ws:
+        """Give a deaf connection up. If it never heard anything under its id, the next one has a fresh id."""
+        if self.news > self._news_before:
+            await self.reopen()
+        elif self._ws:
             log.warning("%s: the websocket is deaf, connecting anew", self._server)
             self._freshen()
             await self._ws.close()
@@ -117,18 +152,19 @@ class Socket:
     # ------------------------------------------------------------------ one connection
 
     async def _stay(self) -> None:
-        client_id = self.client_id
+        client_id, resumes, self._resumes = self.client_id, self._resumes, False
         try:
             async with await self._connect(client_id) as ws:
                 await ws.send_str(FLAGS)
-                self._open(ws)
+                self._open(ws, resumes=resumes)
                 ended_there = await self._read(ws)
+                await self._left.wait()
             if not ended_there and self.client_id == client_id:
                 self._freshen()
         except (aiohttp.ClientError, OSError, TimeoutError) as err:
             log.debug("%s: no websocket (%s)", self._server, type(err).__name__)
         finally:
-            self._shut()
+            self._shut(was_open=resumes)
 
     async def _connect(self, client_id: str) -> _Ws:
         async with asyncio.timeout(self._timing.quick):
@@ -142,15 +178,20 @@ class Socket:
                 decode_text=False,
             )
 
-    def _open(self, ws: _Ws) -> None:
+    def _open(self, ws: _Ws, *, resumes: bool) -> None:
         self._ws = ws
         self.connection += 1
+        if not resumes:
+            self.since = self.connection
+        self._news_before = self.news
         log.info("%s: connected", self._server)
         self._on_flip(True)
 
-    def _shut(self) -> None:
-        if self._ws:
-            self._ws = None
+    def _shut(self, *, was_open: bool) -> None:
+        """Tell that the connection is gone, unless another one follows at once."""
+        was_open = was_open or self._ws is not None
+        self._ws = None
+        if was_open and not self._resumes:
             log.info("%s: disconnected", self._server)
             self._on_flip(False)
 

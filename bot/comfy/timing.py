@@ -35,6 +35,8 @@ class Timing:
     """Between two looks for a prompt whose frames do not reach us."""
     silence: float = 10.0
     """Without a frame about a prompt on a healthy socket, before its place in the queue is looked up."""
+    mute: float = 60.0
+    """Without a frame about a prompt that runs, before the socket is opened again, in case it is deaf."""
     settle: float = 2.0
     """From a frame that announces the end of a prompt to the one that is the end."""
     second_look: float = 0.5

@@ -14,10 +14,10 @@ from aiohttp import ClientResponse, ClientSession, ClientTimeout, FormData, Json
 from yarl import URL
 
 from bot.comfy.address import Address
-from bot.comfy.shapes import load
 from bot.comfy.texts import cleaned
 from bot.comfy.timing import Timing
 from bot.workflow.execution import ServerFaultError, ServerOfflineError
+from bot.workflow.shapes import load
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer that is read; a `/history` entry holds its whole graph, `/object_info` all node classes."""

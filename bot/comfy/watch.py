@@ -42,9 +42,11 @@ from bot.workflow.execution import (
     RunStarted,
     Whereabouts,
 )
+from bot.workflow.spec import IDLE_LIMIT
 
 AT_ONCE = float("-inf")
 """As the time of the last look at a prompt: the next look is due now."""
+NEVER = float("inf")
 MAX_EXPANDED = 1024
 """Expanded nodes whose visible node is remembered, per prompt; loops make any number of them."""
 MAX_BLOCKED = 256
@@ -54,15 +56,25 @@ MAX_BLOCKED = 256
 class Watch:
     """One followed prompt."""
 
-    def __init__(self, prompt_id: str, *, channel: Channel) -> None:
+    def __init__(self, prompt_id: str, *, channel: Channel, idle_limit: float) -> None:
         self.prompt_id = prompt_id
         self.channel = channel
+        self.idle_limit = idle_limit
+        """Seconds of silence after which its follower stops it."""
+        self.posted = False
+        """Whether it was sent to the server, which may have it."""
         self.known = False
         """Whether the server has, or had, the prompt: only then can it be lost."""
         self.connection = 0
         """The connection on which its frames come, by what was heard or posted; 0 when none is known."""
         self.checked = AT_ONCE
         """When it was last heard of or looked for, on the monotonic clock."""
+        self.spoke = AT_ONCE
+        """When it was last heard of, or found to run, on the monotonic clock."""
+        self.asked = NEVER
+        """When the server said, in its present silence, that it runs."""
+        self.reconnected = False
+        """Whether the socket was opened again because of its present silence."""
         self.settling = False
         """Whether an end was announced, and only the last frame is missing."""
         self.blocked: RunFailure | None = None
@@ -75,11 +87,18 @@ class Watch:
         """Whether its follower has been told the end."""
         return self.channel.closed
 
+    @property
+    def in_queue(self) -> bool:
+        """Whether the server's queue may hold it."""
+        return (self.posted or self.known) and not self.over
+
     def heard(self, connection: int, now: float) -> None:
         """Note that the server spoke about it, or accepted it, on this connection."""
         self.known = True
         self.connection = connection
-        self.checked = now
+        self.checked = self.spoke = now
+        self.asked = NEVER
+        self.reconnected = False
 
     def start(self) -> None:
         """Tell the follower, once, that the server took the prompt."""
@@ -93,6 +112,8 @@ class Watch:
         match place:
             case Whereabouts.RUNNING:
                 self.known = True
+                if not self.started:
+                    self.spoke = now
                 self.start()
             case Whereabouts.PENDING:
                 self.known = True
@@ -170,11 +191,11 @@ class Watches:
         return self._blocked.get(prompt_id)
 
     @contextmanager
-    def open(self, prompt_id: str) -> Generator[Watch, None, None]:
+    def open(self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT) -> Generator[Watch, None, None]:
         """Follow a prompt while the context lasts. Raises `ValueError` when somebody follows it already."""
         if prompt_id in self._by_id:
             raise ValueError(f"prompt {prompt_id} is followed already")
-        watch = self._by_id[prompt_id] = Watch(prompt_id, channel=Channel(park=self._park))
+        watch = self._by_id[prompt_id] = Watch(prompt_id, channel=Channel(park=self._park), idle_limit=idle_limit)
         try:
             yield watch
         finally:

@@ -2,8 +2,8 @@ import base64
 
 import pytest
 
-from bot.comfy.address import Address
-from bot.errors import StartupError
+from bot.comfy.address import Address, check_address
+from bot.errors import InputError, StartupError
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,56 @@ def test_a_password_becomes_a_header_and_is_shown_nowhere():
 def test_what_is_no_address_is_refused(url: str):
     with pytest.raises(StartupError):
         Address.parse(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "root"),
+    [
+        (" http://192.168.0.7:8188/\n", "http://192.168.0.7:8188/"),
+        ("https://me:pass@gpu.example/comfy", "https://gpu.example/comfy"),
+        ("http://[fd00::7]:8188", "http://[fd00::7]:8188/"),
+        ("http://localhost:8188", "http://localhost:8188/"),
+    ],
+)
+def test_addresses_that_members_may_add(url: str, root: str):
+    assert str(check_address(url).root) == root
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "gpu",
+        "ftp://gpu/",
+        "file:///etc/passwd",
+        "http://",
+        "http://:8188",
+        "http://gpu:99999",
+        "http://gpu:port",
+        "http://gpu:8188/queue?x=1",
+        "http://gpu:8188/#x",
+        "http://gpu:8188/a/../b",
+        "http://gpu:8188/a/..",
+        "http://gpu:8188/%2e%2e/b",
+        "http://gpu:8188/a%2Fb",
+        "http://gpu:8188//b",
+        "http://gpu\\@other:8188",
+        "http://gpu:8188/a b",
+        "http://gpu:8188/a\r\nHost: b",
+        "http://gpü:8188/",
+        "http://169.254.169.254/latest",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[fe80::1]:8188",
+        "http://224.0.0.1",
+        "http://gpu/" + "a" * 300,
+    ],
+)
+def test_what_cannot_be_the_address_of_a_server_is_refused(url: str):
+    with pytest.raises(InputError):
+        check_address(url)
+
+
+def test_a_refusal_does_not_repeat_the_password():
+    with pytest.raises(InputError) as caught:
+        check_address("http://me:secret@gpu:8188/?a")
+    assert "secret" not in str(caught.value.user_message)
