@@ -8,7 +8,8 @@ from bot.sandbox.comfyui import Generation
 
 LIVE_URL = os.environ.get("COMFYUI_TEST_URL", "").rstrip("/")
 
-_LIVE = [pytest.param(None, id="live", marks=pytest.mark.live)] if LIVE_URL else []
+_SLOW = pytest.mark.timeout(120)  # it may draw on a CPU
+_LIVE = [pytest.param(None, id="live", marks=[pytest.mark.live, _SLOW])] if LIVE_URL else []
 NEW = [pytest.param(Generation.NEW, id="standin-new"), *_LIVE]
 OLD = [pytest.param(Generation.OLD, id="standin-old"), *_LIVE]
 ALL = [*NEW, pytest.param(Generation.OLD, id="standin-old")]

@@ -1,8 +1,11 @@
 """What a scenario does to running graphs: failures, interruptions, outputs, previews."""
 
+import io
 import json
 import math
 from typing import Any
+
+from PIL import Image
 
 from bot.sandbox.comfyui import (
     BLOCKED,
@@ -148,6 +151,22 @@ async def test_previews_are_off_unless_a_prompt_asks(server: StandIn, client: Cl
     server.state.generation = Generation.OLD
     ignored = await client.queue(await client.sampling(), client_id=socket.sid, extra_data=asked)
     assert "binary 1" not in kinds(await socket.until_over(ignored))
+
+
+async def test_plain_pictures_differ_and_have_previews_all_the_same(server: StandIn, client: Client) -> None:
+    server.state.plain = True
+    colors: set[bytes] = set()
+    for seed in (1, 2):
+        frames, entry = await ended(client, await client.sampling(seed=seed, steps=2))
+        assert len([data for kind, data in frames if kind == "binary 1" and data[4:].startswith(b"\xff\xd8")]) == 2
+        (file,) = entry["outputs"]["7"]["images"]
+        path = f"/view?filename={file['filename']}&subfolder={file['subfolder']}"
+        with Image.open(io.BytesIO((await client.call("GET", path)).body)) as picture:
+            assert picture.size == (64, 64)
+            drawn = picture.convert("RGB")
+        assert drawn.getextrema() == tuple((value, value) for value in drawn.tobytes()[:3])
+        colors.add(drawn.tobytes()[:3])
+    assert len(colors) == 2
 
 
 async def test_anonymous_previews_go_to_everybody_without_a_name(server: StandIn, client: Client) -> None:

@@ -12,8 +12,10 @@ from bot.sandbox.comfyui.state import (
     OUT_OF_MEMORY,
     Generation,
     NodeFault,
+    Run,
     Seen,
     ServerState,
+    Stop,
 )
 
 __all__ = [
@@ -23,7 +25,9 @@ __all__ = [
     "OUT_OF_MEMORY",
     "Generation",
     "NodeFault",
+    "Run",
     "Seen",
     "ServerState",
     "StandIn",
+    "Stop",
 ]

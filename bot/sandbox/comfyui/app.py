@@ -77,11 +77,16 @@ def _faults(state: ServerState) -> Middleware:
         if take(state.answer_500, name):
             return _in_trouble()
         response = await handler(request)
-        await asyncio.sleep(state.answer_delay_ms.get(name, state.answer_delay_ms.get("*", 0)) / 1000)
+        await asyncio.sleep(_held_back(state, name))
         await while_frozen(state)
         return _cut(request) if take(state.drop_answer, name) else response
 
     return faults
+
+
+def _held_back(state: ServerState, name: str) -> float:
+    """Seconds between the end of the work for a request and its answer."""
+    return state.latency + state.answer_delay_ms.get(name, state.answer_delay_ms.get("*", 0)) / 1000
 
 
 @web.middleware

@@ -11,11 +11,13 @@ from bot.sandbox.comfyui.definitions import NodeCatalog
 from bot.sandbox.comfyui.failures import describe_blocked, describe_failure
 from bot.sandbox.comfyui.files import Folders
 from bot.sandbox.comfyui.frames import PromptFrames
+from bot.sandbox.comfyui.memory import ModelMemory
 from bot.sandbox.comfyui.nodes.call import Context, Inputs, InterruptedRunError, NodeFailedError, Result, json_object
 from bot.sandbox.comfyui.nodes.registry import QUICK, SLOW
 from bot.sandbox.comfyui.queue import Item, PromptQueue
 from bot.sandbox.comfyui.schedule import needed, pick
 from bot.sandbox.comfyui.state import Generation, NodeFault, ServerState
+from bot.sandbox.comfyui.stopping import Stopper
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,9 @@ class Workshop:
     folders: Folders
     catalog: NodeCatalog
     queue: PromptQueue
+    stopper: Stopper
     cache: NodeCache
+    memory: ModelMemory
     temp_prefix: str
 
 
@@ -134,6 +138,7 @@ class GraphRun:
         context = Context(
             state=self._shop.state,
             folders=self._shop.folders,
+            memory=self._shop.memory,
             ticker=_NodeTicker(node_id, self._frames, self._check_interrupt),
             interrupt=self._interrupt,
             graph=self._graph,

@@ -22,6 +22,8 @@ OUTBOX_FRAMES = 100_000
 
 Frame = tuple[str, str | bytes, str | None]
 """(kind, payload, socket id; None for everybody)."""
+Dated = tuple[float, Frame]
+"""(time on the loop's clock at which the network lets it through, the frame)."""
 
 
 class Sockets:
@@ -31,7 +33,7 @@ class Sockets:
         self._state = state
         self._open: dict[str, web.WebSocketResponse] = {}
         self._flags: dict[str, Any] = {}
-        self._outbox: asyncio.Queue[Frame] = asyncio.Queue(OUTBOX_FRAMES)
+        self._outbox: asyncio.Queue[Dated] = asyncio.Queue(OUTBOX_FRAMES)
         self.current: tuple[str | None, str | None] = (None, None)
         """(socket id of the running prompt's client, node that runs): what a reconnecting client is told."""
         self.remaining = 0
@@ -72,12 +74,14 @@ class Sockets:
 
     def _put(self, frame: Frame) -> None:
         if frame[0] not in self._state.lost_frames:
-            self._outbox.put_nowait(frame)
+            self._outbox.put_nowait((asyncio.get_running_loop().time() + self._state.latency, frame))
 
     async def publish(self) -> None:
         """Empty the outbox for ever: the task that the server owns."""
         while True:
-            kind, payload, sid = await self._outbox.get()
+            due, (kind, payload, sid) = await self._outbox.get()
+            if (early := due - asyncio.get_running_loop().time()) > 0:
+                await asyncio.sleep(early)
             await while_stuck(self._state)
             for socket in list(self._open.values()) if sid is None else [self._open.get(sid)]:
                 if socket is not None:
@@ -101,6 +105,8 @@ class Sockets:
             return web.Response(status=403)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        if self._state.latency:
+            await asyncio.sleep(self._state.latency)  # before it is known: nothing may overtake the greeting
         sid = request.query.get("clientId") or uuid.uuid4().hex
         self._flags.pop(sid, None)
         self._open[sid] = socket
@@ -131,6 +137,7 @@ class Sockets:
                 continue  # the only kind that does not use up the chance to send flags
             if is_first and isinstance(frame, dict) and cast("dict[str, Any]", frame).get("type") == "feature_flags":
                 self._flags[sid] = cast("dict[str, Any]", frame).get("data", {})
+                await asyncio.sleep(self._state.latency)
                 await self._reply(socket, "feature_flags", server_features(self._state))
             is_first = False
 

@@ -13,6 +13,7 @@ from bot.sandbox.comfyui.app import build_app
 from bot.sandbox.comfyui.cache import NodeCache
 from bot.sandbox.comfyui.definitions import NodeCatalog
 from bot.sandbox.comfyui.files import Folders
+from bot.sandbox.comfyui.memory import ModelMemory
 from bot.sandbox.comfyui.queue import PromptQueue
 from bot.sandbox.comfyui.routes.info import InfoRoutes
 from bot.sandbox.comfyui.routes.jobs import JobRoutes
@@ -22,6 +23,7 @@ from bot.sandbox.comfyui.routes.view import ViewRoutes
 from bot.sandbox.comfyui.run import Workshop
 from bot.sandbox.comfyui.sockets import Sockets
 from bot.sandbox.comfyui.state import ServerState
+from bot.sandbox.comfyui.stopping import Stopper
 from bot.sandbox.comfyui.worker import Worker
 
 _GRACE_SECONDS = 0.05
@@ -115,7 +117,9 @@ class _Life:
             folders=folders,
             catalog=NodeCatalog(state, folders),
             queue=self._queue,
+            stopper=Stopper(self._queue, state),
             cache=NodeCache(),
+            memory=ModelMemory(state),
             temp_prefix=f"ComfyUI_temp_{suffix}",
         )
         self._worker = Worker(workshop, self._sockets)

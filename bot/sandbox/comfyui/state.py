@@ -42,6 +42,29 @@ BLOCKED_SILENTLY = NodeFault("", "ExecutionBlocked")
 """No output, no word about it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One prompt that was executed; times are seconds of `time.monotonic` in the server's process."""
+
+    prompt_id: str
+    client_id: str | None
+    began: float
+    ended: float
+    outcome: str
+    """"success", "error" or "interrupted"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """One prompt that was taken out of the queue or asked to stop; requests that hit nothing leave none."""
+
+    prompt_id: str
+    client_id: str | None
+    was_running: bool
+    was_named: bool
+    """Whether its id was given; else the whole queue was cleared, or whatever ran was interrupted."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Seen:
     """What reached the server and what left it, since the stand-in was made; a restart does not forget it."""
@@ -57,6 +80,12 @@ class Seen:
     """Stored name (with its subfolder) → bytes."""
     interrupts: list[str | None] = field(default_factory=list[str | None])
     """The prompt id of each interrupt or jobs-API cancel; None is a global interrupt."""
+    stops: list[Stop] = field(default_factory=list[Stop])
+    """Whom interrupts, deletes and cancels hit."""
+    runs: list[Run] = field(default_factory=list[Run])
+    """What was executed, in the order of the ends."""
+    model_switches: int = 0
+    """How often a run needed a model that was not loaded; the first counts too."""
     frames: Counter[str] = field(default_factory=Counter[str])
     """Frames handed to sockets, by type; binary ones as "binary 1" and "binary 4"."""
 
@@ -71,11 +100,17 @@ class ServerState:
     seconds_per_step: float = 0.12
     """What one sampler step takes."""
     load_seconds: float = 0.0
-    """What loading a checkpoint takes, without a frame or a chance to interrupt in between."""
+    """What loading a checkpoint or diffusion model takes that the last run did not use, without a frame or a chance to
+    interrupt in between."""
+    latency: float = 0.0
+    """Seconds by which a slow network holds back every answer and every frame; the order stays."""
     history_delay: float = 0.0
     """Seconds between `execution_success` and the moment when `/history` knows the prompt (real: up to a few ms)."""
     answer_delay_ms: dict[str, float] = field(default_factory=dict[str, float])
     """Request → how long its answer is held back after the work is done."""
+
+    plain: bool = False
+    """Samplers paint one colour instead of a picture, which costs next to no processor: for measuring others."""
 
     # ------------------------------------------------------------ what it offers
     previews: bool = True
@@ -84,6 +119,14 @@ class ServerState:
     """Folder → file names, as `/models` and the loaders list them."""
     missing_classes: set[str] = field(default_factory=set[str])
     """Node classes that this server does not have."""
+    version: str = ""
+    """What `/system_stats` calls the server; empty for that of the generation."""
+    device: str = "cpu"
+    """The name of the device, as in "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync"; its type stands first."""
+    vram_total: int = 8192 * MIB
+    """Bytes."""
+    vram_free: int | None = None
+    """Bytes; None for all of them."""
     max_upload_size: int = 100 * MIB
     """Bytes of any request body; more is a 413."""
     memory_pixels: int = 4096 * 4096

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from bot.sandbox.comfyui.frames import PromptFrames
@@ -9,7 +10,7 @@ from bot.sandbox.comfyui.nodes.call import json_object
 from bot.sandbox.comfyui.queue import Item
 from bot.sandbox.comfyui.run import GraphRun, Workshop
 from bot.sandbox.comfyui.sockets import Sockets
-from bot.sandbox.comfyui.state import Generation
+from bot.sandbox.comfyui.state import Generation, Run
 
 _log = logging.getLogger(__name__)
 _METHODS_ON = ("auto", "latent2rgb", "taesd")
@@ -21,20 +22,36 @@ class Worker:
     def __init__(self, workshop: Workshop, sockets: Sockets) -> None:
         self._shop = workshop
         self._sockets = sockets
-        self._free_requested = False
+        self._frees_requested: list[bool] = []
 
     async def work(self) -> None:
         """Take and run prompts for ever."""
         while True:
             item = await self._shop.queue.take()
             frames = self._frames(item)
-            entry = await self._run(item, frames)
+            entry = await self._timed(item, frames)
             await asyncio.sleep(self._shop.state.history_delay)
             self._shop.queue.finish(entry)
             frames.over()
-            if self._free_requested:
-                self._free_requested = False
-                self._shop.cache.clear()
+            while self._frees_requested:
+                self._free(results=self._frees_requested.pop())
+
+    async def _timed(self, item: Item, frames: PromptFrames) -> dict[str, Any]:
+        """Run a prompt and note when, on the server's own clock."""
+        began = time.monotonic()
+        self._shop.memory.begin()
+        entry = await self._run(item, frames)
+        self._shop.memory.end()
+        client_id = json_object(item[3]).get("client_id")
+        run = Run(
+            prompt_id=item[1],
+            client_id=client_id,
+            began=began,
+            ended=time.monotonic(),
+            outcome=_outcome(entry["status"]),
+        )
+        self._shop.state.seen.runs.append(run)
+        return entry
 
     async def _run(self, item: Item, frames: PromptFrames) -> dict[str, Any]:
         try:
@@ -44,12 +61,17 @@ class Worker:
             status = {"status_str": "error", "completed": False, "messages": frames.messages}
             return {"outputs": {}, "status": status, "meta": {}}
 
-    def free_memory(self) -> None:
-        """Forget cached results as soon as nothing runs."""
+    def free_memory(self, *, results: bool) -> None:
+        """Forget the loaded models, and on demand the cached results too, as soon as nothing runs."""
         if self._shop.queue.running is None:
-            self._shop.cache.clear()
+            self._free(results=results)
         else:
-            self._free_requested = True
+            self._frees_requested.append(results)
+
+    def _free(self, *, results: bool) -> None:
+        self._shop.memory.clear()
+        if results:
+            self._shop.cache.clear()
 
     def _frames(self, item: Item) -> PromptFrames:
         extra = json_object(item[3])
@@ -63,3 +85,8 @@ class Worker:
         if self._shop.state.generation is Generation.NEW and method in _METHODS_ON:
             return True
         return self._shop.state.previews
+
+
+def _outcome(status: dict[str, Any]) -> str:
+    last = status["messages"][-1][0] if status["messages"] else ""
+    return "interrupted" if last == "execution_interrupted" else str(status["status_str"])

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar, cast
 from PIL.Image import Image
 
 from bot.sandbox.comfyui.files import Folders
+from bot.sandbox.comfyui.memory import ModelMemory
 from bot.sandbox.comfyui.state import ServerState
 from bot.sandbox.comfyui.values import Conditioning, Latent, Masks, Model, Pictures
 
@@ -95,6 +96,7 @@ class Context:
 
     state: ServerState
     folders: Folders
+    memory: ModelMemory
     ticker: Ticker
     interrupt: Callable[[], None]
     """Stops the run, as somebody else's POST /interrupt does."""

@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 
-from bot.sandbox.comfyui.gate import work
 from bot.sandbox.comfyui.nodes.call import Context, Inputs, Result
 from bot.sandbox.comfyui.values import Clip, ControlNet, Model, UpscaleModel, Vae
 
@@ -11,10 +10,22 @@ _FACTOR = re.compile(r"(\d+)x|x(\d+)", re.IGNORECASE)
 
 
 async def load_checkpoint(inputs: Inputs, context: Context) -> Result:
-    """CheckpointLoaderSimple. The wait cannot be interrupted and reports nothing, as on a real server."""
-    await work(context.state, context.state.load_seconds)
+    """CheckpointLoaderSimple."""
     name = inputs.text("ckpt_name")
+    await context.memory.need(name)
     return Result((Model(name), Clip(name), Vae(name)))
+
+
+async def load_diffusion_model(inputs: Inputs, context: Context) -> Result:
+    """UNETLoader: a model that brings neither text encoder nor VAE."""
+    name = inputs.text("unet_name")
+    await context.memory.need(name)
+    return Result((Model(name),))
+
+
+def load_clip(inputs: Inputs, _context: Context) -> Result:
+    """CLIPLoader."""
+    return Result((Clip(inputs.text("clip_name")),))
 
 
 def load_lora(inputs: Inputs, _context: Context) -> Result:

@@ -4,6 +4,7 @@ from bot.sandbox.comfyui.nodes import conditioning, images, latents, loaders, ma
 from bot.sandbox.comfyui.nodes.call import Quick, Slow
 
 QUICK: dict[str, Quick] = {
+    "CLIPLoader": loaders.load_clip,
     "CLIPSetLastLayer": loaders.keep_clip,
     "CLIPTextEncode": conditioning.encode_text,
     "ConditioningCombine": conditioning.combine,
@@ -54,4 +55,5 @@ SLOW: dict[str, Slow] = {
     "KSampler": sampling.sample,
     "KSamplerAdvanced": sampling.sample_advanced,
     "SaveImageWebsocket": outputs.send_over_socket,
+    "UNETLoader": loaders.load_diffusion_model,
 }

@@ -3,8 +3,8 @@
 import asyncio
 import io
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from PIL import Image as Pillow
 from PIL import ImageChops
@@ -75,14 +75,16 @@ def _sketch(inputs: Inputs) -> Sketch:
 
 async def _run(plan: _Plan, latent: Latent, context: Context) -> Result:
     context.require_memory(latent.width, latent.height, latent.batch)
-    pictures = tuple([await asyncio.to_thread(_drawn, plan, latent, index) for index in range(latent.batch)])
+    await context.memory.need(plan.sketch.model)
+    draw, show = (_plain, _plain_jpeg) if context.state.plain else (_drawn, preview_jpeg)
+    pictures = tuple([await asyncio.to_thread(draw, plan, latent, index) for index in range(latent.batch)])
     steps = plan.last_step - plan.first_step
     for step in range(1, steps + 1):
         await work(context.state, context.state.seconds_per_step)
         if step == context.state.interrupt_at_step:
             context.state.interrupt_at_step = None
             context.interrupt()
-        await context.ticker.tick(step, steps, _previewer(pictures[0], step / steps, plan.seed + step))
+        await context.ticker.tick(step, steps, partial(show, pictures[0], step / steps, plan.seed + step))
     return Result((replace(latent, pictures=pictures),))
 
 
@@ -98,8 +100,14 @@ def _drawn(plan: _Plan, latent: Latent, index: int) -> Image:
     return Pillow.composite(changed, source, resized(latent.mask, size))
 
 
-def _previewer(picture: Image, progress: float, seed: int) -> Callable[[], bytes]:
-    return lambda: preview_jpeg(picture, progress, seed)
+def _plain(plan: _Plan, latent: Latent, index: int) -> Image:
+    return Pillow.new("RGB", (latent.width, latent.height), random.Random(plan.seed + index).randrange(1 << 24))
+
+
+def _plain_jpeg(picture: Image, _progress: float, _seed: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def preview_jpeg(picture: Image, progress: float, seed: int) -> bytes:

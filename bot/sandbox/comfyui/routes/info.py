@@ -1,5 +1,7 @@
 """What the server says about itself: node classes, models, features, memory."""
 
+from typing import Any
+
 from aiohttp import web
 
 from bot.sandbox.comfyui.definitions import NodeCatalog
@@ -7,6 +9,8 @@ from bot.sandbox.comfyui.sockets import server_features
 from bot.sandbox.comfyui.state import Generation, ServerState
 
 _MEMORY = 8 * 1024**3
+_TORCH_POOL = 32 * 1024**2
+"""What torch has taken for itself on a GPU at rest; on a CPU it counts all there is."""
 
 
 class InfoRoutes:
@@ -57,20 +61,25 @@ class InfoRoutes:
             "os": "linux" if self._state.generation is Generation.NEW else "posix",
             "ram_total": _MEMORY * 4,
             "ram_free": _MEMORY * 2,
-            "comfyui_version": self._state.generation.value,
+            "comfyui_version": self._state.version or self._state.generation.value,
             "required_frontend_version": "1.27.10",
             "python_version": "3.11.7",
             "pytorch_version": "2.13.0+cpu",
             "embedded_python": False,
             "argv": ["main.py", "--base-directory", "/opt/ComfyUI"],
         }
-        device = {
-            "name": "cpu",
-            "type": "cpu",
-            "index": None,
-            "vram_total": _MEMORY,
-            "vram_free": _MEMORY,
-            "torch_vram_total": _MEMORY,
-            "torch_vram_free": _MEMORY,
+        return web.json_response({"system": system, "devices": [self._device()]})
+
+    def _device(self) -> dict[str, Any]:
+        state = self._state
+        kind, _, rest = state.device.partition(":")
+        free = state.vram_total if state.vram_free is None else state.vram_free
+        return {
+            "name": state.device,
+            "type": kind,
+            "index": int(rest.split()[0]) if rest else None,
+            "vram_total": state.vram_total,
+            "vram_free": free,
+            "torch_vram_total": state.vram_total if kind == "cpu" else _TORCH_POOL,
+            "torch_vram_free": free if kind == "cpu" else 0,
         }
-        return web.json_response({"system": system, "devices": [device]})

@@ -6,7 +6,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from bot.sandbox.comfyui.queue import Item
-from bot.sandbox.comfyui.routes.prompts import interrupt, is_canonical_uuid
+from bot.sandbox.comfyui.routes.prompts import is_canonical_uuid
 from bot.sandbox.comfyui.run import Workshop
 from bot.sandbox.comfyui.state import Generation
 
@@ -96,9 +96,9 @@ class JobRoutes:
         return web.json_response({"cancelled": any(self._cancel(job_id) for job_id in ids)})
 
     def _cancel(self, job_id: str) -> bool:
-        queue = self._shop.queue
+        stopper = self._shop.stopper
         self._shop.state.seen.interrupts.append(job_id)
-        return queue.delete(job_id) or (queue.is_running(job_id) and interrupt(queue, job_id))
+        return stopper.delete(job_id) or (self._shop.queue.is_running(job_id) and stopper.interrupt(job_id))
 
 
 class _BadQueryError(Exception):

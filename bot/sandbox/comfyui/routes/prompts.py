@@ -8,7 +8,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from bot.sandbox.comfyui.nodes.call import json_object
-from bot.sandbox.comfyui.queue import SENSITIVE, SHOWN, PromptQueue
+from bot.sandbox.comfyui.queue import SENSITIVE, SHOWN
 from bot.sandbox.comfyui.run import Workshop
 from bot.sandbox.comfyui.state import Generation
 from bot.sandbox.comfyui.validation import GraphValidator
@@ -127,10 +127,10 @@ class PromptRoutes:
         if isinstance(body, list):
             return web.Response()  # asks for nothing, and is no error
         if body.get("clear"):
-            self._shop.queue.clear()
+            self._shop.stopper.clear()
         if "delete" in body:
             for prompt_id in body["delete"]:
-                self._shop.queue.delete(prompt_id)
+                self._shop.stopper.delete(prompt_id)
         return web.Response()
 
     async def _post_history(self, request: web.Request) -> web.Response:
@@ -148,21 +148,14 @@ class PromptRoutes:
             body = cast("dict[str, Any]", {})
         prompt_id = body.get("prompt_id")
         self._shop.state.seen.interrupts.append(prompt_id or None)
-        interrupt(self._shop.queue, prompt_id)
+        self._shop.stopper.interrupt(prompt_id)
         return web.Response()
 
     async def _free(self, request: web.Request) -> web.Response:
         body = await request.json()
-        if body.get("free_memory"):
-            self._worker.free_memory()
+        if body.get("free_memory") or body.get("unload_models"):
+            self._worker.free_memory(results=bool(body.get("free_memory")))
         return web.Response()
-
-
-def interrupt(queue: PromptQueue, prompt_id: Any) -> bool:
-    """Ask the running prompt to stop if it is that one; any falsy id means whatever runs."""
-    is_meant = not prompt_id or queue.is_running(prompt_id)
-    queue.interrupted = queue.interrupted or is_meant
-    return is_meant
 
 
 def is_canonical_uuid(value: object) -> bool:
