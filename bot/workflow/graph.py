@@ -59,7 +59,7 @@ class Graph:
     def parse(cls, data: bytes | str, source: str) -> Self:
         """Read an API-format export. `source` is the file's name, for the sentence of the `WorkflowError`."""
         try:
-            raw = _as_nodes(_decode(data))
+            raw = _as_nodes(decode(data))
             nodes = {node_id: _node(node_id, entry) for node_id, entry in raw.items()}
             _require_linked_nodes(nodes)
         except RefusedValueError as refusal:
@@ -79,7 +79,8 @@ def is_link(value: object) -> TypeGuard[list[Any]]:
     return len(items) == 2 and isinstance(items[0], str) and isinstance(items[1], int | float)
 
 
-def _decode(data: bytes | str) -> object:
+def decode(data: bytes | str) -> object:
+    """Return the JSON value of a file. Raises `RefusedValueError`; what is returned can be copied and posted."""
     if len(data) > MAX_BYTES:
         raise RefusedValueError(_("is too large: a workflow may have {limit} MiB.", limit=MAX_BYTES // 2**20))
     try:
@@ -98,7 +99,7 @@ def _decode(data: bytes | str) -> object:
         raise
     except ValueError as err:  # a number of more digits than Python converts
         raise RefusedValueError(_("holds a number that cannot be read.")) from err
-    _require_plain(value)
+    require_plain(value)
     return cast("object", value)
 
 
@@ -110,25 +111,32 @@ def _too_deep() -> Message:
     return _("is nested too deep to be a workflow.")
 
 
-def _require_plain(value: object) -> None:
-    """Walk without recursion: what is nested too deep here would break every later copy."""
-    stack = [(value, 1)]
-    while stack:
-        item, depth = stack.pop()
-        if depth > MAX_DEPTH:
-            raise RefusedValueError(_too_deep())
-        if isinstance(item, dict):
-            entries = cast("dict[str, object]", item)
-            stack.extend((part, depth + 1) for pair in entries.items() for part in pair)
-        elif isinstance(item, list):
-            stack.extend((part, depth + 1) for part in cast("list[object]", item))
-        elif isinstance(item, float) and not math.isfinite(item):
-            raise RefusedValueError(_("holds a number that is too large."))
-        elif isinstance(item, str) and not _is_unicode(item):
-            raise RefusedValueError(_("holds text that is not valid Unicode."))
+def require_plain(value: object) -> None:
+    """Walk without recursion: what is nested too deep here would break every later copy. Raises `RefusedValueError`."""
+    level: list[object] = [value]
+    for _depth in range(MAX_DEPTH):
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, str):
+                if not _is_unicode(item):
+                    raise RefusedValueError(_("holds text that is not valid Unicode."))
+            elif isinstance(item, dict):
+                entries = cast("dict[str, object]", item)
+                below += entries
+                below += entries.values()
+            elif isinstance(item, list):
+                below += cast("list[object]", item)
+            elif isinstance(item, float) and not math.isfinite(item):
+                raise RefusedValueError(_("holds a number that is too large."))
+        if not below:
+            return
+        level = below
+    raise RefusedValueError(_too_deep())
 
 
 def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,0 +1,213 @@
+"""A workflow as ComfyUI's editor saves it, read without trust: nodes, slots, links, subgraphs.
+
+Only shapes are looked at here, not what they mean. What has an unknown shape is left out rather than refused, as
+the editor does. Ids come as numbers or texts, links as lists or objects; afterwards all ids are texts.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self, cast
+
+from bot.i18n import _
+from bot.workflow.importer.errors import WorkflowImportError
+from bot.workflow.shapes import items, mapping, text
+
+MAX_NODES = 5000
+"""In a file, and in the graph that comes out of it: subgraphs within subgraphs multiply."""
+
+MAX_PARTS = 200_000
+"""Inputs and saved values of all nodes that come out together; real nodes have some ten each."""
+
+MAX_SUBGRAPHS = 1000
+
+MAX_NESTING = 32
+"""Of subgraphs within subgraphs; a subgraph that contains itself ends here too."""
+
+SUBGRAPH_INPUT = "-10"
+"""As the origin of a link: the inputs of the subgraph that the link is in."""
+
+ANY = "*"
+
+LIVE, MUTED, BYPASSED = 0, 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An input of a node; `link` is the id of the link that feeds it."""
+
+    name: str
+    type: str = ANY
+    link: str | None = None
+    widget: str = ""
+    """The name of the widget that stands for the input while nothing is linked; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class UiLink:
+    """Output `slot` of the node `origin` feeds whoever names this link."""
+
+    origin: str
+    slot: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class UiNode:
+    """One node. `values` is None where nothing was saved."""
+
+    id: str
+    type: str
+    mode: int = LIVE
+    title: str = ""
+    inputs: tuple[Slot, ...] = ()
+    outputs: int = 0
+    """How many outputs were saved."""
+    values: list[Any] | Mapping[str, Any] | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a subgraph; `links` are the ids of the links inside that begin or end there."""
+
+    name: str
+    type: str = ANY
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class UiGraph:
+    """The nodes and links of the workflow itself, or of one subgraph."""
+
+    nodes: tuple[UiNode, ...] = ()
+    links: Mapping[str, UiLink] = field(default_factory=dict[str, UiLink])
+    by_id: Mapping[str, UiNode] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_id", {node.id: node for node in reversed(self.nodes)})  # the first one counts
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Read `nodes` and `links` of a JSON object."""
+        raw = mapping(value)
+        entries = items(raw.get("nodes"))
+        if len(entries) > MAX_NODES:
+            raise too_many_nodes()
+        return cls(tuple(_nodes(entries)), dict(_links(raw.get("links"))))
+
+
+@dataclass(frozen=True, eq=False)
+class Subgraph:
+    """The definition of a subgraph: a graph that nodes of type `id` stand for."""
+
+    id: str
+    graph: UiGraph
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+
+    @cached_property
+    def input_numbers(self) -> Mapping[str, int]:
+        """The place of each input by name; the first one counts."""
+        return {port.name: at for at, port in reversed(list(enumerate(self.inputs)))}
+
+
+@dataclass(frozen=True, eq=False)
+class UiWorkflow:
+    """A whole file."""
+
+    graph: UiGraph
+    subgraphs: Mapping[str, Subgraph]
+    groups: Mapping[str, Any]
+    """`extra.groupNodes`, untouched: the group nodes of before there were subgraphs, by name."""
+
+    @classmethod
+    def read(cls, document: object) -> Self:
+        """Read a decoded file. Raises `WorkflowImportError` when it has too many parts."""
+        raw = mapping(document)
+        definitions = items(mapping(raw.get("definitions")).get("subgraphs"))
+        if len(definitions) > MAX_SUBGRAPHS:
+            raise WorkflowImportError(
+                _("has {count} subgraphs; {limit} are allowed.", count=len(definitions), limit=MAX_SUBGRAPHS)
+            )
+        subgraphs = {each.id: each for each in map(_subgraph, reversed(definitions)) if each.id}
+        return cls(UiGraph.read(raw), subgraphs, mapping(mapping(raw.get("extra")).get("groupNodes")))
+
+
+def too_many_nodes() -> WorkflowImportError:
+    """Return the error of a file that is too large to be a workflow."""
+    return WorkflowImportError(_("has more than {limit} nodes.", limit=MAX_NODES))
+
+
+def identity(value: object) -> str:
+    """Return an id as text; empty when the value can be none."""
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))
+    return text(value)
+
+
+def index(value: object) -> int:
+    """Return the number of a slot, or -1."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else -1
+
+
+def _slot(value: object) -> Slot:
+    raw = mapping(value)
+    widget = text(mapping(raw.get("widget")).get("name"))
+    return Slot(text(raw.get("name")), _type_name(raw.get("type")), identity(raw.get("link")) or None, widget)
+
+
+def _type_name(value: object) -> str:
+    """Return the type of a slot; old files have 0, -1 or nothing for "any", and list the choices of a combo."""
+    return "COMBO" if isinstance(value, list) else text(value) or ANY
+
+
+def _nodes(entries: Iterable[object]) -> Iterator[UiNode]:
+    for entry in entries:
+        raw = mapping(entry)
+        node_id, kind = identity(raw.get("id")), text(raw.get("type"))
+        if not node_id or not kind:
+            continue
+        yield UiNode(
+            id=node_id,
+            type=kind,
+            mode=index(raw.get("mode")),
+            title=text(raw.get("title")).strip(),
+            inputs=tuple(map(_slot, items(raw.get("inputs")))),
+            outputs=len(items(raw.get("outputs"))),
+            values=_values(raw.get("widgets_values")),
+            properties=mapping(raw.get("properties")),
+        )
+
+
+def _values(value: object) -> list[Any] | Mapping[str, Any] | None:
+    if isinstance(value, list):
+        return items(cast("object", value))
+    return mapping(cast("object", value)) if isinstance(value, dict) else None
+
+
+def _links(value: object) -> Iterator[tuple[str, UiLink]]:
+    for entry in items(value):
+        raw = mapping(entry)
+        listed = (raw.get("id"), raw.get("origin_id"), raw.get("origin_slot")) if raw else items(entry)
+        link, origin, slot = (*listed, None, None, None)[:3]
+        if identity(link) and identity(origin):
+            yield identity(link), UiLink(identity(origin), index(slot))
+
+
+def _subgraph(value: object) -> Subgraph:
+    raw = mapping(value)
+    return Subgraph(text(raw.get("id")), UiGraph.read(raw), _ports(raw.get("inputs")), _ports(raw.get("outputs")))
+
+
+def _ports(value: object) -> tuple[Port, ...]:
+    raws = map(mapping, items(value))
+    return tuple(
+        Port(
+            text(raw.get("name")),
+            _type_name(raw.get("type")),
+            tuple(identity(link) for link in items(raw.get("linkIds")) if identity(link)),
+        )
+        for raw in raws
+    )
