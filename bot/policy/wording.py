@@ -1,0 +1,44 @@
+"""Amounts in sentences: GPU time, and how long something takes, also as people type it. Pure.
+
+GPU time is told in minutes, as moderators set it.
+"""
+
+import re
+from math import ceil
+
+from bot.i18n import Message, n_
+
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 86_400.0
+
+WEEK = 7 * DAY
+
+_UNITS = {"s": 1.0, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
+_PART = re.compile(r"(\d{1,6})\s*(min|[smhdw])", re.ASCII)
+
+
+def read_span(typed: str) -> float | None:
+    """Return the seconds of what somebody typed, such as "30m", "1h 30m" or "2d"; None when that means nothing."""
+    text = typed.strip().casefold()
+    parts = _PART.findall(text)
+    if not parts or _PART.sub("", text).strip():
+        return None
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
+
+
+def minutes(seconds: float) -> str:
+    """Return GPU time as a number of minutes: "9", "0.5"; some is never none."""
+    tenths = ceil(max(0.0, seconds) / MINUTE * 10 - 1e-9)
+    return f"{tenths / 10:.1f}".removesuffix(".0")
+
+
+def span(seconds: float) -> Message:
+    """Say how long something takes, rounded up: who comes back after it is not too early."""
+    if seconds <= 90:
+        return n_("{count} second", "{count} seconds", max(1, ceil(seconds)))
+    if seconds <= 90 * MINUTE:
+        return n_("{count} minute", "{count} minutes", ceil(seconds / MINUTE))
+    if seconds <= 2 * DAY:
+        return n_("{count} hour", "{count} hours", ceil(seconds / HOUR))
+    return n_("{count} day", "{count} days", ceil(seconds / DAY))
