@@ -15,7 +15,7 @@ from bot.jobs.store.tables import metadata
 
 VERSION_TABLE: Final = "comfycord_version"
 """Not Alembic's usual name, by which another program's database might look like ours."""
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest step in `migrations`: what this program works with."""
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")

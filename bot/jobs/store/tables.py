@@ -1,8 +1,7 @@
 """The tables. One description for both engines; `migrations` brings a database here, step by step.
 
 Times are seconds since the epoch, what has structure is JSON text: neither engine's own types or functions are needed.
-Columns that nothing writes yet belong to fair share, moderation and progress: a table that is full of jobs is a bad
-place to find out about them.
+Some columns of the first version are written by nothing: taking them out of a large table costs more than they do.
 """
 
 from typing import Any, Final
@@ -64,7 +63,9 @@ job = Table(
     Column("requester", Text, nullable=False),
     Column("state", Text, nullable=False),
     _text("holder"),
+    _text("workflow"),
     _text("cls"),
+    _text("model"),
     _count("priority"),
     _seconds("created"),
     _seconds("started"),
@@ -99,8 +100,12 @@ job = Table(
     Column("cancel_reason", Text),
     Column("cost_est", Double),
     Column("cost_used", Double),
+    _seconds("charged_at"),
+    Column("pictures_est", Integer, nullable=False, server_default=text("1")),
     Column("spec", Text, nullable=False),
 )
+"""`cls` says what it needs of a server (see `job_class`), `model` which models it wants loaded, `cost_est` how many GPU
+seconds it is expected to take, `charged_at` when its account was charged with them."""
 
 QUEUED: Final = text("state = 'queued'")
 RUNNING: Final = text("state = 'running'")
@@ -118,7 +123,9 @@ def _partial(name: str, condition: TextClause, *columns: Column[Any]) -> None:
     Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
-_partial("job_next", QUEUED, job.c.priority, job.c.seq)
+_partial("job_next", QUEUED, job.c.account_id, job.c.priority, job.c.seq, job.c.cls, job.c.not_before)
+_partial("job_warm", QUEUED, job.c.account_id, job.c.model, job.c.priority, job.c.seq)
+_partial("job_of_class", WAITING, job.c.cls)
 _partial("job_waiting", WAITING, job.c.user_id)
 _partial("job_in_hand", IN_HAND, job.c.server)
 _partial("job_untold", UNTOLD, job.c.not_before)
@@ -140,27 +147,74 @@ account = Table(
     "account",
     metadata,
     Column("account_id", Text, primary_key=True),
+    _text("guild_key"),
     Column("guild_id", BigInteger),
     Column("user_id", BigInteger, nullable=False),
     Column("tier", SmallInteger, nullable=False, server_default=text("0")),
     Column("weight", Double, nullable=False, server_default=text("1")),
     Column("cap", Integer),
     Column("max_queued", Integer),
+    _seconds("used"),
+    _seconds("used_at"),
     Column("score", Double, nullable=False, server_default=text("-1e18")),
+    _seconds("waits_since"),
     _count("waiting"),
     _count("running"),
     _flag("paused"),
     _seconds("banned_until"),
     Column("ready", SmallInteger, nullable=False, server_default=text("0")),
 )
-"""A member in one guild (or in direct messages). `ready` says that one more of its jobs may be given to a server."""
+"""A member in one guild (or in direct messages). `ready` says that one more of its jobs may be given to a server.
 
-_partial("account_ready", text("ready = 1"), account.c.tier, account.c.score, account.c.account_id)
+`used`, `used_at` and `score` are those of `bot.jobs.fairshare.Share`, here and for guilds. `tier` is the lane: the
+moderators' is -1. `waits_since` is when its first job came to wait, or when it was last given anything.
+"""
+
+READY: Final = text("ready = 1")
+IN_LINE: Final = text("waiting > 0")
+_partial("account_ready", READY, account.c.guild_key, account.c.score, account.c.waits_since, account.c.account_id)
+_partial("account_lane", text("ready = 1 AND tier < 0"), account.c.tier)
+_partial("account_patient", READY, account.c.waits_since)
+_partial("account_in_line", IN_LINE, account.c.waiting)
+
+guild = Table(
+    "guild",
+    metadata,
+    Column("guild_key", Text, primary_key=True),
+    _seconds("used"),
+    _seconds("used_at"),
+    Column("score", Double, nullable=False, server_default=text("-1e18")),
+    Index("guild_score", "score", "guild_key"),
+)
+"""What a guild has used in all. Direct messages are one guild, `@me`."""
+
+job_class = Table(
+    "job_class",
+    metadata,
+    Column("cls", Text, primary_key=True),
+    Column("needs", Text, nullable=False),
+    _seconds("used_at"),
+)
+"""What jobs of one class need of a server (`bot.workflow.needs.Needs`, as JSON)."""
+
+fit = Table(
+    "fit",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("cls", Text, primary_key=True),
+    Column("fits", Boolean, nullable=False),
+    _text("lacks", "[]"),
+)
+"""Whether a server can run a class of jobs, and what it lacks if not. Without a row, nobody has looked yet."""
 
 server = Table(
     "server",
     metadata,
     Column("server_id", Text, primary_key=True),
+    _text("url"),
+    _text("name"),
+    _text("source", "settings"),
+    _text("added_by"),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     _flag("paused"),
     Column("slots", Integer, nullable=False, server_default=text("1")),
@@ -171,8 +225,36 @@ server = Table(
     _count("epoch"),
     _seconds("last_seen"),
     _text("health"),
+    Column("vram", BigInteger, nullable=False, server_default=text("0")),
+    _text("version"),
+    _text("fingerprint"),
+    Column("definitions", LargeBinary),
+    _count("place"),
 )
-"""A ComfyUI server, by its address, and whose it is."""
+"""A ComfyUI server, by its address, whose it is, and what it can do. Rows without `url` are leases of other things.
+
+`url` may hold a password, `paused` is drained: it gets nothing more. `definitions` is compressed JSON.
+`place` numbers them as they came.
+"""
+
+process = Table(
+    "process",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    _text("role"),
+    _seconds("seen_until"),
+)
+"""The living processes of the bot: each renews its row; one that ends takes it away."""
+
+result_file = Table(
+    "result_file",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("ref", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Results between the end of a run and its delivery, and for a while after it, where several machines need them."""
 
 usage = Table(
     "usage",
@@ -183,10 +265,18 @@ usage = Table(
     Column("guild_id", BigInteger),
     Column("user_id", BigInteger, nullable=False),
     Column("gpu_seconds", Double, nullable=False),
+    _count("pictures"),
+    Column("counted", Boolean, nullable=False, server_default=text("true")),
+    _text("workflow"),
+    _text("server"),
     Column("at", Double, nullable=False),
     Index("usage_of_account", "account_id", "at"),
+    Index("usage_newest", "at"),
 )
-"""GPU time that was used: one row for each run of a job, by the epoch in which it left its server. Never changed."""
+"""GPU time that was used: one row for each run of a job, by the epoch in which it left its server.
+
+`counted` says whether a quota counts it: what brought the member nothing, by no wish of theirs, is not.
+"""
 
 event = Table(
     "event",
@@ -206,5 +296,31 @@ pause = Table(
     _text("by"),
     _text("reason"),
     Column("until", Double),
+    _seconds("at"),
 )
-"""What is paused: everything, a guild, a class of jobs or an account."""
+"""What is paused, by the scopes of `bot.policy.pauses`."""
+
+role_rule = Table(
+    "role_rule",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True),
+    Column("role_id", BigInteger, primary_key=True),
+    Column("weight", Double),
+    Column("running", Integer),
+    Column("waiting", Integer),
+    Column("lane", Boolean),
+    Column("day_seconds", Double),
+    Column("week_seconds", Double),
+    Column("day_pictures", Integer),
+    Column("week_pictures", Integer),
+    Column("cooldown", Double),
+)
+"""What a role grants in its guild (`bot.policy.rules.RoleRule`); NULL says nothing."""
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Facts about the database itself, such as the id of the installation."""
