@@ -120,6 +120,10 @@ class Job:
     """Chosen by us and stored before the POST; a new one for each submission."""
     posted: bool = False
     """Whether the POST of `prompt_id` was begun: before that the server cannot know it."""
+    estimate: float = 0.0
+    """GPU-seconds that it was expected to take when it was taken in."""
+    pictures: int = 1
+    """How many pictures it was expected to bring."""
     attempts: int = 0
     """How often a server claimed it."""
     losses: int = 0

@@ -4,13 +4,15 @@
 transaction; none stays open while something else is awaited.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bot.errors import OfflineError
 from bot.i18n import _
+from bot.jobs.fairshare import Share
 from bot.jobs.job import Job, JobState
+from bot.jobs.terms import Terms
 from bot.workflow.execution import OutputFile
 
 
@@ -35,6 +37,54 @@ class Drift:
     counted: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job in the line, as far as its place there concerns it."""
+
+    job_id: str
+    account: str
+    user_id: int
+    guild: str
+    """The key of the guild (`bot.policy.pauses.guild_key`)."""
+    workflow: str
+    cls: str
+    """What it needs (`Needs.cls`)."""
+    seconds: float
+    """GPU-seconds that it is expected to take."""
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How an account with jobs in the line stands."""
+
+    share: Share
+    terms: Terms
+    running: int = 0
+    waits_since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The line at one moment, or its head: the first jobs of those who are next."""
+
+    waiting: Sequence[Waiting] = ()
+    """Each account's jobs in their order."""
+    accounts: Mapping[str, Account] = field(default_factory=dict[str, Account])
+    guilds: Mapping[str, Share] = field(default_factory=dict[str, Share])
+    total: int = 0
+    """How many jobs wait, those included that are not in `waiting`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """What a run that brought something has taken of its server."""
+
+    workflow: str
+    server: str
+    seconds: float
+
+
 class JobStore(Protocol):
     """The jobs of one installation. Any method may raise `StoreDownError`.
 
@@ -43,8 +93,10 @@ class JobStore(Protocol):
 
     # ------------------------------------------------------------------ taking in
 
-    async def add(self, job: Job) -> None:
+    async def add(self, job: Job, terms: Terms | None = None) -> None:
         """Keep a new job, HELD or QUEUED, with its input pictures. Raises `DuplicateJobError`.
+
+        `terms` are those of its account from now on, without which the account keeps what it has.
 
         The very same job again (its id and interaction) changes nothing: the first answer may have been lost.
         """
@@ -59,20 +111,24 @@ class JobStore(Protocol):
 
     # ------------------------------------------------------------------ carrying out
 
-    async def claim(self, server: str, owner: str, prompt_id: str, now: float) -> Job | None:
-        """Give the next queued job that is due to a server: it is RUNNING, not posted, under a new epoch.
+    async def claim(self, server: str, owner: str, prompt_id: str, now: float, *, loaded: str = "") -> Job | None:
+        """Give the fairest job that is due, and that the server can run, to it: RUNNING, not posted, under a new epoch.
 
-        None when nothing waits, or when `owner` does not hold the server (any more). A prompt id gets one job: after
-        `StoreDownError`, ask again with the same one, and the job that was claimed unheard is not left behind.
+        Its account is charged with what it is expected to take. `loaded` names the models that the server has loaded
+        (`Needs.model`): of two that are about as fair, the one that wants them is chosen.
+
+        None when nothing waits for this server, or when `owner` does not hold the server (any more). A prompt id gets
+        one job: after `StoreDownError`, ask again with the same one, and what was claimed unheard is not left behind.
         """
         ...
 
     async def move(self, job: Job, state: JobState, **changes: Any) -> Job:
         """Carry out a state change, set fields of the job by name, and return the new version.
 
-        Also keeps the counters of the account, and the ledger of GPU time when a run ends. A move to QUEUED raises the
-        epoch and forgets the end. An end without `finished` gets the time; one that is to be told is left to whoever
-        brought it about for a minute, unless `not_before` says otherwise. The place's token is whichever is newest.
+        Also keeps the counters of the account and, when a run ends, the ledger of GPU time and what the account has
+        used. A move to QUEUED raises the epoch and forgets the end. An end without `finished` gets the time; one that
+        is to be told is left to whoever brought it about for a minute, unless `not_before` says otherwise. The place's
+        token is whichever is newest.
 
         Raises `IllegalMoveError` when state or epoch are not what `job` says, or the move is not legal.
         """
@@ -111,8 +167,8 @@ class JobStore(Protocol):
         """
         ...
 
-    async def release(self, owner: str) -> None:
-        """Give up all leases of an owner, so that others need not wait for their end."""
+    async def release(self, owner: str, servers: Collection[str] | None = None) -> None:
+        """Give up the leases of an owner (all, or those of some servers): others need not wait for their end."""
         ...
 
     async def adopt(self, server: str, owner: str) -> Sequence[Job]:
@@ -151,12 +207,16 @@ class JobStore(Protocol):
         """Return the job with the bytes of its input pictures."""
         ...
 
-    async def line(self, limit: int | None = None) -> Sequence[str]:
-        """Return the ids of what waits for a server, next first; of the first `limit`, or of everything."""
+    async def snapshot(self, limit: int) -> Snapshot:
+        """Return the line as it is, as far as the next `limit` turns need it."""
         ...
 
     async def line_length(self) -> int:
         """Return how many jobs wait for a server."""
+        ...
+
+    async def past_runs(self, limit: int) -> Sequence[PastRun]:
+        """Return the newest runs that brought something, oldest first."""
         ...
 
     async def count_waiting(self, user_id: int) -> int:

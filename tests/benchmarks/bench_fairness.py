@@ -1,7 +1,8 @@
 """Who waits how long, by who chooses the next job: `uv run python -m tests.benchmarks.bench_fairness`.
 
-Two scenes, simulated, the same for all policies: one member floods two servers, and an hour in which everybody wants
-more than there is. Prints waiting times, and for the hour Jain's index of GPU time by weight (1 is perfectly fair).
+Scenes, simulated, the same for all policies: one member floods two servers; an hour in which everybody wants more than
+there is; a large guild and a small one; three models on two servers. Prints waiting times, Jain's index of GPU time by
+weight (1 is perfectly fair), the small guild's part of the time, and how often models are loaded.
 """
 
 import statistics
@@ -16,18 +17,22 @@ from tests.benchmarks.fairness import (
     Outcome,
     Policy,
     RoundRobin,
+    checkpoints,
     flood,
     mixed_hour,
     simulate,
+    two_guilds,
 )
 
 SEED = 7
 HOUR = 3600.0
+SWITCH = 12.0
+"""Seconds that loading a model takes."""
 
 
 def policies(community: Community) -> dict[str, Policy]:
     """Return what is compared."""
-    return {"first come": Fifo(), "round robin": RoundRobin(), "fair share": FairShare(community.weights)}
+    return {"first come": Fifo(), "round robin": RoundRobin(), "fair share": FairShare(community)}
 
 
 def of(outcome: Outcome, kind: str) -> list[float]:
@@ -58,6 +63,32 @@ def main() -> None:
         others = of(outcome, "casual")
         waited = f"{statistics.mean(others):>10.0f} s" if others else f"{'never':>12}"
         sys.stdout.write(f"{name:<22} {fairness(community, outcome):>12.3f} {waited}\n")
+    guilds()
+    models()
+
+
+def guilds() -> None:
+    """Print which part of the time a small guild has beside one three times as large."""
+    community = two_guilds(Random(SEED))
+    sys.stdout.write(f"{'two guilds':<22} {'the small one':>12}\n")
+    for name, policy in policies(community).items():
+        used = simulate(community, policy, servers=2, until=HOUR).used
+        small = sum(seconds for member, seconds in used.items() if member.startswith("small"))
+        sys.stdout.write(f"{name:<22} {100 * small / sum(used.values()):>10.0f} %\n")
+
+
+def models() -> None:
+    """Print how often models are loaded, and what that costs."""
+    community = checkpoints(Random(SEED))
+    compared = {**policies(community), "without affinity": FairShare(community, affinity=False)}
+    sys.stdout.write(f"{'three models':<22} {'loads':>12} {'all done':>12} {'longest wait':>14} {'mean wait':>11}\n")
+    for name, policy in compared.items():
+        outcome = simulate(community, policy, servers=2, switch=SWITCH)
+        waits = of(outcome, "busy")
+        sys.stdout.write(
+            f"{name:<22} {outcome.switches:>12} {outcome.end:>10.0f} s {max(waits):>12.0f} s "
+            f"{statistics.mean(waits):>9.0f} s\n"
+        )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ has what a run needs besides: posted, delivering, done, five transactions in all
 way at once, as a bot has. The first line is what the disk allows: how often a second it can make a write durable.
 """
 
+# ruff: noqa: S608, T201  # statements of its own, and what it is for
+
 import asyncio
 import os
 import statistics
@@ -15,16 +17,20 @@ from itertools import count
 from pathlib import Path
 
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.lineup import HEAD
 from bot.jobs.store.opening import open_store
 from bot.jobs.store.sqlstore import SqlStore
-from tests.store.databases import empty, postgres_server
+from tests.jobs.doubles import spec
+from tests.store.databases import empty, execute, postgres_server
 from tests.store.samples import GPU, ME, job
 
 JOBS = 300
 SIDE_BY_SIDE = 8
-LINE = 10_000
+LINE = 100_000
+MEMBERS, GUILDS = 1000, 20
+HEAD = 500
 CLAIMS = 200
+NOW = 1.8e9
+OTHER = "http://gpu2:8188"
 
 _numbers = count(1)
 
@@ -59,18 +65,119 @@ async def per_second(store: SqlStore, what: Callable[[SqlStore], Awaitable[None]
     return f"{JOBS / wall:.0f} jobs/s ({1000 * busy / JOBS:.1f} ms of processor each)"
 
 
-async def milliseconds(work: Callable[[], Awaitable[object]], turns: int = CLAIMS) -> str:
+async def milliseconds(
+    work: Callable[[], Awaitable[object]], turns: int = CLAIMS, after: Callable[[], Awaitable[object]] | None = None
+) -> str:
     taken: list[float] = []
     for _turn in range(turns):
         begin = time.perf_counter()
         await work()
         taken.append((time.perf_counter() - begin) * 1000)
+        if after is not None:
+            await after()
     return f"{statistics.median(taken):.2f} ms, 95 % below {statistics.quantiles(taken, n=20)[-1]:.2f} ms"
 
 
-async def fill(store: SqlStore) -> None:
-    for start in range(0, LINE, 50):
-        await asyncio.gather(*(store.add(job(next(_numbers), user_id=(start + turn) % 1000)) for turn in range(50)))
+SERIES = "WITH RECURSIVE n(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last}) "
+CHUNK = 5000
+
+
+async def fill(
+    store: SqlStore, *, line: int = LINE, members: int = MEMBERS, guilds: int = GUILDS, alike: bool = False
+) -> None:
+    """Let a line stand there: everybody waits for the same number of jobs, of ten classes, and has used something.
+
+    With `alike` all jobs of a member are of one class.
+    """
+    await empty(store)
+    is_postgres = store._engine.__class__.__name__ == "PostgresEngine"
+    if not is_postgres:
+        await execute(store, "PRAGMA cache_size = -200000")
+    await store.hold([GPU, OTHER], ME, 1e9)
+    await store.add(job(0, spec=spec(values={"prompt": "a rather long wish " * 60}), state=JobState.HELD))
+    same = "requester, application_id, interaction_token, channel_id, message_id, upload_limit, spec"
+    cls = f"'c' || ({'n / 100' if alike else 'n * 7919 / 1000'} % 10)"
+    await execute(store, "DELETE FROM guild")
+    for first in range(1, line, CHUNK):
+        await execute(
+            store,
+            "INSERT INTO job (id, interaction_id, account_id, guild_id, user_id, state, workflow, cls, model, created, "
+            f"cost_est, {same}) {SERIES.format(first=first, last=first + CHUNK - 1)} SELECT 'id' || n, n, "
+            f"(n % {guilds}) || '\\:' || (n % {members}), n % {guilds}, n % {members}, 'queued', 'w' || (n % 7), "
+            f"{cls}, 'm' || (n % 3), {NOW - 60}, 10 + n % 20, {same} FROM n, job WHERE id = 'job0'",
+        )
+    await execute(
+        store,
+        "INSERT INTO account (account_id, guild_key, guild_id, user_id, waiting, ready, used, used_at, waits_since) "
+        f"SELECT account_id, CAST(min(guild_id) AS TEXT), min(guild_id), min(user_id), count(*), 1, "
+        f"1 + (min(user_id) * 7919) % 1000, {NOW}, {NOW - 30} FROM job WHERE state = 'queued' GROUP BY account_id",
+    )
+    await execute(
+        store,
+        "INSERT INTO guild (guild_key, used, used_at) "
+        f"SELECT guild_key, 1000 + min(guild_id), {NOW} FROM account GROUP BY guild_key",
+    )
+    for table in ("account", "guild"):
+        await execute(store, f"UPDATE {table} SET score = ln(used) / ln(2.0) + used_at / 3600.0 WHERE used > 0")
+    await execute(
+        store,
+        f"INSERT INTO fit (server_id, cls, fits) {SERIES.format(first=1, last=10)} SELECT server_id, 'c' || (n - 1), "
+        "server_id = :all OR n < 3 FROM n, server", all=GPU,
+    )  # fmt: skip
+    # A PostgreSQL that has run for a while has looked at its tables by itself; SQLite gets back what it has by default
+    await execute(store, "ANALYZE" if is_postgres else "PRAGMA cache_size = -2000")
+
+
+async def measure_line(name: str, store: SqlStore) -> None:
+    """Print how long it takes to find the next of very many."""
+
+    async def claims(server: str = GPU, loaded: str = "") -> str:
+        return await milliseconds(lambda: _claim(store, server, loaded), after=lambda: _end(store))
+
+    await fill(store)
+    print(f"{name}, {LINE} jobs of {MEMBERS} members in {GUILDS} guilds: claim {await claims()}")
+    print(f"{name}, with a loaded model: {await claims(loaded='m1')}")
+    print(f"{name}, a server that fits 2 of 10 classes: {await claims(OTHER)}")
+    await execute(
+        store,
+        "INSERT INTO pause (scope) SELECT :scope || account_id FROM account WHERE ready = 1 ORDER BY score LIMIT 200",
+        scope="member:",
+    )
+    await execute(store, "INSERT INTO pause (scope) VALUES (:scope)", scope="workflow:*:w3")
+    print(f"{name}, with 200 paused members and a workflow: {await claims()}")
+    print(f"{name}, snapshot of {HEAD}: {await milliseconds(lambda: store.snapshot(HEAD), 50)}")
+    length = await milliseconds(store.line_length)
+    waiting = await milliseconds(lambda: store.count_waiting(7))
+    print(f"{name}, length {length}; count_waiting {waiting}; the end of a run {await ends(store)}")
+    await execute(store, "UPDATE job SET state = 'done' WHERE state = 'delivering'")
+    await execute(store, "DELETE FROM fit")
+    print(f"{name}, a server that can run nothing of it: {await milliseconds(lambda: _none(store), 20)}")
+    await fill(store, guilds=1)
+    print(f"{name}, all in one guild: claim {await claims()}; snapshot "
+          f"{await milliseconds(lambda: store.snapshot(HEAD), 50)}")  # fmt: skip
+
+
+async def _claim(store: SqlStore, server: str, loaded: str) -> Job:
+    taken = await store.claim(server, ME, f"prompt{next(_numbers)}", NOW, loaded=loaded)
+    assert taken is not None
+    return taken
+
+
+async def _end(store: SqlStore) -> None:
+    """End what runs: a server has one job or two, not hundreds."""
+    in_hand = "(state IN ('running', 'delivering') OR delivery = 'pending')"
+    await execute(store, f"UPDATE job SET state = 'done' WHERE state = 'running' AND {in_hand}")
+
+
+async def _none(store: SqlStore) -> None:
+    assert await store.claim(GPU, ME, f"prompt{next(_numbers)}", NOW) is None
+
+
+async def ends(store: SqlStore) -> str:
+    """Return how long the change takes that ends a run."""
+    taken = [await _claim(store, GPU, "") for _turn in range(CLAIMS)]
+    running = iter([await store.note(entry, posted=True) for entry in taken])
+    return await milliseconds(lambda: store.move(next(running), JobState.DELIVERING, finished=NOW + 9))
 
 
 async def measure(name: str, url: str, synchronous: str) -> None:
@@ -82,17 +189,11 @@ async def measure(name: str, url: str, synchronous: str) -> None:
     for title, what in (("cycle", cycle), ("whole life", whole_life)):
         alone = await per_second(store, what, 1)
         together = await per_second(store, what, SIDE_BY_SIDE)
-        print(f"{name}, {title}: one by one {alone}; {SIDE_BY_SIDE} side by side {together}")  # noqa: T201
-    await fill(store)
-    claim = await milliseconds(lambda: store.claim(GPU, ME, f"prompt{next(_numbers)}", 1e9))
-    waiting = await milliseconds(lambda: store.count_waiting(7))
-    head = await milliseconds(lambda: store.line(HEAD))
-    length = await milliseconds(store.line_length)
+        print(f"{name}, {title}: one by one {alone}; {SIDE_BY_SIDE} side by side {together}")
     untold = await milliseconds(lambda: store.take_untold(ME, 0.0, 1.0))
-    print(  # noqa: T201
-        f"{name}, with {LINE} waiting: claim {claim}; count_waiting {waiting}; the line's head {head}; its length "
-        f"{length}; take_untold {untold}"
-    )
+    print(f"{name}: take_untold {untold}")
+    if synchronous == "full":
+        await measure_line(name, store)
     await store.close()
 
 
@@ -108,7 +209,7 @@ def disk(folder: str) -> str:
 
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        print(f"the disk makes {disk(folder)} writes/s durable")  # noqa: T201
+        print(f"the disk makes {disk(folder)} writes/s durable")
         for synchronous in ("full", "normal"):
             await measure(f"SQLite, {synchronous}", f"sqlite:///{folder}/{synchronous}.db", synchronous)
         with postgres_server(durable=True) as url:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from bot.jobs.fairshare import Candidate, Share, order
+from bot.jobs.fairshare import OWN_ORDER, Candidate, Share, order
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +20,30 @@ class Order:
     member: str
     at: float
     seconds: float
-    """What it takes of a GPU."""
+    """What it takes of a GPU, with its model loaded."""
+    model: str = ""
+    """The model that it wants loaded; empty for none."""
 
 
 @dataclass(slots=True)
 class Community:
-    """Members by name with their weights, and what they ask for."""
+    """Members by name with their weights and guilds, and what they ask for."""
 
     weights: dict[str, float] = field(default_factory=dict)
+    guilds: dict[str, str] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
 
-    def add(self, member: str, orders: Iterable[Order], *, weight: float = 1.0) -> None:
+    def add(self, member: str, orders: Iterable[Order], *, weight: float = 1.0, guild: str = "") -> None:
         """Let somebody join who asks for these jobs."""
-        self.weights[member] = weight
+        self.weights[member], self.guilds[member] = weight, guild
         self.orders += orders
 
 
 class Policy(Protocol):
-    """Chooses who is served."""
+    """Chooses what is served."""
 
-    def choose(self, waiting: dict[str, deque[Order]], now: float) -> str:
-        """Return the member whose oldest job is next; everybody in `waiting` has one."""
+    def choose(self, waiting: dict[str, deque[Order]], now: float, loaded: str) -> Order:
+        """Return the job that is next on a server that has a model loaded; everybody in `waiting` has one."""
         ...
 
     def ended(self, member: str, seconds: float, now: float) -> None:
@@ -51,8 +54,8 @@ class Policy(Protocol):
 class Fifo:
     """First come, first served."""
 
-    def choose(self, waiting: dict[str, deque[Order]], now: float) -> str:
-        return min(waiting, key=lambda member: waiting[member][0].at)
+    def choose(self, waiting: dict[str, deque[Order]], now: float, loaded: str) -> Order:
+        return min((orders[0] for orders in waiting.values()), key=lambda each: each.at)
 
     def ended(self, member: str, seconds: float, now: float) -> None:
         pass
@@ -65,11 +68,11 @@ class RoundRobin:
         self._served: dict[str, int] = defaultdict(int)
         self._turn = 0
 
-    def choose(self, waiting: dict[str, deque[Order]], now: float) -> str:
+    def choose(self, waiting: dict[str, deque[Order]], now: float, loaded: str) -> Order:
         chosen = min(waiting, key=lambda member: (self._served[member], waiting[member][0].at))
         self._turn += 1
         self._served[chosen] = self._turn
-        return chosen
+        return waiting[chosen][0]
 
     def ended(self, member: str, seconds: float, now: float) -> None:
         pass
@@ -80,32 +83,48 @@ class FairShare:
 
     ESTIMATE = 15.0
 
-    def __init__(self, weights: dict[str, float]) -> None:
-        self._weights = weights
+    def __init__(self, community: Community, *, affinity: bool = True) -> None:
+        self._weights, self._guilds = community.weights, community.guilds
+        self._affinity = affinity
         self._shares: dict[str, Share] = defaultdict(Share)
+        self._of_guilds: dict[str, Share] = defaultdict(Share)
         self._given: dict[str, float] = defaultdict(float)
 
-    def choose(self, waiting: dict[str, deque[Order]], now: float) -> str:
+    def choose(self, waiting: dict[str, deque[Order]], now: float, loaded: str) -> Order:
+        loaded = loaded if self._affinity else ""
+        jobs = {member: self._job(orders, now, loaded) for member, orders in waiting.items()}
         candidates = [
-            Candidate(
-                account=member,
-                guild="",
-                score=self._shares[member].score,
-                guild_score=0.0,
-                waits_since=max(orders[0].at, self._given[member]),
-            )
-            for member, orders in waiting.items()
+            self._candidate(member, orders[0], jobs[member], now, loaded) for member, orders in waiting.items()
         ]
         chosen = order(candidates, now)[0].account
         self._charge(chosen, self.ESTIMATE, now)
         self._given[chosen] = now
-        return chosen
+        return jobs[chosen]
+
+    def _job(self, orders: deque[Order], now: float, loaded: str) -> Order:
+        if loaded and now - orders[0].at < OWN_ORDER:
+            return next((each for each in orders if each.model == loaded), orders[0])
+        return orders[0]
+
+    def _candidate(self, member: str, first: Order, job: Order, now: float, loaded: str) -> Candidate:
+        share, guild = self._shares[member], self._guilds[member]
+        return Candidate(
+            account=member,
+            guild=guild,
+            score=share.score,
+            guild_score=self._of_guilds[guild].score,
+            waits_since=max(first.at, self._given[member]),
+            is_loaded=loaded != "" and job.model == loaded,
+            used=share.now(now),
+        )
 
     def ended(self, member: str, seconds: float, now: float) -> None:
         self._charge(member, seconds - self.ESTIMATE, now)
 
     def _charge(self, member: str, seconds: float, now: float) -> None:
+        guild = self._guilds[member]
         self._shares[member] = self._shares[member].charged(seconds, weight=self._weights[member], now=now)
+        self._of_guilds[guild] = self._of_guilds[guild].charged(seconds, weight=1.0, now=now)
 
 
 @dataclass(slots=True)
@@ -116,35 +135,60 @@ class Outcome:
     """Member → seconds from each order to its start."""
     used: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Member → GPU-seconds."""
+    switches: int = 0
+    """How often a model was loaded."""
+    end: float = 0.0
+    """When all was done."""
 
 
-def simulate(community: Community, policy: Policy, *, servers: int, until: float = float("inf")) -> Outcome:
-    """Let time pass until everything is done, or until a time."""
+class _Server:
+    """A GPU: what it has loaded, and what it works on."""
+
+    def __init__(self) -> None:
+        self.loaded = ""
+
+    def begin(self, job: Order, switch: float) -> tuple[float, bool]:
+        """Return how long a job takes here, and whether its model has to be loaded for it."""
+        switches = job.model not in ("", self.loaded)
+        self.loaded = job.model or self.loaded
+        return job.seconds + (switch if switches else 0.0), switches
+
+
+def simulate(
+    community: Community, policy: Policy, *, servers: int, until: float = float("inf"), switch: float = 0.0
+) -> Outcome:
+    """Let time pass until everything is done, or until a time. `switch` is what loading a model takes, in seconds."""
     outcome, waiting = Outcome(), defaultdict[str, deque[Order]](deque)
     arrivals = deque(sorted(community.orders, key=lambda each: each.at))
-    running: list[tuple[float, int, Order]] = []
+    running: list[tuple[float, int, Order, float, _Server]] = []
+    free = [_Server() for _number in range(servers)]
     now, number = 0.0, 0
     while arrivals or waiting or running:
         while arrivals and arrivals[0].at <= now:
             arrived = arrivals.popleft()
             waiting[arrived.member].append(arrived)
-        while waiting and len(running) < servers:
-            member = policy.choose(waiting, now)
-            begun = waiting[member].popleft()
-            if not waiting[member]:
-                del waiting[member]
-            outcome.waits[member].append(now - begun.at)
+        while waiting and free:
+            server = free.pop(0)
+            begun = policy.choose(waiting, now, server.loaded)
+            waiting[begun.member].remove(begun)
+            if not waiting[begun.member]:
+                del waiting[begun.member]
+            outcome.waits[begun.member].append(now - begun.at)
+            seconds, switches = server.begin(begun, switch)
+            outcome.switches += switches
             number += 1
-            heapq.heappush(running, (now + begun.seconds, number, begun))
+            heapq.heappush(running, (now + seconds, number, begun, seconds, server))
         now = min([running[0][0]] if running else [], default=float("inf"))
         if arrivals:
             now = min(now, arrivals[0].at)
         if now >= until:
             break
         while running and running[0][0] <= now:
-            _, _, done = heapq.heappop(running)
-            outcome.used[done.member] += done.seconds
-            policy.ended(done.member, done.seconds, now)
+            _, _, done, seconds, server = heapq.heappop(running)
+            free.append(server)
+            outcome.used[done.member] += seconds
+            policy.ended(done.member, seconds, now)
+    outcome.end = now
     return outcome
 
 
@@ -172,4 +216,29 @@ def mixed_hour(random: Random) -> Community:
     for number in range(5):
         name = f"casual {number}"
         community.add(name, [Order(name, random.uniform(0, 3600), 12.0) for _ in range(3)])
+    return community
+
+
+def checkpoints(random: Random) -> Community:
+    """Twelve members who ask for one of three models, each for their own one mostly, faster than servers can follow."""
+    community = Community()
+    models = ["anime", "photo", "painting"]
+    for number in range(12):
+        name, favourite = f"busy {number}", models[number % 3]
+        orders = [
+            Order(name, random.uniform(0, 900), random.uniform(8, 16), random.choice([favourite, favourite, *models]))
+            for _ in range(30)
+        ]
+        community.add(name, orders)
+    return community
+
+
+def two_guilds(random: Random) -> Community:
+    """A large guild and a small one, both with more work than there is time for."""
+    community = Community()
+    for guild, members in (("large", 9), ("small", 3)):
+        for number in range(members):
+            name = f"{guild} {number}"
+            orders = [Order(name, random.uniform(0, 30), random.uniform(8, 16)) for _ in range(300)]
+            community.add(name, orders, guild=guild)
     return community

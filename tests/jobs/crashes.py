@@ -38,8 +38,8 @@ class _Behind:
 class StoreBehind(_Behind):
     """A store."""
 
-    async def claim(self, *args: Any) -> Job | None:
-        job = await self._real.claim(*args)
+    async def claim(self, *args: Any, **options: Any) -> Job | None:
+        job = await self._real.claim(*args, **options)
         if job is not None:
             await self._door.pass_by("after the claim")
         return job

@@ -7,8 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs.fairshare import AFFINITY, HALF_LIFE, NEVER, PATIENCE, Candidate, Share, jain, order
-from tests.benchmarks.fairness import Community, FairShare, Order, mixed_hour, simulate
+from bot.jobs.fairshare import (
+    AFFINITY,
+    AFFINITY_SECONDS,
+    HALF_LIFE,
+    NEVER,
+    PATIENCE,
+    Candidate,
+    Share,
+    jain,
+    order,
+)
+from tests.benchmarks.fairness import Community, FairShare, Order, checkpoints, mixed_hour, simulate, two_guilds
 
 SECONDS = st.floats(0.1, 1e5)
 TIMES = st.floats(1.7e9, 2.5e9)
@@ -73,7 +83,33 @@ def test_a_loaded_model_is_worth_a_little() -> None:
     share = Share().charged(100.0, weight=1.0, now=1e9)
     close = candidate("close", share, score=share.score + AFFINITY / 2, is_loaded=True)
     far = candidate("far", share, score=share.score + AFFINITY * 2, is_loaded=True)
-    assert names(candidate("other", share), close, far) == ["close", "other", "far"]
+    much = candidate("much", share, used=AFFINITY_SECONDS + 1, is_loaded=True, score=share.score + 0.1)
+    assert names(candidate("other", share), close, far, much) == ["close", "other", "much", "far"]
+
+
+def test_among_equals_the_loaded_model_decides() -> None:
+    share = Share().charged(100.0, weight=1.0, now=1e9)
+    assert names(candidate("a", share), candidate("b", share, is_loaded=True)) == ["b", "a"]
+    assert names(candidate("a", Share()), candidate("b", Share(), is_loaded=True)) == ["b", "a"]
+
+
+def test_a_loaded_model_overtakes_nobody_who_is_new_or_has_waited_for_too_long() -> None:
+    light = candidate("light", Share().charged(1e-6, weight=1.0, now=2e9), is_loaded=True)
+    assert names(candidate("new", Share()), light) == ["new", "light"]
+    share = Share().charged(100.0, weight=1.0, now=1e9)
+    patient = candidate("patient", share, score=share.score + 0.5, waits_since=2e9 - PATIENCE - 1)
+    assert names(candidate("loaded", share, is_loaded=True), patient) == ["patient", "loaded"]
+
+
+def test_a_loaded_model_gives_no_guild_more_than_its_share() -> None:
+    share = Share().charged(100.0, weight=1.0, now=1e9)
+    loaded = candidate("loaded", share, guild="a", guild_score=1.1, is_loaded=True)
+    assert names(loaded, candidate("other", share, guild="b", guild_score=1.0)) == ["other", "loaded"]
+
+
+def test_those_who_are_alike_are_served_in_the_order_in_which_they_came() -> None:
+    late, early = candidate("a", Share(), waits_since=2e9 - 1), candidate("b", Share(), waits_since=2e9 - 2)
+    assert names(late, early) == ["b", "a"]
 
 
 def test_nobody_is_passed_over_for_ever() -> None:
@@ -96,7 +132,7 @@ def test_jains_index() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_in_an_hour_of_too_much_work_everybody_gets_their_share(seed: int) -> None:
     community = mixed_hour(Random(seed))
-    outcome = simulate(community, FairShare(community.weights), servers=2, until=3600.0)
+    outcome = simulate(community, FairShare(community), servers=2, until=3600.0)
     busy = [member for member in community.weights if member.startswith("busy")]
     assert jain(outcome.used[member] / community.weights[member] for member in busy) >= 0.95
 
@@ -107,5 +143,28 @@ def test_after_a_flood_the_next_one_who_asks_waits_for_two_ends_at_most(seed: in
     community = Community()
     community.add("whale", [Order("whale", 0.0, random.uniform(5, 20)) for _ in range(50)])
     community.add("late", [Order("late", 100.0, 10.0)])
-    outcome = simulate(community, FairShare(community.weights), servers=1)
+    outcome = simulate(community, FairShare(community), servers=1)
     assert outcome.waits["late"][0] <= 2 * 20.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_guilds_share_equally_however_many_they_are(seed: int) -> None:
+    community = two_guilds(Random(seed))
+    used = simulate(community, FairShare(community), servers=2, until=3600.0).used
+    small = sum(seconds for member, seconds in used.items() if member.startswith("small"))
+    assert small / sum(used.values()) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_models_are_loaded_half_as_often_and_nobody_pays_for_it(seed: int) -> None:
+    community = checkpoints(Random(seed))
+    with_affinity, without = (
+        simulate(community, FairShare(community, affinity=affinity), servers=2, switch=12.0)
+        for affinity in (True, False)
+    )
+    assert with_affinity.switches <= without.switches / 2
+    assert max(max(waits) for waits in with_affinity.waits.values()) <= max(
+        max(waits) for waits in without.waits.values()
+    )
+    first_hour = simulate(community, FairShare(community), servers=2, switch=12.0, until=1800.0)
+    assert jain(first_hour.used.values()) >= 0.95

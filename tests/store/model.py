@@ -1,12 +1,15 @@
-"""The store as a child would build it: a dictionary of jobs in the order they came."""
+"""The store as a child would build it: a dictionary of jobs in the order they came, and what everybody has used."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bot.jobs.fairshare import OWN_ORDER, Candidate, Share, fading, order
 from bot.jobs.job import MOVES, Delivery, Job, JobState
 from bot.jobs.store.changes import GRACE
 from bot.jobs.store.recovery import HELD_TOO_LONG
+from bot.jobs.terms import Terms, account_key
+from bot.policy import pauses
 
 ON_SERVER = (JobState.RUNNING, JobState.DELIVERING)
 NO_END: dict[str, Any] = {
@@ -16,22 +19,65 @@ NO_END: dict[str, Any] = {
 
 
 @dataclass
+class Account:
+    """A member in a guild."""
+
+    waits_since: float
+    terms: Terms = field(default_factory=Terms)
+    share: Share = field(default_factory=Share)
+
+
+def key(job: Job) -> str:
+    return account_key(job.place.guild_id, job.requester.user_id)
+
+
+def guild(job: Job) -> str:
+    return pauses.guild_key(job.place.guild_id)
+
+
+@dataclass
 class Model:
     """Jobs by id, in the order they came, and who has which server. None stands for a refusal."""
 
     jobs: dict[str, Job] = field(default_factory=dict)
     leases: dict[str, str] = field(default_factory=dict)
     charged: dict[tuple[str, int], float] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    guilds: dict[str, Share] = field(default_factory=dict)
+    charges: dict[str, float] = field(default_factory=dict)
+    """When each job was last charged for."""
+    paused: set[str] = field(default_factory=set)
+    """Scopes that are paused."""
+    drained: set[str] = field(default_factory=set)
+    fits: set[tuple[str, str]] = field(default_factory=set)
+    """Servers, and classes of jobs that they can run."""
 
     def _keep(self, job: Job) -> Job:
         self.jobs[job.id] = job
         return job
 
-    def add(self, job: Job) -> bool:
+    def add(self, job: Job, terms: Terms | None, now: float) -> bool:
         if any(job.place.interaction_id == each.place.interaction_id for each in self.jobs.values()):
             return job.id in self.jobs
+        self._enters(job, now)
+        if terms is not None:
+            self.accounts[key(job)].terms = terms
+        self.guilds.setdefault(guild(job), Share())
         self._keep(job)
         return True
+
+    def _enters(self, job: Job, now: float) -> None:
+        account = self.accounts.setdefault(key(job), Account(now))
+        if job.state is JobState.QUEUED and not self._count(key(job), JobState.QUEUED):
+            account.waits_since = now
+
+    def _count(self, account: str, state: JobState) -> int:
+        return sum(key(job) == account and job.state is state for job in self.jobs.values())
+
+    def _charge(self, job: Job, seconds: float, now: float) -> None:
+        account = self.accounts[key(job)]
+        account.share = account.share.charged(seconds, weight=account.terms.weight, now=now)
+        self.guilds[guild(job)] = self.guilds[guild(job)].charged(seconds, weight=1.0, now=now)
 
     def line(self) -> list[str]:
         return [job.id for job in self.jobs.values() if job.state is JobState.QUEUED]
@@ -42,16 +88,61 @@ class Model:
     def release(self, owner: str) -> None:
         self.leases = {server: each for server, each in self.leases.items() if each != owner}
 
-    def claim(self, server: str, owner: str, prompt_id: str, now: float) -> Job | None:
-        if self.leases.get(server) != owner:
+    def claim(self, server: str, owner: str, prompt_id: str, now: float, loaded: str) -> Job | None:
+        if (
+            self.leases.get(server) != owner
+            or server in self.drained
+            or self.paused & {"all", pauses.of_server(server)}
+        ):
             return None
-        for job in self.jobs.values():
-            if job.state is JobState.QUEUED and job.not_before <= now:
-                return self._keep(replace(
-                    job, state=JobState.RUNNING, server=server, prompt_id=prompt_id, started=now, not_before=0.0,
-                    epoch=job.epoch + 1, attempts=job.attempts + 1, posted=False,
-                ))  # fmt: skip
-        return None
+        able = {name: job for name in self.accounts if (job := self._first(name, server, now))}
+        warm = {name: self._warm(name, server, now, loaded) for name in able}
+        candidates = [self._candidate(name, job, warm[name] is not None, now) for name, job in able.items()]
+        if not candidates:
+            return None
+        name = order(candidates, now)[0].account
+        job = warm[name] or able[name]
+        self.accounts[name].waits_since = now
+        self._charge(job, job.estimate, now)
+        self.charges[job.id] = now
+        return self._keep(replace(
+            job, state=JobState.RUNNING, server=server, prompt_id=prompt_id, started=now, not_before=0.0,
+            epoch=job.epoch + 1, attempts=job.attempts + 1, posted=False,
+        ))  # fmt: skip
+
+    def _candidate(self, name: str, job: Job, is_loaded: bool, now: float) -> Candidate:
+        account, share = self.accounts[name], self.guilds[guild(job)]
+        return Candidate(
+            account=name, guild=guild(job), score=account.share.score, guild_score=share.score,
+            waits_since=account.waits_since, lane=account.terms.lane, is_loaded=is_loaded, used=account.share.now(now),
+        )  # fmt: skip
+
+    def _startable(self, account: str, server: str, now: float) -> list[Job]:
+        cap = self.accounts[account].terms.cap
+        if cap is not None and self._count(account, JobState.RUNNING) >= cap:
+            return []
+        return [
+            job
+            for job in self.jobs.values()
+            if key(job) == account and job.state is JobState.QUEUED and job.not_before <= now
+            if job.spec.needs.cls == "" or (server, job.spec.needs.cls) in self.fits
+            if not self.paused & self._scopes(job)
+        ]
+
+    def _first(self, account: str, server: str, now: float) -> Job | None:
+        return next(iter(self._startable(account, server, now)), None)
+
+    def _warm(self, account: str, server: str, now: float, loaded: str) -> Job | None:
+        startable = self._startable(account, server, now)
+        warm = next((job for job in startable if loaded and job.spec.needs.model == loaded), None)
+        return warm if warm is startable[0] or now - startable[0].created < OWN_ORDER else None
+
+    def _scopes(self, job: Job) -> set[str]:
+        guild_id, workflow = job.place.guild_id, job.spec.workflow
+        return {
+            pauses.of_guild(guild_id), pauses.of_member(guild_id, job.requester.user_id),
+            pauses.of_workflow(workflow, guild_id), pauses.of_workflow(workflow, anywhere=True),
+        }  # fmt: skip
 
     def move(self, held: Job, state: JobState, now: float, **changes: Any) -> Job | None:
         job = self.jobs.get(held.id)
@@ -63,10 +154,19 @@ class Model:
             changes["finished"] = now
         if changes.get("delivery") is Delivery.PENDING:
             changes.setdefault("not_before", changes.get("finished", now) + GRACE)
-        moved = self._keep(replace(job, state=state, **changes))
-        if job.state is JobState.RUNNING and job.posted:
-            self.charged[moved.id, moved.epoch] = max(0.0, (moved.finished or now) - job.started)
-        return moved
+        moved = replace(job, state=state, **changes)
+        if job.state is JobState.RUNNING:
+            self._settle(job, moved, now)
+        else:
+            self._enters(moved, now)
+        return self._keep(moved)
+
+    def _settle(self, job: Job, moved: Job, now: float) -> None:
+        seconds = max(0.0, (moved.finished or now) - job.started) if job.posted else 0.0
+        if job.posted:
+            self.charged[moved.id, moved.epoch] = seconds
+        owed = 0.0 if moved.state is JobState.QUEUED else seconds
+        self._charge(job, owed - job.estimate * fading(self.charges[job.id], now), now)
 
     def note(self, held: Job, **changes: Any) -> Job | None:
         job = self.jobs.get(held.id)

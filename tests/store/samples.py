@@ -26,6 +26,11 @@ def with_picture(data: bytes = b"a picture") -> RunSpec:
     return spec(uploads=(Upload(InputFile("cc_1.png", data, 1, 1), (Target("3", "image"),)),))
 
 
+async def in_line(store: JobStore) -> list[str]:
+    """Return the ids of what waits, oldest first."""
+    return [each.id for each in reversed(await store.browse((JobState.QUEUED,), limit=1000))]
+
+
 async def claimed(store: JobStore, prompt_id: str = "prompt1", *, server: str = GPU, owner: str = ME) -> Job:
     """Take the next job for a server."""
     assert await store.hold([server], owner, TTL) == {server}

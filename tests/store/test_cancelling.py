@@ -4,7 +4,7 @@ import pytest
 
 from bot.jobs.job import Delivery, IllegalMoveError, JobState
 from bot.jobs.store.sqlstore import SqlStore
-from tests.store.samples import GPU, ME, claimed, delivering, done, job, running
+from tests.store.samples import GPU, ME, claimed, delivering, done, in_line, job, running
 
 SOMEBODY = 99
 
@@ -20,7 +20,7 @@ async def test_what_waits_is_cancelled_at_once_and_is_to_be_told(store: SqlStore
         50.0,
         SOMEBODY,
     )
-    assert await store.line() == []
+    assert await in_line(store) == []
     assert await store.count_waiting(7) == 0
     assert await store.recount() == []
     untold = await store.take_untold(ME, 50.0, 60.0)

@@ -12,6 +12,7 @@ from bot.jobs.job import Delivery, Job, JobState, Part, Place, Requester
 from bot.jobs.store import codec, rows
 from bot.jobs.store.tables import job as table
 from bot.workflow.execution import InputFile, OutputRef
+from bot.workflow.needs import Needs
 from bot.workflow.spec import RunSpec, Target, Upload
 from tests.store.samples import job
 
@@ -45,6 +46,13 @@ SPEC = st.builds(
     options=st.dictionaries(TEXT, TARGETS, max_size=2),
     left_open=st.dictionaries(TEXT, TEXT, max_size=2),
     idle_limit=TIME,
+    needs=st.builds(
+        Needs,
+        nodes=st.frozensets(TEXT, max_size=2),
+        choices=st.frozensets(st.tuples(TEXT, TEXT, TEXT), max_size=2),
+        models=st.lists(TEXT, max_size=2).map(tuple),
+        vram=SMALL,
+    ),
 )
 PLACE = st.builds(
     Place, ID, ID, TEXT, TIME, ID, ID, guild_id=st.none() | ID, bot_can_edit=st.booleans(), upload_limit=ID
@@ -62,6 +70,8 @@ JOB = st.builds(
     epoch=SMALL,
     prompt_id=TEXT,
     posted=st.booleans(),
+    estimate=st.just(0.0) | st.floats(1e-3, 1e9),
+    pictures=SMALL,
     attempts=SMALL,
     losses=SMALL,
     not_before=TIME,
@@ -88,12 +98,15 @@ def test_rows_hold_nothing_but_plain_text_and_numbers(entry: Job) -> None:
     assert set(row) <= set(table.columns.keys())
     for column in ("spec", "requester", "outputs", "parts"):
         assert row[column].isascii()
+    for column in ("workflow", "cls", "model"):
+        assert "\0" not in row[column]
+        row[column].encode()
 
 
 def test_these_strategies_cover_every_field() -> None:
     """A field that is new must be named above, or nobody would notice that it gets lost."""
     assert {field.name for field in fields(RunSpec)} == {
-        "workflow", "title", "graph", "uploads", "outputs", "values", "options", "left_open", "idle_limit",
+        "workflow", "title", "graph", "uploads", "outputs", "values", "options", "left_open", "idle_limit", "needs",
     }  # fmt: skip
     assert set(rows.columns(job(1), [field.name for field in fields(Job)])) == set(rows.new_row(job(1))) - {
         "account_id"

@@ -15,7 +15,7 @@ from bot.jobs.store import engine, sqlite
 from bot.jobs.store.sqlstore import SqlStore
 from tests.jobs.doubles import place
 from tests.store.databases import Database, empty, execute
-from tests.store.samples import GPU, ME, TTL, claimed, failed, job, running
+from tests.store.samples import GPU, ME, TTL, claimed, failed, in_line, job, running
 from tests.store.wire import Wire, wire_to
 
 
@@ -47,7 +47,7 @@ async def test_lost_connections_are_replaced_unnoticed(wire: Wire, far: SqlStore
         await wire.cut()
         await far.add(job(number))
         await wire.cut()
-        assert len(await far.line()) == number
+        assert len(await in_line(far)) == number
 
 
 async def test_connections_that_the_server_ends_are_replaced_unnoticed(far: SqlStore) -> None:
@@ -55,15 +55,15 @@ async def test_connections_that_the_server_ends_are_replaced_unnoticed(far: SqlS
     end_others = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
     )
-    await asyncio.gather(*(far.line() for _turn in range(4)))
+    await asyncio.gather(*(far.line_length() for _turn in range(4)))
     await execute(far, end_others)
-    assert await asyncio.gather(*(far.line() for _turn in range(4))) == [["job1"]] * 4
+    assert await asyncio.gather(*(far.line_length() for _turn in range(4))) == [1] * 4
 
 
 async def test_a_job_whose_acceptance_was_lost_is_no_duplicate(wire: Wire, far: SqlStore) -> None:
     wire.cut_commits = 1
     await far.add(job(1))
-    assert await far.line() == ["job1"]
+    assert await in_line(far) == ["job1"]
     assert await far.recount() == []
     with pytest.raises(DuplicateJobError):
         await far.add(job(2, place=place(1)))
@@ -77,7 +77,7 @@ async def test_a_claim_whose_answer_was_lost_takes_one_job(wire: Wire, far: SqlS
     claim = await far.claim(GPU, ME, "prompt1", 100.0)
     assert claim is not None
     assert (claim.id, claim.attempts) == ("job1", 1)
-    assert await far.line() == ["job2"]
+    assert await in_line(far) == ["job2"]
     assert await far.recount() == []
 
 
@@ -125,11 +125,11 @@ async def test_a_server_that_is_away_is_said_to_be(wire: Wire, far: SqlStore, mo
     await far.add(job(1))
     wire.refuses = True
     await wire.cut()
-    for attempt in (far.line(), far.add(job(2)), far.hold([GPU], ME, TTL)):
+    for attempt in (far.line_length(), far.add(job(2)), far.hold([GPU], ME, TTL)):
         with pytest.raises(StoreDownError):
             await attempt
     wire.refuses = False
-    assert await far.line() == ["job1"]
+    assert await in_line(far) == ["job1"]
 
 
 async def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_said(
@@ -140,10 +140,10 @@ async def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_said(
     wire.speaks.clear()
     began = time.monotonic()
     with pytest.raises(StoreDownError):
-        await far.line()
+        await in_line(far)
     assert time.monotonic() - began < 2.0
     wire.speaks.set()
-    assert await far.line() == ["job1"]
+    assert await in_line(far) == ["job1"]
 
 
 async def test_a_deadlock_is_resolved_by_another_try(postgres_url: str) -> None:
@@ -181,11 +181,11 @@ async def test_a_file_that_another_process_writes_to_is_waited_for(tmp_path: Pat
     waiting = asyncio.create_task(store.add(job(1)))
     await asyncio.sleep(0.1)
     assert not waiting.done()
-    assert await store.line() == [], "reading waits for nobody"
+    assert await in_line(store) == [], "reading waits for nobody"
     blocker.execute("COMMIT")
     blocker.close()
     await waiting
-    assert await store.line() == ["job1"]
+    assert await in_line(store) == ["job1"]
     await database.close()
 
 
@@ -201,7 +201,7 @@ async def test_a_file_that_stays_locked_is_said_to_be(tmp_path: Path, monkeypatc
     blocker.execute("ROLLBACK")
     blocker.close()
     await store.add(job(1))
-    assert await store.line() == ["job1"]
+    assert await in_line(store) == ["job1"]
     await database.close()
 
 
@@ -234,9 +234,9 @@ async def test_whoever_gives_up_leaves_no_transaction_open(database: Database, s
     if database.is_postgres:
         idle = "SELECT count(*) AS open FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
         assert await execute(store, idle) == [{"open": 0}]
-    count = len(await store.line())
+    count = len(await in_line(store))
     other = await database.open()
-    assert len(await other.line()) == count
+    assert len(await in_line(other)) == count
     await other.add(job(100))
 
 
@@ -248,7 +248,7 @@ async def test_closing_finishes_what_has_begun(database: Database, store: SqlSto
     await asyncio.gather(*asking, return_exceptions=True)
     await store.close()
     again = await database.open()
-    assert len(await again.line()) == 5
+    assert len(await in_line(again)) == 5
     assert await again.recount() == []
 
 
@@ -267,6 +267,7 @@ async def test_nothing_is_half_done_when_a_transaction_fails(store: SqlStore) ->
     await execute(store, "ALTER TABLE usage RENAME TO away")
     try:
         back = await store.move(entry, JobState.QUEUED)
+        await store.recount()
         claim = await store.note(await claimed(store), posted=True)
         with pytest.raises(Exception, match="usage"):
             await store.move(claim, JobState.FAILED)

@@ -8,7 +8,7 @@ from bot.jobs.job import IllegalMoveError, JobState
 from bot.jobs.records import DuplicateJobError
 from bot.jobs.store.sqlstore import SqlStore
 from tests.jobs.doubles import place, spec
-from tests.store.samples import claimed, done, job, running, with_picture
+from tests.store.samples import claimed, done, in_line, job, running, with_picture
 
 
 async def test_a_job_is_kept_as_it_was_handed_in(store: SqlStore) -> None:
@@ -21,7 +21,7 @@ async def test_a_second_job_for_one_interaction_is_refused(store: SqlStore) -> N
     await store.add(job(1))
     with pytest.raises(DuplicateJobError):
         await store.add(job(2, place=place(1)))
-    assert await store.line() == ["job1"]
+    assert await in_line(store) == ["job1"]
 
 
 async def test_a_second_interaction_under_one_id_is_refused(store: SqlStore) -> None:
@@ -42,10 +42,10 @@ async def test_a_held_job_is_not_in_line_until_it_is_admitted(store: SqlStore) -
     held = job(1, state=JobState.HELD, holder="me", spec=spec(graph={}), place=replace(place(1), message_id=0))
     await store.add(held)
     await store.add(job(2))
-    assert await store.line() == ["job2"]
+    assert await in_line(store) == ["job2"]
     admitted = await store.admit(replace(held, spec=with_picture(), place=replace(place(1), message_id=33)))
     assert (admitted.state, admitted.holder, admitted.place.message_id) == (JobState.QUEUED, "", 33)
-    assert await store.line() == ["job1", "job2"], "its place is that of its request"
+    assert await in_line(store) == ["job1", "job2"], "its place is that of its request"
     assert await store.recount() == []
 
 
@@ -63,7 +63,7 @@ async def test_a_held_job_that_was_taken_over_is_not_admitted(store: SqlStore) -
     await store.seize("job1")
     with pytest.raises(IllegalMoveError):
         await store.admit(held)
-    assert await store.line() == []
+    assert await in_line(store) == []
 
 
 async def test_pictures_are_brought_only_when_asked_for(store: SqlStore) -> None:

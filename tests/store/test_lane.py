@@ -21,7 +21,7 @@ from bot.jobs.store.opening import open_store
 from bot.jobs.store.sqlstore import SqlStore
 from tests.jobs.doubles import place
 from tests.store.databases import execute
-from tests.store.samples import GPU, ME, TTL, job, with_picture
+from tests.store.samples import GPU, ME, TTL, in_line, job, with_picture
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ async def fail(store: SqlStore) -> None:
 
 async def test_who_comes_while_the_disk_is_busy_shares_the_next_transaction(store: SqlStore) -> None:
     assert await together(store, *(store.add(job(number)) for number in range(1, 9))) == [None] * 8
-    assert await store.line() == [f"job{number}" for number in range(1, 9)]
+    assert await in_line(store) == [f"job{number}" for number in range(1, 9)]
 
 
 async def test_one_who_fails_takes_back_nothing_of_the_others(store: SqlStore) -> None:
@@ -92,7 +92,7 @@ async def test_one_who_fails_takes_back_nothing_of_the_others(store: SqlStore) -
     assert [type(answer) for answer in answers] == [
         type(None), ZeroDivisionError, DuplicateJobError, IllegalMoveError, type(None),
     ]  # fmt: skip
-    assert await store.line() == ["job1", "job2", "job4"]
+    assert await in_line(store) == ["job1", "job2", "job4"]
     assert await store.recount() == []
 
 
@@ -112,7 +112,7 @@ async def test_who_gives_up_changes_nothing_for_the_others(store: SqlStore) -> N
             task.cancel()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(answer) for answer in answers] == [asyncio.CancelledError, type(None)] * 3
-    assert len(await store.line()) == 6, "what has begun is carried out"
+    assert len(await in_line(store)) == 6, "what has begun is carried out"
 
 
 async def test_one_for_whom_the_disk_is_too_small_does_not_keep_the_others_out(
@@ -127,7 +127,7 @@ async def test_one_for_whom_the_disk_is_too_small_does_not_keep_the_others_out(
         await asyncio.sleep(0.05)
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(answer) for answer in answers] == [type(None), StoreDownError, type(None)]
-    assert await store.line() == ["job1", "job3"]
+    assert await in_line(store) == ["job1", "job3"]
     assert await store.recount() == []
 
 
@@ -153,7 +153,7 @@ asyncio.run(main())
     died = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], check=False, stdout=subprocess.PIPE)
     assert (died.returncode, died.stdout) == (9, b"")
     again = await open_store(f"sqlite:///{tmp_path / 'jobs.db'}")
-    assert await again.line() == ["job1"], "who was not told lost nothing but the asking"
+    assert await in_line(again) == ["job1"], "who was not told lost nothing but the asking"
     assert await again.recount() == []
     await again.close()
 
@@ -171,7 +171,7 @@ async def test_a_common_commit_that_fails_is_the_fault_of_one_only(store: SqlSto
         await asyncio.sleep(0.05)
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(answer) for answer in answers] == [type(None), sqlite3.IntegrityError, type(None)]
-    assert await store.line() == ["job1", "job2"]
+    assert await in_line(store) == ["job1", "job2"]
     assert await store.recount() == []
 
 

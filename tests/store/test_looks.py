@@ -116,7 +116,8 @@ async def test_counters_that_drifted_are_corrected(store: SqlStore) -> None:
     await execute(store, "UPDATE account SET waiting = 5, running = 0, ready = 1 WHERE user_id = 7")
     await execute(store, "UPDATE account SET waiting = -1, ready = 0 WHERE user_id = 8")
     assert await store.recount() == [
-        Drift("4:7", "waiting", 5, 0), Drift("4:7", "running", 0, 1), Drift("4:8", "waiting", -1, 1),
+        Drift("4:7", "waiting", 5, 0), Drift("4:7", "running", 0, 1), Drift("4:7", "ready", 1, 0),
+        Drift("4:8", "waiting", -1, 1), Drift("4:8", "ready", 0, 1),
     ]  # fmt: skip
     assert await counters(store) == [("4:7", 0, 1, 0), ("4:8", 1, 0, 1)]
     assert await store.recount() == []

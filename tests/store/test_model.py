@@ -14,7 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.records import DuplicateJobError
 from bot.jobs.store.sqlstore import SqlStore
-from tests.jobs.doubles import place
+from bot.jobs.terms import Terms
+from bot.policy import pauses
+from bot.workflow.needs import Needs
+from tests.jobs.doubles import place, spec
 from tests.store.databases import Database, empty, execute
 from tests.store.model import Model
 from tests.store.samples import job
@@ -25,7 +28,21 @@ START = 1_000_000.0
 LONG = 1e6
 SERVERS = st.sampled_from(["gpu1", "gpu2"])
 OWNERS = st.sampled_from(["ann", "bob"])
+LOADED = st.sampled_from(["", "a", "b"])
 PICK = st.integers(0, 10**6)
+ALL_NEEDS = [Needs(), Needs(nodes=frozenset({"A"}), models=("a",)), Needs(nodes=frozenset({"B"}), models=("b",))]
+NEEDS = st.sampled_from([Needs(), *ALL_NEEDS])
+TERMS = st.none() | st.builds(
+    Terms, st.sampled_from([1.0, 2.5]), st.sampled_from([None, None, 1]), st.sampled_from([0, 0, 0, -1])
+)
+SCOPES = st.sampled_from([
+    pauses.EVERYTHING, pauses.of_server("gpu1"), pauses.of_guild(4), pauses.of_member(5, 1), pauses.of_member(4, 2),
+    pauses.of_workflow("imagine", 5), pauses.of_workflow("video", anywhere=True),
+])  # fmt: skip
+REQUEST = st.fixed_dictionaries({
+    "user": st.integers(1, 3), "guild_id": st.sampled_from([4, 5]), "needs": NEEDS, "terms": TERMS,
+    "workflow": st.sampled_from(["imagine", "video"]), "estimate": st.sampled_from([7.0, 31.0]),
+})  # fmt: skip
 END = st.sampled_from([Delivery.PENDING, Delivery.PENDING, Delivery.SENT, Delivery.KEPT])
 
 
@@ -62,18 +79,67 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.runner.run(empty(self.store))
+        for server, owner in (("gpu1", "ann"), ("gpu2", "bob")):
+            self.hold(server, owner)
+            for cls in ({each.cls for each in ALL_NEEDS} - {""}) if server == "gpu1" else ():
+                self.judge_class(server, cls, fits=True)
 
     # ------------------------------------------------------------------ what may happen
 
-    @rule(state=st.sampled_from([JobState.QUEUED, JobState.QUEUED, JobState.HELD]), user=st.integers(1, 3),
-          holder=st.sampled_from(["", "ann", "bob"]))  # fmt: skip
-    def add(self, state: JobState, user: int, holder: str) -> None:
+    @rule(state=st.sampled_from([JobState.QUEUED, JobState.QUEUED, JobState.HELD]),
+          holder=st.sampled_from(["", "ann", "bob"]), request=REQUEST)  # fmt: skip
+    def add_one(self, state: JobState, holder: str, request: dict[str, Any]) -> None:
+        self.add(state, holder=holder, **request)
+
+    def add(
+        self, state: JobState, user: int, holder: str, guild_id: int, needs: Needs, terms: Terms | None, workflow: str,
+        estimate: float,
+    ) -> None:  # fmt: skip
         self.number += 1
         holder = holder if state is JobState.HELD else ""
-        new = job(self.number, user, state=state, created=self.now, holder=holder)
-        assert self.model.add(new)
-        self.runner.run(self.store.add(new))
+        where = replace(place(self.number), guild_id=guild_id)
+        new = job(
+            self.number, user, state=state, created=self.now, holder=holder, place=where, estimate=estimate,
+            spec=spec(needs=needs, workflow=workflow),
+        )  # fmt: skip
+        assert self.model.add(new, terms, self.now)
+        self.runner.run(self.store.add(new, terms))
         self.versions.append(new)
+
+    @rule(requests=st.lists(REQUEST, min_size=2, max_size=6), server=SERVERS, loaded=LOADED, pause=st.integers(0, 400))
+    def crowd(self, requests: list[dict[str, Any]], server: str, loaded: str, pause: int) -> None:
+        """Let some ask, one after the other, and be served for a while."""
+        for request in requests:
+            self.add(JobState.QUEUED, holder="", **request)
+            self.now += pause // 7
+        for _turn in range(len(requests)):
+            self.now += pause
+            self.claim(server, self.model.leases.get(server, ""), loaded)
+
+    @rule(scope=SCOPES, holds=st.sampled_from([True, False, False]))
+    def pause(self, scope: str, holds: bool) -> None:
+        self.model.paused = self.model.paused - {scope} | ({scope} if holds else set())
+        self.runner.run(execute(self.store, "DELETE FROM pause WHERE scope = :s", s=scope))
+        if holds:
+            self.runner.run(execute(self.store, "INSERT INTO pause (scope) VALUES (:s)", s=scope))
+
+    @rule(server=SERVERS, holds=st.sampled_from([True, False, False]))
+    def drain(self, server: str, holds: bool) -> None:
+        self.hold(server, "ann")
+        self.model.drained = self.model.drained - {server} | ({server} if holds else set())
+        change = "UPDATE server SET paused = :p WHERE server_id = :s"
+        self.runner.run(execute(self.store, change, p=holds, s=server))
+
+    @rule(server=SERVERS, needs=NEEDS, fits=st.sampled_from([True, True, False]))
+    def judge(self, server: str, needs: Needs, fits: bool) -> None:
+        self.judge_class(server, needs.cls, fits)
+
+    def judge_class(self, server: str, cls: str, fits: bool) -> None:
+        verdict = {"s": server, "c": cls}
+        self.model.fits = self.model.fits - {(server, cls)} | ({(server, cls)} if fits else set())
+        self.runner.run(execute(self.store, "DELETE FROM fit WHERE server_id = :s AND cls = :c", **verdict))
+        added = "INSERT INTO fit (server_id, cls, fits) VALUES (:s, :c, :f)"
+        self.runner.run(execute(self.store, added, **verdict, f=fits))
 
     @rule(number=PICK, same_id=st.booleans())
     def add_again(self, number: int, same_id: bool) -> None:
@@ -81,7 +147,7 @@ class Machine(RuleBasedStateMachine):
         if old is None:
             return
         again = old if same_id else job(self.number + 1, place=place(old.place.interaction_id))
-        if self.model.add(again):
+        if self.model.add(again, None, self.now):
             self.runner.run(self.store.add(again))
             self.number += not same_id
         else:
@@ -110,17 +176,17 @@ class Machine(RuleBasedStateMachine):
         self.runner.run(self.store.release(owner))
         self.model.release(owner)
 
-    @rule(server=SERVERS, owner=OWNERS)
-    def hold_and_claim(self, server: str, owner: str) -> None:
+    @rule(server=SERVERS, owner=OWNERS, loaded=LOADED)
+    def hold_and_claim(self, server: str, owner: str, loaded: str) -> None:
         self.hold(server, owner)
-        self.claim(server, owner)
+        self.claim(server, owner, loaded)
 
-    @rule(server=SERVERS, owner=OWNERS)
-    def claim(self, server: str, owner: str) -> None:
+    @rule(server=SERVERS, owner=OWNERS, loaded=LOADED)
+    def claim(self, server: str, owner: str, loaded: str) -> None:
         self.number += 1
         prompt_id = f"prompt{self.number}"
-        taken = self.ask(self.store.claim(server, owner, prompt_id, self.now))
-        self.agree(taken, self.model.claim(server, owner, prompt_id, self.now))
+        taken = self.ask(self.store.claim(server, owner, prompt_id, self.now, loaded=loaded))
+        self.agree(taken, self.model.claim(server, owner, prompt_id, self.now, loaded))
         if taken is not None:
             assert self.runner.run(self.store.claim(server, owner, prompt_id, self.now + 1)) == taken
 
@@ -199,7 +265,7 @@ class Machine(RuleBasedStateMachine):
         real = self.ask(self.store.take_untold(owner, self.now, until))
         self.agree(real, self.model.take_untold(owner, self.now, until))
 
-    @rule(seconds=st.sampled_from([1, 61, 1000]))
+    @rule(seconds=st.sampled_from([1, 61, 1000, 1900]))
     def wait(self, seconds: int) -> None:
         self.now += seconds
 
@@ -214,7 +280,16 @@ class Machine(RuleBasedStateMachine):
     def both_know_the_same(self) -> None:
         known = self.runner.run(self.store.browse([], limit=1000))
         assert {each.id: each for each in known} == self.model.jobs
-        assert self.runner.run(self.store.line()) == self.model.line()
+        snapshot = self.runner.run(self.store.snapshot(1000))
+        assert {each.job_id for each in snapshot.waiting} == set(self.model.line())
+        assert snapshot.total == len(snapshot.waiting)
+        for name, account in snapshot.accounts.items():
+            known = self.model.accounts[name]
+            assert (account.terms, account.waits_since) == (known.terms, known.waits_since)
+            assert account.share.used == pytest.approx(known.share.used)
+        assert {name: share.used for name, share in snapshot.guilds.items()} == {
+            name: pytest.approx(self.model.guilds[name].used) for name in snapshot.guilds
+        }
 
     @invariant()
     def counters_are_right(self) -> None:

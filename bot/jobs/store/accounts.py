@@ -1,140 +1,159 @@
-"""The counters of accounts: how many jobs wait in the line, how many are with a server.
+"""What a change of a job means for its account and guild: the counters, and what they have used of the GPUs.
 
-They change in the same transaction as the jobs, always after the job's own row is locked, so that two transactions
-never wait for each other. A counter that is wrong delays nobody: it is corrected by `recount`, not forbidden.
+It is carried out with the change, always after the job's own row is locked, then the account's, then the guild's, so
+that two transactions never wait for each other. A counter that is wrong delays nobody: it is corrected by `recount`,
+not forbidden.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CTE
 
 from bot.jobs.job import Job, JobState
-from bot.jobs.records import Drift
+from bot.jobs.store import shares
 from bot.jobs.store.prepared import Prepared, Values
 from bot.jobs.store.rows import account_of
+from bot.jobs.store.shares import NOW
 from bot.jobs.store.statements import Insert, insert
 from bot.jobs.store.tables import account as accounts
-from bot.jobs.store.tables import job as jobs
+from bot.jobs.store.tables import guild as guilds
+from bot.jobs.terms import Terms
+from bot.policy.pauses import guild_key
 
-_COUNTED = {JobState.QUEUED: "waiting", JobState.RUNNING: "running"}
-
-
-def _ready(waiting: ColumnElement[int], running: ColumnElement[int]) -> ColumnElement[int]:
-    below_cap = sa.or_(accounts.c.cap.is_(None), running < accounts.c.cap)
-    return sa.case((sa.and_(waiting > 0, below_cap, sa.not_(accounts.c.paused)), 1), else_=0)
-
-
-_NEW: Final = ("account_id", "guild_id", "user_id", "waiting", "ready")
+COUNTED: Final = {JobState.QUEUED: "waiting", JobState.RUNNING: "running"}
+SECONDS: Final = "seconds"
+"""What a change of a job gives back besides its columns when an account is to be charged: by how many GPU-seconds."""
 
 
-def _new_values() -> list[ColumnElement[object]]:
-    return [sa.bindparam(f"account_{name}", type_=accounts.c[name].type) for name in _NEW]
+def ready(waiting: ColumnElement[int], running: ColumnElement[int], cap: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return whether one more job of an account may be given to a server."""
+    below_cap = sa.or_(cap.is_(None), running < cap)
+    return sa.case((sa.and_(waiting > 0, below_cap), 1), else_=0)
 
 
-def shifted(account_id: ColumnElement[str]) -> sa.Update:
-    """Return the change of an account by the `steps` of a job."""
-    waiting = accounts.c.waiting + sa.bindparam("more_waiting", type_=sa.Integer)
-    running = accounts.c.running + sa.bindparam("more_running", type_=sa.Integer)
-    account = sa.update(accounts).where(accounts.c.account_id == account_id)
-    return account.values(waiting=waiting, running=running, ready=_ready(waiting, running))
+# ------------------------------------------------------------------ jobs that change
 
 
-def entered(dialect: str, new: CTE | None = None) -> Insert:
-    """Return the change of an account by a job that came: by one of the rows of `new`, if that is given."""
-    if new is None:
-        entry = insert(dialect, accounts).values(dict(zip(_NEW, _new_values(), strict=True)))
-    else:
-        entry = insert(dialect, accounts).from_select(list(_NEW), sa.select(*_new_values()).select_from(new))
-    waiting = accounts.c.waiting + entry.excluded.waiting
-    return entry.on_conflict_do_update(
-        index_elements=[accounts.c.account_id], set_={"waiting": waiting, "ready": _ready(waiting, accounts.c.running)}
-    )
-
-
-_SHIFT: Final = Prepared(lambda _dialect, _names: shifted(sa.bindparam("this_account", type_=sa.Text)))
-_ENTER: Final = Prepared(lambda dialect, _names: entered(dialect))
-
-
-def steps(before: JobState, after: JobState) -> Values:
+def steps(before: JobState, after: JobState, now: float) -> Values:
     """Return by how much a move of a job changes the counters of its account; nothing when it changes none."""
-    if before not in _COUNTED and after not in _COUNTED:
+    if before not in COUNTED and after not in COUNTED:
         return {}
-    more = {"more_waiting": 0, "more_running": 0}
+    more: Values = {"more_waiting": 0, "more_running": 0}
     for state, step in ((before, -1), (after, +1)):
-        if state in _COUNTED:
-            more[f"more_{_COUNTED[state]}"] += step
-    return more
+        if state in COUNTED:
+            more[f"more_{COUNTED[state]}"] += step
+    return more | {"now": now}
 
 
-def shift(conn: Connection, account_id: str, more: Values) -> None:
-    """Change the counters of an account by `steps`."""
-    if more:
-        _SHIFT.run(conn, {"this_account": account_id, **more})
+def _counted(account_id: ColumnElement[str], seconds: ColumnElement[float] | None) -> sa.Update:
+    """Return the change of an account by the `steps` of a job, and by what it is charged."""
+    more_waiting, more_running = (
+        sa.bindparam(name, type_=sa.Integer) for name in ("more_waiting", "more_running")
+    )  # fmt: skip
+    waiting, running = accounts.c.waiting + more_waiting, accounts.c.running + more_running
+    # What a server gave back waits since it was claimed
+    comes = sa.and_(accounts.c.waiting == 0, more_waiting > 0, more_running == 0)
+    values = {
+        "waiting": waiting,
+        "running": running,
+        "ready": ready(waiting, running, accounts.c.cap),
+        "waits_since": sa.case((sa.or_(more_running > 0, comes), NOW), else_=accounts.c.waits_since),
+    }
+    if seconds is not None:
+        values |= shares.charged(accounts, seconds, accounts.c.weight)
+    return sa.update(accounts).where(accounts.c.account_id == account_id).values(values).returning(accounts.c.guild_key)
 
 
-def entry(job: Job) -> Values:
+def _charged(key: ColumnElement[str], seconds: ColumnElement[float]) -> sa.Update:
+    return sa.update(guilds).where(guilds.c.guild_key == key).values(shares.charged(guilds, seconds))
+
+
+def effects(changed: CTE, names: Sequence[str]) -> list[CTE]:
+    """Return what goes with the change of a job, as further parts of its statement."""
+    if "more_waiting" not in names:
+        return []
+    if SECONDS not in changed.c:
+        return [_counted(changed.c.account_id, None).cte("counted")]
+    counted = _counted(changed.c.account_id, changed.c[SECONDS]).cte("counted")
+    return [counted, _charged(counted.c.guild_key, changed.c[SECONDS]).cte("guild_charged")]
+
+
+_ACCOUNT: Final[ColumnElement[str]] = sa.bindparam("this_account", type_=sa.Text)
+_SECONDS: Final[ColumnElement[float]] = sa.bindparam(SECONDS, type_=sa.Double)
+_COUNT: Final = Prepared(lambda _dialect, names: _counted(_ACCOUNT, _SECONDS if SECONDS in names else None))
+_CHARGE: Final = Prepared(lambda _dialect, _names: _charged(sa.bindparam("this_guild", type_=sa.Text), _SECONDS))
+_STEPS: Final = ("more_waiting", "more_running", "now")
+
+
+def follow(conn: Connection, row: Values, values: Values) -> None:
+    """Carry out what goes with the change of a job, whose newest columns are `row`."""
+    if "more_waiting" not in values:
+        return
+    charge = {SECONDS: row[SECONDS]} if SECONDS in row else {}
+    step = {name: values[name] for name in _STEPS}
+    account = _COUNT.first(conn, {"this_account": row["account_id"], **step, **charge})
+    if account is not None and charge:
+        _CHARGE.run(conn, {"this_guild": account["guild_key"], "now": values["now"], **charge})
+
+
+# ------------------------------------------------------------------ jobs that come
+
+_NEW: Final = ("account_id", "guild_key", "guild_id", "user_id", "waiting", "ready", "waits_since")
+_TERMS: Final = ("tier", "weight", "cap")
+
+
+def entry(job: Job, terms: Terms | None, now: float) -> Values:
     """Return the values of `entered` for a new job."""
     waiting = int(job.state is JobState.QUEUED)
-    row = (account_of(job), job.place.guild_id, job.requester.user_id, waiting, waiting)
-    return {f"account_{name}": value for name, value in zip(_NEW, row, strict=True)}
+    cap = terms.cap if terms else None
+    is_ready = int(waiting > 0 and (cap is None or cap > 0))
+    guild_id, user_id = job.place.guild_id, job.requester.user_id
+    row = (account_of(job), guild_key(guild_id), guild_id, user_id, waiting, is_ready, now)
+    values = dict(zip(_NEW, row, strict=True))
+    if terms is not None:
+        values |= {"tier": terms.lane, "weight": terms.weight, "cap": terms.cap}
+    return {f"account_{name}": value for name, value in values.items()}
 
 
-def enter(conn: Connection, job: Job) -> None:
-    """Count a new job, in an account that is opened for it if there is none."""
-    _ENTER.run(conn, entry(job))
+def entered(dialect: str, names: Sequence[str], new: CTE | None = None) -> ReturningInsert[Any]:
+    """Return the change of an account by a job that came: by one of the rows of `new`, if that is given."""
+    columns = [name for name in (*_NEW, *_TERMS) if f"account_{name}" in names]
+    values = [sa.bindparam(f"account_{name}", type_=accounts.c[name].type) for name in columns]
+    if new is None:
+        coming = insert(dialect, accounts).values(dict(zip(columns, values, strict=True)))
+    else:
+        coming = insert(dialect, accounts).from_select(columns, sa.select(*values).select_from(new))
+    excluded = coming.excluded
+    waiting = accounts.c.waiting + excluded.waiting
+    comes = sa.and_(accounts.c.waiting == 0, excluded.waiting > 0)
+    cap = excluded.cap if "cap" in columns else accounts.c.cap
+    changes: dict[str, ColumnElement[Any]] = {
+        "waiting": waiting,
+        "ready": ready(waiting, accounts.c.running, cap),
+        "waits_since": sa.case((comes, excluded.waits_since), else_=accounts.c.waits_since),
+        **{name: excluded[name] for name in _TERMS if name in columns},
+    }
+    upsert = coming.on_conflict_do_update(index_elements=[accounts.c.account_id], set_=changes)
+    return upsert.returning(accounts.c.guild_key)
 
 
-def recount(conn: Connection) -> list[Drift]:
-    """Correct the counters that are not what the jobs say; return what was wrong.
-
-    An account is locked before its jobs are counted: whoever is about to change it comes after us, and adds to the
-    corrected number.
-    """
-    drifts: list[Drift] = []
-    for account_id in _suspects(conn):
-        lock = sa.select(accounts.c.waiting, accounts.c.running).where(accounts.c.account_id == account_id)
-        kept = conn.execute(lock.with_for_update()).mappings().one()
-        counted = dict.fromkeys(("waiting", "running"), 0) | _count(conn, account_id)
-        wrong = [Drift(account_id, name, kept[name], number) for name, number in counted.items()]
-        drifts += [drift for drift in wrong if drift.kept != drift.counted]
-        ready = _ready(sa.literal(counted["waiting"]), sa.literal(counted["running"]))
-        conn.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**counted, ready=ready))
-    return drifts
+def guild_opened(dialect: str, account: CTE | None = None) -> Insert:
+    """Return the insert of the guild of an account, unless there is one."""
+    source = sa.select(account.c.guild_key) if account is not None else sa.select(_KEY)
+    return insert(dialect, guilds).from_select(["guild_key"], source.where(sa.true())).on_conflict_do_nothing()
 
 
-def _tally(state: JobState) -> ColumnElement[int]:
-    return sa.func.count().filter(jobs.c.state == state.value)
+_KEY: Final = sa.bindparam("account_guild_key", type_=sa.Text)
+_ENTER: Final = Prepared(lambda dialect, names: entered(dialect, names))
+_OPEN: Final = Prepared(lambda dialect, _names: guild_opened(dialect))
 
 
-def _suspects(conn: Connection) -> Sequence[str]:
-    """Return the accounts whose counters differ from one snapshot of their jobs."""
-    counted = (
-        sa.select(
-            jobs.c.account_id,
-            _tally(JobState.QUEUED).label("waiting"),
-            _tally(JobState.RUNNING).label("running"),
-        )
-        .where(jobs.c.state.in_([state.value for state in _COUNTED]))
-        .group_by(jobs.c.account_id)
-        .subquery()
-    )
-    differ = sa.or_(
-        accounts.c.waiting != sa.func.coalesce(counted.c.waiting, 0),
-        accounts.c.running != sa.func.coalesce(counted.c.running, 0),
-    )
-    both = accounts.outerjoin(counted, accounts.c.account_id == counted.c.account_id)
-    query = sa.select(accounts.c.account_id).select_from(both).where(differ).order_by(accounts.c.account_id)
-    return conn.scalars(query).all()
-
-
-def _count(conn: Connection, account_id: str) -> dict[str, int]:
-    query = (
-        sa.select(jobs.c.state, sa.func.count())
-        .where(jobs.c.account_id == account_id, jobs.c.state.in_([state.value for state in _COUNTED]))
-        .group_by(jobs.c.state)
-    )
-    return {_COUNTED[JobState(state)]: number for state, number in conn.execute(query)}
+def enter(conn: Connection, new: Values) -> None:
+    """Count a new job, in an account and a guild that are opened for it if there are none."""
+    _ENTER.run(conn, new)
+    _OPEN.run(conn, {"account_guild_key": new["account_guild_key"]})

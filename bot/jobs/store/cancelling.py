@@ -36,7 +36,7 @@ def _end(conn: Connection, row: rows.Row, by: int, now: float) -> Job:
         "cancel_by": by,
     }
     ended = conn.execute(sa.update(jobs).where(jobs.c.id == row["id"]).values(end).returning(jobs)).mappings().one()
-    accounts.shift(conn, row["account_id"], accounts.steps(JobState(row["state"]), JobState.CANCELLED))
+    accounts.follow(conn, dict(ended), accounts.steps(JobState(row["state"]), JobState.CANCELLED, now))
     return rows.read(ended)
 
 

@@ -8,13 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.selectable import CTE
 
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.store import accounts, inputs, rows
+from bot.jobs.store import accounts, classes, inputs, ledger, rows
 from bot.jobs.store.prepared import POSTGRES, Prepared
 from bot.jobs.store.tables import job as jobs
-from bot.jobs.store.tables import usage
 
 GRACE: Final = 60.0
 """Seconds for which the end of a job is left to whoever brought it about, before anybody else tells it."""
@@ -36,7 +34,10 @@ def _setting(names: Sequence[str]) -> sa.Update:
             values[name] = sa.case((newer, values[name]), else_=jobs.c[name])
     this = (jobs.c.id == sa.bindparam("this_id"), jobs.c.epoch == sa.bindparam("this_epoch"),
             jobs.c.state == sa.bindparam("this_state"))  # fmt: skip
-    return sa.update(jobs).where(*this).values(values).returning(*rows.READ)
+    changed = sa.update(jobs).where(*this)
+    if ledger.ENDED_AT not in names:
+        return changed.values(values).returning(*rows.READ)
+    return changed.values(values | ledger.settled()).returning(*rows.READ, *ledger.SETTLED)
 
 
 def _moving(dialect: str, names: Sequence[str]) -> ClauseElement:
@@ -45,28 +46,14 @@ def _moving(dialect: str, names: Sequence[str]) -> ClauseElement:
     if dialect != POSTGRES:
         return setting
     moved = setting.cte("moved")
-    others = [accounts.shifted(moved.c.account_id).cte("counted")] if "more_waiting" in names else []
-    others += [_charging(moved).cte("charged")] if "charged_at" in names else []
+    others = accounts.effects(moved, names)
+    others += classes.effects(dialect, names, others[0]) if others else []
+    others += ledger.effects(moved, names)
     return sa.select(moved).add_cte(*others)
 
 
-def _charging(moved: CTE) -> sa.Insert:
-    now = sa.bindparam("charged_at", type_=sa.Double)
-    seconds = sa.case((moved.c.finished != 0.0, moved.c.finished), else_=now) - moved.c.started
-    run = [moved.c[name] for name in _RUN]
-    used = sa.select(moved.c.id, *run, sa.func.greatest(sa.literal(0.0, sa.Double), seconds), now)
-    was_run = (moved.c.posted, moved.c.started != 0.0)
-    return sa.insert(usage).from_select(["job_id", *_RUN, "gpu_seconds", "at"], used.where(*was_run))
-
-
-_RUN: Final = ("epoch", "account_id", "guild_id", "user_id")
 _NOTE: Final = Prepared(lambda _dialect, names: _setting(names))
 _MOVE: Final = Prepared(_moving)
-_CHARGE: Final = Prepared(
-    lambda _dialect, _names: sa.insert(usage).values(
-        {column.name: sa.bindparam(_NEW + column.name, type_=column.type) for column in usage.columns}
-    )
-)
 
 _NO_END: Final = {
     "not_before": 0.0, "finished": 0.0, "outputs": (), "note": None, "error": None, "delivery": Delivery.NONE,
@@ -79,15 +66,19 @@ def move(conn: Connection, job: Job, state: JobState, changes: Changes, now: flo
     """See `JobStore.move`. `again`: an earlier try may have been carried out although its answer was lost."""
     changes = _implied(job, state, changes, now)
     moved = job.moved(state, **changes)
-    more = accounts.steps(job.state, state)
-    charged = {"charged_at": now} if job.state is JobState.RUNNING else {}
-    row = _MOVE.first(conn, _values(job, rows.columns(moved, {*changes, "state"})) | more | charged)
+    values = _values(job, rows.columns(moved, {*changes, "state"})) | accounts.steps(job.state, state, now)
+    values |= ledger.values(job, moved, now) if job.state is JobState.RUNNING else {}
+    values |= classes.values(moved.spec, now) if state is JobState.QUEUED and "spec" in changes else {}
+    row = _MOVE.first(conn, values)
     if row is None:
         return _moved_before(conn, moved, again=again)
     if conn.dialect.name != POSTGRES:
-        accounts.shift(conn, row["account_id"], more)
-        _charge(conn, row, charged)
+        accounts.follow(conn, row, values)
+        classes.touch(conn, values)
+        ledger.follow(conn, row, values)
     inputs.write(conn, job.id, changes.get("spec"))
+    if job.state is JobState.DELIVERING and state is JobState.FAILED:
+        ledger.forgive(conn, job.id)
     if state is JobState.DONE and moved.spec.uploads:
         inputs.drop(conn, [job.id])
     return rows.read(row)
@@ -147,13 +138,3 @@ def _moved_before(conn: Connection, moved: Job, *, again: bool) -> Job:
     if row is None:
         raise IllegalMoveError(f"job {moved.id} is not what it was: it cannot become {moved.state}")
     return rows.read(row)
-
-
-def _charge(conn: Connection, row: rows.Row, charged: rows.Values) -> None:
-    """Write the GPU time of a run that has left its server into the ledger; a prompt never posted used none."""
-    if not charged or not row["posted"] or not row["started"]:
-        return
-    now = charged["charged_at"]
-    seconds = max(0.0, (row["finished"] or now) - row["started"])
-    run = {name: row[name] for name in _RUN} | {"job_id": row["id"], "gpu_seconds": seconds, "at": now}
-    _CHARGE.run(conn, {f"{_NEW}{name}": value for name, value in run.items()})

@@ -12,12 +12,18 @@ from typing import Any, cast
 from bot.i18n import Message
 from bot.jobs.job import Part
 from bot.workflow.execution import InputFile, OutputRef
+from bot.workflow.needs import Needs
 from bot.workflow.spec import RunSpec, Target, Upload
 
 
 def dump(value: object) -> str:
     """Return compact JSON."""
     return json.dumps(value, separators=(",", ":"))
+
+
+def plain_text(text: str) -> str:
+    """Return a text that stands in a column of its own, without what a database may refuse."""
+    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 # ------------------------------------------------------------------ values and messages
@@ -99,6 +105,8 @@ def dump_spec(spec: RunSpec) -> str:
         "options": {name: _pairs(targets) for name, targets in spec.options.items()},
         "left_open": dict(spec.left_open),
     }
+    if spec.needs != Needs():
+        plain["needs"] = spec.needs.to_json()
     return dump(plain)
 
 
@@ -112,6 +120,7 @@ def load_spec(stored: str) -> RunSpec:
         values={name: _value(value) for name, value in plain["values"].items()},
         options={name: _targets(pairs) for name, pairs in plain["options"].items()},
         left_open=plain["left_open"],
+        needs=Needs.from_json(plain["needs"]) if "needs" in plain else Needs(),
     )
 
 

@@ -10,21 +10,24 @@ from sqlalchemy.sql import ClauseElement
 
 from bot.jobs.job import Job, JobState
 from bot.jobs.records import DuplicateJobError
-from bot.jobs.store import accounts, changes, inputs, rows
+from bot.jobs.store import accounts, changes, classes, inputs, rows
 from bot.jobs.store.prepared import POSTGRES, Prepared
 from bot.jobs.store.statements import insert
 from bot.jobs.store.tables import job as jobs
+from bot.jobs.terms import Terms
 
 
-def add(conn: Connection, job: Job) -> None:
+def add(conn: Connection, job: Job, terms: Terms | None, now: float) -> None:
     """See `JobStore.add`. The same job again is no duplicate: its first answer may have been lost on the way."""
-    values = {f"{_NEW}{name}": value for name, value in rows.new_row(job).items()}
-    if _ADD.first(conn, values | accounts.entry(job)) is None:
+    account, needs = accounts.entry(job, terms, now), classes.values(job.spec, now)
+    values = {f"{_NEW}{name}": value for name, value in rows.new_row(job).items()} | account | needs
+    if _ADD.first(conn, values) is None:
         if not _is_kept(conn, job):
             raise DuplicateJobError(job.id)
         return
     if conn.dialect.name != POSTGRES:
-        accounts.enter(conn, job)
+        accounts.enter(conn, account)
+        classes.touch(conn, needs)
     inputs.write(conn, job.id, job.spec)
 
 
@@ -32,14 +35,16 @@ _NEW: Final = "new_"
 
 
 def _adding(dialect: str, names: Sequence[str]) -> ClauseElement:
-    """Return the insert of a job; on PostgreSQL, where each statement is a journey, with that of its account."""
+    """Return the insert of a job; on PostgreSQL, where each statement is a journey, with all that goes with it."""
     columns = [name.removeprefix(_NEW) for name in names if name.startswith(_NEW)]
     values = {name: sa.bindparam(_NEW + name, type_=jobs.c[name].type) for name in columns}
     adding = insert(dialect, jobs).values(values).on_conflict_do_nothing().returning(jobs.c.seq)
     if dialect != POSTGRES:
         return adding
     new = adding.cte("new")
-    return sa.select(new.c.seq).add_cte(accounts.entered(dialect, new).cte("counted"))
+    account = accounts.entered(dialect, names, new).cte("counted")
+    opened = accounts.guild_opened(dialect, account).cte("opened")
+    return sa.select(new.c.seq).add_cte(account, opened, *classes.effects(dialect, names, account))
 
 
 _ADD: Final = Prepared(_adding)
@@ -50,8 +55,8 @@ def _is_kept(conn: Connection, job: Job) -> bool:
     return conn.execute(same).first() is not None
 
 
-def admit(conn: Connection, job: Job, *, again: bool) -> Job:
+def admit(conn: Connection, job: Job, now: float, *, again: bool) -> Job:
     """See `JobStore.admit`."""
     held = replace(job, state=JobState.HELD)
-    details = {"spec": job.spec, "place": job.place, "requester": job.requester, "holder": ""}
-    return changes.move(conn, held, JobState.QUEUED, details, 0.0, again=again)
+    details = {name: getattr(job, name) for name in ("spec", "place", "requester", "estimate", "pictures")}
+    return changes.move(conn, held, JobState.QUEUED, details | {"holder": ""}, now, again=again)

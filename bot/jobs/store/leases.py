@@ -29,9 +29,10 @@ def hold(conn: Connection, wanted: Collection[str], owner: str, ttl: float, now:
     return frozenset(held)
 
 
-def release(conn: Connection, owner: str) -> None:
+def release(conn: Connection, owner: str, wanted: Collection[str] | None = None) -> None:
     """See `JobStore.release`."""
-    conn.execute(sa.update(servers).where(servers.c.owner == owner).values(owner="", lease_until=0.0))
+    release = sa.update(servers).where(servers.c.owner == owner).values(owner="", lease_until=0.0)
+    conn.execute(release if wanted is None else release.where(servers.c.server_id.in_(wanted)))
 
 
 def lock(conn: Connection, server_id: str, owner: str, now: float) -> bool:
@@ -42,13 +43,16 @@ def lock(conn: Connection, server_id: str, owner: str, now: float) -> bool:
 
 def locked(dialect: str) -> sa.Select[tuple[str]]:
     """Return the query for a server that is held by somebody, who keeps it until the end of the transaction."""
-    time = lease_time(dialect, sa.bindparam("lease_now", type_=sa.Double))
-    query = sa.select(servers.c.server_id).where(
+    return sa.select(servers.c.server_id).where(*holds(dialect)).with_for_update(read=True)
+
+
+def holds(dialect: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a server is held by somebody."""
+    return (
         servers.c.server_id == sa.bindparam("this_server", type_=sa.Text),
         servers.c.owner == sa.bindparam("this_owner", type_=sa.Text),
-        servers.c.lease_until >= time,
+        servers.c.lease_until >= lease_time(dialect, sa.bindparam("lease_now", type_=sa.Double)),
     )
-    return query.with_for_update(read=True)
 
 
 _LOCK: Final = Prepared(lambda dialect, _names: locked(dialect))

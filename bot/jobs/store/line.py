@@ -1,4 +1,4 @@
-"""The line in front of the servers: who is next, and giving that job to a server."""
+"""The line in front of the servers: giving the job of whoever is next to a server."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,101 +6,122 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.elements import ColumnElement
 
 from bot.i18n import _
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.store import accounts, changes, leases, rows
+from bot.jobs.store import accounts as counters
+from bot.jobs.store import candidates, changes, leases, rows
+from bot.jobs.store.codec import plain_text
 from bot.jobs.store.prepared import POSTGRES, Prepared, Values
+from bot.jobs.store.shares import NOW
 from bot.jobs.store.statements import ONE
-from bot.jobs.store.tables import IN_HAND, QUEUED, RUNNING
+from bot.jobs.store.tables import QUEUED, READY
+from bot.jobs.store.tables import account as accounts
 from bot.jobs.store.tables import job as jobs
 
 _STILL: Final = sa.text("state || '' = 'queued'")
 """What `QUEUED` says, in words for which there is no index: a plan made for an empty line would read all of it."""
-LOOKS: Final = 3
+LOOKS: Final = 8
 """Looks at a line that several claim from, before it counts as empty."""
-_ORDER: Final = (jobs.c.priority, jobs.c.seq)
-"""A job that comes back has its old number, and so its old place."""
+HASTY: Final = 2
+"""So many of them pass by whatever is locked; later ones wait for accounts, one of whose jobs they will get."""
 
 
-def _claimed() -> sa.Select[tuple[Any, ...]]:
-    """Return the query for the job that a prompt id got already."""
-    return sa.select(*rows.READ).where(
-        IN_HAND,
-        jobs.c.server == sa.bindparam("this_server", type_=sa.Text),
-        RUNNING,
-        jobs.c.prompt_id == sa.bindparam("this_prompt", type_=sa.Text),
-    )
+def _taking(dialect: str, names: Sequence[str]) -> ClauseElement:
+    """Return the change of a job, if its account and the server may have it; on PostgreSQL, with all that goes with it.
 
-
-def _due() -> sa.Select[tuple[str]]:
-    due = sa.select(jobs.c.id).where(QUEUED, jobs.c.not_before <= sa.bindparam("now", type_=sa.Double))
-    return due.order_by(*_ORDER).limit(ONE).with_for_update(skip_locked=True)
-
-
-def _claiming(dialect: str, _names: Sequence[str]) -> ClauseElement:
-    """Return the change of the job that is next, if the server may have one; on PostgreSQL, that of its account too.
-
-    The guard is in the UPDATE: a lock alone may have been given on a row that has left the line meanwhile. What is
-    looked up is looked up once, before, and locked.
+    The guard is in the UPDATE: a lock alone may have been given on a row that has left the line meanwhile.
     """
-    due = _due().correlate(None).scalar_subquery()
-    held = leases.locked(dialect).scalar_subquery().is_not(None)
-    taking = (
-        sa.update(jobs)
-        .where(held, sa.not_(_claimed().correlate(None).exists()), jobs.c.id == due, _STILL)
-        .values(
-            state=JobState.RUNNING.value,
-            epoch=jobs.c.epoch + 1,
-            attempts=jobs.c.attempts + 1,
-            posted=False,
-            not_before=0.0,
-            server=sa.bindparam("this_server", type_=sa.Text),
-            prompt_id=sa.bindparam("this_prompt", type_=sa.Text),
-            started=sa.bindparam("now", type_=sa.Double),
-        )
-        .returning(*rows.READ)
-    )
     if dialect != POSTGRES:
-        return taking
-    taken = taking.cte("taken")
-    return sa.select(taken).add_cte(accounts.shifted(taken.c.account_id).cte("counted"))
+        return _change(dialect, _JOB)
+    found = _found(names).cte("found")
+    its = sa.select(found.c.account_id).scalar_subquery()
+    able = sa.select(accounts.c.account_id).where(accounts.c.account_id == its, READY)
+    able = able.with_for_update(skip_locked="this_job" in names).cte("able")
+    change = _change(dialect, sa.select(found.c.seq).scalar_subquery())
+    taken = change.where(sa.select(able.c.account_id).scalar_subquery().is_not(None)).cte("taken")
+    return sa.select(taken).add_cte(*counters.effects(taken, names))
 
 
-_CLAIM: Final = Prepared(_claiming)
+_JOB: Final[ColumnElement[int]] = sa.bindparam("this_job", type_=sa.BigInteger)
+
+
+def _change(dialect: str, seq: ColumnElement[int]) -> ReturningUpdate[Any]:
+    unclaimed = sa.not_(sa.exists().where(candidates.claimed()).correlate(None))
+    taking = sa.update(jobs).where(candidates.held(dialect), unclaimed, jobs.c.seq == seq, _STILL)
+    values = {
+        "state": JobState.RUNNING.value,
+        "epoch": jobs.c.epoch + 1,
+        "attempts": jobs.c.attempts + 1,
+        "posted": False,
+        "not_before": 0.0,
+        "server": candidates.SERVER,
+        "prompt_id": candidates.PROMPT,
+        "started": NOW,
+        "charged_at": NOW,
+    }
+    return taking.values(values).returning(*rows.READ, sa.func.coalesce(jobs.c.cost_est, 0.0).label(counters.SECONDS))
+
+
+def _found(names: Sequence[str]) -> sa.Select[int, str]:
+    """Return the query for a job, locked before its account is: a certain one, or the first that an account has left.
+
+    The one that was looked for may be another's by now; who waits for an account finds one for as long as there is one.
+    """
+    job = sa.select(jobs.c.seq, jobs.c.account_id)
+    if "this_job" in names:
+        return job.where(jobs.c.seq == _JOB, QUEUED).with_for_update(skip_locked=True)
+    its = accounts.alias("its")
+    mine = (its.c.account_id == sa.bindparam("this_account", type_=sa.Text), jobs.c.account_id == its.c.account_id)
+    left = job.select_from(jobs.join(its, sa.true())).where(*mine, QUEUED, candidates.startable(its))
+    return left.order_by(*candidates.ORDER).limit(ONE).with_for_update(of=jobs, skip_locked=True)
+
+
+_TAKE: Final = Prepared(_taking)
 _CLAIMED: Final = Prepared(
-    lambda dialect, _names: _claimed().where(leases.locked(dialect).scalar_subquery().is_not(None))
+    lambda dialect, _names: sa.select(*rows.READ).where(
+        candidates.claimed(), leases.locked(dialect).scalar_subquery().is_not(None)
+    )
 )
-_TAKEN: Final = accounts.steps(JobState.QUEUED, JobState.RUNNING)
 
 _UNREADABLE: Final = _("This request was damaged in the bot's database and cannot be run. Please ask again.")
 
 
-def claim(conn: Connection, server: str, owner: str, prompt_id: str, now: float, lease_now: float) -> Job | None:
+def claim(
+    conn: Connection, server: str, owner: str, prompt_id: str, now: float, lease_now: float, loaded: str
+) -> Job | None:
     """See `JobStore.claim`.
 
     A `prompt_id` gets one job only: whoever asks again with it, because the answer was lost, gets the same job.
     """
-    lease = {"this_server": server, "this_owner": owner, "lease_now": lease_now}
-    while (row := _take(conn, {**lease, "this_prompt": prompt_id, "now": now, **_TAKEN})) is not None:
-        if conn.dialect.name != POSTGRES:
-            accounts.shift(conn, row["account_id"], _TAKEN)
+    lease = {"this_server": server, "this_owner": owner, "lease_now": lease_now, "this_prompt": prompt_id}
+    while (row := _take(conn, {**lease, "now": now}, plain_text(loaded))) is not None:
         job = rows.read(row)
         if job.spec is not rows.UNREADABLE:
             return job
         _give_up(conn, job, now)
-    row = _CLAIMED.first(conn, {**lease, "this_prompt": prompt_id})
+    row = _CLAIMED.first(conn, lease)
     return None if row is None else rows.read(row)
 
 
-def _take(conn: Connection, values: Values) -> Values | None:
-    """Take the job that is next. None when there is none, as far as can be seen.
+def _take(conn: Connection, values: Values, loaded: str) -> Values | None:
+    """Take the job of who is next. None when nothing may start, as far as can be seen.
 
     On PostgreSQL a look is at one moment: what it sees may be taken by others before it has it, while more has come.
     """
-    for _look in range(LOOKS if conn.dialect.name == POSTGRES else 1):
-        if (row := _CLAIM.first(conn, values)) is not None:
-            return row
+    values = values | counters.steps(JobState.QUEUED, JobState.RUNNING, values["now"])
+    for look in range(LOOKS):
+        choices = candidates.look(conn, values, loaded)
+        for choice in choices:
+            which = {"this_job": choice.seq} if look < HASTY else {"this_account": choice.account}
+            if (row := _TAKE.first(conn, values | which)) is not None:
+                if conn.dialect.name != POSTGRES:
+                    counters.follow(conn, row, values)
+                return row
+        if not choices:
+            break
     return None
 
 
@@ -108,26 +129,3 @@ def _give_up(conn: Connection, job: Job, now: float) -> None:
     """End a job whose run cannot be read, so that those behind it are not held up for ever."""
     end = {"error": _UNREADABLE, "delivery": Delivery.PENDING, "finished": now, "not_before": 0.0}
     changes.move(conn, job, JobState.FAILED, end, now, again=False)
-
-
-_ALL: Final = Prepared(lambda _dialect, _names: sa.select(jobs.c.id).where(QUEUED).order_by(*_ORDER))
-_HEAD: Final = Prepared(
-    lambda _dialect, _names: (
-        sa.select(jobs.c.id).where(QUEUED).order_by(*_ORDER).limit(sa.bindparam("most", type_=sa.Integer))
-    )
-)
-_LENGTH: Final = Prepared(
-    lambda _dialect, _names: sa.select(sa.func.count().label("length")).select_from(jobs).where(QUEUED)
-)
-
-
-def line(conn: Connection, limit: int | None) -> Sequence[str]:
-    """See `JobStore.line`."""
-    found = _ALL.rows(conn, {}) if limit is None else _HEAD.rows(conn, {"most": limit})
-    return [row["id"] for row in found]
-
-
-def line_length(conn: Connection) -> int:
-    """See `JobStore.line_length`."""
-    (row,) = _LENGTH.rows(conn, {})
-    return row["length"]

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
+from bot.jobs.fairshare import LEAST, MOST
 from bot.jobs.job import Delivery, Job, JobState, Place, Requester
 from bot.jobs.store import codec
 from bot.jobs.store.tables import job as jobs
+from bot.jobs.terms import account_key
 from bot.workflow.spec import RunSpec
 
 log = logging.getLogger(__name__)
@@ -35,9 +37,9 @@ _PLAIN: Final[Mapping[str, Callable[[Any], Any]]] = {
 READ: Final = tuple(
     jobs.c[name]
     for name in (
-        *_PLAIN, "seq", "account_id", "spec", "requester", "state", "delivery", "outputs", "note", "error", "parts",
-        "interaction_id", "application_id", "interaction_token", "token_expires", "channel_id", "message_id",
-        "guild_id", "user_id", "bot_can_edit", "upload_limit",
+        *_PLAIN, "seq", "account_id", "spec", "cost_est", "pictures_est", "requester", "state", "delivery", "outputs",
+        "note", "error", "parts", "interaction_id", "application_id", "interaction_token", "token_expires",
+        "channel_id", "message_id", "guild_id", "user_id", "bot_can_edit", "upload_limit",
     )
 )  # fmt: skip
 """The columns of which a job is read; the others are for later."""
@@ -45,7 +47,7 @@ READ: Final = tuple(
 
 def account_of(job: Job) -> str:
     """Return the key of the account that a job is on: one member in one guild, or in direct messages."""
-    return f"{job.place.guild_id or '@me'}:{job.requester.user_id}"
+    return account_key(job.place.guild_id, job.requester.user_id)
 
 
 def _place(job: Job) -> Values:
@@ -68,8 +70,16 @@ def _requester(job: Job) -> Values:
     return {"user_id": who.user_id, "requester": codec.dump([who.name, who.locale])}
 
 
+def _spec(job: Job) -> Values:
+    spec = job.spec
+    columns = {"workflow": spec.workflow, "cls": spec.needs.cls, "model": spec.needs.model}
+    return {"spec": codec.dump_spec(spec)} | {name: codec.plain_text(text) for name, text in columns.items()}
+
+
 _WRITERS: Mapping[str, Callable[[Job], Values]] = {
-    "spec": lambda job: {"spec": codec.dump_spec(job.spec)},
+    "spec": _spec,
+    "estimate": lambda job: {"cost_est": min(MOST, job.estimate) if job.estimate > LEAST else 0.0},
+    "pictures": lambda job: {"pictures_est": job.pictures},
     "requester": _requester,
     "place": _place,
     "state": lambda job: {"state": job.state.value},
@@ -112,6 +122,8 @@ def read(row: Row) -> Job:
         note=columns.read("note", codec.load_message, None),
         error=columns.read("error", codec.load_message, None),
         parts=columns.read("parts", codec.load_parts, {}),
+        estimate=float(row["cost_est"] or 0.0),
+        pictures=row["pictures_est"],
         **plain,
     )
 

@@ -4,6 +4,7 @@ One thread writes and one reads, each over its own connection: SQLite has one wr
 process ever waits for a lock. In memory there is one connection, and one thread for both.
 """
 
+import math
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,8 @@ _PASSING: Final = frozenset({
 """What another try, or a person who makes room, can put right."""
 
 Synchronous = Literal["full", "normal"]
+
+_FUNCTIONS: Final[dict[str, Callable[..., float]]] = {"power": math.pow, "ln": math.log}
 
 
 class SqliteEngine:
@@ -89,6 +92,8 @@ def _engine(path: Path | None, pragmas: dict[str, str]) -> sa.Engine:
         if path is not None:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA journal_size_limit={LARGEST_JOURNAL}")
+        for name, function in _FUNCTIONS.items():  # not every SQLite has them by itself
+            connection.create_function(name, -1, function, deterministic=True)
         for name, value in {"foreign_keys": "ON", "temp_store": "MEMORY", **pragmas}.items():
             connection.execute(f"PRAGMA {name}={value}")
 

@@ -5,9 +5,23 @@ from dataclasses import replace
 from typing import Any
 
 from bot.jobs.job import Job, JobState
-from bot.jobs.records import Drift
-from bot.jobs.store import accounts, cancelling, changes, inputs, intake, leases, line, looks, recovery, upkeep
+from bot.jobs.records import Drift, PastRun, Snapshot
+from bot.jobs.store import (
+    cancelling,
+    changes,
+    inputs,
+    intake,
+    leases,
+    ledger,
+    line,
+    looks,
+    recounting,
+    recovery,
+    snapshot,
+    upkeep,
+)
 from bot.jobs.store.engine import Engine
+from bot.jobs.terms import Terms
 
 ONCE = {"parts", "told"}
 """Fields by which something is done once only: what they say must be so before it is done."""
@@ -32,10 +46,10 @@ class SqlStore:
 
     # ------------------------------------------------------------------ taking in
 
-    async def add(self, job: Job) -> None:
+    async def add(self, job: Job, terms: Terms | None = None) -> None:
         """See `JobStore.add`."""
         await self._engine.write(
-            lambda conn, _again: intake.add(conn, job),
+            lambda conn, _again: intake.add(conn, job, terms, self._clock()),
             single=changes.is_single(job, {}),
             durable=job.state is not JobState.HELD,
         )
@@ -43,15 +57,17 @@ class SqlStore:
     async def admit(self, job: Job) -> Job:
         """See `JobStore.admit`."""
         return await self._engine.write(
-            lambda conn, again: intake.admit(conn, job, again=again), single=changes.is_single(job, {}), durable=True
+            lambda conn, again: intake.admit(conn, job, self._clock(), again=again),
+            single=changes.is_single(job, {}),
+            durable=True,
         )
 
     # ------------------------------------------------------------------ carrying out
 
-    async def claim(self, server: str, owner: str, prompt_id: str, now: float) -> Job | None:
+    async def claim(self, server: str, owner: str, prompt_id: str, now: float, *, loaded: str = "") -> Job | None:
         """See `JobStore.claim`."""
         return await self._engine.write(
-            lambda conn, _again: line.claim(conn, server, owner, prompt_id, now, self._clock()), single=True
+            lambda conn, _again: line.claim(conn, server, owner, prompt_id, now, self._clock(), loaded), single=True
         )
 
     async def move(self, job: Job, state: JobState, **fields: Any) -> Job:
@@ -93,9 +109,9 @@ class SqlStore:
         """See `JobStore.hold`."""
         return await self._engine.write(lambda conn, _again: leases.hold(conn, servers, owner, ttl, self._clock()))
 
-    async def release(self, owner: str) -> None:
+    async def release(self, owner: str, servers: Collection[str] | None = None) -> None:
         """See `JobStore.release`."""
-        await self._engine.write(lambda conn, _again: leases.release(conn, owner))
+        await self._engine.write(lambda conn, _again: leases.release(conn, owner, servers))
 
     async def adopt(self, server: str, owner: str) -> Sequence[Job]:
         """See `JobStore.adopt`."""
@@ -127,13 +143,17 @@ class SqlStore:
         """See `JobStore.with_inputs`."""
         return await self._engine.read(lambda conn: inputs.with_bytes(conn, job))
 
-    async def line(self, limit: int | None = None) -> Sequence[str]:
-        """See `JobStore.line`."""
-        return await self._engine.read(lambda conn: line.line(conn, limit))
+    async def snapshot(self, limit: int) -> Snapshot:
+        """See `JobStore.snapshot`."""
+        return await self._engine.read(lambda conn: snapshot.snapshot(conn, limit, self._clock()))
 
     async def line_length(self) -> int:
         """See `JobStore.line_length`."""
-        return await self._engine.read(line.line_length)
+        return await self._engine.read(snapshot.line_length)
+
+    async def past_runs(self, limit: int) -> Sequence[PastRun]:
+        """See `JobStore.past_runs`."""
+        return await self._engine.read(lambda conn: ledger.past_runs(conn, limit))
 
     async def count_waiting(self, user_id: int) -> int:
         """See `JobStore.count_waiting`."""
@@ -159,7 +179,7 @@ class SqlStore:
 
     async def recount(self) -> Sequence[Drift]:
         """See `JobStore.recount`."""
-        return await self._engine.write(lambda conn, _again: accounts.recount(conn))
+        return await self._engine.write(lambda conn, _again: recounting.recount(conn))
 
     async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
         """See `JobStore.record`."""

@@ -1,0 +1,222 @@
+"""Who might be next for a server: a few accounts, read with the job that each of them would get. Changes nothing.
+
+`bot.jobs.fairshare.order` decides among them; here is only made sure that whoever it would choose from everybody is
+there: the moderators' lane, those who have waited for too long, and the first of the guild that is next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, TextClause
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import FromClause, Subquery
+
+from bot.jobs.fairshare import NEVER, OWN_ORDER, PATIENCE, Candidate, Share, order
+from bot.jobs.store import leases
+from bot.jobs.store.prepared import POSTGRES, Prepared, Values
+from bot.jobs.store.shares import NOW
+from bot.jobs.store.tables import IN_HAND, QUEUED, READY, RUNNING, WAITING, fit, pause
+from bot.jobs.store.tables import account as accounts
+from bot.jobs.store.tables import guild as guilds
+from bot.jobs.store.tables import job as jobs
+from bot.jobs.store.tables import server as servers
+from bot.policy.pauses import ANYWHERE, EVERYTHING
+
+FEW: Final = 8
+"""Accounts of each kind that are read: enough for several that claim at the same time, and for loaded models."""
+MANY: Final = 2000
+"""Accounts that are looked at for those few."""
+
+SERVER: Final[ColumnElement[str]] = sa.bindparam("this_server", type_=sa.Text)
+PROMPT: Final[ColumnElement[str]] = sa.bindparam("this_prompt", type_=sa.Text)
+ORDER: Final = (jobs.c.priority, jobs.c.seq)
+"""A job that comes back has its old number, and so its old place among those of its account."""
+
+
+_NOTHING: Final[ColumnElement[str]] = sa.literal_column("''", sa.Text)
+
+
+def _number(value: float) -> ColumnElement[Any]:
+    """Return a number that a kept plan knows: of a limit that is a parameter, PostgreSQL assumes a tenth of all."""
+    return sa.literal_column(str(value))
+
+
+# ------------------------------------------------------------------ conditions
+
+
+def _any(table: sa.Table, *conditions: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
+    """Return whether there is a row: looked up when it matters, while an EXISTS may become a join of everything."""
+    found = sa.select(_number(1)).select_from(table).where(*conditions).limit(_number(1))
+    return found.correlate_except(table).scalar_subquery().is_not(None)
+
+
+def _paused(*scopes: ColumnElement[str]) -> ColumnElement[bool]:
+    return _any(pause, pause.c.scope.in_(scopes), sa.or_(pause.c.until.is_(None), pause.c.until > NOW))
+
+
+def _scope(kind: str, *parts: ColumnElement[str] | str) -> ColumnElement[str]:
+    scope: ColumnElement[str] = sa.literal_column(f"'{kind}:'", sa.Text)
+    for part in parts:
+        scope = scope + (sa.literal_column(f"'{part}'", sa.Text) if isinstance(part, str) else part)
+    return scope
+
+
+def claimed() -> ColumnElement[bool]:
+    """Return the condition that a prompt id got its job already."""
+    return sa.and_(IN_HAND, jobs.c.server == SERVER, RUNNING, jobs.c.prompt_id == PROMPT)
+
+
+def held(dialect: str) -> ColumnElement[bool]:
+    """Return the condition that the server is held by who claims for it, and is not drained: once, and locked."""
+    gives = leases.locked(dialect).where(servers.c.enabled, sa.not_(servers.c.paused))
+    return gives.scalar_subquery().is_not(None)
+
+
+def _gate(dialect: str) -> ColumnElement[bool]:
+    """Return what must be so, whoever is next. Nothing is locked: that is for the taking."""
+    gives = _any(servers, *leases.holds(dialect), servers.c.enabled, sa.not_(servers.c.paused))
+    everything = sa.literal_column(f"'{EVERYTHING}'", sa.Text)
+    unclaimed = sa.not_(_any(jobs, claimed()))
+    return sa.and_(gives, unclaimed, sa.not_(_paused(everything, _scope("server", SERVER))), _any_fits())
+
+
+def _any_fits() -> ColumnElement[bool]:
+    """Return whether there is anything for this server at all: else a long line of others' would be read in vain."""
+    anything = _any(jobs, WAITING, QUEUED, jobs.c.cls == _NOTHING)
+    return sa.or_(
+        anything, _any(fit, fit.c.server_id == SERVER, fit.c.fits, _any(jobs, WAITING, QUEUED, jobs.c.cls == fit.c.cls))
+    )
+
+
+def _fits() -> ColumnElement[bool]:
+    judged = _any(fit, fit.c.server_id == SERVER, fit.c.cls == jobs.c.cls, fit.c.fits)
+    return sa.or_(jobs.c.cls == _NOTHING, judged)
+
+
+def startable(account: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a job may start on the server now, as far as the job itself concerns it."""
+    names = (_scope("workflow", f"{ANYWHERE}:", jobs.c.workflow),
+             _scope("workflow", account.c.guild_key, ":", jobs.c.workflow))  # fmt: skip
+    # The name of the workflow stands behind the run, which may be long: it is read only if it matters
+    matters = _any(pause, pause.c.scope.startswith("workflow:"))
+    stands = sa.and_(matters, _paused(*names))
+    return sa.and_(jobs.c.not_before <= NOW, _fits(), sa.not_(stands))
+
+
+def _head(account: FromClause, *more: ColumnElement[bool]) -> ColumnElement[int]:
+    mine = sa.select(jobs.c.seq).where(jobs.c.account_id == account.c.account_id, QUEUED, *more, startable(account))
+    return mine.order_by(*ORDER).limit(_number(1)).correlate(account).scalar_subquery()
+
+
+# ------------------------------------------------------------------ queries
+
+_BY_SHARE: Final = (accounts.c.score, accounts.c.waits_since, accounts.c.account_id)
+_IN_LANE: Final = accounts.c.tier < _number(0)
+_HAS_WAITED: Final = accounts.c.waits_since < NOW - _number(PATIENCE)
+_ACCOUNT: Final = tuple(
+    accounts.c[name] for name in ("account_id", "guild_key", "tier", "used", "used_at", "score", "waits_since")
+)
+
+
+def _unpaused(account: FromClause) -> ColumnElement[bool]:
+    return sa.not_(_paused(_scope("guild", account.c.guild_key), _scope("member", account.c.account_id)))
+
+
+def _some(condition: ColumnElement[bool], *by: ColumnElement[Any]) -> Subquery:
+    """Return the first accounts that meet a condition and have something to start.
+
+    The inner limit keeps the two queries apart, so that the head is looked up once for each, and only as often as
+    needed.
+    """
+    ready = sa.select(*_ACCOUNT, _head(accounts).label("head")).where(READY, condition, _unpaused(accounts))
+    each = ready.order_by(*by).limit(_number(MANY)).subquery()
+    return sa.select(each).where(each.c.head.is_not(None)).limit(_number(FEW)).subquery()
+
+
+def _next_guild() -> ColumnElement[str]:
+    mine = sa.and_(READY, accounts.c.guild_key == guilds.c.guild_key, _unpaused(accounts), _head(accounts).is_not(None))
+    first = sa.select(accounts.c.account_id).where(mine).order_by(*_BY_SHARE).limit(_number(1)).correlate(guilds)
+    has_one = sa.and_(sa.not_(_paused(_scope("guild", guilds.c.guild_key))), first.scalar_subquery().is_not(None))
+    by_share = sa.select(guilds.c.guild_key).where(has_one).order_by(guilds.c.score, guilds.c.guild_key)
+    return by_share.limit(_number(1)).scalar_subquery()
+
+
+def _with_jobs(names: Sequence[str], some: Subquery, *more: ColumnElement[Any]) -> sa.Select[Any]:
+    head, warm = jobs.alias("first"), jobs.alias("warm")
+    source = some.join(head, head.c.seq == some.c.head).outerjoin(guilds, guilds.c.guild_key == some.c.guild_key)
+    columns: list[ColumnElement[Any]] = [*some.c, head.c.created, guilds.c.score.label("guild_score"), *more]
+    if "loaded" in names:
+        loaded = _head(some, jobs.c.model == sa.bindparam("loaded", type_=sa.Text))
+        source = source.outerjoin(warm, sa.and_(warm.c.seq == loaded, warm.c.priority == head.c.priority))
+        columns.append(warm.c.seq.label("warm"))
+    return sa.select(*columns).select_from(source)
+
+
+def _next(dialect: str, names: Sequence[str]) -> ClauseElement:
+    """Return the query for the first of the guild that is next, and whether anybody goes before guilds."""
+    urgent = sa.or_(_any(accounts, READY, _IN_LANE), _any(accounts, READY, _HAS_WAITED)).label("is_any_urgent")
+    found = _with_jobs(names, _some(accounts.c.guild_key == _next_guild(), *_BY_SHARE), urgent)
+    return found.where(_gate(dialect)) if dialect == POSTGRES else found  # SQLite would look at it last
+
+
+def _urgent(_dialect: str, names: Sequence[str]) -> ClauseElement:
+    """Return the query for those who go before guilds: the moderators' lane, and who has waited for too long."""
+    lane = _with_jobs(names, _some(_IN_LANE, accounts.c.tier, *_BY_SHARE))
+    return lane.union_all(_with_jobs(names, _some(_HAS_WAITED, accounts.c.waits_since)))
+
+
+_NEXT: Final = Prepared(_next)
+_URGENT: Final = Prepared(_urgent)
+_GATE: Final = Prepared(lambda dialect, _names: sa.select(_number(1).label("open")).where(_gate(dialect)))
+_ASKED: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
+
+# ------------------------------------------------------------------ answers
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An account, and the job that it would get."""
+
+    account: str
+    seq: int
+
+
+def look(conn: Connection, question: Values, loaded: str) -> list[Choice]:
+    """Return who is to be tried, next first. Nobody, when the server may not have anything now."""
+    values, now = {name: question[name] for name in _ASKED}, question["now"]
+    if conn.dialect.name != POSTGRES and _GATE.first(conn, values) is None:
+        return []
+    if loaded:
+        values["loaded"] = loaded
+    found = _NEXT.rows(conn, values)
+    if found and found[0]["is_any_urgent"]:
+        found += _URGENT.rows(conn, values)
+    rows = {row["account_id"]: row for row in found}
+    ordered = order((_candidate(row, now) for row in rows.values()), now)
+    return [Choice(each.account, _job(rows[each.account], now)) for each in ordered]
+
+
+def _job(row: Values, now: float) -> int:
+    return row["warm"] if _is_loaded(row, now) else row["head"]
+
+
+def _is_loaded(row: Values, now: float) -> bool:
+    """Return whether it gets a job whose model is loaded: its first, or a later one while the first has not waited."""
+    warm = row.get("warm")
+    return warm is not None and (warm == row["head"] or now - row["created"] < OWN_ORDER)
+
+
+def _candidate(row: Values, now: float) -> Candidate:
+    return Candidate(
+        account=row["account_id"],
+        guild=row["guild_key"],
+        score=row["score"],
+        guild_score=NEVER if row["guild_score"] is None else row["guild_score"],
+        waits_since=row["waits_since"],
+        lane=row["tier"],
+        is_loaded=_is_loaded(row, now),
+        used=Share(row["used"], row["used_at"]).now(now),
+    )

@@ -1,0 +1,43 @@
+"""What somebody has used, in SQL: the arithmetic of `bot.jobs.fairshare.Share` on the rows of accounts and of guilds.
+
+Knows no job. Both engines have `power` and `ln` for it; SQLite gets them from `sqlite`.
+"""
+
+from math import log
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Table
+from sqlalchemy.sql.elements import ColumnElement
+
+from bot.jobs.fairshare import HALF_LIFE, HEAVIEST, LEAST, MOST, NEVER, OLDEST
+
+NOW: Final[ColumnElement[float]] = sa.bindparam("now", type_=sa.Double)
+
+
+def _number(value: float) -> ColumnElement[float]:
+    return sa.literal_column(repr(value), sa.Double)
+
+
+def fading(since: ColumnElement[float], now: ColumnElement[float]) -> ColumnElement[float]:
+    """Return by what use has to be multiplied when it fades from `since` to `now`."""
+    age = (now - since) / _number(HALF_LIFE)
+    bounded = sa.case((age <= _number(0.0), _number(0.0)), (age > _number(OLDEST), _number(OLDEST)), else_=age)
+    return sa.func.power(_number(2.0), -bounded, type_=sa.Double)
+
+
+def charged(table: Table, seconds: ColumnElement[float], weight: ColumnElement[float] | None = None) -> dict[str, Any]:
+    """Return what the columns `used`, `used_at` and `score` become with more, or fewer, GPU-seconds at `now`."""
+    weighted = seconds
+    if weight is not None:
+        least, most = _number(LEAST), _number(HEAVIEST)
+        weighted = seconds / sa.case((weight < least, least), (weight > most, most), else_=weight)
+    weighted = sa.case((weighted > _number(MOST), _number(MOST)), else_=weighted)
+    used = table.c.used * fading(table.c.used_at, NOW) + weighted
+    is_none = used <= _number(LEAST)
+    score = sa.func.ln(used, type_=sa.Double) / _number(log(2.0)) + NOW / _number(HALF_LIFE)
+    return {
+        "used": sa.case((is_none, _number(0.0)), else_=used),
+        "used_at": NOW,
+        "score": sa.case((is_none, _number(NEVER)), else_=score),
+    }
