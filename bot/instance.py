@@ -2,7 +2,8 @@
 
 Leases in the database are held under it. A process that was killed and starts again on the same folder is the same
 instance, so it has its leases back at once: the operating system let go of the file lock when the old process ended,
-which proves that nobody else works under that name.
+which proves that nobody else works under that name. Processes that share the folder are told apart by their roles, so
+that each has its own back, whichever starts first.
 """
 
 import contextlib
@@ -16,18 +17,22 @@ from bot.errors import StartupError
 from bot.i18n import _
 
 MAX_INSTANCES = 64
-"""Processes that share one folder."""
+"""Processes of one role that share one folder."""
+
+
+_NAMES = {"all": "instance"}
+"""How the files of a role are called, if not by its name."""
 
 
 @contextlib.contextmanager
-def claimed_instance(folder: Path) -> Generator[str]:
+def claimed_instance(folder: Path, role: str = "all") -> Generator[str]:
     """Be an instance for as long as the context lasts, and give its id; writes files, so call it off the event loop.
 
     Raises `StartupError` when the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = _free_place(folder)
+        lock = _free_place(folder, _NAMES.get(role, role))
         owner = _read_or_make(Path(lock.lock_file).with_suffix(".id"))
     except OSError as error:
         raise StartupError(
@@ -39,10 +44,10 @@ def claimed_instance(folder: Path) -> Generator[str]:
         lock.release()
 
 
-def _free_place(folder: Path) -> FileLock:
+def _free_place(folder: Path, name: str) -> FileLock:
     for number in range(1, MAX_INSTANCES + 1):
         # The context ends in another thread than the one that began it, perhaps
-        lock = FileLock(folder / f"instance-{number}.lock", thread_local=False)
+        lock = FileLock(folder / f"{name}-{number}.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:

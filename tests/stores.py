@@ -1,11 +1,14 @@
-"""Stores for tests: in memory, or in a file that a second store can open after the first one is gone."""
+"""Stores and databases for tests: in memory, or in a file that a second one can open after the first one is gone."""
 
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.jobs.store.opening import open_store
+from bot.jobs.store.fleet import SqlFleet
+from bot.jobs.store.opening import Database, open_database, open_store
+from bot.jobs.store.policies import SqlPolicies
+from bot.jobs.store.resultshelf import SqlShelf
 from bot.jobs.store.sqlstore import SqlStore
 
 
@@ -27,3 +30,33 @@ async def file_store(path: Path, clock: Callable[[], float] = time.time) -> Asyn
         yield store
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def memory_database(clock: Callable[[], float] = time.time) -> AsyncGenerator[Database]:
+    """An empty database, with all records that a bot keeps, that is gone afterwards."""
+    database = await open_database("sqlite:///:memory:", clock=clock)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def fleet_of(store: SqlStore) -> SqlFleet:
+    """The servers in the database of a store, whatever its engine and its clock are."""
+    return SqlFleet(store._engine, store._clock)
+
+
+def policies_of(store: SqlStore) -> SqlPolicies:
+    """The rules and pauses in the database of a store."""
+    return SqlPolicies(store._engine)
+
+
+def results_of(store: SqlStore) -> SqlShelf:
+    """The results in the database of a store."""
+    return SqlShelf(store._engine)
+
+
+async def line(store: SqlStore) -> list[str]:
+    """Return the ids of what waits, each member's in their order."""
+    return [job.job_id for job in (await store.snapshot(1000)).waiting]

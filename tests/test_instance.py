@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def test_two_at_once_are_two_instances(tmp_path: Path) -> None:
         assert first != second
     with claimed_instance(tmp_path) as again:
         assert again == first
+
+
+def test_each_role_has_its_own_back_whichever_starts_first(tmp_path: Path) -> None:
+    def ids(*roles: str) -> list[str]:
+        with ExitStack() as living:
+            return [living.enter_context(claimed_instance(tmp_path, role)) for role in roles]
+
+    gateway, first, second, alone = ids("gateway", "worker", "worker", "all")
+    assert len({gateway, first, second, alone}) == 4
+    assert ids("worker", "all", "worker", "gateway") == [first, alone, second, gateway]
 
 
 def test_a_killed_process_lets_go_of_its_identity(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import logging
 from bot.clock import Clock
 from bot.jobs.job import Delivery, Job
 from bot.jobs.records import JobStore, StoreDownError
-from bot.jobs.shelf import DiskShelf
+from bot.jobs.shelves import TidyShelf
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ REMAINS_KEPT = 3600.0
 class Janitor:
     """Tidies up now and then. `results_kept` is in seconds, from the end of a job."""
 
-    def __init__(self, *, store: JobStore, shelf: DiskShelf, clock: Clock, results_kept: float) -> None:
+    def __init__(self, *, store: JobStore, shelf: TidyShelf, clock: Clock, results_kept: float) -> None:
         self._store = store
         self._shelf = shelf
         self._clock = clock

@@ -22,6 +22,11 @@ def parse(url: str) -> sa.URL:
     raise _refusal()
 
 
+def is_shared(url: sa.URL) -> bool:
+    """Return whether processes on several machines can use a database."""
+    return url.drivername == "postgresql"
+
+
 def file_of(url: sa.URL) -> Path | None:
     """Return the file of an SQLite database; None when it is in memory."""
     return None if url.database in (None, "", ":memory:") else Path(url.database).absolute()

@@ -1,14 +1,18 @@
 """Transactions of the janitor: forgetting old jobs, and the log of events."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from bot.jobs.job import Delivery
-from bot.jobs.store import inputs
+from bot.jobs.store import fits, inputs, resultshelf
 from bot.jobs.store.tables import ENDED, event
 from bot.jobs.store.tables import job as jobs
+
+CLASSES_KEPT: Final = 30 * 24 * 3600.0
+"""Seconds for which a class of jobs is known beyond its last jobs: one that failed may be put into the line again."""
 
 
 def prune(conn: Connection, before: float, limit: int) -> Sequence[str]:
@@ -26,8 +30,10 @@ def prune(conn: Connection, before: float, limit: int) -> Sequence[str]:
     )
     job_ids = list(conn.scalars(old))
     if not job_ids:
+        fits.forget(conn, before - CLASSES_KEPT)
         return []
     inputs.drop(conn, job_ids)
+    resultshelf.drop_all(conn, job_ids)
     conn.execute(sa.delete(jobs).where(jobs.c.id.in_(job_ids)))
     return job_ids
 

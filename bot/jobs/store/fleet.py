@@ -1,0 +1,123 @@
+"""`FleetRecords` over a database. What servers can do is packed and unpacked in threads: it may be megabytes."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from bot.jobs.fleetrecords import ServerRecord, Verdict
+from bot.jobs.store import facts, fits, packed, processes, servers
+from bot.jobs.store.engine import Engine
+from bot.workflow.definitions import Definitions
+from bot.workflow.needs import Abilities, Needs
+
+log = logging.getLogger(__name__)
+
+
+class SqlFleet:
+    """The servers of one installation, and the processes that work with them. See `FleetRecords`.
+
+    `clock` gives the time by which processes on an SQLite file live; PostgreSQL has its own.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._unpacked: dict[str, tuple[str, Definitions | None]] = {}
+        """What was read last, by key, after its fingerprint; None where it was damaged."""
+        self._installation = ""
+
+    async def servers(self) -> Sequence[ServerRecord]:
+        """See `FleetRecords.servers`."""
+        return await self._engine.read(lambda conn: servers.enabled(conn, self._clock()))
+
+    async def register(self, urls: Mapping[str, str], *, all_there_are: bool = True) -> None:
+        """See `FleetRecords.register`."""
+        await self._engine.write(
+            lambda conn, _again: servers.register(conn, urls, self._clock(), all_there_are=all_there_are)
+        )
+
+    async def add(self, key: str, url: str, name: str, by: int) -> ServerRecord:
+        """See `FleetRecords.add`."""
+        return await self._engine.write(
+            lambda conn, _again: servers.add(conn, key, url, name, by, self._clock()), durable=True
+        )
+
+    async def remove(self, key: str) -> bool:
+        """See `FleetRecords.remove`."""
+        return await self._engine.write(lambda conn, again: servers.remove(conn, key) or again, durable=True)
+
+    async def drain(self, key: str, *, drained: bool) -> bool:
+        """See `FleetRecords.drain`."""
+        return await self._engine.write(lambda conn, _again: servers.drain(conn, key, drained=drained), durable=True)
+
+    async def report(self, key: str, health: str) -> None:
+        """See `FleetRecords.report`."""
+        await self._engine.write(lambda conn, _again: servers.report(conn, key, health), single=True)
+
+    # ------------------------------------------------------------------ what they can do
+
+    async def describe(self, key: str, abilities: Abilities) -> None:
+        """See `FleetRecords.describe`."""
+        fingerprint, data = await asyncio.to_thread(lambda: (abilities.fingerprint, packed.pack(abilities)))
+        await self._engine.write(
+            lambda conn, _again: servers.describe(
+                conn, key, fingerprint=fingerprint, vram=abilities.vram, version=abilities.version, packed=data
+            )
+        )
+
+    async def definitions(self) -> Mapping[str, tuple[str, Definitions]]:
+        """See `FleetRecords.definitions`. Only what has changed is read."""
+        current = await self._engine.read(servers.described)
+        kept = self._unpacked
+        self._unpacked = {key: kept[key] for key, mark in current.items() if key in kept and kept[key][0] == mark}
+        for key in current:
+            if key not in self._unpacked and (found := await self._read(key)):
+                fingerprint, abilities = found
+                self._unpacked[key] = (fingerprint, None if abilities is None else abilities.definitions)
+        read = ((key, *self._unpacked[key]) for key in current if key in self._unpacked)
+        return {key: (fingerprint, known) for key, fingerprint, known in read if known is not None}
+
+    async def abilities(self, key: str) -> Abilities | None:
+        """See `FleetRecords.abilities`; None for what is damaged, too."""
+        found = await self._read(key)
+        return found[1] if found else None
+
+    async def _read(self, key: str) -> tuple[str, Abilities | None] | None:
+        """Return what is kept of a server: its fingerprint, and what can be read of the rest."""
+        kept = await self._engine.read(lambda conn: servers.description(conn, key))
+        if kept is None:
+            return None
+        fingerprint, data = kept
+        try:
+            return fingerprint, await asyncio.to_thread(packed.unpack, data)
+        except ValueError as error:
+            log.warning("what %s can do is damaged in the database (%s)", key, error)
+            return fingerprint, None
+
+    async def unjudged(self, key: str, limit: int = 200) -> Mapping[str, Needs]:
+        """See `FleetRecords.unjudged`."""
+        return await self._engine.read(lambda conn: fits.unjudged(conn, key, limit))
+
+    async def judge(self, key: str, verdicts: Mapping[str, Verdict], fingerprint: str) -> None:
+        """See `FleetRecords.judge`."""
+        await self._engine.write(lambda conn, _again: fits.judge(conn, key, verdicts, fingerprint))
+
+    async def verdicts(self, cls: str) -> Mapping[str, Verdict]:
+        """See `FleetRecords.verdicts`."""
+        return await self._engine.read(lambda conn: fits.verdicts(conn, cls))
+
+    # ------------------------------------------------------------------ processes
+
+    async def appear(self, owner: str, role: str, ttl: float) -> Mapping[str, int]:
+        """See `FleetRecords.appear`."""
+        return await self._engine.write(lambda conn, _again: processes.appear(conn, owner, role, ttl, self._clock()))
+
+    async def vanish(self, owner: str) -> None:
+        """See `FleetRecords.vanish`."""
+        await self._engine.write(lambda conn, _again: processes.vanish(conn, owner), single=True)
+
+    async def installation(self) -> str:
+        """See `FleetRecords.installation`."""
+        if not self._installation:
+            self._installation = await self._engine.write(lambda conn, _again: facts.installation(conn), durable=True)
+        return self._installation
