@@ -1,0 +1,122 @@
+"""`python -m bot copy`: brings everything that a bot keeps into another database, which has to be empty.
+
+The source stays as it is. Nothing may work with either of them meanwhile; see `bot.jobs.store.copying`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import URL
+
+from bot.clock import Clock
+from bot.errors import StartupError
+from bot.i18n import _, n_
+from bot.installation import RESULTS
+from bot.jobs.shelf import DiskShelf
+from bot.jobs.store import address
+from bot.jobs.store.copying import Copy, Say
+from bot.jobs.store.opening import Database, open_database
+from bot.settings import Settings
+from bot.workflow.execution import OutputFile
+
+EVER: Final = float("inf")
+
+
+class CopyCommand:
+    """Copies the database of the settings to another address. `say` gets a word about how far it is, now and then."""
+
+    def __init__(self, settings: Settings, *, clock: Clock, say: Say) -> None:
+        self._settings = settings
+        self._source = settings.database_url.get_secret_value()
+        self._clock = clock
+        self._say = say
+
+    async def copy(self, to: str, *, with_results: bool) -> Sequence[str]:
+        """Copy, and return the lines to print. Raises `StartupError` for whatever stands in the way.
+
+        `with_results`: results in DATA_DIR go into the new database too, if it is one for several machines.
+        """
+        await asyncio.to_thread(_check_addresses, self._source, to)
+        async with self._opened(self._source) as source, self._opened(to, unfinished=True) as target:
+            copy = Copy(source.engine, target.engine, clock=self._clock, say=self._say)
+            async with copy.begun():
+                rows = await copy.tables()
+                results = await self._results(copy, target) if with_results and target.is_shared else 0
+        return _report(rows, results)
+
+    @asynccontextmanager
+    async def _opened(self, url: str, *, unfinished: bool = False) -> AsyncGenerator[Database]:
+        database = await open_database(
+            url, synchronous=self._settings.database_synchronous, unfinished=unfinished, clock=self._clock.now
+        )
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    async def _results(self, copy: Copy, target: Database) -> int:
+        """Put the results that are in the folder into the database; return of how many jobs."""
+        folder = DiskShelf(self._settings.data_dir / RESULTS, durable=False)
+        copied = 0
+        for job_id in await folder.older_than(EVER):
+            files = await folder.get(job_id)
+            if files and await target.jobs.get(job_id) is not None:
+                await self._put(target, job_id, files)
+                copied += 1
+                await copy.beat(n_("results of {count} job", "results of {count} jobs", copied))
+        return copied
+
+    async def _put(self, target: Database, job_id: str, files: Sequence[OutputFile]) -> None:
+        try:
+            await target.results.put(job_id, files)
+        except OSError as error:
+            raise StartupError(
+                _("The result of job {job} cannot be copied ({reason}). Try again, or leave all results out with "
+                  "--without-results.", job=job_id, reason=str(error))
+            ) from error  # fmt: skip
+
+
+def _check_addresses(source: str, to: str) -> None:
+    """Raise `StartupError` for addresses between which nothing can be copied, before either is opened."""
+    ours, theirs = address.parse(source), _parsed(to)
+    if _place(ours) == _place(theirs):
+        raise StartupError(_("--to names the database of DATABASE_URL. Name another one, which is empty."))
+    file = _file(ours)
+    if file is not None and not file.exists():
+        raise StartupError(_("There is nothing to copy: {file} does not exist. See DATABASE_URL.", file=str(file)))
+
+
+def _parsed(to: str) -> URL:
+    try:
+        return address.parse(to)
+    except StartupError:
+        raise StartupError(
+            _("--to is not an address that can be used. Write postgresql://user:password@host/name, or "
+              "sqlite:///data/other.db for a file.")
+        ) from None  # fmt: skip
+
+
+def _place(url: URL) -> object:
+    """Return what is the same for two addresses of one database, as far as addresses can tell."""
+    file = _file(url)
+    return (url.host, url.port, url.database, url.query.get("host")) if file is None else file.resolve()
+
+
+def _file(url: URL) -> Path | None:
+    """Return the file of a database; None for one that has none. Raises `StartupError` for one that is in memory."""
+    if address.is_shared(url):
+        return None
+    file = address.file_of(url)
+    if file is None:
+        raise StartupError(_("A database in memory is gone with its process: there is nothing to copy, or to copy to."))
+    return file
+
+
+def _report(rows: Mapping[str, int], results: int) -> list[str]:
+    copied = {**rows, **({"results of jobs": results} if results else {})}
+    width = max(map(len, copied))
+    lines = [f"{name:<{width}}  {number}" for name, number in copied.items() if number]
+    return [*lines, str(_("Everything is copied. Put the new address into DATABASE_URL, and start the bot."))]
