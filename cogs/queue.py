@@ -1,15 +1,13 @@
 """`/queue`: who is served, who waits, and about how long; for the one who looks only."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.jobs.records import StoreDownError
 from bot.jobs.survey import Survey
-from bot.ui.layout import SILENT
+from bot.ui.answers import in_time, show
 from bot.ui.queuepage import QueuePage, Reader
 
 LOOK_LIMIT = 2.0
@@ -26,11 +24,7 @@ class QueueCommand(commands.Cog):
     @app_commands.command(name="queue", description="Who is served, who waits, and about how long")
     async def queue(self, interaction: discord.Interaction) -> None:
         """Show the line."""
-        try:
-            async with asyncio.timeout(LOOK_LIMIT):
-                survey = await self._survey()
-        except TimeoutError as error:
-            raise StoreDownError from error
+        async with in_time(LOOK_LIMIT):
+            survey = await self._survey()
         reader = Reader(interaction.user.id, interaction.guild_id, interaction.locale.value)
-        view = self._page.view(survey, reader)
-        await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=SILENT)
+        await show(interaction, self._page.view(survey, reader))

@@ -3,6 +3,8 @@
 In memory; a bot that starts reads the newest runs from its ledger. Pure, but for what it remembers.
 """
 
+from collections.abc import Iterable
+
 UNKNOWN = 30.0
 """Seconds that are expected of a run while nothing at all is known."""
 NEWEST = 0.2
@@ -17,12 +19,18 @@ class Durations:
 
     def learn(self, workflow: str, server: str, seconds: float) -> None:
         """Take in what a run has taken of its server."""
-        for key in ((workflow, server), (workflow, ""), ("", "")):
+        for key in ((workflow, server), (workflow, ""), ("", server), ("", "")):
             known = self._known.get(key)
             self._known[key] = seconds if known is None else known + NEWEST * (seconds - known)
 
+    def restart(self, runs: Iterable[tuple[str, str, float]]) -> None:
+        """Forget everything, and learn from these runs: workflow, server, seconds; the oldest first."""
+        self._known.clear()
+        for workflow, server, seconds in runs:
+            self.learn(workflow, server, seconds)
+
     def expect(self, workflow: str, server: str = "") -> float:
-        """Return the seconds that a run will take, on a server or on any."""
+        """Return the seconds that a run will take, on a server or on any; without a workflow, any run there."""
         for key in ((workflow, server), (workflow, ""), ("", "")):
             if key in self._known:
                 return self._known[key]

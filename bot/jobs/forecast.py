@@ -5,10 +5,11 @@ A forecast, not a promise: jobs come and go, and some of the rule (patience, loa
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from bot.jobs.fairshare import Share
+from bot.jobs.fairshare import LEAST, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class Waits:
     seconds: float
     """What it is expected to take."""
     weight: float = 1.0
+    lane: int = 0
+    """Lower lanes are served first."""
+    waits_since: float = 0.0
+    """Since when its account waits: of those who have used the same, who has waited longest is next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +40,59 @@ class Turn:
 
 
 def forecast(
-    line: Sequence[Waits], shares: Mapping[str, Share], busy: Iterable[float], *, now: float, limit: int
+    line: Iterable[Waits],
+    shares: Mapping[str, Share],
+    busy: Iterable[float],
+    *,
+    now: float,
+    limit: int,
+    until: str | None = None,
 ) -> list[Turn]:
-    """Return the next turns, `limit` at most, in their order.
+    """Return the next turns in their order: `limit` at most, and none after that of the job `until`.
 
     `line` has each account's jobs in their order; `shares` are those of accounts and of guilds, by id; `busy` says of
     each place on a server in how many seconds it will be free. Without places nothing is known of times: all are 0.
     """
     turns: list[Turn] = []
-    crowd = _Crowd(line, shares, now)
     places = list(busy)
     heapq.heapify(places)
-    while len(turns) < limit and (job := crowd.next()) is not None:
+    for job in islice(_served(line, shares, now), limit):
         free = places[0] if places else 0.0
         turns.append(Turn(job.job_id, len(turns) + 1, free))
+        if job.job_id == until:
+            break
         if places:
             heapq.heapreplace(places, free + job.seconds)
     return turns
 
 
-class _Crowd:
-    """Everybody who waits, by guild and account, with shares that grow as turns are given out."""
+def _served(line: Iterable[Waits], shares: Mapping[str, Share], now: float) -> Iterator[Waits]:
+    """Yield the jobs in the order of their turns, one lane after the other."""
+    lanes: dict[int, list[Waits]] = defaultdict(list)
+    for job in line:
+        lanes[job.lane].append(job)
+    # At one moment, the order by what has been used is that by score
+    used = {who: share.now(now) for who, share in shares.items()}
+    for lane in sorted(lanes):
+        crowd = _Crowd(lanes[lane], used)
+        while (job := crowd.next()) is not None:
+            yield job
 
-    def __init__(self, line: Sequence[Waits], shares: Mapping[str, Share], now: float) -> None:
-        self._now = now
-        self._shares = dict(shares)
+
+class _Crowd:
+    """Everybody who waits in a lane, by guild and account; what they have used grows as turns are given out."""
+
+    def __init__(self, line: Sequence[Waits], used: dict[str, float]) -> None:
+        self._used = used
         self._jobs: dict[str, deque[Waits]] = defaultdict(deque)
-        self._accounts: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        self._accounts: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
         for job in line:
             self._jobs[job.account].append(job)
         for account, jobs in self._jobs.items():
-            self._accounts[jobs[0].guild].append((self._score(account), account))
+            self._accounts[jobs[0].guild].append((used.get(account, 0.0), jobs[0].waits_since, account))
         for accounts in self._accounts.values():
             heapq.heapify(accounts)
-        self._guilds = [(self._score(guild), guild) for guild in self._accounts]
+        self._guilds = [(used.get(guild, 0.0), guild) for guild in self._accounts]
         heapq.heapify(self._guilds)
 
     def next(self) -> Waits | None:
@@ -77,15 +101,17 @@ class _Crowd:
             return None
         _, guild = heapq.heappop(self._guilds)
         accounts = self._accounts[guild]
-        _, account = heapq.heappop(accounts)
-        job = self._jobs[account].popleft()
-        for who, weight in ((account, job.weight), (guild, 1.0)):
-            self._shares[who] = self._shares.get(who, Share()).charged(job.seconds, weight=weight, now=self._now)
-        if self._jobs[account]:
-            heapq.heappush(accounts, (self._score(account), account))
+        _, since, account = heapq.heappop(accounts)
+        jobs = self._jobs[account]
+        job = jobs.popleft()
+        more = self._charge(account, job.seconds / max(job.weight, LEAST))
+        if jobs:
+            heapq.heappush(accounts, (more, since, account))
+        more = self._charge(guild, job.seconds)
         if accounts:
-            heapq.heappush(self._guilds, (self._score(guild), guild))
+            heapq.heappush(self._guilds, (more, guild))
         return job
 
-    def _score(self, who: str) -> float:
-        return self._shares.get(who, Share()).score
+    def _charge(self, who: str, seconds: float) -> float:
+        used = self._used[who] = self._used.get(who, 0.0) + seconds
+        return used

@@ -1,80 +1,242 @@
-"""Knows the line: who waits in which order, what is running, and about when each turn will come.
+"""Knows the line: who waits in which order, what is running, what is held back, and about when each turn will come.
 
-It decides nothing: the store's `claim` does.
+It decides nothing: the store's `claim` does. Between two looks into the store it remembers the last one, with what came
+since: a command asks for nothing but memory, whatever the length of the line.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from bot.clock import Clock
+from bot.i18n import Message, _
 from bot.jobs.durations import Durations
+from bot.jobs.fairshare import Share
 from bot.jobs.forecast import Waits, forecast
 from bot.jobs.job import Job, JobState
-from bot.jobs.records import JobStore
+from bot.jobs.obstacles import Obstacles
+from bot.jobs.places import Places
+from bot.jobs.records import JobStore, Snapshot, Waiting
 from bot.jobs.survey import Standing, Survey
+from bot.jobs.terms import account_key
+from bot.policy.pauses import guild_key
 
 HEAD = 500
 """Places of the line, from its head, that are looked at; who stands behind them is only counted."""
-RUNNING = 50
+RUNNING = 200
 """Running jobs that are looked at."""
+FRESH = 2.0
+"""Seconds for which a look into the store answers commands."""
+ASKED = ""
+"""Stands for the id of a job that is only asked about."""
+DRAINED = _("The servers are being looked after and take nothing new at the moment. It starts when that is over.")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What somebody who asks now may expect."""
+
+    position: int
+    total: int
+    starts_in: float | None
+    is_offline: bool
+    reason: Message | None = None
+
+
+@dataclass(slots=True)
+class _Look:
+    """One look into the store, and what came since."""
+
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    running: Sequence[Job] = ()
+    places: Sequence[float] = ()
+    at: float = float("-inf")
+    came: dict[str, Waits] = field(default_factory=dict[str, Waits])
+    left: set[str] = field(default_factory=set[str])
+    is_drained: bool = False
+    shares: Mapping[str, Share] = field(default_factory=dict[str, Share])
+    may_start: list[Waits] = field(default_factory=list[Waits])
+    held: list[tuple[Waiting, Message]] = field(default_factory=list[tuple[Waiting, Message]])
+
+    def free(self) -> list[Waits]:
+        """Return who waits now and may start."""
+        return [job for job in (*self.may_start, *self.came.values()) if job.job_id not in self.left]
+
+    @property
+    def total(self) -> int:
+        there = {job.job_id for job in self.snapshot.waiting} | set(self.came)
+        return max(0, self.snapshot.total + len(self.came) - len(self.left & there))
+
+    @property
+    def is_offline(self) -> bool:
+        return not self.places and not self.is_drained
 
 
 class Lineup:
-    """Draws surveys. `places` tells of each GPU in how many seconds it will be free of what it has."""
+    """Draws surveys."""
 
     def __init__(
-        self,
-        *,
-        store: JobStore,
-        durations: Durations,
-        places: Callable[[], Sequence[float]],
-        any_online: Callable[[], bool],
-        clock: Clock,
+        self, *, store: JobStore, durations: Durations, places: Places, obstacles: Obstacles, clock: Clock
     ) -> None:
         self._store = store
         self._durations = durations
         self._places = places
-        self._any_online = any_online
+        self._obstacles = obstacles
         self._clock = clock
         self._known: dict[str, Job] = {}
+        self._look = _Look()
+        self._looking = asyncio.Lock()
 
     @property
-    def is_offline(self) -> bool:
-        """Whether no server can be reached."""
-        return not self._any_online()
+    def total(self) -> int:
+        """How many waited at the last look, and what came and went since."""
+        return self._look.total
 
-    async def length(self) -> int:
-        """Return how many jobs wait. Raises `StoreDownError`."""
-        return await self._store.line_length()
+    def entered(self, job: Job) -> None:
+        """Take in a job that has come since the last look."""
+        waiting = self._waiting(job.id, job.place.guild_id, job.requester.user_id, job.spec.workflow)
+        self._look.came[job.id] = self._waits(waiting, self._look)
 
-    def next_free(self) -> float | None:
-        """Return in how many seconds a server will be free of what it has; None when that cannot be foreseen."""
-        return min(self._places(), default=None)
+    def left(self, job_id: str) -> None:
+        """Take in that a job was claimed or has ended since the last look."""
+        self._look.left.add(job_id)
+
+    def outdated(self) -> None:
+        """Look anew at the next question: something was paused, or resumed."""
+        self._look.at = float("-inf")
+
+    def fleet_changed(self) -> None:
+        """Forget what was known of the servers."""
+        self._places.forget()
+        self._obstacles.forget()
+        self.outdated()
+
+    async def outlook(self, guild_id: int | None, user_id: int, workflow: str) -> Outlook:
+        """Return what a member may expect of one more job. Raises `StoreDownError`."""
+        look = await self._recent()
+        asked = self._waiting(ASKED, guild_id, user_id, workflow)
+        reason = self._reason(look, asked)
+        free = look.free()
+        if reason is not None:
+            position, starts_in = len(free) + len(look.held) + 1, None
+        else:
+            turn = self._foreseen(look, [*free, self._waits(asked, look)], until=ASKED)[-1]
+            position, starts_in = turn.position, turn.starts_in
+        return Outlook(
+            position=position,
+            total=look.total + 1,
+            starts_in=starts_in,
+            is_offline=look.is_offline,
+            reason=reason,
+        )
 
     async def survey(self) -> Survey:
         """Return the line as it is now. Raises `StoreDownError`."""
-        line = await self._store.line(HEAD)
-        total = len(line) if len(line) < HEAD else max(HEAD, await self._store.line_length())
-        running = await self._store.browse((JobState.RUNNING,), limit=RUNNING)
-        jobs = await self._head(line)
+        look = await self._newest()
+        turns = self._turns(look)
+        jobs = await self._jobs(turn.job_id for turn in turns)
         return Survey(
-            running=sorted(running, key=lambda job: job.started or self._clock.now()),
-            waiting=self._standings(jobs),
-            total=total,
-            is_offline=self.is_offline,
+            running=sorted(look.running, key=lambda job: job.started or self._clock.now()),
+            waiting=[
+                Standing(job, turn.position, turn.starts_in, turn.reason)
+                for turn in turns
+                if (job := jobs.get(turn.job_id))
+            ],
+            total=look.snapshot.total,
+            is_offline=look.is_offline,
         )
 
-    async def _head(self, line: Sequence[str]) -> list[Job]:
-        """Return the jobs of these ids; those that were there at the last look are not read again."""
-        known = self._known
-        self._known = {job_id: known[job_id] for job_id in line if job_id in known}
-        for job_id in line:
-            if job_id not in known and (job := await self._store.get(job_id)):
-                self._known[job_id] = job
-        return [self._known[job_id] for job_id in line if job_id in self._known]
+    # ------------------------------------------------------------------ looking
 
-    def _standings(self, jobs: Sequence[Job]) -> list[Standing]:
-        places = self._places()
-        waits = [Waits(job.id, "", "", self._durations.expect(job.spec.workflow)) for job in jobs]
-        turns = forecast(waits, {}, places, now=self._clock.now(), limit=len(jobs))
-        by_id = {job.id: job for job in jobs}
-        return [Standing(by_id[turn.job_id], turn.position, turn.starts_in if places else None) for turn in turns]
+    async def _recent(self) -> _Look:
+        async with self._looking:
+            if self._clock.monotonic() - self._look.at <= FRESH:
+                return self._look
+            return await self._read()
+
+    async def _newest(self) -> _Look:
+        async with self._looking:
+            return await self._read()
+
+    async def _read(self) -> _Look:
+        look = self._look = _Look(came=self._look.came, left=self._look.left)
+        came, left = set(look.came), set(look.left)  # what comes or goes during the look may be in it or not
+        snapshot = await self._store.snapshot(HEAD)
+        running = await self._store.browse((JobState.RUNNING,), limit=RUNNING)
+        await self._obstacles.look(job.cls for job in snapshot.waiting)
+        look.places = await self._places.look(running)
+        look.is_drained = self._places.are_drained
+        look.snapshot, look.running, look.at = snapshot, running, self._clock.monotonic()
+        there = came | {job.job_id for job in snapshot.waiting}
+        look.came = {job_id: job for job_id, job in look.came.items() if job_id not in there}
+        look.left -= left
+        look.shares = {**{key: each.share for key, each in snapshot.accounts.items()}, **snapshot.guilds}
+        self._sort(look)
+        return look
+
+    async def _jobs(self, line: Iterable[str]) -> dict[str, Job]:
+        """Return the jobs of these ids; those that were there at the last look are not read again."""
+        jobs: dict[str, Job] = {}
+        for job_id in line:
+            job = self._known.get(job_id) or await self._store.get(job_id)
+            if job is not None:
+                jobs[job_id] = job
+        self._known = jobs
+        return jobs
+
+    # ------------------------------------------------------------------ foreseeing
+
+    def _waiting(self, job_id: str, guild_id: int | None, user_id: int, workflow: str) -> Waiting:
+        return Waiting(
+            job_id=job_id,
+            account=account_key(guild_id, user_id),
+            user_id=user_id,
+            guild=guild_key(guild_id),
+            workflow=workflow,
+            cls="",
+            seconds=self._durations.expect(workflow),
+        )
+
+    def _turns(self, look: _Look) -> list["_Turn"]:
+        """Return the turns of those who may start, then those who are held back."""
+        foreseen = self._foreseen(look, look.free())
+        return foreseen + [
+            _Turn(job.job_id, len(foreseen) + number, None, reason)
+            for number, (job, reason) in enumerate(look.held, start=1)
+        ]
+
+    def _foreseen(self, look: _Look, free: Sequence[Waits], *, until: str | None = None) -> list["_Turn"]:
+        turns = forecast(free, look.shares, look.places, now=self._clock.now(), limit=len(free), until=until)
+        known = bool(look.places)
+        return [_Turn(turn.job_id, turn.position, turn.starts_in if known else None) for turn in turns]
+
+    def _sort(self, look: _Look) -> None:
+        """Find out who of the snapshot may start, and who is held back by what."""
+        look.may_start, look.held = [], []
+        for job in look.snapshot.waiting:
+            if (reason := self._reason(look, job)) is None:
+                look.may_start.append(self._waits(job, look))
+            else:
+                look.held.append((job, reason))
+
+    def _reason(self, look: _Look, job: Waiting) -> Message | None:
+        reason = self._obstacles.of(job, look.snapshot.accounts.get(job.account))
+        return DRAINED if reason is None and look.is_drained else reason
+
+    def _waits(self, job: Waiting, look: _Look) -> Waits:
+        account = look.snapshot.accounts.get(job.account)
+        waits = Waits(job.job_id, job.account, job.guild, self._durations.expect(job.workflow))
+        if account is None:
+            return replace(waits, waits_since=self._clock.now())
+        terms = account.terms
+        return replace(waits, weight=terms.weight, lane=terms.lane, waits_since=account.waits_since)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A place in the line, as far as it can be foreseen."""
+
+    job_id: str
+    position: int
+    starts_in: float | None
+    reason: Message | None = None

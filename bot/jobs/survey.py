@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.i18n import Message
 from bot.jobs.job import Job
 
 
@@ -12,9 +13,11 @@ class Standing:
 
     job: Job
     position: int
-    """From 1."""
+    """From 1; those that cannot start stand behind all others."""
     starts_in: float | None
     """Seconds, as far as that can be foreseen."""
+    reason: Message | None = None
+    """Why it does not start although others may."""
 
 
 @dataclass(frozen=True, slots=True)

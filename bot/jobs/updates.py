@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bot.i18n import Message
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -12,6 +14,8 @@ class Waiting:
     offline: bool = False
     starts_in: float | None = None
     """Seconds until its turn, as far as that can be foreseen."""
+    reason: Message | None = None
+    """Why it does not start although others may: paused, no server can run it, its member's others are running."""
 
 
 @dataclass(frozen=True, slots=True)

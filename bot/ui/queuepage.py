@@ -3,9 +3,8 @@
 Pure: a survey in, a Discord view out. Of other servers of Discord nobody learns more than that somebody waits there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import discord
 from discord.utils import escape_markdown
@@ -13,6 +12,7 @@ from discord.utils import escape_markdown
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
 from bot.jobs.survey import Standing, Survey
+from bot.ui.answers import sheet
 from bot.ui.i18n import Languages, cut
 from bot.ui.page import Tone
 from bot.ui.render import span
@@ -23,6 +23,9 @@ OWN_SHOWN = 5
 """Own jobs that stand behind those."""
 RUNNING_SHOWN = 8
 MAX_NAME = 40
+MAX_REASON = 200
+HELD = "⏸️"
+"""Beside what does not start although others may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,13 @@ class QueuePage:
     """Renders the line."""
 
     languages: Languages
+    fraction: Callable[[str], float | None] = lambda _job_id: None
+    """How far a running job is, from 0 to 1, as far as that is known."""
 
     def view(self, survey: Survey, reader: Reader) -> discord.ui.LayoutView:
         """Return the page for one reader."""
-        parts = [f"**{self._said(_('Queue'), reader)}**", *self._parts(survey, reader)]
-        view = discord.ui.LayoutView(timeout=None)
         tone = Tone.RUNNING if survey.running or survey.total else Tone.WAITING
-        texts = [discord.ui.TextDisplay[Any](part) for part in parts]
-        view.add_item(discord.ui.Container(*texts, accent_colour=tone.value))
-        view.stop()  # nothing in it can be pressed
-        return view
+        return sheet(self._said(_("Queue"), reader), list(self._parts(survey, reader)), tone=tone)
 
     def _parts(self, survey: Survey, reader: Reader) -> Iterator[str]:
         if survey.is_offline:
@@ -65,13 +65,23 @@ class QueuePage:
         yield "\n".join([self._said(waiting, reader), *lines])
 
     def _running(self, job: Job, reader: Reader) -> str:
-        return f"⚙️ {self._whose(job, reader)}"
+        fraction = self.fraction(job.id)
+        how_far = "" if fraction is None else f" · {fraction * 100:.0f} %"
+        return f"⚙️ {self._whose(job, reader)}{how_far}"
 
     def _waiting(self, standing: Standing, reader: Reader) -> str:
-        when = ""
-        if standing.starts_in is not None:
-            when = " · " + self._said(_("about {time}", time=span(standing.starts_in)), reader)
-        return f"{standing.position}\\. {self._whose(standing.job, reader)}{when}"
+        parts = [self._whose(standing.job, reader)]
+        if standing.reason is not None:
+            parts.append(self._held(standing.job, standing.reason, reader))
+        elif standing.starts_in is not None:
+            parts.append(self._said(_("about {time}", time=span(standing.starts_in)), reader))
+        return f"{standing.position}\\. {' · '.join(parts)}"
+
+    def _held(self, job: Job, reason: Message, reader: Reader) -> str:
+        """Why it does not start is for its member only: a moderator may have had something to say about them."""
+        if job.requester.user_id != reader.user_id:
+            return HELD
+        return f"{HELD} {cut(self._said(reason, reader), MAX_REASON)}"
 
     def _whose(self, job: Job, reader: Reader) -> str:
         if job.requester.user_id == reader.user_id:

@@ -1,13 +1,14 @@
 """In-memory ends for the two ports of `bot.jobs`: a server that does as told, and a message board."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bot.i18n import Message
 from bot.jobs.job import Job, Place, Requester
-from bot.jobs.ports import Told
+from bot.jobs.ports import ON_ITS_WAY, Told
+from bot.jobs.records import Account, Waiting
 from bot.jobs.updates import JobUpdate
 from bot.workflow.definitions import Definitions
 from bot.workflow.execution import (
@@ -22,6 +23,7 @@ from bot.workflow.execution import (
     ServerOfflineError,
     Whereabouts,
 )
+from bot.workflow.needs import Abilities
 from bot.workflow.spec import RunSpec
 
 REF = OutputRef(node_id="9", filename="out_00001_.png", subfolder="", folder="output")
@@ -54,6 +56,8 @@ class ScriptedBackend:
     interrupt_errors: list[Exception] = field(default_factory=list)
     interrupted: list[str] = field(default_factory=list)
     is_heard: bool = True
+    abilities: Abilities = field(default_factory=Abilities)
+    foreign: int = 0
     uploads: list[InputFile] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
@@ -74,7 +78,7 @@ class ScriptedBackend:
         await self.up.wait()
 
     @asynccontextmanager
-    async def watch(self, prompt_id: str) -> AsyncIterator[AsyncIterator[RunEvent]]:
+    async def watch(self, prompt_id: str, *, idle_limit: float = 600.0) -> AsyncIterator[AsyncIterator[RunEvent]]:
         self.watched.append(prompt_id)
         yield self._events()
 
@@ -140,9 +144,23 @@ class Board:
     answers: list[Told | Exception] = field(default_factory=list)
     """What becomes of the next attempts to tell an end; after that, all arrive."""
     tries: int = 0
+    in_the_air: set[str] = field(default_factory=set)
+    """Jobs of which an edit is on its way until `landed`."""
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def update(self, job: Job, update: JobUpdate) -> None:
         self.updates.append((job.id, update))
+
+    edited: float = 0.0
+    """When messages were edited last, as `forget` says it."""
+
+    def forget(self, job_id: str) -> float:
+        return ON_ITS_WAY if job_id in self.in_the_air else self.edited
+
+    async def settle(self, job_id: str) -> None:
+        if job_id in self.in_the_air:
+            await self.landed.wait()
+        self.in_the_air.discard(job_id)
 
     async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
         if (told := self._answer()) is not Told.LATER:
@@ -165,6 +183,36 @@ class Board:
 
     async def find_answer(self, place: Place) -> int | None:
         return place.message_id
+
+
+@dataclass
+class FewPlaces:
+    """Servers, by the seconds in which each is free: `bot.jobs.places.Places` without a fleet."""
+
+    seconds: Callable[[], Sequence[float]]
+    are_drained: bool = False
+
+    def forget(self) -> None:
+        pass
+
+    async def look(self, running: Sequence[Job]) -> Sequence[float]:
+        return self.seconds()
+
+
+@dataclass
+class Reasons:
+    """What holds jobs back: `bot.jobs.obstacles.Obstacles` without pauses and verdicts."""
+
+    by_workflow: dict[str, Message] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        pass
+
+    async def look(self, classes: Iterable[str]) -> None:
+        pass
+
+    def of(self, job: Waiting, account: Account | None) -> Message | None:
+        return self.by_workflow.get(job.workflow)
 
 
 def spec(**changes: object) -> RunSpec:

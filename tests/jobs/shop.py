@@ -6,22 +6,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bot.clock import Clock
 from bot.jobs.carrier import Carrier
 from bot.jobs.deliverer import Deliverer
 from bot.jobs.durations import Durations
+from bot.jobs.hints import LocalHints
 from bot.jobs.job import Job, JobState
 from bot.jobs.lineup import Lineup
 from bot.jobs.naps import cancelled
+from bot.jobs.obstacles import Obstacles
+from bot.jobs.places import Places
 from bot.jobs.queue import JobQueue
 from bot.jobs.runner import Runner
 from bot.jobs.shelf import DiskShelf
 from bot.jobs.tenancy import Tenancy
 from bot.workflow.spec import RunSpec
 from tests.clocks import ManualClock
-from tests.jobs.doubles import Board, ScriptedBackend, place, requester, spec
+from tests.jobs.doubles import Board, FewPlaces, Reasons, ScriptedBackend, place, requester, spec
 from tests.stores import memory_store
 
 OWNER = "this-bot"
@@ -35,16 +38,31 @@ class Staff:
     ) -> None:
         self.tenancy = Tenancy(store=store, owner=owner, servers=[backend.key], clock=clock)
         self.durations = Durations()
+        self.hints = LocalHints()
         lineup = Lineup(
             store=store,
             durations=self.durations,
-            places=lambda: [self.carrier.busy_for] if backend.online else [],
-            any_online=lambda: backend.online,
+            places=cast("Places", FewPlaces(lambda: [self.carrier.busy_for] if backend.online else [])),
+            obstacles=cast("Obstacles", Reasons()),
             clock=clock,
         )
-        self.queue = JobQueue(store=store, presenter=board, lineup=lineup, clock=clock, owner=owner)
+        self.queue = JobQueue(
+            store=store,
+            presenter=board,
+            lineup=lineup,
+            durations=self.durations,
+            hints=self.hints,
+            clock=clock,
+            owner=owner,
+        )
         self.deliverer = Deliverer(
-            store=store, presenter=board, shelf=shelf, backends=[backend], owner=owner, clock=clock
+            store=store,
+            presenter=board,
+            shelf=shelf,
+            find=lambda key: backend if key == backend.key else None,
+            hints=self.hints,
+            owner=owner,
+            clock=clock,
         )
         self.carrier = Carrier(
             backend=backend,
@@ -137,6 +155,12 @@ class Shop:
                 return newest
             await asyncio.sleep(0.001)
         raise AssertionError(f"job {job.id} is {newest.state}")
+
+
+def lineup(store: Any, durations: Durations, clock: Clock) -> Lineup:
+    """A lineup that knows of one free server, and of nothing that holds jobs back."""
+    places, obstacles = cast("Places", FewPlaces(lambda: [0.0])), cast("Obstacles", Reasons())
+    return Lineup(store=store, durations=durations, places=places, obstacles=obstacles, clock=clock)
 
 
 def new_job(what: RunSpec, number: int, **changes: Any) -> Job:

@@ -66,3 +66,12 @@ def test_durations_are_learnt_by_workflow_and_server() -> None:
     for _ in range(50):
         durations.learn("imagine", "gpu1", 40.0)
     assert durations.expect("imagine", "gpu1") == pytest.approx(40.0, rel=0.01)
+
+
+def test_whatever_runs_on_a_server_takes_as_long_as_runs_took_there() -> None:
+    durations = Durations()
+    for _ in range(20):
+        durations.learn("imagine", "gpu1", 30.0)
+        durations.learn("upscale", "gpu2", 2.0)
+    assert durations.expect("", "gpu1") == 30.0
+    assert durations.expect("", "gpu2") == 2.0

@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bot.jobs.durations import Durations
+from bot.jobs.hints import LocalHints, Topic
 from bot.jobs.lineup import Lineup
 from bot.jobs.naps import cancelled
-from bot.jobs.queue import LOOK_EVERY, REFRESH_EVERY, JobQueue
+from bot.jobs.obstacles import Obstacles
+from bot.jobs.places import Places
+from bot.jobs.queue import REFRESH_EVERY, JobQueue
 from bot.jobs.updates import Waiting
+from bot.workflow.needs import Needs
 from tests.clocks import ManualClock
-from tests.jobs.doubles import Board, spec
+from tests.jobs.doubles import Board, FewPlaces, Reasons, place, requester, spec
 from tests.jobs.shop import new_job, until
 from tests.stores import memory_store
 
@@ -24,6 +28,7 @@ class Line:
     queue: JobQueue
     board: Board
     clock: ManualClock
+    hints: LocalHints
     numbers: int = 0
 
     async def add(self, **changes: Any) -> str:
@@ -38,9 +43,18 @@ async def line() -> AsyncIterator[Line]:
     clock, board = ManualClock(), Board()
     async with memory_store(clock.now) as store:
         await store.hold(["a", "b"], "me", 1e9)
-        lineup = Lineup(store=store, durations=Durations(), places=list, any_online=lambda: False, clock=clock)
-        queue = JobQueue(store=store, presenter=board, lineup=lineup, clock=clock, owner="me")
-        yield Line(store, queue, board, clock)
+        durations, hints = Durations(), LocalHints()
+        lineup = Lineup(
+            store=store,
+            durations=durations,
+            places=cast("Places", FewPlaces(list)),
+            obstacles=cast("Obstacles", Reasons()),
+            clock=clock,
+        )
+        queue = JobQueue(
+            store=store, presenter=board, lineup=lineup, durations=durations, hints=hints, clock=clock, owner="me"
+        )
+        yield Line(store, queue, board, clock, hints)
 
 
 async def test_who_waits_for_work_is_woken_with_it(line: Line) -> None:
@@ -59,7 +73,7 @@ async def test_work_that_nobody_announced_is_found_soon(line: Line) -> None:
     job_id = await line.add()
     await asyncio.sleep(0.02)
     assert not waiter.done()
-    await line.clock.advance(LOOK_EVERY)
+    await line.clock.advance(LocalHints.look_every)
     job = await asyncio.wait_for(waiter, 5)
     assert job is not None
     assert job.id == job_id
@@ -81,7 +95,9 @@ async def test_everybody_who_waits_is_told_their_place_as_the_line_moves(line: L
     assert line.board.updates == [
         (job_id, Waiting(position=position, total=3, offline=True)) for position, job_id in enumerate(ids, start=1)
     ]
-    assert await line.queue.outlook() == Waiting(position=4, total=4, offline=True)
+    assert await line.queue.outlook(place().guild_id, requester().user_id, "imagine") == Waiting(
+        position=4, total=4, offline=True
+    )
     assert await line.queue.next_for("a", lambda: True)
     line.board.updates.clear()
     await line.queue.inform()
@@ -108,8 +124,22 @@ async def test_places_are_told_at_most_once_a_second(line: Line) -> None:
         for _ in range(5):
             line.queue.wake()
             await asyncio.sleep(0.01)
+            await line.add()
         assert [told for told, _update in line.board.updates] == [job_id]
         await line.clock.advance(REFRESH_EVERY)
-        await until(lambda: len(line.board.updates) == 2)
+        await until(lambda: len(line.board.updates) == 1 + 6)
+        line.queue.wake()
+        await line.clock.advance(REFRESH_EVERY)
+        await asyncio.sleep(0.02)
+        assert len(line.board.updates) == 1 + 6, "nobody is told the same twice"
     finally:
         await cancelled(task)
+
+
+async def test_a_class_of_jobs_is_announced_once(line: Line) -> None:
+    announced: list[str] = []
+    line.hints.listen(Topic.CLASS, announced.append)
+    draw = Needs(nodes=frozenset({"KSampler"}))
+    for number, needs in enumerate((draw, draw, Needs()), start=1):
+        line.queue.entered(new_job(spec(needs=needs), number, created=0.0))
+    assert announced == [draw.cls]
