@@ -6,12 +6,16 @@ questions come first. It knows no Discord and no HTTP: a `Backend` runs graphs, 
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from bot.clock import Clock
 from bot.errors import BotError
-from bot.i18n import Message, _, n_
+from bot.i18n import Message, _
+from bot.jobs.breaker import Breaker
 from bot.jobs.deliverer import Deliverer
 from bot.jobs.durations import Durations
+from bot.jobs.givingback import MAX_ATTEMPTS, GivingBack
 from bot.jobs.harvest import FilesGoneError, RunForgottenError
 from bot.jobs.job import IllegalMoveError, Job, JobState
 from bot.jobs.outcome import Outcome
@@ -22,24 +26,30 @@ from bot.jobs.slots import Slot
 from bot.jobs.tenancy import Tenancy
 from bot.jobs.updates import Fetching, JobUpdate
 from bot.jobs.visit import Stay, Visit
-from bot.workflow.execution import ServerOfflineError
+from bot.workflow.execution import ServerFaultError, ServerOfflineError
 
 log = logging.getLogger(__name__)
 
-MAX_LOSSES = 5
-"""How often a server may break down while it works on a job before the job is taken for the reason."""
-MAX_ATTEMPTS = 25
-"""How often a job is claimed at all, counting tries that never reached a server and losses while it only waited."""
-LOSS_PAUSES = (0.0, 2.0, 5.0, 10.0)
-"""Seconds in which nobody takes a job that a server broke down on, by how often that happened."""
-GIVE_BACK_PAUSES = (1.0, 1.0, 2.0, 5.0, 10.0)
-"""Seconds that a place on the server stays empty after a job could not be handed in, by the job's attempts."""
 COLLECTED_AT_ONCE = 2
 """Runs whose files are fetched at the same time; those of further ones stay on the server meanwhile."""
 
 
+INTERNAL = 500
+"""The first HTTP status that is the server's own fault."""
+LEFT_BEHIND = 64
+"""Prompts on a server that went away which are remembered, to be stopped when it is back."""
+
+Elsewhere = Callable[[Job, str], Awaitable[bool]]
+"""Says whether another server than the one with this key is there that can run a job."""
+
+
+async def nowhere(_job: Job, _key: str) -> bool:
+    """Say that there is no other server."""
+    return False
+
+
 class Carrier:
-    """Carries the jobs of one server."""
+    """Carries the jobs of one server. `elsewhere` says of which jobs another one can be asked instead."""
 
     def __init__(
         self,
@@ -51,7 +61,12 @@ class Carrier:
         presenter: Presenter,
         deliverer: Deliverer,
         clock: Clock,
+        elsewhere: Elsewhere = nowhere,
     ) -> None:
+        self.breaker = Breaker(clock)
+        self._returns = GivingBack(store=store, deliverer=deliverer, clock=clock)
+        self._elsewhere = elsewhere
+        self._left_behind: dict[str, None] = {}
         self._backend = backend
         self._store = store
         self._tenancy = tenancy
@@ -78,17 +93,46 @@ class Carrier:
         now = self._clock.now()
         return sum(self._remaining(visit.job, now) for visit in self._visits)
 
+    @property
+    def mean(self) -> float:
+        """About how many seconds a run takes here."""
+        return self._durations.expect("", self._backend.key)
+
     def _remaining(self, job: Job, now: float) -> float:
         if job.state is not JobState.RUNNING:
             return 0.0
         expected = self._durations.expect(job.spec.workflow, self._backend.key)
         return max(0.0, expected - (now - job.started)) if job.started else expected
 
-    def cancel(self, job_id: str, by: int) -> None:
-        """Stop a job for the user `by`, if it is carried here; what has ended already is delivered all the same."""
+    def cancel(self, job_id: str, by: int) -> bool:
+        """Stop a job for the user `by`; return whether it is carried here. What has ended is delivered all the same."""
+        mine = [visit for visit in self._visits if visit.job.id == job_id]
+        for visit in mine:
+            visit.cancel(by)
+        return bool(mine)
+
+    def recall(self) -> None:
+        """Take off the server what it does not work on yet: others shall run it."""
         for visit in self._visits:
-            if visit.job.id == job_id:
-                visit.cancel(by)
+            visit.recall()
+
+    async def leave(self) -> None:
+        """Give those jobs of a server that is away to others which they can run. May raise `StoreDownError`."""
+        for visit in tuple(self._visits):
+            if await self._elsewhere(visit.job, self._backend.key) and not self._backend.online:
+                visit.leave()
+
+    async def tidy_up(self) -> None:
+        """Stop what was left behind on a server that is back."""
+        while self._left_behind and self._backend.online:
+            prompt_id = next(iter(self._left_behind))
+            try:
+                await self._backend.interrupt(prompt_id)
+            except ServerOfflineError:
+                return
+            except BotError as error:
+                log.warning("a prompt that was left behind cannot be stopped: %s", error)
+            self._left_behind.pop(prompt_id, None)
 
     def inform(self) -> None:
         """Tell those whose jobs are on the server how they stand: it may have gone, or come back."""
@@ -126,6 +170,8 @@ class Carrier:
                 await self._deliverer.cancel(visit.job)
             else:
                 await self._unreachable(visit.job)
+        except ServerFaultError as error:
+            await self._faulty(visit.job, error)
         except BotError as error:
             await self._fail(visit.job, error.user_message)
         except Exception:
@@ -134,18 +180,25 @@ class Carrier:
             await self._fail(visit.job, reason)
 
     async def _visit(self, visit: Visit, slot: Slot) -> None:
-        stay = await (visit.resume() if visit.job.posted else visit.begin())
-        if visit.is_cancelled and stay is not Stay.ENDED:
+        self.breaker.begin()
+        try:
+            stay = await visit.follow()
+        finally:
+            self.breaker.left()
+        if stay is Stay.LEFT:
+            await self._leave_behind(visit)
+        elif visit.is_cancelled and stay is not Stay.ENDED:
             await self._deliverer.cancel(visit.job)
-            return
-        if stay is Stay.NEVER_BEGAN:
-            await self._pause_and_give_back(visit.job)
-            return
-        slot.free()
-        if stay is Stay.FORGOTTEN:
-            await self._give_back(visit.job, crashed=visit.was_running)
-        else:
+        elif stay is Stay.NEVER_BEGAN:
+            self.breaker.failed()
+            await self._returns.after_a_pause(visit.job)
+        elif stay is Stay.ENDED:
+            slot.free()
+            self.breaker.succeeded()
             await self._collect(visit)
+        else:
+            slot.free()
+            await self._forgotten(visit)
 
     async def _collect(self, visit: Visit) -> None:
         async with self._collecting:
@@ -157,7 +210,7 @@ class Carrier:
                 if visit.is_cancelled:
                     await self._deliverer.cancel(visit.job)
                 else:
-                    await self._give_back(visit.job, crashed=False)
+                    await self._returns.give_back(visit.job)
             except FilesGoneError as gone:
                 await self._save_anew(visit, gone.rest)
             else:
@@ -173,10 +226,38 @@ class Carrier:
     async def _end(self, visit: Visit, outcome: Outcome) -> None:
         if visit.is_cancelled and outcome.was_stopped:
             await self._deliverer.cancel(visit.job)
+        elif visit.is_recalled and outcome.was_stopped:
+            await self._returns.give_back(visit.job)
         elif outcome.files:
             await self._deliverer.succeed(visit.job, outcome)
         elif outcome.note:
             await self._fail(visit.job, outcome.note)
+
+    async def _forgotten(self, visit: Visit) -> None:
+        """Give back what the server knows nothing of: it broke down, or the prompt was taken off it."""
+        crashed = visit.was_running and not visit.is_recalled
+        if crashed:
+            self.breaker.failed()
+        await self._returns.give_back(visit.job, crashed=crashed)
+
+    async def _leave_behind(self, visit: Visit) -> None:
+        log.warning("job %s: %s stays away; another server can run it", visit.job.id, self._backend.name)
+        if visit.job.posted and len(self._left_behind) < LEFT_BEHIND:
+            self._left_behind[visit.job.prompt_id] = None
+        if visit.is_cancelled:
+            await self._deliverer.cancel(visit.job)
+        else:
+            await self._returns.give_back(visit.job, crashed=visit.was_running)
+
+    async def _faulty(self, job: Job, error: ServerFaultError) -> None:
+        """Draw the consequence of an answer that is the server's own error: another server may do better."""
+        if error.status >= INTERNAL:
+            self.breaker.failed()
+            with suppress(StoreDownError):
+                if await self._elsewhere(job, self._backend.key):
+                    await self._returns.after_a_pause(job)
+                    return
+        await self._fail(job, error.user_message)
 
     async def _fail(self, job: Job, reason: Message) -> None:
         await self._deliverer.fail(job, reason)
@@ -193,42 +274,11 @@ class Carrier:
 
     async def _unreachable(self, job: Job) -> None:
         """Draw the consequence of a server that lets itself be connected to, and then does not answer."""
+        self.breaker.failed()
         if job.posted:
             await self._fail(
                 job,
                 _("ComfyUI has this, but does not answer what became of it. Please tell the bot's owner."),
             )
         else:
-            await self._pause_and_give_back(job)
-
-    async def _pause_and_give_back(self, job: Job) -> None:
-        """Do so after a while, so that a server which takes nothing is not offered the whole line."""
-        await self._clock.sleep(_pause(GIVE_BACK_PAUSES, job.attempts))
-        await self._give_back(job, crashed=False)
-
-    async def _give_back(self, job: Job, *, crashed: bool) -> None:
-        """Let the job wait for another turn, in its old place, unless it had enough of them."""
-        losses = job.losses + crashed
-        if losses > MAX_LOSSES:
-            await self._fail(job, _too_much(losses))
-        elif job.attempts >= MAX_ATTEMPTS:
-            await self._fail(
-                job, _("ComfyUI could not be reached for this job, or lost it each time. Please try again later.")
-            )
-        else:
-            log.warning("job %s goes back to the queue (lost %d times while it ran)", job.id, losses)
-            pause = _pause(LOSS_PAUSES, losses) if crashed else 0.0
-            await self._store.move(job, JobState.QUEUED, losses=losses, not_before=self._clock.now() + pause)
-
-
-def _pause(pauses: tuple[float, ...], count: int) -> float:
-    return pauses[min(max(count, 1), len(pauses)) - 1]
-
-
-def _too_much(losses: int) -> Message:
-    return n_(
-        "ComfyUI broke down while it worked on this.",
-        "ComfyUI broke down {count} times while it worked on this. It may be too much for it:"
-        " try a smaller size or fewer pictures.",
-        losses,
-    )
+            await self._returns.after_a_pause(job)

@@ -5,11 +5,11 @@ that were being read, and jobs on a server that is not used any more.
 """
 
 import logging
-from collections.abc import Sequence
 
 from bot.clock import Clock
 from bot.errors import OfflineError
 from bot.jobs.deliverer import Deliverer
+from bot.jobs.fleetrecords import FleetRecords
 from bot.jobs.intake import Intake
 from bot.jobs.job import IllegalMoveError, Job, JobState
 from bot.jobs.queue import JobQueue
@@ -22,7 +22,7 @@ LOOK_EVERY = 60.0
 
 
 class Recovery:
-    """Looks for strays. `servers` are the keys of those that this process works with; `alone`: nobody else does."""
+    """Looks for strays, on servers that are not among those of `fleet`. `alone`: no other process works on the jobs."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Recovery:
         deliverer: Deliverer,
         clock: Clock,
         owner: str,
-        servers: Sequence[str],
+        fleet: FleetRecords,
         alone: bool,
     ) -> None:
         self._store = store
@@ -42,7 +42,7 @@ class Recovery:
         self._deliverer = deliverer
         self._clock = clock
         self._owner = owner
-        self._servers = tuple(servers)
+        self._fleet = fleet
         self._alone = alone
 
     async def run(self) -> None:
@@ -63,7 +63,8 @@ class Recovery:
     async def _look(self, *, fresh: bool) -> None:
         owner = self._owner if fresh else ""
         now = self._clock.now()
-        for job in await self._store.strays(owner, self._servers, now, alone=self._alone and fresh):
+        servers = [record.key for record in await self._fleet.servers()]
+        for job in await self._store.strays(owner, servers, now, alone=self._alone and fresh):
             try:
                 await self._put_on_its_way(job)
             except IllegalMoveError:

@@ -6,6 +6,8 @@ line. A slot is free again the moment the server is done with a prompt; fetching
 
 import asyncio
 import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from bot.clock import Clock
 from bot.jobs.carrier import Carrier
@@ -28,10 +30,21 @@ SWEEP_EVERY = 10.0
 """Seconds between two looks for jobs that this server has, and nobody carries."""
 SWEPT = 500
 """Running jobs that such a look sees."""
+ABSENCE = 20.0
+"""Seconds for which a server may be away before its jobs are given to others, if there are any that can run them."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether a server that must not have a job now may have one again."""
+
+Connect = Callable[[], AbstractAsyncContextManager[None]]
+"""Connects to the server for as long as the context lasts."""
 
 
 class Runner:
-    """Owns everything that one server does for us."""
+    """Owns everything that one server does for us.
+
+    `connect` is entered once the server is leased to us. `may_rest` says whether there are others to do the work while
+    this one rests, `is_worthwhile` whether a job that is taken now starts here sooner than elsewhere.
+    """
 
     def __init__(
         self,
@@ -44,7 +57,15 @@ class Runner:
         deliverer: Deliverer,
         clock: Clock,
         depth: int = 2,
+        connect: Connect = nullcontext,
+        may_rest: Callable[[], bool] = lambda: False,
+        is_worthwhile: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._connect = connect
+        self._may_rest = may_rest
+        self._is_worthwhile = is_worthwhile
+        self._loaded = ""
+        self._retires = asyncio.Event()
         self._backend = backend
         self._store = store
         self._queue = queue
@@ -60,7 +81,15 @@ class Runner:
         """Work for ever; cancelling this also stops following the jobs (their prompts go on at the server)."""
         while True:
             await self._tenancy.wait_held(self._backend.key)
-            await self._tenure()
+            async with self._connect():
+                await self._tenure()
+
+    async def retire(self) -> None:
+        """Take no more jobs, and return once the server has done what it works on; the rest goes back to the line."""
+        self._retires.set()
+        self._carrier.recall()
+        while self._carried:
+            await asyncio.wait(tuple(self._carried), return_when=asyncio.FIRST_COMPLETED)
 
     def inform(self) -> None:
         """Tell those whose jobs are on the server how they stand: it may have gone, or come back."""
@@ -92,6 +121,7 @@ class Runner:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._claim_all())
             tasks.create_task(self._keep_sweeping())
+            tasks.create_task(self._watch_absence())
 
     # ------------------------------------------------------------------ taking jobs
 
@@ -122,22 +152,53 @@ class Runner:
             self._carry(await self._next())
 
     async def _next(self) -> Job:
-        key = self._backend.key
         while True:
-            await self._backend.wait_online()
+            await self._until_ready()
             try:
-                job = await self._queue.next_for(key, lambda: self._backend.online and self._tenancy.holds(key))
+                job = await self._queue.next_for(self._backend.key, self._is_ready, self._loaded)
             except StoreDownError:
                 log.warning("%s: the database does not answer; trying again", self._backend.name)
                 await self._clock.sleep(STORE_PAUSE)
-                continue
             except Exception:
                 log.exception("%s: the store gives no job; trying again", self._backend.name)
                 await self._clock.sleep(STORE_PAUSE)
-                continue
-            if job is not None:
-                return job
-            await self._tenancy.wait_held(key)  # if that was the reason, `_tenure` is about to end this
+            else:
+                if job is not None:
+                    return job
+
+    def _is_ready(self) -> bool:
+        """Whether the server may have one more job now."""
+        return (
+            self._backend.online
+            and self._tenancy.holds(self._backend.key)
+            and not self._retires.is_set()
+            and (self._carrier.breaker.allows or not self._may_rest())
+            and self._has_room_among_others()
+        )
+
+    def _has_room_among_others(self) -> bool:
+        """Whether one more of ours is right beside the prompts of others: one at a time, and none that waits longer."""
+        return self._backend.foreign == 0 or (self._slots.taken == 0 and self._is_worthwhile())
+
+    async def _until_ready(self) -> None:
+        while not self._is_ready():
+            await self._backend.wait_online()
+            await self._tenancy.wait_held(self._backend.key)  # if that was the reason, `_tenure` is about to end this
+            if not self._is_ready():
+                await self._clock.sleep(LOOK_EVERY)
+
+    async def _watch_absence(self) -> None:
+        """Give the jobs of a server that stays away to others; stop what is left of them when it is back."""
+        away = 0.0
+        while True:
+            await self._clock.sleep(LOOK_EVERY)
+            away = 0.0 if self._backend.online else away + LOOK_EVERY
+            try:
+                if away >= ABSENCE and self._carried:
+                    await self._carrier.leave()
+            except StoreDownError:
+                log.debug("%s is away, and the database does not answer", self._backend.name)
+            await self._carrier.tidy_up()
 
     async def _keep_sweeping(self) -> None:
         while True:
@@ -168,6 +229,7 @@ class Runner:
     # ------------------------------------------------------------------ carrying them
 
     def _carry(self, job: Job) -> None:
+        self._loaded = job.spec.needs.model or self._loaded
         task = asyncio.create_task(self._carrier.carry(job, self._slots.take()), name=f"job {job.id}")
         self._carried[task] = job
         task.add_done_callback(self._forget)

@@ -11,6 +11,11 @@ class Slots:
         self._taken = 0
         self._freed = asyncio.Event()
 
+    @property
+    def taken(self) -> int:
+        """How many prompts are there."""
+        return self._taken
+
     def take(self) -> "Slot":
         """Take a place, whether or not one is free."""
         self._taken += 1

@@ -42,6 +42,8 @@ class Stay(Enum):
     """The POST did not get through."""
     CALLED_OFF = auto()
     """It was cancelled before the POST."""
+    LEFT = auto()
+    """We went away while the server cannot be reached: another one can run it."""
 
 
 class Visit:
@@ -63,6 +65,9 @@ class Visit:
         self._backend = backend
         self._show = show
         self._clock = clock
+        self._left = asyncio.Event()
+        self.is_recalled = False
+        """Whether it is to be stopped because another server shall run it."""
         self._wish = asyncio.Event()
         if job.cancel_by:
             self._wish.set()
@@ -83,14 +88,25 @@ class Visit:
     @property
     def is_cancelled(self) -> bool:
         """Whether somebody wished its end."""
-        return self._wish.is_set()
+        return self._wish.is_set() and not self.is_recalled
 
     def cancel(self, by: int) -> None:
         """Stop it for the user `by`, as soon as the server lets us."""
         if not self.is_cancelled:
             self._hold.assume(cancel_by=by)
+            self.is_recalled = False
             self._wish.set()
             self.show()
+
+    def recall(self) -> None:
+        """Take it off the server again, unless that works on it already."""
+        if not self._wish.is_set() and not self.was_running:
+            self.is_recalled = True
+            self._wish.set()
+
+    def leave(self) -> None:
+        """Go away from a server that cannot be reached."""
+        self._left.set()
 
     async def close(self) -> None:
         """Let go of what is under way."""
@@ -106,26 +122,36 @@ class Visit:
         elapsed = max(0.0, self._clock.now() - self.job.started) if self.job.started else 0.0
         self._show(self.job, self._tracker.report(elapsed) if self._backend.online else Away())
 
-    # ------------------------------------------------------------------ the beginning
-
-    async def begin(self) -> Stay:
-        """Hand the job in under the prompt id that it has, and follow it.
+    async def follow(self) -> Stay:
+        """Hand the job in, or follow it from where another process left off, until its end or until `leave`.
 
         Raises `FailedError` when the server refuses the graph, and `ServerOfflineError` before it can have it.
         """
+        work = asyncio.create_task(self._resume() if self.job.posted else self._begin(), name=f"job {self.job.id}")
+        leaving = asyncio.create_task(self._left.wait(), name=f"leaving job {self.job.id}")
+        try:
+            await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            return work.result() if work.done() else Stay.LEFT
+        finally:
+            await cancelled(work, leaving)
+
+    # ------------------------------------------------------------------ the beginning
+
+    async def _begin(self) -> Stay:
+        """Hand the job in under the prompt id that it has, and follow it."""
         graph = await self._posting.prepare()
-        if self.is_cancelled:
+        if self._wish.is_set():
             return Stay.CALLED_OFF
-        async with self._backend.watch(self.job.prompt_id) as events:
+        async with self._backend.watch(self.job.prompt_id, idle_limit=self.job.spec.idle_limit) as events:
             if not await self._posting.submit(graph):
                 return Stay.NEVER_BEGAN
             self._begin_to_show()
             return await self._listen(events)
 
-    async def resume(self) -> Stay:
+    async def _resume(self) -> Stay:
         """Follow a prompt that was posted, or nearly so, before anybody here heard of it."""
         self._begin_to_show()
-        async with self._backend.watch(self.job.prompt_id) as events:
+        async with self._backend.watch(self.job.prompt_id, idle_limit=self.job.spec.idle_limit) as events:
             where = await located(self._backend, self._clock, self.job.prompt_id)
             log.info("job %s: the server has its prompt as %s", self.job.id, where)
             if where is Whereabouts.UNKNOWN or where is Whereabouts.FINISHED:

@@ -20,7 +20,8 @@ def canceller(shop: Shop) -> Canceller:
         store=shop.store,
         queue=shop.queue,
         deliverer=shop.staff.deliverer,
-        carriers=[shop.staff.carrier],
+        carriers=lambda: [shop.staff.carrier],
+        hints=shop.staff.hints,
         clock=shop.clock,
     )
 

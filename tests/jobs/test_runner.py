@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.carrier import MAX_ATTEMPTS, MAX_LOSSES
+from bot.jobs.givingback import MAX_ATTEMPTS, MAX_LOSSES
 from bot.jobs.job import JobState
 from bot.jobs.updates import Away, Running, Waiting
 from bot.workflow.definitions import Definitions, InputDefinition, NodeDefinition

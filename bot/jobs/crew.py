@@ -1,0 +1,218 @@
+"""The servers that this process works with: takes them on as they are added, lets go of those that are removed.
+
+What there is to work with is in the store; whose a server is, leases decide (`bot.jobs.tenancy`). Knows no ComfyUI: a
+server is whatever the builder makes of its record.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bot.clock import Clock
+from bot.errors import BotError
+from bot.jobs.carrier import Carrier
+from bot.jobs.durations import Durations
+from bot.jobs.fleetrecords import FleetRecords, ServerRecord
+from bot.jobs.hints import Hints, Topic
+from bot.jobs.job import Job
+from bot.jobs.naps import cancelled, nap
+from bot.jobs.places import ONLINE
+from bot.jobs.ports import Backend
+from bot.jobs.records import StoreDownError
+from bot.jobs.runner import Runner
+from bot.jobs.tenancy import Tenancy
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks at which servers there are."""
+RESTART_PAUSE = 5.0
+"""Seconds before the work with a server that broke off begins again."""
+
+
+@dataclass(slots=True)
+class Member:
+    """One server and those who work with it."""
+
+    record: ServerRecord
+    backend: Backend
+    carrier: Carrier
+    runner: Runner
+    tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+
+    @property
+    def wait(self) -> float:
+        """In how many seconds the server will have done what it has, the prompts of others included."""
+        return self.carrier.busy_for + self.backend.foreign * self.carrier.mean
+
+
+class Builder(Protocol):
+    """Makes a member of a server, and takes it apart again."""
+
+    async def build(self, record: ServerRecord) -> Member:
+        """Return a member that has not begun to work. Raises `BotError` for an address of no use."""
+        ...
+
+    async def dismiss(self, key: str) -> None:
+        """Let go of what was built for a server."""
+        ...
+
+
+class Crew:
+    """All members. `only`: names, keys or addresses of those that this process may work with; empty for all."""
+
+    def __init__(
+        self,
+        *,
+        fleet: FleetRecords,
+        tenancy: Tenancy,
+        durations: Durations,
+        hints: Hints,
+        clock: Clock,
+        only: Collection[str] = (),
+        waiting: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`waiting` says how many jobs wait in the line, as far as is known."""
+        self._waiting = waiting
+        self._fleet = fleet
+        self._tenancy = tenancy
+        self._durations = durations
+        self._clock = clock
+        self._hints = hints
+        self._only = frozenset(only)
+        self._members: dict[str, Member] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._records: Sequence[ServerRecord] = ()
+        self._changed = asyncio.Event()
+        hints.listen(Topic.FLEET, lambda _payload: self._changed.set())
+
+    # ------------------------------------------------------------------ who is here
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Those that work, or are about to."""
+        return tuple(self._members.values())
+
+    def get(self, key: str) -> Member | None:
+        """Return the member of a server (`Backend.key`)."""
+        return self._members.get(key)
+
+    def held(self) -> list[Backend]:
+        """Return the servers that are ours just now."""
+        return [member.backend for member in self.members if self._tenancy.holds(member.record.key)]
+
+    def is_ours(self, key: str) -> bool:
+        """Return whether this process works with a server just now."""
+        return key in self._members and self._tenancy.holds(key)
+
+    def busy(self, key: str) -> float | None:
+        """Return in how many seconds a server of ours is free; None when it cannot be used."""
+        member = self._members.get(key)
+        return member.wait if member and member.backend.online else None
+
+    def is_resting(self, key: str) -> bool:
+        """Return whether a server of ours is spared for its faults."""
+        member = self._members.get(key)
+        return member is not None and member.carrier.breaker.is_resting and self.has_others(key)
+
+    def has_others(self, key: str) -> bool:
+        """Return whether there is another server that can be reached, as far as is known."""
+        return any(self._is_there(record) for record in self._records if record.key != key and not record.drained)
+
+    def is_worthwhile(self, key: str) -> bool:
+        """Return whether a job that a server of ours takes now will start there no later than elsewhere."""
+        here = self._members[key].wait
+        others = [
+            member.wait
+            for member in self.members
+            if member.record.key != key and member.backend.online and not member.record.drained
+        ]
+        if not others:
+            return True
+        line = self._waiting() / len(others)
+        return here <= min(others) + max(1.0, line) * self._members[key].carrier.mean
+
+    async def elsewhere(self, job: Job, key: str) -> bool:
+        """Return whether another server that can be reached can run a job. May raise `StoreDownError`."""
+        there = [record for record in self._records if record.key != key and not record.drained]
+        there = [record for record in there if self._is_there(record)]
+        cls = job.spec.needs.cls
+        if not there or not cls:
+            return bool(there)
+        verdicts = await self._fleet.verdicts(cls)
+        return any(record.key in verdicts and verdicts[record.key].fits for record in there)
+
+    def _is_there(self, record: ServerRecord) -> bool:
+        member = self._members.get(record.key)
+        return member.backend.online if member and self.is_ours(record.key) else record.health == ONLINE
+
+    # ------------------------------------------------------------------ coming and going
+
+    async def run(self, builder: Builder) -> None:
+        """Keep the crew as the records say, for ever; the owner cancels this, and `close`s the crew then."""
+        while True:
+            self._changed.clear()
+            try:
+                await self.reconcile(builder)
+            except StoreDownError:
+                log.debug("nobody knows which servers there are: the database does not answer")
+            await nap(self._clock, LOOK_EVERY, self._changed)
+
+    async def reconcile(self, builder: Builder) -> None:
+        """Take on and let go, once. May raise `StoreDownError`."""
+        self._records = await self._fleet.servers()
+        wanted = {record.key: record for record in self._records if self._may_have(record)}
+        for key in [key for key in self._members if key not in wanted and key not in self._leaving]:
+            self._leaving[key] = asyncio.create_task(self._let_go(key, builder), name=f"leaving {key}")
+        new = [record for key, record in wanted.items() if key not in self._members]
+        for record in new:
+            await self._take_on(record, builder)
+        for key, member in self._members.items():
+            member.record = wanted.get(key, member.record)
+        self._tenancy.set_servers(tuple(self._members))
+        if new:
+            await self._tenancy.renew()
+
+    async def close(self) -> None:
+        """Stop working with all of them; their prompts go on."""
+        await cancelled(*self._leaving.values())
+        for member in self.members:
+            await cancelled(*reversed(member.tasks))
+
+    def _may_have(self, record: ServerRecord) -> bool:
+        return not self._only or not self._only.isdisjoint({record.name, record.key, record.url})
+
+    async def _take_on(self, record: ServerRecord, builder: Builder) -> None:
+        try:
+            member = await builder.build(record)
+        except BotError as error:
+            log.error("%s cannot be used: %s", record.name, error)  # noqa: TRY400  # the sentence says it all
+            return
+        self._members[record.key] = member
+        for work in (member.runner.run, member.runner.keep_informed):
+            member.tasks.append(asyncio.create_task(self._keep_up(work, record.name), name=f"work with {record.name}"))
+
+    async def _let_go(self, key: str, builder: Builder) -> None:
+        """Let a server finish what it works on, and forget it."""
+        member = self._members[key]
+        log.info("%s was removed: it finishes what it works on", member.record.name)
+        try:
+            await member.runner.retire()
+            await cancelled(*reversed(member.tasks))
+            await builder.dismiss(key)
+        finally:
+            self._members.pop(key, None)
+            self._leaving.pop(key, None)
+            self._tenancy.set_servers(tuple(self._members))
+            self._changed.set()  # it may have been added again meanwhile
+
+    async def _keep_up(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        """Do endless work again if it breaks off all the same: members wait for it."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("the work with %s broke off, and begins again", name)
+            await self._clock.sleep(RESTART_PAUSE)

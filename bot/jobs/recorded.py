@@ -1,0 +1,54 @@
+"""What the servers can do, as their holders wrote it down: for processes without any, and while none is there.
+
+Read again when a hint says that it has changed, and now and then.
+"""
+
+import asyncio
+import logging
+
+from bot.clock import Clock
+from bot.jobs.fleetrecords import FleetRecords
+from bot.jobs.hints import Hints, Topic
+from bot.jobs.naps import nap
+from bot.jobs.records import StoreDownError
+from bot.workflow.definitions import Definitions
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 60.0
+"""Seconds between two looks without a hint."""
+
+
+class RecordedDefinitions:
+    """The definitions of all servers, merged."""
+
+    def __init__(self, *, fleet: FleetRecords, hints: Hints, clock: Clock) -> None:
+        self._fleet = fleet
+        self._clock = clock
+        self._definitions = Definitions()
+        self._fingerprints: frozenset[tuple[str, str]] = frozenset()
+        self._changed = asyncio.Event()
+        hints.listen(Topic.FLEET, lambda _payload: self._changed.set())
+
+    def __call__(self) -> Definitions:
+        """Return what was read last; empty before that."""
+        return self._definitions
+
+    async def run(self) -> None:
+        """Read for ever; the owner cancels this."""
+        while True:
+            self._changed.clear()
+            try:
+                await self.look()
+            except StoreDownError:
+                log.debug("the definitions cannot be read: the database does not answer")
+            await nap(self._clock, LOOK_EVERY, self._changed)
+
+    async def look(self) -> None:
+        """Read them once. May raise `StoreDownError`."""
+        marks = frozenset((record.key, record.fingerprint) for record in await self._fleet.servers())
+        if marks == self._fingerprints:
+            return
+        told = await self._fleet.definitions()
+        self._definitions = Definitions.merged([definitions for _fingerprint, definitions in told.values()])
+        self._fingerprints = marks
