@@ -4,13 +4,16 @@ Another process may have the server, or the wish may be older than this process:
 then whether the store knows of somebody's wish.
 """
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 
 from bot.clock import Clock
 from bot.jobs.carrier import Carrier
 from bot.jobs.deliverer import Deliverer
+from bot.jobs.hints import Hints, Topic
 from bot.jobs.job import Job, JobState
+from bot.jobs.naps import nap
 from bot.jobs.queue import JobQueue
 from bot.jobs.records import JobStore, StoreDownError
 
@@ -29,14 +32,19 @@ class Canceller:
         store: JobStore,
         queue: JobQueue,
         deliverer: Deliverer,
-        carriers: Sequence[Carrier],
+        carriers: Callable[[], Iterable[Carrier]],
+        hints: Hints,
         clock: Clock,
     ) -> None:
+        """`carriers` are those of the servers that this process works with just now."""
         self._store = store
         self._queue = queue
         self._deliverer = deliverer
-        self._carriers = {carrier.server: carrier for carrier in carriers}
+        self._carriers = carriers
+        self._hints = hints
         self._clock = clock
+        self._asked = asyncio.Event()
+        hints.listen(Topic.CANCEL, lambda _payload: self._asked.set())
 
     async def cancel(self, job_id: str, by: int) -> Job | None:
         """Cancel a job for the user `by`, and return its newest version; whether they may is not asked here."""
@@ -45,15 +53,23 @@ class Canceller:
             return None
         if job.state is JobState.CANCELLED:
             self._deliverer.wake()
-            self._queue.wake()
-        elif job.state is JobState.RUNNING and (carrier := self._carriers.get(job.server)):
-            carrier.cancel(job.id, by)
+            self._queue.left(job.id)
+        elif job.state is JobState.RUNNING:
+            self._reach(job, by)
         return job
+
+    def _reach(self, job: Job, by: int) -> None:
+        """Tell whoever has the job: here, or in another process."""
+        for carrier in self._carriers():
+            if carrier.server == job.server and carrier.cancel(job.id, by):
+                return
+        self._hints.send(Topic.CANCEL, job.server)
 
     async def run(self) -> None:
         """Look for wishes, for ever; the owner cancels this."""
         while True:
-            await self._clock.sleep(LOOK_EVERY)
+            await nap(self._clock, min(LOOK_EVERY, self._hints.look_every), self._asked)
+            self._asked.clear()
             try:
                 await self.look()
             except StoreDownError:
@@ -61,7 +77,7 @@ class Canceller:
 
     async def look(self) -> None:
         """Look for wishes once."""
-        for server, carrier in self._carriers.items():
+        for carrier in tuple(self._carriers()):
             if carrier.is_busy:
-                for job_id, by in await self._store.to_cancel(server):
+                for job_id, by in await self._store.to_cancel(carrier.server):
                     carrier.cancel(job_id, by)

@@ -6,12 +6,13 @@ begin again at any moment: telling twice changes nothing in the channel.
 
 import asyncio
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from bot.clock import Clock
 from bot.i18n import Message
+from bot.jobs.hints import Hints, Topic
 from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.naps import cancelled, nap
 from bot.jobs.outcome import Outcome
@@ -24,14 +25,12 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 8
 """Jobs that are told at the same time; the pictures of further ones wait on the shelf."""
-LOOK_EVERY = 2.0
-"""Seconds between two looks for what is due."""
 STOP_GRACE = 4.0
 """Seconds for what is on its way to Discord when the bot stops."""
 
 
 class Deliverer:
-    """Sees to the ends of jobs. `backends` are the servers that may still have files which the shelf has not."""
+    """Sees to the ends of jobs. `find` gives the server of a key, which may still have files that the shelf has not."""
 
     def __init__(
         self,
@@ -39,10 +38,12 @@ class Deliverer:
         store: JobStore,
         presenter: Presenter,
         shelf: Shelf,
-        backends: Sequence[Backend],
+        find: Callable[[str], Backend | None],
+        hints: Hints,
         owner: str,
         clock: Clock,
     ) -> None:
+        self._hints = hints
         self._store = store
         self._shelf = shelf
         self._owner = owner
@@ -51,10 +52,11 @@ class Deliverer:
             store=store,
             presenter=presenter,
             shelf=shelf,
-            backends={backend.key: backend for backend in backends},
+            find=find,
             clock=clock,
         )
         self._due = asyncio.Event()
+        hints.listen(Topic.DUE, lambda _payload: self._due.set())
         self._under_way: dict[asyncio.Task[None], Job] = {}
         self._reserved = 0
 
@@ -95,7 +97,7 @@ class Deliverer:
 
     def wake(self) -> None:
         """Say that something may be due."""
-        self._due.set()
+        self._hints.send(Topic.DUE)
 
     async def let_go(self, server: str) -> None:
         """Leave the jobs of a server to whoever holds it from now on; what is on its way may arrive."""
@@ -119,13 +121,13 @@ class Deliverer:
         """Tell what is due, for ever; cancelling this lets what is on its way arrive, but not for long."""
         try:
             # At the start, runners first take over what was left on their servers: that is told once they say so
-            await nap(self._clock, LOOK_EVERY, self._due)
+            await nap(self._clock, self._hints.look_every, self._due)
             while True:
                 self._due.clear()
                 if (job := await self._take()) is not None:
                     self._start(job, ())
                 else:
-                    await nap(self._clock, LOOK_EVERY, self._due)
+                    await nap(self._clock, self._hints.look_every, self._due)
         finally:
             await self._finish(list(self._under_way))
 

@@ -16,10 +16,13 @@ from bot.clock import Clock
 from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, _
 from bot.jobs.deliverer import Deliverer
+from bot.jobs.durations import Durations
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState, Place, Requester
 from bot.jobs.ports import Presenter
 from bot.jobs.queue import JobQueue
 from bot.jobs.records import JobStore, StoreDownError
+from bot.jobs.terms import Terms
+from bot.workflow.measure import measure
 from bot.workflow.spec import RunSpec
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,7 @@ class Intake:
         queue: JobQueue,
         presenter: Presenter,
         deliverer: Deliverer,
+        durations: Durations,
         clock: Clock,
         owner: str,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -48,13 +52,16 @@ class Intake:
         self._queue = queue
         self._presenter = presenter
         self._deliverer = deliverer
+        self._durations = durations
         self._clock = clock
         self._owner = owner
         self._new_id = new_id
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def begin(self, spec: RunSpec, requester: Requester, place: Place) -> Job:
+    async def begin(self, spec: RunSpec, requester: Requester, place: Place, terms: Terms | None = None) -> Job:
         """Write a request down before it is answered; `place` has no message yet, and `spec` may lack its graph.
+
+        `terms` are those on which all jobs of this member in this guild stand in the line from now on.
 
         Raises `DuplicateJobError` for an interaction that was seen before, and `StoreDownError` while there is time
         for another answer.
@@ -67,10 +74,12 @@ class Intake:
             created=self._clock.now(),
             state=JobState.HELD,
             holder=self._owner,
+            estimate=self._durations.expect(spec.workflow),
+            pictures=measure(spec).count if spec.graph else 1,
         )
         try:
             async with asyncio.timeout(BEGIN_LIMIT):
-                await self._store.add(job)
+                await self._store.add(job, terms)
         except TimeoutError as error:
             self._later(self._forget_late(job))
             raise StoreDownError from error
@@ -81,8 +90,8 @@ class Intake:
 
     async def admit(self, job: Job, spec: RunSpec, place: Place) -> Job:
         """Put an answered request into the line. Raises `IllegalMoveError` when it was cancelled meanwhile."""
-        admitted = await self._store.admit(replace(job, spec=spec, place=place))
-        self._queue.wake()
+        admitted = await self._store.admit(replace(job, spec=spec, place=place, pictures=measure(spec).count))
+        self._queue.entered(admitted)
         return admitted
 
     async def refuse(self, job: Job, reason: Message) -> None:

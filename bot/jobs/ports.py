@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
 from bot.i18n import Message
 from bot.jobs.job import Job, Place
@@ -19,6 +19,8 @@ from bot.workflow.execution import (
     RunResult,
     Whereabouts,
 )
+from bot.workflow.needs import Abilities
+from bot.workflow.spec import IDLE_LIMIT
 
 
 class Backend(Protocol):
@@ -47,6 +49,16 @@ class Backend(Protocol):
         """What the server can do, as it last told us; empty before it did."""
         ...
 
+    @property
+    def abilities(self) -> Abilities:
+        """What the server can do, and with what; without definitions before it told us."""
+        ...
+
+    @property
+    def foreign(self) -> int:
+        """How many prompts of others are in its queue, running or waiting, as far as is known."""
+        ...
+
     async def refresh_definitions(self) -> Definitions:
         """Ask the server what it can do. Raises `ServerFaultError` when its answer is of no use."""
         ...
@@ -55,9 +67,12 @@ class Backend(Protocol):
         """Return as soon as the server is reachable."""
         ...
 
-    def watch(self, prompt_id: str) -> AbstractAsyncContextManager[AsyncIterator[RunEvent]]:
+    def watch(
+        self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT
+    ) -> AbstractAsyncContextManager[AsyncIterator[RunEvent]]:
         """Collect what happens to a prompt; enter before `submit`, so that no frame is missed.
 
+        A run that is silent for half of `idle_limit` seconds makes sure that it is not the connection that is deaf.
         The iterator ends after `RunEnded` or `RunLost`. A slow reader loses old progress, never the end.
         """
         ...
@@ -105,11 +120,26 @@ class Told(StrEnum):
     """Discord cannot be reached, or is in trouble: try again in a while."""
 
 
+ON_ITS_WAY: Final = float("inf")
+"""As the time of an edit that has not arrived yet, as far as is known."""
+
+
 class Presenter(Protocol):
     """Tells people about a job, in the job's one message. Faults of the outside end here: no method raises them."""
 
     def update(self, job: Job, update: JobUpdate) -> None:
         """Show the newest state when the edit budget allows; returns at once, an older unsent update is forgotten."""
+        ...
+
+    def forget(self, job_id: str) -> float:
+        """Show nothing more of a job that another process has; return when its message was edited last from here.
+
+        In seconds since the epoch: 0 for never, `ON_ITS_WAY` while an edit is.
+        """
+        ...
+
+    async def settle(self, job_id: str) -> None:
+        """Return when no edit of a job that was forgotten is on its way any more."""
         ...
 
     async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:

@@ -6,7 +6,7 @@ process dies, the job is due again by itself.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from bot.clock import Clock
@@ -33,7 +33,7 @@ TRIED_FOR = 24 * 3600.0
 
 
 class Telling:
-    """Tells of jobs. `backends` are the servers, by key, that may still have files which the shelf has not."""
+    """Tells of jobs. `find` gives the server of a key, which may still have files that the shelf has not."""
 
     def __init__(
         self,
@@ -41,13 +41,13 @@ class Telling:
         store: JobStore,
         presenter: Presenter,
         shelf: Shelf,
-        backends: Mapping[str, Backend],
+        find: Callable[[str], Backend | None],
         clock: Clock,
     ) -> None:
         self._store = store
         self._presenter = presenter
         self._shelf = shelf
-        self._backends = backends
+        self._find = find
         self._clock = clock
 
     async def attempt(self, job: Job, files: Sequence[OutputFile]) -> None:
@@ -63,6 +63,9 @@ class Telling:
             await self._put_off_quietly(job)
 
     async def _attempt(self, job: Job, files: Sequence[OutputFile]) -> None:
+        if job.state is JobState.DONE:
+            await self._show_again(job)
+            return
         if job.state is not JobState.DELIVERING:
             await self._explain(job)
             return
@@ -87,6 +90,15 @@ class Telling:
         else:
             await self._store.move(job, JobState.DONE, delivery=_delivery(told))
 
+    async def _show_again(self, job: Job) -> None:
+        """Show a result once more that was shown, because something stale may have come after it."""
+        pictures = await self._shelf.get(job.id)
+        told = await self._in_hand(job, self._presenter.deliver(job, pictures, job.note)) if pictures else Told.SENT
+        if told is Told.LATER:
+            await self._put_off(job)
+        else:
+            await self._store.note(job, delivery=_delivery(told))
+
     async def _explain(self, job: Job) -> None:
         reason = job.error or cancellation(job)
         told = await self._in_hand(job, self._presenter.fail(job, reason))
@@ -98,7 +110,7 @@ class Telling:
     async def _fetched_again(self, job: Job) -> Sequence[OutputFile]:
         """Return what the server still has of a result that is not on the shelf (any more)."""
         files: list[OutputFile] = []
-        if backend := self._backends.get(job.server):
+        if backend := self._find(job.server):
             for ref in job.outputs:
                 try:
                     files.append(await backend.fetch(ref))

@@ -4,9 +4,9 @@ Everything else (servers, queue, messages) is built by `bot.app`, which hangs it
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import discord
 import yarl
@@ -26,8 +26,21 @@ Hook = Callable[[], Awaitable[None]]
 class ComfycordBot(commands.AutoShardedBot):
     """Comfycord on Discord. `on_setup` runs once after login, `on_close` once before the connection ends."""
 
-    def __init__(self, *, languages: Languages, on_setup: Hook, on_close: Hook, api_url: str | None = None) -> None:
-        """Use Discord's REST API at `api_url` (with its version) instead of Discord's own, for this whole process."""
+    def __init__(
+        self,
+        *,
+        languages: Languages,
+        on_setup: Hook,
+        on_close: Hook,
+        api_url: str | None = None,
+        shard_ids: Sequence[int] = (),
+        shard_count: int | None = None,
+    ) -> None:
+        """Use Discord's REST API at `api_url` (with its version) instead of Discord's own, for this whole process.
+
+        `shard_ids`, of `shard_count`, are those that this process serves; without them it serves all, as many as
+        Discord recommends.
+        """
         if api_url:
             Route.BASE = api_url.rstrip("/")
         self._follows_gateway = api_url is not None
@@ -41,6 +54,7 @@ class ComfycordBot(commands.AutoShardedBot):
             help_command=None,
             chunk_guilds_at_startup=False,
             max_messages=None,
+            **_shards(shard_ids, shard_count),
         )
         self._on_setup = on_setup
         self._on_close = on_close
@@ -59,7 +73,8 @@ class ComfycordBot(commands.AutoShardedBot):
 
     async def on_ready(self) -> None:
         """Say that members can come."""
-        log.info("connected to Discord as %s, in %d servers", self.user, len(self.guilds))
+        shards = f", on shards {', '.join(map(str, self.shard_ids))} of {self.shard_count}" if self.shard_ids else ""
+        log.info("connected to Discord as %s, in %d servers%s", self.user, len(self.guilds), shards)
 
     async def close(self) -> None:
         """Stop what was started, while messages can still be edited, then leave Discord."""
@@ -67,3 +82,7 @@ class ComfycordBot(commands.AutoShardedBot):
             self._is_down = True
             await self._on_close()
         await super().close()
+
+
+def _shards(ids: Sequence[int], count: int | None) -> dict[str, Any]:
+    return {"shard_ids": list(ids), "shard_count": count} if ids else {}

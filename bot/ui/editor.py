@@ -35,16 +35,20 @@ class MessageClosedError(Exception):
 class EditBudget:
     """The edits that the whole process may make, first come, first served."""
 
-    def __init__(self, *, clock: Clock, per_second: float = 25.0) -> None:
+    def __init__(self, *, clock: Clock, per_second: float = 25.0, share: Callable[[], float] = lambda: 1.0) -> None:
+        """Allow so many edits, of which this process has a `share` (above 0, up to 1): the bot's token is one for all
+        processes, and Discord counts by it.
+        """
         self._clock = clock
-        self._pause = 1.0 / per_second
+        self._per_second = per_second
+        self._share = share
         self._next = 0.0
 
     async def turn(self) -> float:
         """Return when it is the caller's turn to send one edit, and by how many seconds that is late."""
         now = self._clock.monotonic()
         at = max(now, self._next)
-        self._next = at + self._pause
+        self._next = at + 1.0 / (self._per_second * self._share())
         if at > now:
             await self._clock.sleep(at - now)
         return self._clock.monotonic() - at
@@ -68,7 +72,7 @@ class ProgressEditor(Generic[T]):
         self._budget = budget
         now = clock.monotonic()
         self._opened = now - max(0.0, age)
-        self._last_edit = float("-inf") if at_once else now  # it was just created, or edited before a restart
+        self._last_edit = float("-inf") if at_once else now  # it was just created, or edited elsewhere
         self._newest: T | None = None
         self._shown: T | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -82,6 +86,16 @@ class ProgressEditor(Generic[T]):
         self._newest = state
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._run(), name="progress edits")
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether an edit is on its way."""
+        return self._sending.locked()
+
+    async def settled(self) -> None:
+        """Return when no edit is on its way any more, after `stop`."""
+        if self._pump is not None and self.is_sending:
+            await asyncio.wait({self._pump})
 
     async def finish(self) -> None:
         """Stop, so that the final edit can follow at once; no edit of ours is sent after this returns."""

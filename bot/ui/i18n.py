@@ -37,6 +37,10 @@ class Languages:
         """
         return cut(message.render(self._load(locale), escape_markdown), MAX_SENTENCE)
 
+    def plain(self, message: Message, locale: str) -> str:
+        """Return the text for a place where nothing is formatted, such as a list of suggestions."""
+        return cut(message.render(self._load(locale)), MAX_SENTENCE)
+
     def _find(self, locale: str) -> gettext.NullTranslations:
         names = [locale.replace("-", "_"), locale.partition("-")[0]]
         try:

@@ -6,12 +6,14 @@ the button *Show result* appears under it, also when nothing else is heard of th
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import BotError
 from bot.jobs.job import Job, Place
+from bot.jobs.records import StoreDownError
 from bot.jobs.updates import JobUpdate, Running
 from bot.ui.editor import EditBudget, MessageClosedError, ProgressEditor
 from bot.ui.page import Page
@@ -25,6 +27,8 @@ OFFER_LEAD = 20.0
 """Seconds before minute 14 at which the button appears: time for a few tries."""
 OFFER_RETRY = 4.0
 """Seconds between tries to show it."""
+LOOK_EVERY = 5.0
+"""Seconds between two looks whether a fresh token was written down."""
 GOES_ON = {Meaning.PASSING, Meaning.TOO_LARGE, Meaning.OURS}
 """Refusals of a progress edit after which the next one may succeed."""
 
@@ -46,6 +50,8 @@ class Tools:
     pictures: Previews
     clock: Clock
     budget: EditBudget
+    newest: Callable[[str], Awaitable[Job | None]]
+    """Returns the newest version of a job by its id. May raise `StoreDownError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,12 @@ class LiveMessage:
         self._clock = tools.clock
         self._update: JobUpdate | None = None
         self._tries = 0
+        self.edited = 0.0
+        """When the last edit was over, in seconds since the epoch; 0 while there was none."""
         self._shown: tuple[Page, bytes | None] | None = None
         self._offer: asyncio.Task[None] | None = None
+        self._dropped: list[ProgressEditor[_State]] = []
+        """Editors that are stopped, but whose last edit is still on its way."""
         self._editor = self._new_editor(at_once=False)
         self._plan_offer()
 
@@ -103,6 +113,17 @@ class LiveMessage:
         if self._offer is not None:
             self._offer.cancel()
         self._editor.stop()
+        self._dropped = [editor for editor in (*self._dropped, self._editor) if editor.is_sending]
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether an edit is on its way, also one of before the last `renew`."""
+        return self._editor.is_sending or any(editor.is_sending for editor in self._dropped)
+
+    async def settled(self) -> None:
+        """Return when no edit is on its way any more, after `drop`."""
+        for editor in self._dropped:
+            await editor.settled()
 
     def _new_editor(self, *, at_once: bool) -> ProgressEditor[_State]:
         age = self._clock.now() - self._job.created
@@ -126,6 +147,8 @@ class LiveMessage:
                 return
             log.info("job %s: no more progress is shown: %s", self._job.id, refusal)
             raise MessageClosedError(str(refusal)) from refusal
+        finally:
+            self.edited = self._clock.now()
         self._shown = (page, preview)
 
     def _page(self, update: JobUpdate | None, *, has_preview: bool) -> Page:
@@ -149,16 +172,31 @@ class LiveMessage:
         return self.place.token_expires - TOKEN_MARGIN - OFFER_LEAD
 
     def _plan_offer(self) -> None:
-        if not self.place.bot_can_edit and self._clock.now() < self.place.token_expires:
+        if not self.place.bot_can_edit:
             self._offer = asyncio.create_task(self._make_offer(self.place), name="show result")
 
     async def _make_offer(self, place: Place) -> None:
-        """Bring the button under the message, also when nobody else edits it."""
+        """Bring the button under the message, also when nobody else edits it, and go on once it was pressed."""
         await self._clock.sleep(max(0.0, self._offer_time - self._clock.now()))
         while self._clock.now() < place.token_expires and not self._has_button:
             self._tries += 1
             self._send_soon()
             await self._clock.sleep(OFFER_RETRY)
+        while not await self._is_renewed(place):
+            await self._clock.sleep(LOOK_EVERY)
+
+    async def _is_renewed(self, place: Place) -> bool:
+        """Go on under a fresh token if there is one: another process may have heard the press, and written it down."""
+        try:
+            job = await self._tools.newest(self._job.id)
+        except StoreDownError:
+            return False
+        if job is None or job.state.is_final:
+            return True
+        if job.place.token_expires > place.token_expires:
+            self.renew(replace(self._job, place=job.place))
+            return True
+        return False
 
     @property
     def _has_button(self) -> bool:

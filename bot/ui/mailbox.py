@@ -15,7 +15,7 @@ from bot.i18n import Message, _
 from bot.jobs.job import Job
 from bot.ui.layout import SILENT, layout
 from bot.ui.page import Page
-from bot.ui.permissions import Lack, lack_of
+from bot.ui.permissions import Lack, Permissions
 from bot.ui.refusals import Meaning, RefusedError, asking_discord
 from bot.ui.render import Renderer
 
@@ -27,7 +27,11 @@ DAY = 86_400.0
 
 
 class Notes(Protocol):
-    """What telling people must write down: a part of `bot.jobs.records.JobStore`."""
+    """What telling people must write down, and look up: a part of `bot.jobs.records.JobStore`."""
+
+    async def get(self, job_id: str) -> Job | None:
+        """Return the newest version of a job."""
+        ...
 
     async def note(self, job: Job, **changes: Any) -> Job:
         """Set fields of a job that is still ours, and return it with its newest token. Raises `IllegalMoveError`."""
@@ -47,13 +51,14 @@ class Mailbox:
 
     def __init__(self, *, client: Callable[[], discord.Client], renderer: Renderer, notes: Notes, clock: Clock) -> None:
         self._client = client
+        self._permissions = Permissions(client=client, clock=clock)
         self._renderer = renderer
         self._notes = notes
         self._clock = clock
 
     async def result_waits(self, job: Job, why: Meaning) -> Job:
         """Tell the requester why the result is not shown, and where it is instead."""
-        lack = lack_of(self._client(), job.place) if why is Meaning.FORBIDDEN else None
+        lack = await self._permissions.lack_of(job.place) if why is Meaning.FORBIDDEN else None
         return await self._once(job, self._renderer.kept(job, _cause(why, lack)))
 
     async def failed(self, job: Job, reason: Message) -> Job:
@@ -62,7 +67,7 @@ class Mailbox:
 
     async def ask_for_permission(self, job: Job) -> None:
         """Tell the owner of the server which permission is missing where."""
-        lack = lack_of(self._client(), job.place)
+        lack = await self._permissions.lack_of(job.place)
         if lack is None:
             log.warning("job %s: Discord says that a permission is missing in channel %s", job.id, job.place.channel_id)
             return

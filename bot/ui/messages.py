@@ -7,16 +7,16 @@ here is the order of these things.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, _
 from bot.jobs.job import Job, Place
-from bot.jobs.ports import Told
+from bot.jobs.ports import ON_ITS_WAY, Told
 from bot.jobs.records import StoreDownError
-from bot.jobs.updates import JobUpdate
+from bot.jobs.updates import JobUpdate, Running
 from bot.ui.batches import Batch, Fitting, Packer, Result, remark
 from bot.ui.editor import EditBudget
 from bot.ui.endings import Endings
@@ -42,6 +42,18 @@ class PictureShop(Fitting, Previews, Protocol):
     """What is done to pictures before they are posted (`bot.images`)."""
 
 
+class Board(Protocol):
+    """Where it is noted how far jobs are (`bot.jobs.progressboard`)."""
+
+    def tell(self, job_id: str, fraction: float) -> None:
+        """Note how far a job is, from 0 to 1."""
+        ...
+
+    def forget(self, job_id: str) -> None:
+        """Note that a job has ended."""
+        ...
+
+
 class JobMessages:
     """Keeps the message of every unfinished job up to date, and makes its last edit."""
 
@@ -55,7 +67,10 @@ class JobMessages:
         pictures: PictureShop,
         notes: Notes,
         clock: Clock,
+        share: Callable[[], float] = lambda: 1.0,
+        board: Board | None = None,
     ) -> None:
+        """`share` is this process's part of what all processes together may edit; `board` hears how far jobs are."""
         self._route = route
         self._posts = posts
         self._renderer = renderer
@@ -64,25 +79,51 @@ class JobMessages:
         self._parts = Parts(
             posts=posts, packer=self._packer, renderer=renderer, mailbox=mailbox, notes=notes, clock=clock
         )
-        self._tools = Tools(route, renderer, pictures, clock, EditBudget(clock=clock))
+        self._tools = Tools(route, renderer, pictures, clock, EditBudget(clock=clock, share=share), notes.get)
+        self._board = board
         self._live: OrderedDict[str, LiveMessage] = OrderedDict()
+        self._leaving: dict[str, LiveMessage] = {}
+        """Jobs that were forgotten while an edit was on its way."""
         self._ended: OrderedDict[str, int] = OrderedDict()
 
     # ------------------------------------------------------------------ progress
 
     def update(self, job: Job, update: JobUpdate) -> None:
         """See `Presenter.update`."""
-        if not self._has_ended(job):
-            self._live_of(job).show(job, update)
+        if self._has_ended(job):
+            return
+        if self._board is not None and isinstance(update, Running) and update.fraction is not None:
+            self._board.tell(job.id, update.fraction)
+        self._live_of(job).show(job, update)
 
     def renew(self, job: Job) -> None:
         """Go on under the fresh token of a job that is not over."""
         if not self._has_ended(job):
             self._live_of(job).renew(job)
 
+    def forget(self, job_id: str) -> float:
+        """See `Presenter.forget`."""
+        live = self._live.pop(job_id, None)
+        if live is None:
+            return ON_ITS_WAY if job_id in self._leaving else 0.0
+        live.drop()
+        self._leaving = {key: left for key, left in self._leaving.items() if left.is_sending}
+        if live.is_sending:
+            self._leaving[job_id] = live
+        return ON_ITS_WAY if live.is_sending else live.edited
+
+    async def settle(self, job_id: str) -> None:
+        """See `Presenter.settle`."""
+        if (live := self._leaving.get(job_id)) is not None:
+            await live.settled()
+            if self._leaving.get(job_id) is live:
+                del self._leaving[job_id]
+
     async def close(self) -> None:
         """Stop all progress edits; those on the wire arrive."""
-        live, self._live = tuple(self._live.values()), OrderedDict()
+        live = (*self._live.values(), *self._leaving.values())
+        self._live.clear()
+        self._leaving.clear()
         await asyncio.gather(*(message.finish() for message in live))
 
     async def find_answer(self, place: Place) -> int | None:
@@ -141,6 +182,8 @@ class JobMessages:
         self._ended[job.id] = max(job.epoch, self._ended.pop(job.id, 0))
         while len(self._ended) > ENDED_KEPT:
             self._ended.popitem(last=False)
+        if self._board is not None:
+            self._board.forget(job.id)
         live = self._live.pop(job.id, None)
         if live is not None:
             await live.finish()

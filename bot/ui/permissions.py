@@ -1,10 +1,22 @@
-"""What the bot may do where a job's message is, worked out from what the gateway told; nothing is asked of Discord."""
+"""What the bot may do where a job's message is: by what the gateway told, or, where there is none, by asking Discord.
 
+A process without a gateway, or one whose shards are others, knows no servers and channels; it asks for them only when
+Discord has refused something, and not again for a while.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 import discord
 
+from bot.clock import Clock
 from bot.jobs.job import Place
+from bot.ui.refusals import RefusedError, asking_discord
+
+log = logging.getLogger(__name__)
 
 NAMES = {
     "view_channel": "View Channel",
@@ -13,6 +25,13 @@ NAMES = {
     "attach_files": "Attach Files",
 }
 """The permissions that a result needs, as Discord's settings call them; those texts are Discord's to translate."""
+ASK_TIMEOUT = 20.0
+"""Seconds for all that is asked about one channel."""
+KEPT = 60.0
+"""Seconds for which an answer is kept."""
+REMEMBERED = 200
+
+Channel: TypeAlias = discord.abc.GuildChannel | discord.Thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +47,86 @@ class Lack:
     """As Discord's settings call them."""
 
 
-def lack_of(client: discord.Client, place: Place) -> Lack | None:
-    """Return what is missing; None when nothing is, or when that cannot be known."""
-    guild = client.get_guild(place.guild_id) if place.guild_id is not None else None
-    channel = guild.get_channel_or_thread(place.channel_id) if guild else None
-    me = guild.get_member(client.user.id) if guild and client.user else None
-    if guild is None or channel is None or me is None or guild.owner_id is None:
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A channel, what the bot may do in it, and the server that it is in."""
+
+    guild: discord.Guild
+    channel: Channel
+    granted: discord.Permissions
+
+
+class Permissions:
+    """Finds out what is missing."""
+
+    def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._asked: OrderedDict[int, tuple[float, _Spot | None]] = OrderedDict()
+
+    async def lack_of(self, place: Place) -> Lack | None:
+        """Return what is missing; None when nothing is, or when that cannot be known."""
+        client = self._client()
+        if place.guild_id is None or client.user is None:
+            return None
+        guild = client.get_guild(place.guild_id)
+        known = guild is not None and guild.me is not None  # pyright: ignore[reportUnnecessaryComparison] # not for a mere id
+        spot = _told(guild, place.channel_id) if guild and known else await self._ask(client, place)
+        return None if spot is None else _lack(spot)
+
+    async def _ask(self, client: discord.Client, place: Place) -> _Spot | None:
+        now = self._clock.monotonic()
+        asked_at, spot = self._asked.get(place.channel_id, (float("-inf"), None))
+        if now - asked_at > KEPT:
+            spot = await _asked(client, place)
+            self._asked[place.channel_id] = (now, spot)
+            self._asked.move_to_end(place.channel_id)
+            while len(self._asked) > REMEMBERED:
+                self._asked.popitem(last=False)
+        return spot
+
+
+def _told(guild: discord.Guild, channel_id: int) -> _Spot | None:
+    channel = guild.get_channel_or_thread(channel_id)
+    if channel is None:
         return None
     try:
-        granted = channel.permissions_for(me)
+        return _Spot(guild, channel, channel.permissions_for(guild.me))
     except discord.ClientException:  # a thread whose channel the gateway did not tell
         return None
-    is_thread = isinstance(channel, discord.Thread)
-    speak = "send_messages_in_threads" if is_thread else "send_messages"
+
+
+async def _asked(client: discord.Client, place: Place) -> _Spot | None:
+    try:
+        async with asking_discord(ASK_TIMEOUT):
+            guild = await client.fetch_guild(cast("int", place.guild_id), with_counts=False)
+            me = await guild.fetch_member(cast("discord.ClientUser", client.user).id)
+            channels = {channel.id: channel for channel in await guild.fetch_channels()}
+            if (channel := channels.get(place.channel_id)) is not None:
+                return _Spot(guild, channel, channel.permissions_for(me))
+            thread = await client.fetch_channel(place.channel_id)  # threads are not in the list
+            if isinstance(thread, discord.Thread) and (parent := channels.get(thread.parent_id)) is not None:
+                return _Spot(guild, thread, _granted_in_threads(parent, me))
+    except RefusedError as refusal:
+        log.info("what the bot may do in channel %s cannot be asked: %s", place.channel_id, refusal)
+    return None
+
+
+def _granted_in_threads(parent: discord.abc.GuildChannel, me: discord.Member) -> discord.Permissions:
+    """Return what `discord.Thread.permissions_for` does, which knows a parent only from the gateway."""
+    granted = discord.abc.GuildChannel.permissions_for(parent, me)
+    if not granted.send_messages_in_threads:
+        granted.attach_files = False
+    return granted
+
+
+def _lack(spot: _Spot) -> Lack | None:
+    guild, channel, granted = spot.guild, spot.channel, spot.granted
+    speak = "send_messages_in_threads" if isinstance(channel, discord.Thread) else "send_messages"
     missing = [NAMES[name] for name in ("view_channel", speak, "attach_files") if not getattr(granted, name)]
     # Who cannot see a channel has no permission there at all: the first one is the one to grant
     missing = missing[:1] if not granted.view_channel else missing
-    if not missing:
+    if not missing or guild.owner_id is None:
         return None
     return Lack(
         guild_id=guild.id,

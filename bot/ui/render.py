@@ -123,6 +123,8 @@ class Renderer:
 
     def waiting(self, update: Waiting) -> Message:
         """Return the sentence for somebody who waits."""
+        if update.reason is not None:
+            return _("Your request waits. {reason}", reason=update.reason)
         if update.offline:
             return _("ComfyUI is offline at the moment. Your request waits, and starts by itself when it is back.")
         if update.starts_in is not None and update.starts_in >= WORTH_TELLING:

@@ -4,6 +4,7 @@ Needed where only a token can edit: in private answers, and where only the membe
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import discord
@@ -54,8 +55,19 @@ class Jobs(Protocol):
 class ShowResult:
     """Answers presses of *Show result*."""
 
-    def __init__(self, *, store: Jobs, shelf: Shelf, messages: JobMessages, languages: Languages, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Jobs,
+        shelf: Shelf,
+        messages: JobMessages,
+        languages: Languages,
+        clock: Clock,
+        is_ours: Callable[[Job], bool] = lambda _job: True,
+    ) -> None:
+        """`is_ours` says whether this process tells how a job stands; else the one that does finds the fresh token."""
         self._store = store
+        self._is_ours = is_ours
         self._shelf = shelf
         self._messages = messages
         self._languages = languages
@@ -88,13 +100,17 @@ class ShowResult:
         job = await self._store.renew_token(job_id, interaction.token, expires) or job
         if job.state.is_final or job.state is JobState.DELIVERING:
             return await self._show_end(job)
-        return self._messages.renew(job)
+        return self._go_on(job)
+
+    def _go_on(self, job: Job) -> None:
+        if self._is_ours(job):
+            self._messages.renew(job)
 
     async def _show_end(self, job: Job) -> None:
         has_result = job.state in (JobState.DONE, JobState.DELIVERING)
         files = await self._shelf.get(job.id) if has_result else ()
         if job.state is JobState.DELIVERING and not files:
-            return self._messages.renew(job)  # they are still on their way from the server
+            return self._go_on(job)  # they are still on their way from the server
         ours = await self._store.seize(job.id)
         if ours is None:
             return None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import pytest
 
@@ -11,9 +12,13 @@ from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, verbatim
 from bot.jobs.deliverer import Deliverer
 from bot.jobs.durations import Durations
+from bot.jobs.fleetrecords import FleetRecords, ServerRecord
+from bot.jobs.hints import LocalHints
 from bot.jobs.intake import Intake
 from bot.jobs.job import Delivery, Job, JobState, Place
 from bot.jobs.lineup import Lineup
+from bot.jobs.obstacles import Obstacles
+from bot.jobs.places import Places
 from bot.jobs.ports import Told
 from bot.jobs.queue import JobQueue
 from bot.jobs.records import DuplicateJobError
@@ -23,8 +28,8 @@ from bot.jobs.updates import JobUpdate
 from bot.workflow.execution import InputFile, OutputFile
 from bot.workflow.spec import RunSpec, Target, Upload
 from tests.clocks import ManualClock, settle
-from tests.jobs.doubles import place, requester, spec
-from tests.stores import memory_store
+from tests.jobs.doubles import FewPlaces, Reasons, place, requester, spec
+from tests.stores import line, memory_store
 
 US, BEFORE = "instance-a", "instance-before"
 SERVER = "http://127.0.0.1:8188"
@@ -45,6 +50,12 @@ class Discord:
 
     def update(self, job: Job, update: JobUpdate) -> None:
         pass
+
+    def forget(self, job_id: str) -> float:
+        return 0.0
+
+    async def settle(self, job_id: str) -> None:
+        raise NotImplementedError
 
     async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
         raise NotImplementedError
@@ -100,15 +111,47 @@ class Desk:
         raise AssertionError(f"{newest} did not become {state}")
 
 
+class Fleet:
+    """The servers that are written down."""
+
+    async def servers(self) -> Sequence[ServerRecord]:
+        return [ServerRecord(key=SERVER, url=SERVER, name="gpu1")]
+
+
 @asynccontextmanager
 async def opened(*, owner: str = US, store: SqlStore | None = None) -> AsyncIterator[Desk]:
     async with memory_store() as fresh:
         kept = store or fresh
         clock, discord = ManualClock(), Discord()
-        lineup = Lineup(store=kept, durations=Durations(), places=lambda: [0.0], any_online=lambda: True, clock=clock)
-        queue = JobQueue(store=kept, presenter=discord, lineup=lineup, clock=clock, owner=owner)
-        deliverer = Deliverer(store=kept, presenter=discord, shelf=NoShelf(), backends=(), owner=owner, clock=clock)
-        intake = Intake(store=kept, queue=queue, presenter=discord, deliverer=deliverer, clock=clock, owner=owner)
+        durations, hints = Durations(), LocalHints()
+        lineup = Lineup(
+            store=kept,
+            durations=durations,
+            places=cast("Places", FewPlaces(lambda: [0.0])),
+            obstacles=cast("Obstacles", Reasons()),
+            clock=clock,
+        )
+        queue = JobQueue(
+            store=kept, presenter=discord, lineup=lineup, durations=durations, hints=hints, clock=clock, owner=owner
+        )
+        deliverer = Deliverer(
+            store=kept,
+            presenter=discord,
+            shelf=NoShelf(),
+            find=lambda _key: None,
+            hints=hints,
+            owner=owner,
+            clock=clock,
+        )
+        intake = Intake(
+            store=kept,
+            queue=queue,
+            presenter=discord,
+            deliverer=deliverer,
+            durations=durations,
+            clock=clock,
+            owner=owner,
+        )
         recovery = Recovery(
             store=kept,
             queue=queue,
@@ -116,7 +159,7 @@ async def opened(*, owner: str = US, store: SqlStore | None = None) -> AsyncIter
             deliverer=deliverer,
             clock=clock,
             owner=owner,
-            servers=[SERVER],
+            fleet=cast("FleetRecords", Fleet()),
             alone=True,
         )
         running = asyncio.create_task(deliverer.run())
@@ -136,10 +179,10 @@ async def test_a_request_is_written_down_before_it_stands_in_the_line() -> None:
     async with opened() as desk:
         job = await desk.intake.begin(spec(), requester(), unanswered())
         assert await desk.state(job) is JobState.HELD
-        assert list(await desk.store.line()) == []
+        assert await line(desk.store) == []
         admitted = await desk.intake.admit(job, spec(), place())
         assert (admitted.state, admitted.place.message_id) == (JobState.QUEUED, 3)
-        assert list(await desk.store.line()) == [job.id]
+        assert await line(desk.store) == [job.id]
 
 
 async def test_pictures_come_with_the_admission() -> None:

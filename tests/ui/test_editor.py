@@ -156,3 +156,17 @@ async def test_many_messages_share_the_budget_in_turn(clock: ManualClock, wire: 
     assert len(wire.sent) <= 10 * 20
     shares = [sum(state.startswith(f"{number}:") for _, state in wire.sent) for number in range(50)]
     assert max(shares) - min(shares) <= 1
+
+
+async def test_of_several_processes_each_has_its_share_of_the_budget(clock: ManualClock, wire: Wire) -> None:
+    shares = [0.25]
+    budget = EditBudget(clock=clock, per_second=10, share=lambda: shares[0])
+    for number in range(8):
+        editor(wire, budget).show(f"job {number}")
+    await clock.advance(1.5 + 1.5)
+    times = [at for at, _ in wire.sent]
+    assert len(times) == 4
+    assert all(later - earlier == pytest.approx(0.4) for earlier, later in pairwise(times))
+    shares[0] = 1.0  # the others are gone
+    await clock.advance(3)
+    assert len(wire.sent) == 8

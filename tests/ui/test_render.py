@@ -34,6 +34,7 @@ def size(page: Page) -> int:
         (Waiting(1, 1), "in a moment"),
         (Waiting(3, 7), "number 3 of 7"),
         (Waiting(1, 1, offline=True), "offline"),
+        (Waiting(9, 9, offline=True, reason=_("Paused by a moderator: {reason}", reason="*tea*")), "moderator: \\*tea"),
         (Running(elapsed=0.0), "Next"),
         (Running(elapsed=0.0, fraction=0.0), "Starting"),
         (Running(elapsed=12.3, fraction=0.42, node="KSampler", step=8, steps=20), "42 % · step 8 of 20 · 12 s"),
