@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 
 import discord
 from discord.ext import commands
@@ -14,10 +15,9 @@ from bot.i18n import Message, _
 from bot.jobs.intake import Intake
 from bot.jobs.job import IllegalMoveError, Job, Place
 from bot.jobs.queue import JobQueue
-from bot.jobs.records import DuplicateJobError, JobStore, StoreDownError
-from bot.policy.decision import Allowed, Held, Refused
-from bot.policy.limits import Limits, review
-from bot.policy.request import Request
+from bot.jobs.records import DuplicateJobError
+from bot.ui.admission import Admission, Asker, Entry
+from bot.ui.answers import in_time
 from bot.ui.attachments import Attachments
 from bot.ui.commands import Given, build_command
 from bot.ui.layout import SILENT, layout
@@ -26,7 +26,6 @@ from bot.ui.reply import Reply
 from bot.ui.tree import Tree, explain_error
 from bot.workflow.catalog import Catalog, Workflow
 from bot.workflow.definitions import Definitions
-from bot.workflow.measure import measure
 from bot.workflow.prepare import prepare
 from bot.workflow.spec import RunSpec
 from bot.workflow.values import RandomSource
@@ -37,18 +36,10 @@ MAX_COMMANDS = 90
 """Discord takes 100 in a server; some are left to the bot's own."""
 CLOSE_GRACE = 3.0
 """Seconds for commands that are being read when the bot stops."""
+HEARD_KEPT = 1000
+"""Interactions by which events that come twice are known; the database knows the older ones."""
 LOOK_LIMIT = 1.0
-"""Seconds for looking into the database before a command is answered: Discord waits three in all."""
-
-
-@asynccontextmanager
-async def _soon() -> AsyncGenerator[None]:
-    """Raise `StoreDownError` when what is asked of the database takes too long for the answer to be in time."""
-    try:
-        async with asyncio.timeout(LOOK_LIMIT):
-            yield
-    except TimeoutError as error:
-        raise StoreDownError from error
+"""Seconds for a member's turn and for looking into the database, before a command is answered: Discord waits three."""
 
 
 class Generate(commands.Cog):
@@ -61,8 +52,7 @@ class Generate(commands.Cog):
         catalog: Catalog,
         definitions: Callable[[], Definitions],
         attachments: Attachments,
-        limits: Limits,
-        store: JobStore,
+        admission: Admission,
         queue: JobQueue,
         intake: Intake,
         renderer: Renderer,
@@ -73,13 +63,13 @@ class Generate(commands.Cog):
         self._catalog = catalog
         self._definitions = definitions
         self._attachments = attachments
-        self._limits = limits
-        self._store = store
+        self._admission = admission
         self._queue = queue
         self._intake = intake
         self._renderer = renderer
         self._clock = clock
         self._random = random
+        self._heard: deque[int] = deque(maxlen=HEARD_KEPT)
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -104,7 +94,8 @@ class Generate(commands.Cog):
         self._idle.clear()
         self._busy += 1
         try:
-            await self._accept(reply, workflow, given)
+            if not self._is_repeated(interaction):
+                await self._accept(reply, workflow, given, Asker.of(interaction))
         except Exception as error:
             if reply.place is None:
                 await self._tree.tell(interaction, error)
@@ -122,49 +113,65 @@ class Generate(commands.Cog):
             async with asyncio.timeout(CLOSE_GRACE):
                 await self._idle.wait()
 
-    async def _accept(self, reply: Reply, workflow: Workflow, given: Given) -> None:
+    def _is_repeated(self, interaction: discord.Interaction) -> bool:
+        """Return whether an event came twice: the second one must not be told that the first has used something up."""
+        if interaction.id in self._heard:
+            log.info("an interaction came twice")
+            return True
+        self._heard.append(interaction.id)
+        return False
+
+    async def _accept(self, reply: Reply, workflow: Workflow, given: Given, asker: Asker) -> None:
         if self._is_closed:
             raise LimitError(_("The bot is being restarted. Please try again in a minute."))
         attached = {name: value for name, value in given.items() if isinstance(value, discord.Attachment)}
         try:
             if attached:
-                await self._accept_with_pictures(reply, workflow, given, attached)
+                await self._accept_with_pictures(reply, workflow, given, attached, asker)
             else:
-                await self._accept_words(reply, workflow, given)
+                await self._accept_words(reply, workflow, given, asker)
         except DuplicateJobError:
             log.info("an interaction came twice")
         except IllegalMoveError:
             log.info("a request was cancelled while it was read")
 
-    async def _accept_words(self, reply: Reply, workflow: Workflow, given: Given) -> None:
+    async def _accept_words(self, reply: Reply, workflow: Workflow, given: Given, asker: Asker) -> None:
         spec = self._prepared(workflow, given)
-        async with _soon():
-            waiting = await self._store.count_waiting(reply.requester.user_id)
-            status = self._renderer.waiting(await self._queue.outlook())
-        await self._review(reply, spec, waiting=waiting)
-        job = await self._intake.begin(spec, reply.requester, reply.draft())
-        place = await self._answer(reply, job, status)
+        async with AsyncExitStack() as turn:
+            async with in_time(LOOK_LIMIT):
+                entry = await self._look(turn, asker)
+                outlook = await self._queue.outlook(asker.guild_id, asker.user_id, workflow.name)
+            entry.admit(spec)
+            job = await self._intake.begin(spec, reply.requester, reply.draft(), entry.terms)
+        place = await self._answer(reply, job, self._renderer.waiting(outlook))
         await self._intake.admit(job, spec, place)
 
     async def _accept_with_pictures(
-        self, reply: Reply, workflow: Workflow, given: Given, attached: dict[str, discord.Attachment]
+        self, reply: Reply, workflow: Workflow, given: Given, attached: dict[str, discord.Attachment], asker: Asker
     ) -> None:
         """Answer first: pictures take longer than Discord waits."""
         unread = RunSpec(workflow=workflow.name, title=workflow.manifest.title, graph={})
-        async with _soon():
-            waiting = await self._store.count_waiting(reply.requester.user_id)
-        job = await self._intake.begin(unread, reply.requester, reply.draft())
+        async with AsyncExitStack() as turn:
+            async with in_time(LOOK_LIMIT):
+                entry = await self._look(turn, asker)
+            entry.admit_unread(workflow.name)
+            job = await self._intake.begin(unread, reply.requester, reply.draft(), entry.terms)
         place = await self._answer(reply, job, _("Looking at your picture…"))
         try:
             pictures = await self._attachments.read(workflow, attached)
             words = {name: value for name, value in given.items() if name not in attached}
             spec = self._prepared(workflow, {**words, **pictures})
-            await self._review(reply, spec, waiting=waiting)
+            entry.admit(spec)
             await self._intake.admit(job, spec, place)
         except Exception as error:
             known = isinstance(error, BotError)
             await self._intake.refuse(job, error.user_message if known else _("The bot made a mistake."))
             raise
+
+    async def _look(self, turn: AsyncExitStack, asker: Asker) -> Entry:
+        """Return what decides, when the member's turn has come; it ends with `turn`."""
+        await turn.enter_async_context(self._admission.turn(asker))
+        return await self._admission.look(asker)
 
     async def _answer(self, reply: Reply, job: Job, status: Message) -> Place:
         try:
@@ -178,21 +185,6 @@ class Generate(commands.Cog):
 
     def _prepared(self, workflow: Workflow, values: Mapping[str, object]) -> RunSpec:
         return prepare(workflow, values, definitions=self._definitions(), random=self._random)
-
-    async def _review(self, reply: Reply, spec: RunSpec, *, waiting: int) -> None:
-        request = Request(
-            user_id=reply.requester.user_id,
-            guild_id=reply.guild_id,
-            workflow=spec.workflow,
-            size=measure(spec),
-            waiting=waiting,
-            text_length=max((len(value) for value in spec.values.values() if isinstance(value, str)), default=0),
-        )
-        match review(request, self._limits):
-            case Allowed():
-                return
-            case Refused(message) | Held(message):  # nothing is held for approval yet
-                raise LimitError(message)
 
     async def _refuse(
         self, interaction: discord.Interaction, reply: Reply, workflow: Workflow, reason: Message

@@ -36,11 +36,12 @@ from bot.sandbox.demo.clock import AdjustableClock
 from bot.sandbox.demo.reading import accents_of, text_of
 from bot.sandbox.demo.simulation import SimulatedDiscord
 
-__all__ = ["File", "Member", "OptionError", "Reply", "Shown", "Simulation", "simulated"]
+__all__ = ["File", "Member", "OptionError", "Reply", "Role", "Shown", "Simulation", "simulated"]
 
 File = tuple[str, bytes]
 """An attachment: file name and content."""
 Channel = simcord.ChannelHandle
+Role = simcord.RoleHandle
 BotFactory = Callable[["Simulation"], commands.AutoShardedBot]
 
 POLL = 0.01
@@ -50,7 +51,9 @@ TRANSCRIPT_TAIL = 4000
 class Shown:
     """One message as it is now. Every look at it is a fresh one."""
 
-    def __init__(self, channel: Channel, message_id: int, viewer: simcord.MemberActor | None) -> None:
+    def __init__(
+        self, channel: Channel, message_id: int, viewer: simcord.MemberActor | simcord.UserHandle | None
+    ) -> None:
         self.channel = channel
         self.id = message_id
         self._viewer = viewer
@@ -100,7 +103,9 @@ class Shown:
 class Reply:
     """What came of an action: the answer and what followed it."""
 
-    def __init__(self, channel: Channel, member: simcord.MemberActor, result: simcord.InteractionResult) -> None:
+    def __init__(
+        self, channel: Channel, member: simcord.MemberActor | simcord.UserHandle, result: simcord.InteractionResult
+    ) -> None:
         self.channel = channel
         self._member = member
         self.result = result
@@ -159,7 +164,12 @@ class Member:
 
     async def slash(self, channel: Channel, command: str, /, **options: Any) -> Reply:
         """Run a command ("imagine", "settings show"); an attachment option takes a `File`."""
-        return Reply(channel, self.actor, await self._sim.acting(self.actor.slash(channel, command, **options)))
+        return Reply(channel, self.actor, await self._sim.acting(self.actor.slash(channel, command, **_given(options))))
+
+    async def slash_in_private(self, command: str, /, **options: Any) -> Reply:
+        """Run a command in the direct messages with the bot."""
+        user = self.actor.user
+        return Reply(user.dm_channel, user, await self._sim.acting(user.slash(command, **_given(options))))
 
     async def autocomplete(self, channel: Channel, command: str, option: str, typed: str, /, **given: Any) -> list[str]:
         """Return what is offered while `typed` stands in an option."""
@@ -219,13 +229,39 @@ class Simulation:
         """Every REST call that the bot made, as `.method`, `.path`, `.json`."""
         return self._discord.env.http_requests
 
-    def channel(self, name: str = "art") -> Channel:
-        """Open a text channel."""
+    def channel(
+        self, name: str = "art", *, overwrites: dict[Member, discord.PermissionOverwrite] | None = None
+    ) -> Channel:
+        """Open a text channel, in which some members may do other things than elsewhere."""
+        if overwrites:
+            here = {member.actor: allowed for member, allowed in overwrites.items()}
+            return self._discord.guild.create_text_channel(name, overwrites=here)
         return self._discord.channel(name)
 
-    def member(self, name: str, *, permissions: discord.Permissions | None = None, locale: str | None = None) -> Member:
+    def member(
+        self,
+        name: str,
+        *,
+        permissions: discord.Permissions | None = None,
+        locale: str | None = None,
+        roles: Sequence[Role] = (),
+    ) -> Member:
         """Let somebody join. `locale` is a Discord locale such as "de"."""
-        return Member(self._discord, self._discord.member(name, permissions=permissions, locale=locale))
+        actor = self._discord.member(name, permissions=permissions, locale=locale, roles=roles)
+        return Member(self._discord, actor)
+
+    def role(self, name: str) -> Role:
+        """Make a role without permissions; an option of a command takes it."""
+        return self._discord.guild.create_role(name)
+
+    def everybody(self) -> Role:
+        """Return the role of all members."""
+        return self._discord.guild.default_role
+
+    async def offer(self, command: str, member: Member) -> None:
+        """Let Discord offer a command to somebody who lacks its permission, as admins can in a server's settings."""
+        found = next(each for each in await self.bot.tree.fetch_commands() if each.name == command)
+        self._discord.guild.set_command_permissions(found, {member.actor: True})
 
     def messages(self, channel: Channel, viewer: Member | None = None) -> list[Shown]:
         """Return the messages that `viewer` sees, oldest first; without one, those that everybody sees."""
@@ -283,6 +319,10 @@ async def simulated(make_bot: BotFactory, *, guild: str = "Test guild") -> Async
 
 
 _MEANT = app_commands.CheckFailure | app_commands.TransformerError | app_commands.CommandNotFound
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.actor if isinstance(value, Member) else value for name, value in options.items()}
 
 
 def _cause(error: BaseException) -> BaseException:

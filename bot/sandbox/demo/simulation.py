@@ -6,7 +6,7 @@ nothing about pictures or jobs.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -98,14 +98,19 @@ class SimulatedDiscord:
         return self.guild.create_text_channel(name, topic=topic)
 
     def member(
-        self, name: str, *, permissions: discord.Permissions | None = None, locale: str | None = None
+        self,
+        name: str,
+        *,
+        permissions: discord.Permissions | None = None,
+        locale: str | None = None,
+        roles: Sequence[simcord.RoleHandle] = (),
     ) -> simcord.MemberActor:
         """Let somebody join, with a role of their own when they have more than everybody's permissions."""
         user = self.env.create_user(name)
-        roles = [self.guild.create_role(name, permissions=permissions)] if permissions else []
+        own = [self.guild.create_role(name, permissions=permissions)] if permissions else []
         if locale:
             self.locales[user.id] = locale
-        return self.guild.add_member(user, roles=roles)
+        return self.guild.add_member(user, roles=[*own, *roles])
 
     async def acting(self, action: Awaitable[T]) -> T:
         """Carry out what a member does; returns when the bot's handler has returned, not when its jobs are done."""

@@ -1,0 +1,110 @@
+"""Builds what keeps order among members: admission, and the commands of moderators, owners and members' accounts.
+
+A part of the composition root: nothing here decides anything.
+"""
+
+from collections.abc import Collection, Sequence
+
+from discord.ext import commands
+
+from bot.clock import Clock
+from bot.comfy.address import check_address
+from bot.comfy.fleet import Fleet
+from bot.installation import Installation
+from bot.policy.limits import Limits
+from bot.ui.admission import Admission
+from bot.ui.audit import Audit
+from bot.ui.authority import Authority
+from bot.ui.fleetdesk import FleetDesk
+from bot.ui.i18n import Languages
+from bot.ui.members import Members
+from bot.ui.moderation import Moderation
+from bot.ui.rolerules import RoleRules
+from bot.workflow.catalog import Catalog
+from bot.works import Works
+from cogs.me import MeCommand
+from cogs.moderate import ModerateCommand
+from cogs.server import ServerCommand
+
+
+class Office:
+    """`admission` decides about requests; `home_guilds` are those whose managers decide for all."""
+
+    def __init__(
+        self,
+        *,
+        installation: Installation,
+        works: Works,
+        fleet: Fleet,
+        catalog: Catalog,
+        limits: Limits,
+        home_guilds: Collection[int],
+        languages: Languages,
+        clock: Clock,
+    ) -> None:
+        self._installation = installation
+        self._works = works
+        self._fleet = fleet
+        self._catalog = catalog
+        self._languages = languages
+        self._clock = clock
+        store, policies = installation.store, installation.policies
+        self.admission = Admission(
+            store=store, policies=policies, expect=works.queue.expect, clock=clock, limits=limits
+        )
+        self._authority = Authority(home_guilds=home_guilds, clock=clock)
+        self._audit = Audit(store=store, clock=clock)
+
+    def cogs(self) -> Sequence[commands.Cog]:
+        """Return the cogs in the order in which they are added."""
+        members = Members(
+            policies=self._installation.policies,
+            admission=self.admission,
+            survey=self._works.lineup.survey,
+            authority=self._authority,
+            languages=self._languages,
+            clock=self._clock,
+        )
+        return (
+            ModerateCommand(moderation=self._moderation(), rules=self._rules(), members=members),
+            ServerCommand(desk=self._desk()),
+            MeCommand(members=members),
+        )
+
+    def _moderation(self) -> Moderation:
+        return Moderation(
+            policies=self._installation.policies,
+            audit=self._audit,
+            hints=self._installation.hints,
+            authority=self._authority,
+            catalog=self._catalog,
+            languages=self._languages,
+            clock=self._clock,
+        )
+
+    def _rules(self) -> RoleRules:
+        return RoleRules(
+            policies=self._installation.policies,
+            admission=self.admission,
+            audit=self._audit,
+            authority=self._authority,
+            languages=self._languages,
+        )
+
+    def _desk(self) -> FleetDesk:
+        return FleetDesk(
+            fleet=self._installation.fleet,
+            store=self._installation.store,
+            survey=self._works.lineup.survey,
+            key_of=_key_of,
+            probe=self._fleet.probe,
+            audit=self._audit,
+            hints=self._installation.hints,
+            authority=self._authority,
+            languages=self._languages,
+        )
+
+
+def _key_of(url: str) -> str:
+    """Return the `Backend.key` of a server at an address that somebody typed. Raises `InputError`."""
+    return str(check_address(url).root)

@@ -1,0 +1,199 @@
+"""Whether a request may become a job, and on which terms: by size, roles, quotas and cooldown, before anything is kept.
+
+All commands of a guild come to one process, so that one turn per member makes limits strict: from the look at what they
+have had until their request is written down, nobody looks for them again.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+import discord
+
+from bot.clock import Clock
+from bot.errors import LimitError
+from bot.jobs.terms import Terms, account_key
+from bot.policy.decision import Allowed, Decision, Held, Refused
+from bot.policy.limits import Limits, review
+from bot.policy.quotas import Standing, admit
+from bot.policy.records import PolicyRecords
+from bot.policy.request import Request
+from bot.policy.rules import Allowance, RoleRule, resolve
+from bot.workflow.measure import RunSize, measure
+from bot.workflow.spec import RunSpec
+
+RULES_KEPT = 5.0
+"""Seconds for which the rules of a guild are not read again: another process may have changed them."""
+GUILDS_KEPT = 1000
+"""Guilds whose rules are remembered."""
+FIRST_LANE = -1
+"""The lane that is served before the one of everybody, 0."""
+
+
+class Waits(Protocol):
+    """The part of `bot.jobs.records.JobStore` that is needed here."""
+
+    async def count_waiting(self, user_id: int) -> int:
+        """Return how many jobs of one member wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, where, and with which roles."""
+
+    user_id: int
+    guild_id: int | None
+    role_ids: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, interaction: discord.Interaction) -> Self:
+        """Read who asks from an interaction; nobody has roles in direct messages."""
+        return cls.who(interaction.user, interaction.guild_id)
+
+    @classmethod
+    def who(cls, user: discord.User | discord.Member, guild_id: int | None) -> Self:
+        """Return somebody in a guild; who is not there (any more) has no roles."""
+        # `Member.roles` leaves out those of a guild that is not known (yet)
+        roles = user._roles if isinstance(user, discord.Member) else ()  # pyright: ignore[reportPrivateUsage]
+        return cls(user.id, guild_id, frozenset(roles))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What decides about one request, as it was when its member's turn came."""
+
+    asker: Asker
+    allowance: Allowance
+    standing: Standing
+    waiting: int
+    """Jobs of this member that wait, wherever they were asked for."""
+    now: float
+    limits: Limits
+    expect: Callable[[str], float] = field(repr=False)
+
+    @property
+    def terms(self) -> Terms:
+        """On which terms the member's jobs stand in the line."""
+        lane = FIRST_LANE if self.allowance.lane else 0
+        return Terms(weight=self.allowance.weight, cap=self.allowance.running, lane=lane)
+
+    def admit_unread(self, workflow: str) -> None:
+        """Raise `LimitError` when a request cannot be admitted, whatever its pictures are."""
+        self._admit(workflow, RunSize(), 0)
+
+    def admit(self, spec: RunSpec) -> None:
+        """Raise `LimitError` when a request cannot be admitted."""
+        longest = max((len(value) for value in spec.values.values() if isinstance(value, str)), default=0)
+        self._admit(spec.workflow, measure(spec), longest)
+
+    def _admit(self, workflow: str, size: RunSize, text_length: int) -> None:
+        request = Request(
+            user_id=self.asker.user_id,
+            guild_id=self.asker.guild_id,
+            workflow=workflow,
+            size=size,
+            waiting=self.waiting,
+            text_length=text_length,
+        )
+        _pass(review(request, self.limits))
+        seconds = self.expect(workflow)
+        _pass(admit(self.allowance, self.standing, seconds=seconds, pictures=max(1, size.count), now=self.now))
+
+
+def _pass(decision: Decision) -> None:
+    match decision:
+        case Allowed():
+            return
+        case Refused(message) | Held(message):  # nothing is held for approval yet
+            raise LimitError(message)
+
+
+class Admission:
+    """Looks up what decides about requests. `expect` tells how many GPU-seconds a run of a workflow will take."""
+
+    def __init__(
+        self,
+        *,
+        store: Waits,
+        policies: PolicyRecords,
+        expect: Callable[[str], float],
+        clock: Clock,
+        limits: Limits | None = None,
+    ) -> None:
+        self._store = store
+        self._policies = policies
+        self._expect = expect
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._rules: OrderedDict[int, tuple[float, Sequence[RoleRule]]] = OrderedDict()
+        self._changes = 0
+        self._turns: dict[str, _Turn] = {}
+
+    @asynccontextmanager
+    async def turn(self, asker: Asker) -> AsyncGenerator[None]:
+        """Let the requests of one member come one after the other."""
+        key = account_key(asker.guild_id, asker.user_id)
+        turn = self._turns.setdefault(key, _Turn())
+        turn.takers += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.takers -= 1
+            if not turn.takers:
+                del self._turns[key]
+
+    async def look(self, asker: Asker) -> Entry:
+        """Return what decides about a request of somebody whose turn it is. May raise `StoreDownError`."""
+        now = self._clock.now()
+        allowance = await self.allowance(asker)
+        standing = Standing()
+        if allowance.limits_use:
+            standing = await self._policies.standing(asker.guild_id, asker.user_id, now)
+        return Entry(
+            asker=asker,
+            allowance=allowance,
+            standing=standing,
+            waiting=await self._store.count_waiting(asker.user_id),
+            now=now,
+            limits=self._limits,
+            expect=self._expect,
+        )
+
+    async def allowance(self, asker: Asker) -> Allowance:
+        """Return what somebody may have. May raise `StoreDownError`."""
+        if asker.guild_id is None:
+            return Allowance()
+        return resolve(await self._rules_of(asker.guild_id), asker.guild_id, asker.role_ids)
+
+    def forget(self, guild_id: int) -> None:
+        """Read the rules of a guild again: they have changed."""
+        self._changes += 1
+        self._rules.pop(guild_id, None)
+
+    async def _rules_of(self, guild_id: int) -> Sequence[RoleRule]:
+        read_at, rules = self._rules.get(guild_id, (float("-inf"), ()))
+        if self._clock.monotonic() - read_at > RULES_KEPT:
+            changes, read_at = self._changes, self._clock.monotonic()
+            rules = await self._policies.rules(guild_id)
+            if changes == self._changes:  # else these may be the former ones
+                self._remember(guild_id, read_at, rules)
+        return rules
+
+    def _remember(self, guild_id: int, read_at: float, rules: Sequence[RoleRule]) -> None:
+        self._rules[guild_id] = (read_at, rules)
+        self._rules.move_to_end(guild_id)
+        while len(self._rules) > GUILDS_KEPT:
+            self._rules.popitem(last=False)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The lock of one member, kept for as long as somebody has it or waits for it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    takers: int = 0

@@ -1,0 +1,57 @@
+"""Looks at the servers: how they are, what each has in hand, and what of the line it cannot run."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from bot.jobs.fleetrecords import FleetRecords
+from bot.jobs.records import Snapshot
+from bot.jobs.survey import Survey
+from bot.ui.fleetpage import ServerView
+from bot.workflow.needs import Lack
+
+LINE_LOOKED_AT = 200
+"""Places of the line whose needs are compared with the servers."""
+CLASSES_LOOKED_AT = 20
+
+
+class Line(Protocol):
+    """The part of `bot.jobs.records.JobStore` that is needed here."""
+
+    async def snapshot(self, limit: int) -> Snapshot:
+        """Return the line, as far as the next `limit` turns need it."""
+        ...
+
+
+class FleetLook:
+    """Reads what `bot.ui.fleetpage` shows."""
+
+    def __init__(self, *, fleet: FleetRecords, store: Line, survey: Callable[[], Awaitable[Survey]]) -> None:
+        self._fleet = fleet
+        self._store = store
+        self._survey = survey
+
+    async def look(self) -> list[ServerView]:
+        """Return the servers. May raise `StoreDownError`."""
+        records = await self._fleet.servers()
+        there = Counter(job.server for job in (await self._survey()).running)
+        unfit, lacks = await self._unfit()
+        return [
+            ServerView(
+                record, jobs=there[record.key], unfit=unfit[record.key], lacks=list(lacks.get(record.key, {}).values())
+            )
+            for record in records
+        ]
+
+    async def _unfit(self) -> tuple[Counter[str], Mapping[str, dict[str, Lack]]]:
+        """Return of each server how many requests of the line it cannot run, and what it would need for them."""
+        snapshot = await self._store.snapshot(LINE_LOOKED_AT)
+        classes = Counter(job.cls for job in snapshot.waiting if job.cls)
+        unfit: Counter[str] = Counter()
+        lacks: dict[str, dict[str, Lack]] = {}
+        for cls, jobs in classes.most_common(CLASSES_LOOKED_AT):
+            for key, verdict in (await self._fleet.verdicts(cls)).items():
+                if not verdict.fits:
+                    unfit[key] += jobs
+                    lacks.setdefault(key, {}).update({str(lack.message): lack for lack in verdict.lacks})
+        return unfit, lacks

@@ -1,0 +1,126 @@
+"""The pages of `/moderate paused` and `/moderate roles`: what is paused, and what roles grant.
+
+Pure: records in, texts and a Discord view out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import discord
+
+from bot.i18n import Message, _, n_, verbatim
+from bot.policy.pauses import ANYWHERE, EVERYTHING, Pause, Scope, guild_key
+from bot.policy.rules import RoleRule
+from bot.policy.wording import minutes, span
+from bot.ui.answers import sheet
+from bot.ui.i18n import Languages
+from bot.ui.page import Tone
+from bot.workflow.wording import joined
+
+PAUSED = "⏸️"
+
+
+def scope_name(scope: str, guild_id: int | None) -> Message:
+    """Say what a scope is about, to somebody in a guild. People are named by mentions, which ping nobody."""
+    parts = Scope.parse(scope)
+    match parts.kind:
+        case kind if kind == EVERYTHING:
+            return _("everything")
+        case "guild":
+            return _place(parts, guild_id)
+        case "workflow":
+            return _("`/{name}` in {place}", name=parts.name, place=_place(parts, guild_id))
+        case "member" if parts.is_within(guild_id):
+            return _("requests of {member}", member=f"<@{parts.name}>")
+        case "member":
+            return _("requests of {member} in {place}", member=f"<@{parts.name}>", place=_place(parts, guild_id))
+        case "server":
+            return _("the ComfyUI server {name}", name=parts.name)
+        case _:
+            return verbatim(scope)
+
+
+def _place(parts: Scope, guild_id: int | None) -> Message:
+    if parts.guild == ANYWHERE:
+        return _("all Discord servers")
+    if parts.guild == guild_key(None):
+        return _("direct messages")
+    if parts.is_within(guild_id):
+        return _("this Discord server")
+    return _("another Discord server ({id})", id=parts.guild)
+
+
+@dataclass(frozen=True, slots=True)
+class ModeratePage:
+    """Renders for one moderator."""
+
+    languages: Languages
+
+    def pauses(self, pauses: Sequence[Pause], guild_id: int | None, locale: str) -> discord.ui.LayoutView:
+        """Return the page of what is paused."""
+        texts = [self.pause(pause, guild_id, locale) for pause in pauses]
+        nothing = self._said(_("Nothing is paused."), locale)
+        tone = Tone.WAITING if texts else Tone.DONE
+        return sheet(self._said(_("Paused"), locale), texts or [nothing], tone=tone)
+
+    def pause(self, pause: Pause, guild_id: int | None, locale: str) -> str:
+        """Return what is paused, by whom, until when and why."""
+        facts = [
+            f"{PAUSED} **{self._said(scope_name(pause.scope, guild_id), locale)}**",
+            self._said(_("by {who}, {when}", who=f"<@{pause.by}>", when=f"<t:{int(pause.at)}:R>"), locale),
+        ]
+        if pause.until is not None:
+            facts.append(self._said(_("ends {when}", when=f"<t:{int(pause.until)}:R>"), locale))
+        reason = f"\n> {self._said(verbatim(pause.reason), locale)}" if pause.reason else ""
+        return " · ".join(facts) + reason
+
+    def rules(self, rules: Sequence[RoleRule], guild_id: int, locale: str) -> discord.ui.LayoutView:
+        """Return the page of what roles have."""
+        texts = [f"**{role_name(rule, guild_id)}**\n{self.rule(rule, locale)}" for rule in _in_order(rules, guild_id)]
+        nothing = _(
+            "No role has limits or a share of its own: everybody may have the same. `/moderate role` changes that."
+        )
+        return sheet(self._said(_("What roles may have"), locale), texts or [self._said(nothing, locale)])
+
+    def rule(self, rule: RoleRule, locale: str) -> str:
+        """Return what a rule says."""
+        return self._said(rule_text(rule), locale)
+
+    def _said(self, message: Message, locale: str) -> str:
+        return self.languages.render(message, locale)
+
+
+def role_name(rule: RoleRule, guild_id: int) -> str:
+    """Return how a role is written in a message, where it pings nobody."""
+    return "@everyone" if rule.role_id == guild_id else f"<@&{rule.role_id}>"
+
+
+def rule_text(rule: RoleRule) -> Message:
+    """Say what a rule says."""
+    facts = list(_facts(rule))
+    return joined(facts) if facts else _("nothing of its own")
+
+
+def _in_order(rules: Sequence[RoleRule], guild_id: int) -> list[RoleRule]:
+    return sorted(rules, key=lambda rule: (rule.role_id != guild_id, rule.role_id))
+
+
+def _facts(rule: RoleRule) -> Iterator[Message]:
+    if rule.weight is not None:
+        yield _("share ×{weight}", weight=f"{rule.weight:g}")
+    if rule.lane is not None:
+        yield _("served first") if rule.lane else _("not served first")
+    if rule.running is not None:
+        yield n_("{count} may run at a time", "{count} may run at a time", rule.running)
+    if rule.waiting is not None:
+        yield n_("{count} may wait", "{count} may wait", rule.waiting)
+    if rule.day_seconds is not None:
+        yield _("{minutes} GPU minutes a day", minutes=minutes(rule.day_seconds))
+    if rule.week_seconds is not None:
+        yield _("{minutes} GPU minutes a week", minutes=minutes(rule.week_seconds))
+    if rule.day_pictures is not None:
+        yield n_("{count} picture a day", "{count} pictures a day", rule.day_pictures)
+    if rule.week_pictures is not None:
+        yield n_("{count} picture a week", "{count} pictures a week", rule.week_pictures)
+    if rule.cooldown is not None:
+        yield _("one request in {time}", time=span(rule.cooldown)) if rule.cooldown else _("no pause between requests")

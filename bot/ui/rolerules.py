@@ -1,0 +1,86 @@
+"""What `/moderate role` and `roles` do: say what the roles of a guild may have."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import discord
+
+from bot.errors import InputError
+from bot.i18n import Message, _, verbatim
+from bot.policy.records import PolicyRecords
+from bot.policy.rules import SUBJECTS, RoleRule
+from bot.ui.admission import Admission
+from bot.ui.answers import in_time, say, show
+from bot.ui.audit import Audit
+from bot.ui.authority import Authority
+from bot.ui.i18n import Languages
+from bot.ui.moderatepage import ModeratePage, role_name, rule_text
+
+ANSWER_LIMIT = 2.0
+"""Seconds for what comes before an answer: Discord waits three for it."""
+EVERYTHING = "everything"
+"""To forget all that a rule says, instead of one thing."""
+
+
+class RoleRules:
+    """Answers those who manage a guild."""
+
+    def __init__(
+        self,
+        *,
+        policies: PolicyRecords,
+        admission: Admission,
+        audit: Audit,
+        authority: Authority,
+        languages: Languages,
+    ) -> None:
+        self._policies = policies
+        self._admission = admission
+        self._audit = audit
+        self._authority = authority
+        self._languages = languages
+        self._page = ModeratePage(languages)
+
+    async def change(
+        self, interaction: discord.Interaction, role_id: int, given: Mapping[str, object], forget: str | None
+    ) -> None:
+        """Change what a role may have: what is `given`, by the names of `RoleRule`; `forget` takes one thing away."""
+        self._authority.require_manager(interaction)
+        if interaction.guild_id is None or not (given or forget):
+            raise InputError(_("Please say what to change: choose at least one option besides the role."))
+        async with in_time(ANSWER_LIMIT):
+            former = await self._former(interaction.guild_id, role_id)
+            rule = _changed(former, given, forget)
+            await self._policies.set_rule(rule)
+            self._admission.forget(rule.guild_id)
+            await self._audit.write(
+                interaction, f"role {role_id} may have {rule_text(rule)}, before {rule_text(former)}"
+            )
+        await say(interaction, _told(rule), self._languages)
+
+    async def show(self, interaction: discord.Interaction) -> None:
+        """Show what all roles may have."""
+        self._authority.require_moderator(interaction)
+        guild_id = interaction.guild_id or 0
+        async with in_time(ANSWER_LIMIT):
+            rules = await self._policies.rules(guild_id)
+        await show(interaction, self._page.rules(rules, guild_id, interaction.locale.value))
+
+    async def _former(self, guild_id: int, role_id: int) -> RoleRule:
+        rules = await self._policies.rules(guild_id)
+        return next((rule for rule in rules if rule.role_id == role_id), RoleRule(guild_id, role_id))
+
+
+def _changed(rule: RoleRule, given: Mapping[str, object], forget: str | None) -> RoleRule:
+    forgotten = SUBJECTS if forget == EVERYTHING else (forget,) if forget else ()
+    kept = {name: None for name in forgotten if name in SUBJECTS}
+    return replace(rule, **{**kept, **given})  # pyright: ignore[reportArgumentType]  # by the names of its fields
+
+
+def _told(rule: RoleRule) -> Message:
+    who = verbatim(role_name(rule, rule.guild_id))
+    if rule.says_nothing:
+        return _(
+            "{who} has no limits or share of its own any more. It counts from each member's next request on.", who=who
+        )
+    return _("{who} may have: {what}. It counts from each member's next request on.", who=who, what=rule_text(rule))
