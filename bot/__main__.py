@@ -17,6 +17,7 @@ from bot.errors import BotError, StartupError
 from bot.i18n import _
 from bot.jobs.job import JobState
 from bot.logs import configure_logging
+from bot.roles import Part, Role, part_of
 from bot.run import serve
 from bot.settings import Settings, load_settings
 
@@ -40,9 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="comfycord", description="ComfyUI workflows as Discord slash commands.")
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    run = commands.add_parser("run", help="start the bot")
-    run.add_argument("--role", choices=["all"], default="all", help="what this process does (default: all)")
-    run.set_defaults(run=_run)
+    _add_run(commands.add_parser("run", help="start the bot"))
 
     demo = commands.add_parser("demo", help="try it in a browser: no Discord, no GPU")
     demo.add_argument("--exit", action="store_true", help="end after the first picture")
@@ -58,12 +57,29 @@ def _parser() -> argparse.ArgumentParser:
 
     migrate = commands.add_parser("migrate", help="bring the database up to date (also done at every start)")
     migrate.set_defaults(run=_migrate)
+    _add_copy(commands.add_parser("copy", help="bring everything into another database, which is empty"))
     _add_jobs(commands.add_parser("jobs", help="look at jobs, put them back into the line, or end them"))
 
     sandbox = commands.add_parser("sandbox", help="start only the stand-in ComfyUI")
     sandbox.add_argument("--port", type=_port, default=8188, help="its port on this machine (default: 8188)")
     sandbox.set_defaults(run=_sandbox)
     return parser
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    roles = [str(role) for role in Role]
+    run.add_argument("--role", choices=roles, default=str(Role.ALL), help="what this process does (default: all)")
+    run.add_argument("--shards", metavar="SPEC", help="Discord shards of this process: 0-3/8, 0,2/4 (default: all)")
+    run.add_argument("--shard-ids", metavar="IDS", help="the same in two options: 0,2 ...")
+    run.add_argument("--shard-count", type=int, metavar="N", help="... of so many")
+    run.add_argument("--servers", metavar="NAMES", help="ComfyUI servers of this process: gpu1,gpu2 (default: all)")
+    run.set_defaults(run=_run)
+
+
+def _add_copy(copy: argparse.ArgumentParser) -> None:
+    copy.add_argument("--to", required=True, metavar="URL", help="the other database, as in DATABASE_URL")
+    copy.add_argument("--without-results", action="store_true", help="leave out the pictures in DATA_DIR")
+    copy.set_defaults(run=_copy)
 
 
 def _add_jobs(jobs: argparse.ArgumentParser) -> None:
@@ -101,15 +117,22 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _run(_arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
+    part = part_of(
+        role=arguments.role,
+        shards=arguments.shards,
+        shard_ids=arguments.shard_ids,
+        shard_count=arguments.shard_count,
+        servers=arguments.servers,
+    )
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)
-    asyncio.run(_until_stopped(settings))
+    asyncio.run(_until_stopped(settings, part))
     return 0
 
 
-async def _until_stopped(settings: Settings) -> None:
-    await serve(settings, _stop_signal())
+async def _until_stopped(settings: Settings, part: Part) -> None:
+    await serve(settings, _stop_signal(), part)
 
 
 def _stop_signal() -> asyncio.Event:
@@ -127,6 +150,16 @@ def _migrate(_arguments: argparse.Namespace) -> int:
     configure_logging("ERROR", "console")
     revision = asyncio.run(migrate(load_settings().database_url.get_secret_value()))
     print(_("The database is up to date (revision {revision}).", revision=revision))
+    return 0
+
+
+def _copy(arguments: argparse.Namespace) -> int:
+    from bot.copycommand import CopyCommand
+
+    configure_logging("ERROR", "console")
+    command = CopyCommand(load_settings(), clock=SystemClock(), say=lambda word: print(word, file=sys.stderr))
+    for line in asyncio.run(command.copy(arguments.to, with_results=not arguments.without_results)):
+        print(line)
     return 0
 
 

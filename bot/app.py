@@ -1,71 +1,53 @@
 """The composition root: builds every collaborator once, hands it on by constructor, and closes in reverse.
 
-Nothing here decides anything. The bot's connection owns the rest: its setup starts the servers and runners, its close
-stops them while messages can still be edited.
+Nothing here decides anything. What carries jobs is built in `bot.works`, what members meet in `bot.front`. The
+connection to Discord owns the rest: its setup starts the work, its close stops it while messages can still be edited.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import cast
 
 from bot.clock import Clock, SystemClock
+from bot.comfy.address import Address
 from bot.comfy.fleet import Fleet
 from bot.comfy.parking import Park, unparked
 from bot.comfy.server import ComfyServer
+from bot.front import Front
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
 from bot.installation import Installation
-from bot.jobs.canceller import Canceller
-from bot.jobs.carrier import Carrier
-from bot.jobs.deliverer import Deliverer
-from bot.jobs.durations import Durations
-from bot.jobs.intake import Intake
-from bot.jobs.janitor import Janitor
-from bot.jobs.lineup import Lineup
-from bot.jobs.queue import JobQueue
-from bot.jobs.recovery import Recovery
-from bot.jobs.runner import Runner
-from bot.jobs.tenancy import Tenancy
+from bot.jobs.progressboard import ProgressBoard
+from bot.office import Office
 from bot.policy.limits import Limits
+from bot.roles import Part
 from bot.settings import Settings
-from bot.ui.again import History
-from bot.ui.attachments import Attachments
-from bot.ui.batches import Packer
-from bot.ui.cancel import CancelJobs
 from bot.ui.client import ComfycordBot
 from bot.ui.i18n import Languages
 from bot.ui.mailbox import Mailbox
 from bot.ui.messages import JobMessages
 from bot.ui.posts import ChannelPosts
-from bot.ui.queuepage import QueuePage
 from bot.ui.render import Renderer
-from bot.ui.resume import ShowResult
+from bot.ui.restclient import RestClient
 from bot.ui.route import MessageRoute
 from bot.ui.sync import CommandSync
-from bot.ui.tree import Tree
 from bot.workflow.catalog import Catalog
-from cogs.cancel import CancelCommand
-from cogs.generate import Generate
-from cogs.history import HistoryCommand
-from cogs.queue import QueueCommand
-from cogs.results import Results
+from bot.works import DAY, Works
 
 log = logging.getLogger(__name__)
 
 RESTART_PAUSE = 5.0
 """Seconds before a background task that broke off begins again."""
-DAY = 86_400.0
 CLOSE_LIMIT = 9.0
 """Seconds for everything that ends with the connection: whoever stops the bot waits for ten."""
 
 
 class App:
-    """One running Comfycord: `bot` is its Discord client, which starts and stops everything else."""
+    """One running Comfycord, or its part: `client` is its Discord client, which starts and stops everything else."""
 
     def __init__(
         self,
@@ -73,6 +55,7 @@ class App:
         catalog: Catalog,
         installation: Installation,
         *,
+        part: Part | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
         limits: Limits | None = None,
@@ -84,35 +67,71 @@ class App:
         The installation is the caller's, and must stay open until the bot is closed.
         """
         self._clock, random = clock or SystemClock(), random or SystemRandom()
+        self._urls = {str(Address.parse(url).root): url for url in settings.comfyui_urls}
+        self._part, self._installation, self._settings = part or Part(), installation, settings
         self._ending = AsyncExitStack()
         self._starting: asyncio.Task[None] | None = None
         self._languages = Languages()
-        self.bot = ComfycordBot(
-            languages=self._languages, on_setup=self._start, on_close=self._close, api_url=settings.discord_api_url
-        )
-        self.store, self._shelf, self._owner = installation.store, installation.shelf, installation.owner
+        self.client = self._new_client()
+        self.store = installation.store
         self.fleet = Fleet.of(
-            settings.comfyui_urls,
+            (),
             clock=self._clock,
             random=random,
-            instance=self._owner,
+            instance=installation.database_id,
             park=park,
             keep_alive=keep_alive,
             on_change=self._on_fleet_change,
+            on_learnt=self._on_learnt,
         )
         # One core is left to the event loop
         self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
         self._pictures = Pictures(pool=self._images)
         self._renderer = Renderer(self._languages)
+        self._board = ProgressBoard(hints=installation.hints, clock=self._clock)
         self._messages = self._build_messages()
-        self._build_work(installation, settings)
-        self._build_commands(catalog, limits or Limits(), random)
-        self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
+        self._works = Works(
+            installation=installation,
+            fleet=self.fleet,
+            messages=self._messages,
+            part=self._part,
+            depth=settings.queue_depth,
+            results_kept=settings.results_kept_days * DAY,
+            clock=self._clock,
+        )
+        self.queue = self._works.queue
+        self._front = self._build_front(catalog, limits or Limits(), random) if self._part.has_gateway else None
         self._plan_ending()
 
+    def _on_fleet_change(self, _online: bool) -> None:
+        self._works.on_fleet_change()
+
+    def _on_learnt(self, _server: ComfyServer) -> None:
+        self._works.on_learnt()
+
+    @property
+    def bot(self) -> ComfycordBot:
+        """The client of a process that hears Discord."""
+        if not isinstance(self.client, ComfycordBot):
+            raise TypeError("a worker hears nothing of Discord")
+        return self.client
+
+    def _new_client(self) -> ComfycordBot | RestClient:
+        api_url, shards = self._settings.discord_api_url, self._part.shards
+        if not self._part.has_gateway:
+            return RestClient(on_setup=self._start, on_close=self._close, api_url=api_url)
+        return ComfycordBot(
+            languages=self._languages,
+            on_setup=self._start,
+            on_close=self._close,
+            api_url=api_url,
+            shard_ids=shards.ids if shards else (),
+            shard_count=shards.count if shards else None,
+        )
+
     def _build_messages(self) -> JobMessages:
-        def client() -> ComfycordBot:
-            return self.bot
+        def client() -> ComfycordBot | RestClient:
+            return self.client
 
         return JobMessages(
             route=MessageRoute(client=client, clock=self._clock),
@@ -122,133 +141,45 @@ class App:
             pictures=self._pictures,
             notes=self.store,
             clock=self._clock,
+            share=lambda: 1.0 / self._works.tenancy.processes,
+            board=self._board,
         )
 
-    def _build_work(self, installation: Installation, settings: Settings) -> None:
-        """Build what carries jobs from the command to their end."""
-        store, clock, owner, messages = self.store, self._clock, self._owner, self._messages
-        keys = [server.key for server in self.fleet.servers]
-        self._tenancy = Tenancy(store=store, owner=owner, servers=keys, clock=clock)
-        self._durations = Durations()
-        self._carriers: list[Carrier] = []
-        self._lineup = Lineup(
-            store=store,
-            durations=self._durations,
-            places=self._places,
-            any_online=self.fleet.any_online,
-            clock=clock,
-        )
-        self.queue = JobQueue(store=store, presenter=messages, lineup=self._lineup, clock=clock, owner=owner)
-        self._deliverer = Deliverer(
-            store=store,
-            presenter=messages,
-            shelf=self._shelf,
-            backends=self.fleet.servers,
-            owner=owner,
-            clock=clock,
-        )
-        self._intake = Intake(
-            store=store, queue=self.queue, presenter=messages, deliverer=self._deliverer, clock=clock, owner=owner
-        )
-        self._recovery = Recovery(
-            store=store,
-            queue=self.queue,
-            intake=self._intake,
-            deliverer=self._deliverer,
-            clock=clock,
-            owner=owner,
-            servers=keys,
-            alone=installation.alone,
-        )
-        self._janitor = Janitor(
-            store=store, shelf=self._shelf, clock=clock, results_kept=settings.results_kept_days * DAY
-        )
-        self._carriers += [self._carrier_of(server) for server in self.fleet.servers]
-        self._canceller = Canceller(
-            store=store, queue=self.queue, deliverer=self._deliverer, carriers=self._carriers, clock=clock
-        )
-        self._runners = [
-            self._runner_of(server, carrier, settings.queue_depth)
-            for server, carrier in zip(self.fleet.servers, self._carriers, strict=True)
-        ]
-
-    def _places(self) -> list[float]:
-        """Return of each server at hand in how many seconds it will be free."""
-        pairs = zip(self.fleet.servers, self._carriers, strict=True)
-        return [carrier.busy_for for server, carrier in pairs if server.online]
-
-    def _carrier_of(self, server: ComfyServer) -> Carrier:
-        return Carrier(
-            backend=server,
-            store=self.store,
-            tenancy=self._tenancy,
-            durations=self._durations,
-            presenter=self._messages,
-            deliverer=self._deliverer,
-            clock=self._clock,
-        )
-
-    def _runner_of(self, server: ComfyServer, carrier: Carrier, depth: int) -> Runner:
-        return Runner(
-            backend=server,
-            store=self.store,
-            queue=self.queue,
-            tenancy=self._tenancy,
-            carrier=carrier,
-            deliverer=self._deliverer,
-            clock=self._clock,
-            depth=depth,
-        )
-
-    def _build_commands(self, catalog: Catalog, limits: Limits, random: Random) -> None:
-        """Build what members meet."""
-        self._generate = Generate(
-            tree=cast("Tree", self.bot.tree),
+    def _build_front(self, catalog: Catalog, limits: Limits, random: Random) -> Front:
+        office = Office(
+            installation=self._installation,
+            works=self._works,
+            fleet=self.fleet,
             catalog=catalog,
-            definitions=self.fleet.definitions,
-            attachments=Attachments(pictures=self._pictures),
             limits=limits,
-            store=self.store,
-            queue=self.queue,
-            intake=self._intake,
+            home_guilds=self._settings.discord_guild_ids,
+            languages=self._languages,
+            clock=self._clock,
+        )
+        return Front(
+            bot=self.bot,
+            installation=self._installation,
+            works=self._works,
+            office=office,
+            catalog=catalog,
+            pictures=self._pictures,
+            messages=self._messages,
             renderer=self._renderer,
+            languages=self._languages,
+            board=self._board,
             clock=self._clock,
             random=random,
         )
-        self._results = Results(
-            bot=self.bot,
-            show=ShowResult(
-                store=self.store,
-                shelf=self._shelf,
-                messages=self._messages,
-                languages=self._languages,
-                clock=self._clock,
-            ),
-        )
-        self._history = HistoryCommand(
-            bot=self.bot,
-            history=History(
-                store=self.store,
-                shelf=self._shelf,
-                packer=Packer(pictures=self._pictures),
-                renderer=self._renderer,
-                languages=self._languages,
-            ),
-        )
-        self._cancel = CancelCommand(
-            bot=self.bot,
-            jobs=CancelJobs(store=self.store, canceller=self._canceller, languages=self._languages),
-        )
-        self._queue_command = QueueCommand(survey=self._lineup.survey, page=QueuePage(self._languages))
 
     def _plan_ending(self) -> None:
         # Carried out from the last to the first, after the tasks that `_start` begins have stopped
         closing = (
-            self._tenancy.release,
+            self._installation.hints.close,
+            self._works.release,
             self.fleet.close,
             self._messages.close,
-            self._intake.close,
-            self._generate.close,
+            self._works.close,
+            *((self._front.generate.close,) if self._front else ()),
             self._images.close,
         )
         for close in closing:
@@ -260,23 +191,24 @@ class App:
         await self._starting
 
     async def _start_all(self) -> None:
-        await self._recovery.at_start()
-        await self.fleet.start()
-        self._own(self._tenancy.run, "leases")
-        self._own(self._janitor.run, "janitor")
-        self._own(self._recovery.run, "recovery")
-        self._own(self._deliverer.run, "deliverer")
-        self._own(self._canceller.run, "canceller")
-        for runner in self._runners:
-            self._own(runner.run, "runner")
-            self._own(runner.keep_informed, "elapsed times")
-        self._own(self.queue.keep_informed, "positions")
-        await self.bot.add_cog(self._generate)
-        await self.bot.add_cog(self._results)
-        await self.bot.add_cog(self._history)
-        await self.bot.add_cog(self._cancel)
-        await self.bot.add_cog(self._queue_command)
-        await self._sync.sync(self.bot.tree)
+        self._own(self._installation.hints.run, "hints")
+        await self._works.begin(self._urls)
+        for name, work in self._works.tasks():
+            self._own(work, name)
+        if self._front:
+            await self._open_front(self._front)
+
+    async def _open_front(self, front: Front) -> None:
+        for cog in front.cogs():
+            await self.bot.add_cog(cog)
+        if self._part.leads:
+            await self.sync_commands()
+
+    async def sync_commands(self) -> Sequence[str]:
+        """Register the commands where they have changed; return where that was."""
+        settings = self._settings
+        sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
+        return await sync.sync(self.bot.tree)
 
     async def _close(self) -> None:
         if self._starting is not None:  # who is asked to stop while starting starts no more
@@ -306,11 +238,6 @@ class App:
             except Exception:
                 log.exception("%s broke off, and begins again", name)
             await self._clock.sleep(RESTART_PAUSE)
-
-    def _on_fleet_change(self, _online: bool) -> None:
-        self.queue.wake()
-        for runner in self._runners:
-            runner.inform()
 
 
 def load_catalog(folder: Path) -> Catalog:

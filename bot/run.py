@@ -1,6 +1,7 @@
 """Runs the real bot from start to orderly stop, and says in a sentence why it could not start."""
 
 import asyncio
+import gc
 import logging
 
 import aiohttp
@@ -10,13 +11,14 @@ from bot.app import App, load_catalog
 from bot.errors import StartupError
 from bot.i18n import _
 from bot.installation import opened
+from bot.roles import Part
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Connect and work until `stop` is set. Raises `StartupError` when Discord does not let us in."""
+async def serve(settings: Settings, stop: asyncio.Event, part: Part) -> None:
+    """Do a part of the bot's work until `stop` is set. Raises `StartupError` when Discord does not let us in."""
     if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
         raise StartupError(
             _("DISCORD_TOKEN is missing. Put the token of your bot into .env (README.md says where to find it).")
@@ -24,22 +26,32 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     catalog = await asyncio.to_thread(load_catalog, settings.workflows_dir)
     for problem in catalog.problems:
         log.warning("%s: %s", problem.file, problem.message)
-    if not catalog.workflows:
+    if not catalog.workflows and part.has_gateway:
         log.warning("there is no workflow in %s: the bot starts without commands", settings.workflows_dir)
-    async with opened(settings) as installation:
-        app = App(settings, catalog, installation)
+    async with opened(settings, part.role) as installation:
+        app = App(settings, catalog, installation, part=part)
+        spare_collections()
         await _work(app, settings.discord_token.get_secret_value(), stop)
 
 
+def spare_collections() -> None:
+    """Let the garbage collector pass by what was imported and built: it stays, and walking it stops the event loop.
+
+    A full collection takes more than a tenth of a second otherwise, with many jobs in flight.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 async def _work(app: App, token: str, stop: asyncio.Event) -> None:
-    """Stay connected until `stop` is set or Discord does not let us in."""
+    """Stay connected, or logged in, until `stop` is set or Discord does not let us in."""
     connection = asyncio.create_task(_connect(app, token), name="discord")
     waiting = asyncio.create_task(stop.wait(), name="stop")
     try:
         await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
-        await app.bot.close()
+        await app.client.close()
     if stop.is_set():  # whatever the connection says now, it was asked to end
         await asyncio.gather(connection, return_exceptions=True)
     else:
@@ -48,7 +60,7 @@ async def _work(app: App, token: str, stop: asyncio.Event) -> None:
 
 async def _connect(app: App, token: str) -> None:
     try:
-        await app.bot.start(token)
+        await app.client.start(token)
     except (discord.LoginFailure, discord.ConnectionClosed) as error:
         raise StartupError(_("Discord does not accept DISCORD_TOKEN. Copy it again from the Bot page.")) from error
     except (OSError, aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound) as error:

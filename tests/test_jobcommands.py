@@ -12,7 +12,7 @@ from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.store.sqlstore import SqlStore
 from tests.clocks import ManualClock
 from tests.jobs.doubles import place, requester, spec
-from tests.stores import memory_store
+from tests.stores import line, memory_store
 
 SERVER, OWNER = "http://127.0.0.1:8188", "instance-a"
 
@@ -71,7 +71,7 @@ async def test_a_failed_job_goes_back_into_the_line_as_new(store: SqlStore, comm
     job = await running(store)
     await store.move(job, JobState.FAILED, error=verbatim("no"), delivery=Delivery.SENT)
     await commands.requeue(job.id)
-    assert list(await store.line()) == [job.id]
+    assert await line(store) == [job.id]
     again = await store.claim(SERVER, OWNER, "prompt-2", 10.0)
     assert again is not None
     assert (again.attempts, again.error, again.delivery, again.posted) == (1, None, Delivery.NONE, False)

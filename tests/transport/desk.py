@@ -6,7 +6,7 @@ There is no server and no runner: tests say how far a job is, and read what Disc
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 
@@ -17,8 +17,10 @@ from bot.errors import FailedError
 from bot.i18n import Message, _
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
+from bot.jobs.hints import LocalHints
 from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.ports import Told
+from bot.jobs.progressboard import ProgressBoard
 from bot.jobs.store.sqlstore import SqlStore
 from bot.ui.i18n import Languages
 from bot.ui.mailbox import Mailbox
@@ -26,6 +28,7 @@ from bot.ui.messages import JobMessages
 from bot.ui.posts import ChannelPosts
 from bot.ui.render import Renderer
 from bot.ui.reply import Reply
+from bot.ui.restclient import RestClient
 from bot.ui.resume import ShowResult
 from bot.ui.route import MessageRoute
 from bot.workflow.execution import OutputFile, OutputRef
@@ -93,11 +96,21 @@ class Order:
 class Desk:
     """One process that tells people; `restarted` is the next one, on the same store and shelf."""
 
-    def __init__(self, trial: Trial, store: SqlStore, shelf: MemoryShelf, clock: HurriedClock, pool: ImagePool) -> None:
+    def __init__(
+        self,
+        trial: Trial,
+        store: SqlStore,
+        shelf: MemoryShelf,
+        clock: HurriedClock,
+        pool: ImagePool,
+        client: discord.Client,
+    ) -> None:
+        """`client` is what it tells people with, which need not be the one that hears of commands."""
         self.trial, self.wire, self.store, self.shelf, self.clock = trial, trial.wire, store, shelf, clock
-        self._pool = pool
+        self._pool, self.client = pool, client
         languages = Languages()
         self.renderer = Renderer(languages)
+        self.board = ProgressBoard(hints=LocalHints(), clock=clock)
         self.messages = JobMessages(
             route=MessageRoute(client=self._client, clock=clock),
             posts=ChannelPosts(client=self._client),
@@ -106,18 +119,28 @@ class Desk:
             pictures=Pictures(pool=pool),
             notes=store,
             clock=clock,
+            board=self.board,
         )
-        self.show = ShowResult(store=store, shelf=shelf, messages=self.messages, languages=languages, clock=clock)
+        self.has_jobs = True
+        """Whether this process tells how jobs stand; else only their ends."""
+        self.show = ShowResult(
+            store=store,
+            shelf=shelf,
+            messages=self.messages,
+            languages=languages,
+            clock=clock,
+            is_ours=lambda _job: self.has_jobs,
+        )
         self.cog = Results(bot=trial.bot, show=self.show)
 
     def _client(self) -> discord.Client:
-        return self.trial.bot
+        return self.client
 
     @asynccontextmanager
     async def restarted(self) -> AsyncIterator["Desk"]:
         """What comes after this process was killed: nothing in memory is left."""
         await self.trial.bot.remove_cog("Results")
-        after = Desk(self.trial, self.store, self.shelf, self.clock, self._pool)
+        after = Desk(self.trial, self.store, self.shelf, self.clock, self._pool, self.client)
         await self.trial.bot.add_cog(after.cog)
         try:
             yield after
@@ -216,13 +239,37 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened_desk(wire: WireDiscord, *, speed: float = 50.0) -> AsyncGenerator[Desk]:
-    """Open the desk; its time runs `speed` times as fast."""
+async def rest_client(wire: WireDiscord) -> AsyncGenerator[RestClient]:
+    """A client as a process has it that has no gateway: logged in, and no more."""
+    is_in = asyncio.Event()
+
+    async def on_setup() -> None:
+        is_in.set()
+
+    async def on_close() -> None:
+        await client.fetch_user(client.user.id if client.user else 0)  # what was started can still speak
+
+    client = RestClient(on_setup=on_setup, on_close=on_close, api_url=wire.api_url)
+    working = asyncio.create_task(client.start("wire-token"))
+    try:
+        await asyncio.wait_for(is_in.wait(), 10)
+        yield client
+    finally:
+        await client.close()
+        await working
+
+
+@asynccontextmanager
+async def opened_desk(wire: WireDiscord, *, speed: float = 50.0, by_rest: bool = False) -> AsyncGenerator[Desk]:
+    """Open the desk; its time runs `speed` times as fast. `by_rest`: it has no gateway, commands come elsewhere."""
     clock, bot = HurriedClock(speed), TrialBot()
     wire.state.token_seconds = 900.0 / speed
     pool = ImagePool(workers=1)
-    async with memory_store(clock.now) as store, running(wire, bot):
-        desk = Desk(Trial(wire, bot), store, MemoryShelf(), clock, pool)
+    async with AsyncExitStack() as ending:
+        store = await ending.enter_async_context(memory_store(clock.now))
+        await ending.enter_async_context(running(wire, bot))
+        client = await ending.enter_async_context(rest_client(wire)) if by_rest else bot
+        desk = Desk(Trial(wire, bot), store, MemoryShelf(), clock, pool, client)
         await bot.add_cog(desk.cog)
         try:
             yield desk

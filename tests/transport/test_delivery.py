@@ -176,5 +176,5 @@ async def test_a_private_job_goes_on_under_the_token_of_a_press(stage: Stage) ->
 async def test_commands_are_registered_only_when_they_changed(stage: Stage) -> None:
     before = stage.wire.counters.command_puts
     assert before == 1
-    assert await stage.app._sync.sync(stage.app.bot.tree) == []
+    assert await stage.app.sync_commands() == []
     assert stage.wire.counters.command_puts == before

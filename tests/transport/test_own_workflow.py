@@ -58,7 +58,7 @@ async def test_it_runs_as_a_command(tmp_path: Path) -> None:
         pointed_at(wire),
         playing(wire, comfy, tmp_path, workflows=folder) as stage,
     ):
-        assert set(await wire.commands()) == {"oldest", "history", "cancel", "queue"}
+        assert "oldest" in await wire.commands()
         message = await stage.ended(await stage.order("oldest", {"prompt": "a fox", "seed": "9007199254740993"}))
         [graph] = comfy.state.seen.graphs.values()
     assert graph["6"]["inputs"]["text"] == "a fox"

@@ -156,6 +156,22 @@ async def test_a_wrong_setting_is_one_sentence(tmp_path: Path, settings: dict[st
     assert "Traceback" not in printed
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--role", "worker"), "share a PostgreSQL"),
+        (("--role", "gateway", "--shards", "2/2"), "--shards 2/2: these are no shards"),
+    ],
+)
+async def test_a_part_of_the_work_that_cannot_be_done_here_is_one_sentence(
+    tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
+    printed = await output(process := await start(tmp_path, "run", *options, DISCORD_TOKEN="x"))
+    assert process.returncode == 1
+    assert words in printed
+    assert "Traceback" not in printed
+
+
 async def test_a_misspelled_line_of_the_env_file_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("COMFYUI_URL=http://127.0.0.1:8188\n", encoding="utf-8")
     printed = await output(await start(tmp_path, "run"))

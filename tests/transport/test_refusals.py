@@ -12,16 +12,16 @@ from bot.jobs.ports import Told
 from tests.transport.conftest import until
 from tests.transport.desk import MEMBER, Desk, opened_desk, picture
 from tests.wire import Rate, WireChannel, WireDiscord
-from tests.wire.places import ATTACH_FILES, MEMBER_PERMISSIONS, VIEW_CHANNEL
+from tests.wire.places import ATTACH_FILES, MEMBER_PERMISSIONS, SEND_IN_THREADS, SEND_MESSAGES, VIEW_CHANNEL
 
 BY_TOKEN, BY_BOT, ANY = r"PATCH .*/webhooks/", r"PATCH .*/channels/\d+/messages", r"PATCH .*/messages"
 OWNER = 1
 THREAD = 11
 
 
-@pytest.fixture
-async def desk() -> AsyncGenerator[Desk]:
-    async with WireDiscord() as wire, opened_desk(wire) as desk:
+@pytest.fixture(params=["gateway", "REST only"])
+async def desk(request: pytest.FixtureRequest) -> AsyncGenerator[Desk]:
+    async with WireDiscord() as wire, opened_desk(wire, by_rest=request.param == "REST only") as desk:
         yield desk
 
 
@@ -125,6 +125,46 @@ async def test_a_missing_permission_is_named_to_the_owner_once_a_day(desk: Desk,
     members = desk.told_directly()
     assert len(members) == 2
     assert all(name in text for text in members)
+
+
+@pytest.mark.parametrize(
+    ("denied", "names"),
+    [
+        (ATTACH_FILES | SEND_MESSAGES, "permission Attach Files there"),
+        (SEND_IN_THREADS, "permission Send Messages in Threads, Attach Files there"),
+    ],
+)
+async def test_what_is_missing_in_a_thread_is_named_too(desk: Desk, denied: int, names: str) -> None:
+    thread = await thread_of(desk)
+    await desk.wire.gateway.dispatch("THREAD_CREATE", desk.wire.world.channel_payload(thread), guild=desk.wire.guild.id)
+    order = await desk.order(channel=thread)
+    await desk.wire.allow(desk.wire.guild.channels[0], MEMBER_PERMISSIONS & ~denied)
+    thread.app_permissions = MEMBER_PERMISSIONS & ~ATTACH_FILES
+    order.asked.expire()
+    assert await desk.deliver(order, [picture()]) is Told.KEPT
+    [told] = desk.told_directly(OWNER)
+    assert names in told
+    assert "#talk" in told
+
+
+async def test_discord_is_asked_for_the_permissions_of_a_channel_only_when_they_are_not_known(desk: Desk) -> None:
+    orders = [await desk.order() for _ in range(3)]
+    await desk.wire.allow(desk.wire.guild.channels[0], MEMBER_PERMISSIONS & ~ATTACH_FILES)
+    for order in orders:
+        order.asked.expire()
+        assert await desk.deliver(order, [picture()]) is Told.KEPT
+    asked = [entry.template for entry in desk.wire.requests if entry.template.startswith("/guilds/")]
+    assert len(asked) == (0 if desk.client is desk.trial.bot else 3), "once for three jobs"
+
+
+async def test_who_cannot_be_asked_for_permissions_does_not_hold_up_the_end(desk: Desk) -> None:
+    order = await desk.order()
+    await desk.wire.allow(desk.wire.guild.channels[0], MEMBER_PERMISSIONS & ~ATTACH_FILES)
+    fault = desk.wire.state.drop(r"GET .*/guilds/\d+", times=None)
+    order.asked.expire()
+    assert await desk.deliver(order, [picture()]) is Told.KEPT
+    assert len(desk.told_directly(OWNER)) == (0 if fault.hits else 1)
+    assert len(desk.told_directly()) == 1
 
 
 async def test_a_missing_permission_that_nobody_knows_of_is_told_to_the_member_alone(desk: Desk) -> None:

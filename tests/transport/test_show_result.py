@@ -123,6 +123,21 @@ async def test_a_press_after_a_restart_shows_what_is_known_and_goes_on(desk: Des
     assert widths(order.message) == [5]
 
 
+async def test_a_press_that_another_process_hears_is_enough(desk: Desk) -> None:
+    order = await desk.order(minutes_ago=13, force_ephemeral=True)
+    desk.messages.update(order.job, Running(elapsed=1.0, fraction=0.25))
+    await until(lambda: has_button(order))
+    async with desk.restarted() as gateway:
+        gateway.has_jobs = False
+        await gateway.press(order)
+        await until(lambda: desk.clock.now() > order.job.place.token_expires)
+        desk.messages.update(order.job, Running(elapsed=2.0, fraction=0.5))  # who runs it heard of no press
+        await until(lambda: "50 %" in order.message.text)
+        assert not has_button(order)
+        assert await desk.deliver(order, [picture(5)]) is Told.SENT
+    assert widths(order.message) == [5]
+
+
 async def test_a_failure_that_came_too_late_is_read_behind_the_button(desk: Desk) -> None:
     order = await desk.order(minutes_ago=12, force_ephemeral=True)
     desk.messages.update(order.job, Waiting(1, 1))

@@ -24,12 +24,13 @@ Act: TypeAlias = Callable[[discord.Interaction], Awaitable[Any]]
 class TrialBot(commands.AutoShardedBot):
     """Has the commands `probe` and `echo`, of which the first does whatever a test wants."""
 
-    def __init__(self, *, heartbeat_timeout: float = 60.0) -> None:
+    def __init__(self, *, heartbeat_timeout: float = 60.0, **options: Any) -> None:
         super().__init__(
             command_prefix=[],
             intents=discord.Intents(guilds=True),
             guild_ready_timeout=READY_SECONDS,
             heartbeat_timeout=heartbeat_timeout,
+            **options,
         )
         self.seen: list[discord.Interaction] = []
         self.act: Act | None = None
@@ -123,11 +124,16 @@ async def pointed_at(wire: WireDiscord) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def running(wire: WireDiscord, bot: commands.AutoShardedBot, token: str = TOKEN) -> AsyncGenerator[None]:
-    """Run a bot against the fake until the block ends, and close it cleanly. Raises what stopped it from starting."""
+async def running(
+    wire: WireDiscord, bot: commands.AutoShardedBot, token: str = TOKEN, shards: int | None = None
+) -> AsyncGenerator[None]:
+    """Run a bot against the fake until the block ends, and close it cleanly. Raises what stopped it from starting.
+
+    It counts as started when `shards` are there (all, unless told otherwise).
+    """
     async with pointed_at(wire):
         task = asyncio.create_task(bot.start(token))
-        ready = asyncio.create_task(_ready(wire))
+        ready = asyncio.create_task(_ready(wire, shards))
         try:
             await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
@@ -140,6 +146,6 @@ async def running(wire: WireDiscord, bot: commands.AutoShardedBot, token: str = 
             await asyncio.gather(task, ready, return_exceptions=True)
 
 
-async def _ready(wire: WireDiscord) -> None:
-    await wire.ready()
+async def _ready(wire: WireDiscord, shards: int | None) -> None:
+    await wire.ready(shards)
     await wire.commands()

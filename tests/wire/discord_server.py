@@ -105,7 +105,7 @@ class WireDiscord:
         return next(iter(self.world.guilds.values()))
 
     async def ready(self, shards: int | None = None, timeout: float = 10.0) -> None:
-        """Return once so many shards (by default all) hear events. Raises TimeoutError."""
+        """Return once so many shards (by default all) hear events, of whichever processes. Raises TimeoutError."""
         wanted = self.state.shards if shards is None else shards
         await self.world.changes.until(lambda: self.gateway.live_shards() >= wanted, timeout, f"{wanted} live shards")
 

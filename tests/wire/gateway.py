@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,13 @@ from tests.wire.snowflakes import shard_of
 from tests.wire.world import World
 
 HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 1, 2, 6, 7, 9, 10, 11
-BAD_TOKEN, SERVER_RESTARTS = 4004, 1012
+BAD_TOKEN, INVALID_SHARD, SHARDING_REQUIRED = 4004, 4010, 4011
+IDENTIFY_WINDOW = 5.0
+"""Seconds in which each key (shard id modulo `max_concurrency`) may identify once."""
 
 
 class Gateway:
-    """Serves all shards of one bot."""
+    """Serves all shards of one bot, from however many processes they come."""
 
     def __init__(self, *, world: World, url: Callable[[], str]) -> None:
         self._world = world
@@ -26,6 +29,7 @@ class Gateway:
         self._sessions: dict[str, Session] = {}
         self._connections: set[Connection] = set()
         self._shard_count = 0
+        self._identified: dict[int, float] = {}
         self.shards: dict[int, Session] = {}
         """The newest session of each shard."""
 
@@ -46,19 +50,29 @@ class Gateway:
         return socket
 
     async def dispatch(self, event: str, data: Json, *, guild: int | None = None, shard: int | None = None) -> None:
-        """Send an event to the shard of a guild, or to a shard. Raises LookupError when no bot ever was there."""
-        number = self.shard_of(guild) if shard is None else shard
-        if number not in self.shards:
+        """Send an event to every session that hears of a guild, or to those of a shard.
+
+        Raises LookupError when no bot ever was there.
+        """
+        hearers = [session for session in self._sessions.values() if _hears(session, guild, shard)]
+        if not hearers:
+            number = self.shard_of(guild) if shard is None else shard
             raise LookupError(f"no bot has identified on shard {number}; await wire.ready() first")
-        await self.shards[number].dispatch(event, data)
+        for session in hearers:
+            await session.dispatch(event, data)
 
     def shard_of(self, guild: int | None) -> int:
         """Return the shard that hears about a guild, by the number of shards that the bot uses."""
         return shard_of(guild, self._shard_count or self._world.state.shards)
 
     def live_shards(self) -> int:
-        """Return how many shards hear events now."""
-        return sum(session.is_live for session in self.shards.values())
+        """Return how many shards hear events now, of the newest number of shards."""
+        return len(self.live_sessions())
+
+    def live_sessions(self) -> dict[int, Session]:
+        """Return the sessions that hear events now, by shard, of the newest number of shards."""
+        live = {shard: session for shard, session in self.shards.items() if session.is_live}
+        return {shard: session for shard, session in live.items() if session.shard_count == self._shard_count}
 
     def drop(self, shard: int = 0) -> None:
         """Cut the socket of a shard; its session stays resumable."""
@@ -110,10 +124,32 @@ class Gateway:
             state.refuse_identifies -= 1
             return await self._refuse(connection)
         shard, count = data.get("shard", (0, 1))
+        if not 0 <= shard < count:
+            return await connection.close(INVALID_SHARD)
+        if count < state.fewest_shards:
+            return await connection.close(SHARDING_REQUIRED)
+        if self._is_too_soon(shard % state.max_concurrency):
+            return await self._refuse(connection)
+        self._forget_dead(shard, count)
         session = Session(secrets.token_hex(16), shard, count, data.get("intents", 0), connection)
         self._sessions[session.id] = self.shards[shard] = session
         self._shard_count = count
         return await self._greet(session)
+
+    def _is_too_soon(self, key: int) -> bool:
+        """Count an IDENTIFY; tell whether the last one with this key is less than five seconds old."""
+        now = time.monotonic()
+        before = self._identified.get(key, float("-inf"))
+        if self._world.state.limit_identifies and now - before < IDENTIFY_WINDOW:
+            return True
+        self._identified[key] = now
+        return False
+
+    def _forget_dead(self, shard: int, count: int) -> None:
+        """Forget sessions of a shard whose socket is gone: whoever identifies anew does not resume them."""
+        for session in list(self._sessions.values()):
+            if (session.shard, session.shard_count) == (shard, count) and session.connection is None:
+                self._end(session)
 
     async def _greet(self, session: Session) -> None:
         guilds = [
@@ -182,3 +218,8 @@ class Gateway:
         if session is None or session.connection is None:
             raise LookupError(f"shard {shard} is not connected")
         return session.connection
+
+
+def _hears(session: Session, guild: int | None, shard: int | None) -> bool:
+    """Tell whether a session is one of a shard, or hears of a guild, by the number of shards it was begun with."""
+    return session.shard == (shard_of(guild, session.shard_count) if shard is None else shard)

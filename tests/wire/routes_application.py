@@ -14,6 +14,8 @@ from tests.wire.world import World
 
 COMMANDS = "/applications/{application_id}/commands"
 GUILD_COMMANDS = "/applications/{application_id}/guilds/{guild_id}/commands"
+ONLY_BY_GATEWAY = {"channels", "threads", "members", "voice_states", "presences", "stage_instances", "unavailable"}
+"""Fields of a guild that GUILD_CREATE has and REST has not."""
 CDN_FOLDERS = ("attachments", "ephemeral-attachments")
 
 
@@ -74,7 +76,8 @@ class ApplicationRoutes:
 
     async def _gateway(self, request: web.Request) -> web.Response:
         state = self._world.state
-        limit: Json = {"total": 1000, "remaining": 1000, "reset_after": 86_400_000}
+        remaining = max(0, state.session_starts - self._world.counters.identifies)
+        limit: Json = {"total": state.session_starts, "remaining": remaining, "reset_after": 86_400_000}
         limit["max_concurrency"] = state.max_concurrency
         return reply({"url": self.gateway_url, "shards": state.shards, "session_start_limit": limit})
 
@@ -109,7 +112,8 @@ class ApplicationRoutes:
         return guild
 
     async def _guild(self, request: web.Request) -> web.Response:
-        return reply(self._joined(request).payload(self._world.bot))
+        told = self._joined(request).payload(self._world.bot)
+        return reply({name: value for name, value in told.items() if name not in ONLY_BY_GATEWAY})
 
     async def _guild_channels(self, request: web.Request) -> web.Response:
         return reply(self._joined(request).payload(self._world.bot)["channels"])

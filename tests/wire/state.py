@@ -62,7 +62,13 @@ class WireState:
     daily_command_creates: int = 200
     # Gateway
     shards: int = 1
+    fewest_shards: int = 0
+    """Bots with fewer shards are too large for them (4011)."""
     max_concurrency: int = 16
+    limit_identifies: bool = False
+    """Whether an IDENTIFY that comes too soon after another one is refused."""
+    session_starts: int = 1000
+    """IDENTIFYs in 24 hours."""
     heartbeat_seconds: float = 41.25
     ack_heartbeats: bool = True
     refuse_identifies: int = 0

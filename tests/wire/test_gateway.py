@@ -3,12 +3,14 @@
 import asyncio
 import sys
 import zlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import discord
 import pytest
 
-from tests.wire import WireDiscord, WireGuild, guild_id
+from tests.wire import WireDiscord, WireGuild, gateway, guild_id
 from tests.wire.bots import Trial, TrialBot, running
 
 SUBPROCESS_BOT = """
@@ -98,6 +100,83 @@ async def test_each_shard_hears_of_its_guilds() -> None:
             wire.gateway.drop(shard=1)
             await bot.resumed.wait()
         assert (wire.counters.identifies, wire.counters.resumes) == (2, 1)
+
+
+@asynccontextmanager
+async def two_processes(wire: WireDiscord) -> AsyncGenerator[tuple[TrialBot, TrialBot]]:
+    """Two bots with one token, each with one of two shards."""
+    first, second = (TrialBot(shard_ids=[shard], shard_count=2) for shard in range(2))
+    async with running(wire, first, shards=1), running(wire, second, shards=2):
+        yield first, second
+
+
+async def test_each_of_two_processes_hears_of_its_guilds() -> None:
+    guilds = [WireGuild(guild_id(number), f"guild {number}") for number in range(4)]
+    async with WireDiscord(guilds=guilds) as wire, two_processes(wire) as (first, second):
+        await first.wait_until_ready()
+        await second.wait_until_ready()
+        assert {guild.name for guild in first.guilds} == {"guild 0", "guild 2"}
+        assert {guild.name for guild in second.guilds} == {"guild 1", "guild 3"}
+        jobs = [await wire.slash("echo", {"text": guild.name}, guild=guild) for guild in guilds]
+        for guild, job in zip(guilds, jobs, strict=True):
+            await job.wait_for(lambda message, name=guild.name: message.text == name)
+        await wire.slash("echo", {"text": "in private"}, context=1)
+        assert [seen.guild and seen.guild.name for seen in first.seen] == ["guild 0", "guild 2", None]
+        assert [seen.guild and seen.guild.name for seen in second.seen] == ["guild 1", "guild 3"]
+
+
+async def test_a_process_that_comes_again_has_its_shard_again_and_the_other_notices_nothing() -> None:
+    guilds = [WireGuild(guild_id(number)) for number in range(2)]
+    async with WireDiscord(guilds=guilds) as wire, two_processes(wire) as (first, second):
+        await first.close()
+        await wire.world.changes.until(lambda: wire.gateway.live_shards() == 1, 5, "the end of a shard")
+        again = TrialBot(shard_ids=[0], shard_count=2)
+        async with running(wire, again, shards=2):
+            for guild in guilds:
+                await wire.slash("echo", {"text": "x"}, guild=guild)
+            assert (len(again.seen), len(second.seen)) == (1, 1)
+        assert (wire.counters.identifies, wire.counters.resumes) == (3, 0)
+
+
+async def test_sessions_of_another_number_of_shards_hear_too_as_long_as_they_live() -> None:
+    guilds = [WireGuild(guild_id(number)) for number in range(2)]
+    async with WireDiscord(guilds=guilds) as wire:
+        old, new = TrialBot(), TrialBot(shard_ids=[1], shard_count=2)
+        async with running(wire, old, shards=1), running(wire, new, shards=1):
+            await new.wait_until_ready()
+            await wire.slash("echo", {"text": "x"}, guild=guilds[0])
+            await wire.slash("echo", {"text": "x"}, guild=guilds[1], wait=False)
+            await wire.world.changes.until(lambda: bool(new.seen) and len(old.seen) == 2, 5, "both to hear")
+        assert len(new.seen) == 1
+
+
+async def test_who_identifies_too_soon_is_refused_and_comes_again(
+    wire: WireDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "IDENTIFY_WINDOW", 0.3)
+    wire.state.limit_identifies, wire.state.max_concurrency = True, 1
+    async with two_processes(wire):
+        assert wire.counters.refused_sessions >= 1
+
+
+async def test_starts_of_sessions_are_counted_down(wire: WireDiscord) -> None:
+    async with running(wire, TrialBot()):
+        pass
+    wire.state.session_starts = 10
+    async with running(wire, bot := TrialBot()):
+        limits = await bot.fetch_session_start_limits()
+        assert (limits.total, limits.remaining) == (10, 8)
+
+
+@pytest.mark.parametrize(("shards", "fewest", "code"), [((2, 2), 0, 4010), ((0, 1), 2, 4011)])
+async def test_shards_that_cannot_be_are_refused(
+    wire: WireDiscord, shards: tuple[int, int], fewest: int, code: int
+) -> None:
+    wire.state.fewest_shards = fewest
+    with pytest.raises(discord.ConnectionClosed) as refused:
+        async with running(wire, TrialBot(shard_ids=[shards[0]], shard_count=shards[1])):
+            pass
+    assert refused.value.code == code
 
 
 async def test_events_of_any_kind_can_be_sent(trial: Trial) -> None:

@@ -1,0 +1,289 @@
+"""Builds what carries jobs from the command to their end: the line, the servers, the delivery, and the caretakers.
+
+A part of the composition root: nothing here decides anything. A gateway has no servers, a worker takes nothing in; both
+have the rest.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+
+from bot.clock import Clock
+from bot.comfy.fleet import Fleet
+from bot.installation import Installation
+from bot.jobs.abilities import Judge
+from bot.jobs.canceller import Canceller
+from bot.jobs.carrier import Carrier
+from bot.jobs.crew import Crew, Member
+from bot.jobs.deliverer import Deliverer
+from bot.jobs.departures import Departures
+from bot.jobs.durations import Durations
+from bot.jobs.fleetrecords import ServerRecord
+from bot.jobs.hints import Topic
+from bot.jobs.intake import Intake
+from bot.jobs.janitor import Janitor
+from bot.jobs.job import Job, JobState
+from bot.jobs.learning import Learning
+from bot.jobs.lineup import Lineup
+from bot.jobs.obstacles import Obstacles
+from bot.jobs.places import Places
+from bot.jobs.queue import LINE, JobQueue
+from bot.jobs.recorded import RecordedDefinitions
+from bot.jobs.recovery import Recovery
+from bot.jobs.runner import Runner
+from bot.jobs.tenancy import Tenancy
+from bot.roles import Part, Role
+from bot.ui.messages import JobMessages
+from bot.workflow.definitions import Definitions
+
+DAY = 86_400.0
+
+Task = tuple[str, Callable[[], Awaitable[None]]]
+"""Endless work, and what it is called."""
+
+
+class Works:
+    """The collaborators. `fleet` holds the connections to the servers, `messages` speaks to Discord."""
+
+    def __init__(
+        self,
+        *,
+        installation: Installation,
+        fleet: Fleet,
+        messages: JobMessages,
+        part: Part,
+        depth: int,
+        results_kept: float,
+        clock: Clock,
+    ) -> None:
+        self._installation = installation
+        self._fleet = fleet
+        self._messages = messages
+        self._hints = installation.hints
+        self._part = part
+        self._depth = depth
+        self._clock = clock
+        self._store, self._owner = installation.store, installation.owner
+        self.durations = Durations()
+        self._build_line()
+        self._build_ends(results_kept)
+        self._build_crew()
+
+    # ------------------------------------------------------------------ building
+
+    def _build_line(self) -> None:
+        records, store, clock = self._installation.fleet, self._store, self._clock
+        self.tenancy = Tenancy(
+            store=store,
+            owner=self._owner,
+            servers=(),
+            clock=clock,
+            fleet=None if self._installation.alone else records,
+            role=self._part.role,
+            singles=(LINE,) if self._part.has_gateway else (),
+            busyness=self._busyness,
+        )
+        self.crew = Crew(
+            fleet=records,
+            tenancy=self.tenancy,
+            durations=self.durations,
+            hints=self._hints,
+            clock=clock,
+            only=self._part.servers,
+            waiting=lambda: self.lineup.total,
+        )
+        self.lineup = Lineup(
+            store=store,
+            durations=self.durations,
+            places=Places(fleet=records, known=self.crew, durations=self.durations, clock=clock),
+            obstacles=Obstacles(fleet=records, policy=self._installation.policies, clock=clock),
+            clock=clock,
+        )
+        self._hints.listen(Topic.PAUSES, lambda _payload: self.lineup.outdated())
+        self._hints.listen(Topic.FLEET, lambda _payload: self.lineup.fleet_changed())
+        self._departures = Departures(
+            store=store, presenter=self._messages, hints=self._hints, is_ours=self.crew.is_ours, clock=clock
+        )
+        self.queue = JobQueue(
+            store=store,
+            presenter=self._messages,
+            lineup=self.lineup,
+            durations=self.durations,
+            hints=self._hints,
+            clock=clock,
+            owner=self._owner,
+            tells=lambda: self._part.has_gateway and self.tenancy.holds(LINE),
+            on_left=None if self._installation.alone else self._departures.take,
+        )
+
+    def _build_ends(self, results_kept: float) -> None:
+        store, clock = self._store, self._clock
+        self.deliverer = Deliverer(
+            store=store,
+            presenter=self._messages,
+            shelf=self._installation.shelf,
+            find=self._fleet.get,
+            hints=self._hints,
+            owner=self._owner,
+            clock=clock,
+        )
+        self.intake = Intake(
+            store=store,
+            queue=self.queue,
+            presenter=self._messages,
+            deliverer=self.deliverer,
+            durations=self.durations,
+            clock=clock,
+            owner=self._owner,
+        )
+        self._recovery = Recovery(
+            store=store,
+            queue=self.queue,
+            intake=self.intake,
+            deliverer=self.deliverer,
+            fleet=self._installation.fleet,
+            clock=clock,
+            owner=self._owner,
+            alone=self._installation.alone,
+        )
+        self._janitor = Janitor(store=store, shelf=self._installation.shelf, clock=clock, results_kept=results_kept)
+
+    def _build_crew(self) -> None:
+        clock = self._clock
+        self.canceller = Canceller(
+            store=self._store,
+            queue=self.queue,
+            deliverer=self.deliverer,
+            carriers=lambda: [member.carrier for member in self.crew.members],
+            hints=self._hints,
+            clock=clock,
+        )
+        self._judge = Judge(
+            fleet=self._installation.fleet,
+            servers=self.crew.held,
+            is_resting=self.crew.is_resting,
+            hints=self._hints,
+            clock=clock,
+        )
+        self._learning = Learning(store=self._store, durations=self.durations, clock=clock)
+        self._recorded = RecordedDefinitions(fleet=self._installation.fleet, hints=self._hints, clock=clock)
+
+    def _busyness(self, key: str) -> float:
+        member = self.crew.get(key)
+        return member.carrier.busy_for if member else 0.0
+
+    # ------------------------------------------------------------------ what others ask
+
+    def tells_of(self, job: Job) -> bool:
+        """Return whether this process tells how a job stands."""
+        if self._installation.alone:
+            return True
+        is_with_a_server = job.state in (JobState.RUNNING, JobState.DELIVERING)
+        return self.crew.is_ours(job.server) if is_with_a_server else self.tenancy.holds(LINE)
+
+    def definitions(self) -> Definitions:
+        """Return what the servers can do: those that can be reached from here, or what is written down of all."""
+        live = self._fleet.definitions()
+        recorded = self._recorded()
+        if not live.nodes or not self._installation.alone:
+            return recorded if recorded.nodes else live
+        return live
+
+    def on_fleet_change(self) -> None:
+        """Take in that a server of ours came or went."""
+        self.queue.wake()
+        self._judge.wake()
+        self.lineup.fleet_changed()
+        for member in self.crew.members:
+            member.runner.inform()
+
+    def on_learnt(self) -> None:
+        """Take in that a server of ours has told what it can do."""
+        self._judge.wake()
+
+    # ------------------------------------------------------------------ living
+
+    async def begin(self, urls: dict[str, str]) -> None:
+        """Take up what earlier processes left, with the servers of the settings (key → address)."""
+        if self._part.has_servers:
+            await self._installation.fleet.register(urls, all_there_are=self._part.role is Role.ALL)
+        await self._learning.look()
+        await self._recorded.look()
+        await self._recovery.at_start()
+        await self.lineup.survey()  # the first command need not wait until its questions are made
+        if self._part.has_servers:
+            await self.crew.reconcile(self)
+
+    def tasks(self) -> Iterator[Task]:
+        """Yield what works for as long as the connection lives; they end in reverse order."""
+        yield "leases", self.tenancy.run
+        yield "janitor", self._janitor.run
+        yield "recovery", self._recovery.run
+        yield "deliverer", self.deliverer.run
+        yield "definitions", self._recorded.run
+        if not self._installation.alone:
+            yield "learning", self._learning.run
+        if self._part.has_servers:
+            yield "canceller", self.canceller.run
+            yield "crew", self._crew
+            yield "judge", self._judge.run
+        if self._part.has_gateway:
+            yield "positions", self.queue.keep_informed
+
+    async def close(self) -> None:
+        """Let go of what is left after the tasks have ended."""
+        await self.intake.close()
+        await self._departures.close()
+
+    async def release(self) -> None:
+        """Give up the leases, once nothing is done under them any more."""
+        await self.tenancy.release()
+
+    async def _crew(self) -> None:
+        try:
+            await self.crew.run(self)
+        finally:
+            await self.crew.close()
+
+    # ------------------------------------------------------------------ servers
+
+    async def build(self, record: ServerRecord) -> Member:
+        """See `Builder`."""
+        server = self._fleet.get(record.key) or await self._fleet.add(record.url, record.name)
+        carrier = Carrier(
+            backend=server,
+            store=self._store,
+            tenancy=self.tenancy,
+            durations=self.durations,
+            presenter=self._messages,
+            deliverer=self.deliverer,
+            clock=self._clock,
+            elsewhere=self.crew.elsewhere,
+        )
+
+        @asynccontextmanager
+        async def connected() -> AsyncGenerator[None]:
+            self._judge.forget(record.key)
+            await server.start()
+            try:
+                yield
+            finally:
+                await server.close()
+
+        runner = Runner(
+            backend=server,
+            store=self._store,
+            queue=self.queue,
+            tenancy=self.tenancy,
+            carrier=carrier,
+            deliverer=self.deliverer,
+            clock=self._clock,
+            depth=self._depth,
+            connect=connected,
+            may_rest=lambda: self.crew.has_others(record.key),
+            is_worthwhile=lambda: self.crew.is_worthwhile(record.key),
+        )
+        return Member(record, server, carrier, runner)
+
+    async def dismiss(self, key: str) -> None:
+        """See `Builder`."""
+        await self._fleet.remove(key)

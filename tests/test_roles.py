@@ -1,0 +1,68 @@
+"""Which part of the work a process does, by its command line."""
+
+import pytest
+
+from bot.errors import StartupError
+from bot.roles import Part, Role, Shards, part_of
+
+
+def test_without_options_a_process_does_everything() -> None:
+    assert part_of() == Part(Role.ALL, None, ())
+    assert (Part().has_servers, Part().has_gateway, Part().leads) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "ids", "count"),
+    [
+        ("0-3/8", (0, 1, 2, 3), 8),
+        ("0,2/4", (0, 2), 4),
+        ("1/2", (1,), 2),
+        ("0/1", (0,), 1),
+        ("6-7, 0-1,1/8", (0, 1, 6, 7), 8),
+    ],
+)
+def test_shards_are_chosen_by_number_and_range(spec: str, ids: tuple[int, ...], count: int) -> None:
+    part = part_of(role="gateway", shards=spec)
+    assert part.shards == Shards(ids, count)
+    assert part_of(shard_ids=spec.partition("/")[0], shard_count=count).shards == Shards(ids, count)
+    assert part.leads == (0 in ids)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["", "/", "1", "1/", "/2", "2/2", "0-4/4", "3-1/4", "a/2", "0/b", "-1/2", "0,/2", "0/0", "0/99999", "1.5/2", "٠/1"],
+)
+def test_shards_that_cannot_be_are_one_sentence(spec: str) -> None:
+    with pytest.raises(StartupError, match="these are no shards") as error:
+        part_of(role="gateway", shards=spec)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"shards": "0/2", "shard_count": 2}, "leave out --shard-ids"),
+        ({"shard_ids": "0"}, "belong together"),
+        ({"shard_count": 2}, "belong together"),
+        ({"shard_ids": "0,1", "shard_count": 1}, "these are no shards"),
+        ({"role": "worker", "shards": "0/2"}, "A worker has no shards"),
+        ({"role": "gateway", "servers": "gpu1"}, "A gateway has no ComfyUI servers"),
+        ({"role": "worker", "servers": " , "}, "names no server"),
+        ({"role": "worker", "servers": "ftp://gpu"}, "looks like http://"),
+    ],
+)
+def test_options_that_do_not_go_together_are_one_sentence(options: dict[str, object], words: str) -> None:
+    with pytest.raises(StartupError, match=words):
+        part_of(**options)  # type: ignore[arg-type]  # the values are right, one by one
+
+
+def test_servers_are_named_or_known_by_their_address_without_its_password() -> None:
+    part = part_of(role="worker", servers="gpu1, http://ann:secret@10.0.0.2:8188/,http://10.0.0.2:8188,gpu1")
+    assert part.servers == ("gpu1", "http://10.0.0.2:8188/")
+    assert "secret" not in repr(part)
+    assert (part.has_servers, part.has_gateway, part.leads) == (True, False, False)
+
+
+def test_a_gateway_knows_no_comfyui() -> None:
+    part = part_of(role="gateway")
+    assert (part.has_servers, part.has_gateway, part.leads) == (False, True, True)
