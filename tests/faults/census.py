@@ -40,6 +40,7 @@ def take_census(crowd: Crowd, wire: WireDiscord, servers: Sequence[StandIn], log
         census.departures += _look_at(order, census)
     census.departures += [f"order {order.number} was not answered by a bot that lived" for order in crowd.ignored]
     census.departures += _look_at_messages(crowd.orders, wire)
+    census.departures += _look_for_twins(servers)
     for server in servers:
         census.departures += _look_at_prompts(crowd.orders, server, census)
     census.departures += _look_at_log(log, secrets_of(wire))
@@ -82,9 +83,13 @@ def _look_at_messages(orders: Sequence[Order], wire: WireDiscord) -> Iterator[st
             yield f"a message too many: {message.text!r} with {[file.name for file in message.attachments]}"
 
 
+def _look_for_twins(servers: Sequence[StandIn]) -> Iterator[str]:
+    prompts = Counter(prompt_id for server in servers for prompt_id in server.state.seen.prompts)
+    yield from (f"prompt {one} was queued {times} times" for one, times in prompts.items() if times > 1)
+
+
 def _look_at_prompts(orders: Sequence[Order], server: StandIn, census: Census) -> Iterator[str]:
     seen = server.state.seen
-    yield from (f"prompt {one} was queued {times} times" for one, times in Counter(seen.prompts).items() if times > 1)
     accepted = {_mark_of(order): order.number for order in orders}
     for prompt_id in seen.prompts:
         mark = _mark_in(seen.graphs[prompt_id], seen.uploads)

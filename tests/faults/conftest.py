@@ -43,7 +43,8 @@ def database(tmp_path: Path, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def house(tmp_path: Path, database: str, seed: int) -> AsyncGenerator[Installation]:
-    """A running bot, and a ComfyUI that draws at once."""
+    """A running bot, and a ComfyUI that draws at once and that it knows."""
     async with installed(tmp_path, database, seed, state=ServerState(seconds_per_step=0.0)) as house:
         await house.start()
+        await house.acquainted()
         yield house

@@ -1,5 +1,6 @@
 """One installation between a fake Discord and a stand-in ComfyUI: the whole that the fault tests play with."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tests.faults.census import Census, take_census
 from tests.faults.crowd import Crowd
 from tests.faults.havoc import Havoc
 from tests.faults.process import BotProcess
+from tests.transport.conftest import until
 from tests.wire import WireDiscord
 
 TOKEN = "MTA1.wire.not-for-logs"
@@ -54,13 +56,20 @@ class Installation:
         await self.bot.start()
         await self.ready()
         if self.comfy.is_running:
-            opened = self.comfy.state.seen
-            await self.wire.world.changes.until(lambda: opened.sockets_opened > before, STARTS, "a socket")
+            await until(lambda: self.comfy.state.seen.sockets_opened > before, STARTS)
 
     async def ready(self) -> None:
         """Return once the bot hears events and has its commands registered."""
         await self.wire.ready(timeout=STARTS)
         await self.wire.commands(timeout=STARTS)
+
+    async def acquainted(self) -> None:
+        """Return once the bot knows what its ComfyUI can do: before that, it gives it nothing."""
+        for _ in range(int(STARTS / 0.1)):
+            if await self.wire.autocomplete("imagine", "checkpoint", "", {"prompt": "x"}):
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError("it does not learn what its ComfyUI can do")
 
     async def kill(self) -> None:
         """Kill the bot with -9; return once Discord knows."""
@@ -103,7 +112,7 @@ async def installed(
         bot = BotProcess(folder, chosen)
         stack.push_async_callback(bot.kill)
         random = Random(seed)
-        crowd, havoc = Crowd(wire, bot, random), Havoc(random, wire, bot, comfy)
+        crowd, havoc = Crowd(wire, [bot], random), Havoc(random, wire, bot, comfy)
         yield Installation(wire, comfy, bot, crowd, havoc, random, seed, chosen)
 
 

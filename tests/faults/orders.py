@@ -1,5 +1,6 @@
 """One order of one member, and what a reader of its message can tell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -28,6 +29,15 @@ class Order:
     refusals: list[str] = field(default_factory=list[str])
     """What was answered instead of accepting it."""
     accepted: WireInteraction | None = None
+    member: int = 0
+    """Who orders it; 0 for somebody who orders nothing else."""
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further options of the command."""
+
+    @property
+    def user_id(self) -> int:
+        """Who orders it."""
+        return self.member or 1000 + self.number
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,7 +59,8 @@ class Order:
         if self.brings_picture:
             return {"image": Attachment("in.png", png(self.size)), "factor": 1.0}
         width, height = self.size
-        return {"prompt": self.words, "width": width, "height": height, "steps": self.steps, "seed": str(self.number)}
+        options = {"prompt": self.words, "width": width, "height": height, "steps": self.steps}
+        return {**options, "seed": str(self.number), **self.more}
 
     @property
     def has_ended(self) -> bool:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -16,7 +16,10 @@ KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT")
 class BotProcess:
     """`python -m bot run` in a folder without `.env`; at most one at a time, as often as one likes."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
+        """`arguments` stand behind `run`: the part of the work that it does."""
+        self.name = folder.name
+        self._arguments = tuple(arguments)
         self._folder = folder
         self._settings = settings
         self._log = folder / "bot.log"
@@ -39,13 +42,26 @@ class BotProcess:
         self.starts += 1
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bot", "run"),
+                *(sys.executable, "-m", "bot", "run", *self._arguments),
                 cwd=self._folder,
                 env=self._environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
             )
+
+    async def once(self, *arguments: str) -> tuple[int, str]:
+        """Let another command of `python -m bot` run to its end; return its exit code and what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", *arguments),
+            cwd=self._folder,
+            env=self._environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        printed, _nothing = await process.communicate()
+        return process.returncode or 0, printed.decode()
 
     async def kill(self) -> None:
         """End its life with -9, if it has one."""
