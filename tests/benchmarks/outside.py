@@ -1,37 +1,42 @@
-"""The other process of the benchmarks: Discord, ComfyUI and the members, so that this one is the bot alone."""
+"""The other processes of the benchmarks: Discord, ComfyUI and the members, so that this one is the bot alone."""
 
 import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bot.app import App, load_catalog
 from bot.installation import opened
+from bot.jobs.records import JobStore
+from bot.run import spare_collections
 from bot.settings import Settings
 
 WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
 TOKEN = "bench-token"
+LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes of one answer."""
 
 
 class Outside:
-    """The process with Discord, ComfyUI and the member."""
+    """A process that carries out commands: with Discord, ComfyUI and the member, or with a part of that."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self.process, self._in, self._out = process, process.stdin, process.stdout
         self.where: dict[str, Any] = {}
-        """Addresses: of Discord, its guild and channel, and of ComfyUI."""
+        """What it said first: addresses of Discord, its guild and channel, and of ComfyUI."""
 
     async def line(self) -> Any:
         """Return its next answer."""
         text = await self._out.readline()
         if not text:
-            raise SystemExit("the process with Discord and ComfyUI broke off")
+            raise SystemExit("a process with Discord or ComfyUI broke off")
         return json.loads(text)
 
     async def do(self, **command: Any) -> Any:
@@ -47,10 +52,16 @@ class Outside:
 
 
 @asynccontextmanager
-async def outside() -> AsyncIterator[Outside]:
-    """Start the other process."""
+async def outside(module: str = "tests.benchmarks.theatre", *arguments: str) -> AsyncGenerator[Outside]:
+    """Start another process that runs this module."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.theatre", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=LONGEST_LINE,
     )
     other = Outside(process)
     try:
@@ -61,20 +72,30 @@ async def outside() -> AsyncIterator[Outside]:
 
 
 @asynccontextmanager
-async def working_bot(other: Outside) -> AsyncIterator[App]:
-    """Let the bot work in this process, as its owner would start it: with a database file and safe writes."""
+async def working_bot(
+    other: Outside, comfyuis: Sequence[str] = (), *, wrapped: Callable[[JobStore], JobStore] | None = None, **more: Any
+) -> AsyncGenerator[App]:
+    """Let the bot work in this process, as its owner would start it: with a database file and safe writes.
+
+    It works with the ComfyUI of `other`, or with those of these addresses, and with what `wrapped` makes of its store;
+    `more` are further settings.
+    """
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own parameter
             discord_token=TOKEN,
             discord_api_url=other.where["discord"],
             discord_guild_ids=(other.where["guild"],),
-            comfyui_urls=(other.where["comfyui"],),
+            comfyui_urls=tuple(comfyuis) or (other.where["comfyui"],),
             database_url=f"sqlite:///{folder}/comfycord.db",
             data_dir=Path(folder),
+            **more,
         )
         async with opened(settings) as installation:
+            if wrapped is not None:
+                installation = replace(installation, store=wrapped(installation.store))
             app = App(settings, load_catalog(WORKFLOWS), installation)
+            spare_collections()
             connection = asyncio.create_task(app.bot.start(TOKEN))
             try:
                 await other.do(do="ready")

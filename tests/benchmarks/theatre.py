@@ -48,7 +48,8 @@ class Stopwatch:
 
 def over(message: WireMessage) -> bool:
     """Whether a job's message shows its end."""
-    return not any(word in message.text for word in BUSY)
+    can_be_cancelled = any(button.startswith("cc:cancel:") for button in message.buttons)
+    return not can_be_cancelled and not any(word in message.text for word in BUSY)
 
 
 def noise(side: int) -> bytes:
