@@ -108,7 +108,7 @@ class CancelJobs:
         if job is None:
             raise InputError(_("There is no such request. Choose one from the list."))
         if not _may(interaction, job):
-            raise DeniedError(_("Only the member who asked for this, or a moderator, can cancel it."))
+            raise DeniedError(_("This is not yours: only the member who asked for it, or a moderator, can cancel it."))
         return job
 
 
