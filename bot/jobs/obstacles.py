@@ -59,10 +59,7 @@ class Obstacles:
         if not verdicts or any(verdict.fits for verdict in verdicts):
             return None
         nearest = min(verdicts, key=lambda verdict: len(verdict.lacks))
-        return _(
-            "It waits for a server that can run it. {lacks}",
-            lacks=missing(nearest.lacks) if nearest.lacks else "",
-        )
+        return missing(nearest.lacks) if nearest.lacks else _("No server here can run this yet.")
 
 
 def scopes(job: Waiting) -> tuple[str, ...]:

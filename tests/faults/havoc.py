@@ -13,7 +13,7 @@ TOO_EARLY = 0.25
 """How often a blow hits a bot that is not even up."""
 STOPS = 10.0
 """Seconds within which a bot that is asked to stop has ended."""
-UP = 20.0
+UP = 28.0
 """Seconds within which a bot that was started hears events."""
 AWAY = (0.0, 0.8)
 """Seconds before the one that was killed is started again."""

@@ -20,7 +20,7 @@ from tests.wire import WireDiscord
 
 TOKEN = "MTA1.wire.not-for-logs"
 GOES_AWAY = 5.0
-STARTS = 20.0
+STARTS = 40.0
 LINES_SHOWN = 60
 WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
 

@@ -6,7 +6,7 @@ from typing import Any
 from bot.sandbox.comfyui import Generation, StandIn
 from tests.contract.client import Client
 
-SLOW = 0.2
+SLOW = 0.6
 
 
 async def painted(client: Client, checkpoint: str, **inputs: Any) -> float:

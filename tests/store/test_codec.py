@@ -4,7 +4,7 @@ import json
 from dataclasses import fields, replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.i18n import Message
@@ -87,6 +87,7 @@ JOB = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(JOB)
 def test_a_job_comes_back_as_it_was(entry: Job) -> None:
     assert rows.read(rows.new_row(entry)) == entry

@@ -104,7 +104,7 @@ class WireDiscord:
         """The first guild."""
         return next(iter(self.world.guilds.values()))
 
-    async def ready(self, shards: int | None = None, timeout: float = 10.0) -> None:
+    async def ready(self, shards: int | None = None, timeout: float = 25.0) -> None:
         """Return once so many shards (by default all) hear events, of whichever processes. Raises TimeoutError."""
         wanted = self.state.shards if shards is None else shards
         await self.world.changes.until(lambda: self.gateway.live_shards() >= wanted, timeout, f"{wanted} live shards")

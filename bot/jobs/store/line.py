@@ -23,7 +23,7 @@ from bot.jobs.store.tables import job as jobs
 
 _STILL: Final = sa.text("state || '' = 'queued'")
 """What `QUEUED` says, in words for which there is no index: a plan made for an empty line would read all of it."""
-LOOKS: Final = 8
+LOOKS: Final = 24
 """Looks at a line that several claim from, before it counts as empty."""
 HASTY: Final = 2
 """So many of them pass by whatever is locked; later ones wait for accounts, one of whose jobs they will get."""

@@ -4,9 +4,6 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from bot.errors import StartupError
@@ -50,6 +47,9 @@ def upgrade(conn: Connection) -> str:
             _("The database was made by a newer Comfycord (its schema is {found}, this program knows {own}). "
               "Install that version again, or restore a backup from before.", found=found, own=REVISION)
         )  # fmt: skip
+    from alembic import command  # takes long to import, and is needed once in the life of a database
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = conn
@@ -64,6 +64,8 @@ def _revision(conn: Connection) -> str | None:
 
 
 def _known() -> set[str]:
+    from alembic.script import ScriptDirectory
+
     return {step.revision for step in ScriptDirectory(_MIGRATIONS).walk_revisions()}
 
 
