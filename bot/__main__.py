@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     checks.add_argument("--online", action="store_true", help="also ask the ComfyUI servers whether they can run them")
     checks.set_defaults(run=_check)
 
+    _add_import(commands.add_parser("import", help="draft a command from a workflow, or from a picture that has one"))
+
     migrate = commands.add_parser("migrate", help="bring the database up to date (also done at every start)")
     migrate.set_defaults(run=_migrate)
     _add_copy(commands.add_parser("copy", help="bring everything into another database, which is empty"))
@@ -74,6 +76,18 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--shard-count", type=int, metavar="N", help="... of so many")
     run.add_argument("--servers", metavar="NAMES", help="ComfyUI servers of this process: gpu1,gpu2 (default: all)")
     run.set_defaults(run=_run)
+
+
+def _add_import(imports: argparse.ArgumentParser) -> None:
+    imports.add_argument("files", nargs="+", type=Path, metavar="FILE", help="exports, saved workflows, or pictures")
+    imports.add_argument("--into", type=Path, metavar="DIR", help="where the pair goes (default: WORKFLOWS_DIR)")
+    imports.add_argument(
+        "--object-info",
+        type=Path,
+        metavar="FILE",
+        help="what /object_info of a ComfyUI said, as .json or .json.gz (default: ask the servers)",
+    )
+    imports.set_defaults(run=_import)
 
 
 def _add_copy(copy: argparse.ArgumentParser) -> None:
@@ -211,6 +225,22 @@ def _check(arguments: argparse.Namespace) -> int:
     for problem in problems:
         print(problem)
     return 1 if problems else 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from bot.importcommand import ImportCommand, known_from_file, known_from_servers
+
+    configure_logging("ERROR", "console")
+    settings = load_settings()
+    saved: Path | None = arguments.object_info
+    known = known_from_file(saved) if saved else None
+    command = ImportCommand(
+        arguments.into or settings.workflows_dir,
+        lambda: known or known_from_servers(settings),
+        say=lambda line: print(line),
+        complain=lambda line: print(line, file=sys.stderr),
+    )
+    return 1 if command.run(arguments.files) else 0
 
 
 def _sandbox(arguments: argparse.Namespace) -> int:

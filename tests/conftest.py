@@ -1,6 +1,7 @@
 """Options of the whole test run."""
 
 import pytest
+from hypothesis import settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -11,7 +12,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Make the mark known, and let properties be tried more often in a long run."""
+    settings.register_profile("short", max_examples=40)
+    settings.load_profile("default" if config.getoption("--soak") else "short")
     config.addinivalue_line("markers", "soak: takes long, and runs with --soak only")
 
 

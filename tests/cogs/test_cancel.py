@@ -55,7 +55,7 @@ async def test_nobody_cancels_what_others_asked_for(sim: Simulation, state: Serv
     reply = await ordered(sim, state, ann)
     refused = await bob.press(reply.message, "Cancel")
     assert refused.ephemeral
-    assert "Only the member" in refused.text
+    assert "only the member" in refused.text
     assert await bob.autocomplete(reply.channel, "cancel", "job", "") == []
     state.seconds_per_step = 0.0
     await done(sim, reply)

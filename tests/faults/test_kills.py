@@ -38,9 +38,9 @@ class Storm:
 
 
 SHORT = {
-    "the bot": Storm(25, bots=6, comfyuis=0, together=0, seconds=40.0),
-    "ComfyUI": Storm(25, bots=0, comfyuis=6, together=0, seconds=40.0),
-    "both": Storm(25, bots=4, comfyuis=4, together=2, seconds=40.0),
+    "the bot": Storm(15, bots=4, comfyuis=0, together=0, seconds=40.0),
+    "ComfyUI": Storm(15, bots=0, comfyuis=4, together=0, seconds=40.0),
+    "both": Storm(15, bots=2, comfyuis=2, together=1, seconds=40.0),
 }
 LONG = {
     "the bot": Storm(100, bots=30, comfyuis=0, together=0, seconds=180.0),

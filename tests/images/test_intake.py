@@ -319,7 +319,7 @@ SEEDS = [encoded(noise(24, 24), media) for media in ("PNG", "JPEG", "WEBP", "GIF
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's remarks on damaged tags
 @given(st.sampled_from(SEEDS), st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=20))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_damaged_bytes_give_a_picture_or_a_sentence(data: bytes, damage: list[tuple[int, int]]) -> None:
     damaged = bytearray(data)
     for at, value in damage:

@@ -108,7 +108,7 @@ def test_other_files_are_left_alone() -> None:
     st.integers(0, 600),
     st.binary(max_size=40),
 )
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 def test_damaged_files_raise_nothing(kind: tuple[Media, str], cut: int, tail: bytes) -> None:
     media, name = kind
     data = encoded(gradient(12, 12), name, exif=exif(6))

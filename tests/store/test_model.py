@@ -311,7 +311,7 @@ def test_the_store_agrees_with_the_model(engine: str, request: pytest.FixtureReq
             run_state_machine_as_test(
                 lambda: Machine(runner, store),
                 settings=settings(
-                    max_examples=15,
+                    max_examples=8,
                     stateful_step_count=40,
                     deadline=None,
                     print_blob=True,

@@ -54,7 +54,7 @@ def test_the_database_counts_as_the_rule_does(engine: str, request: pytest.Fixtu
     url = f"sqlite:///{tmp_path / 'jobs.db'}" if engine == "sqlite" else request.getfixturevalue("postgres_url")
     database = Database(url)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(HISTORY, WEIGHTS)
     @example([(30.0, 0.0), (-30.0, 0.0)], 1.0)
     @example([(2e-9, 0.0), (0.0, 1e9), (1.0, 1e9)], 1.0)

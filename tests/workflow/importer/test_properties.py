@@ -15,7 +15,7 @@ from bot.workflow.importer.picture import read_picture_workflow
 from bot.workflow.importer.texts import dynamic_prompt
 from tests.workflow.importer.samples import OBJECT_INFO, PAIRS, SUBGRAPH
 
-few = settings(max_examples=100, deadline=None)
+few = settings(max_examples=40, deadline=None)
 
 IDS = st.integers(1, 6)
 LINKS = st.none() | st.integers(1, 12)

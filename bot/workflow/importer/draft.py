@@ -1,0 +1,225 @@
+"""Drafts a command from a graph: what members will probably want to set, bound to where it stands.
+
+Reads what the author said first (App mode, marker nodes, placeholders), then the graph itself. Pure. What comes out is
+a pair that loads; everything that was not understood is told.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.i18n import Message, _
+from bot.workflow.check import check
+from bot.workflow.definitions import Definitions
+from bot.workflow.errors import WorkflowError
+from bot.workflow.execution import JsonGraph
+from bot.workflow.graph import Graph
+from bot.workflow.importer.appmode import AppMode
+from bot.workflow.importer.canvas import Canvas
+from bot.workflow.importer.claims import Settled, settle
+from bot.workflow.importer.errors import WorkflowImportError
+from bot.workflow.importer.inputpictures import InputPictures, too_large_remark
+from bot.workflow.importer.loaders import Loaders
+from bot.workflow.importer.maker import Maker
+from bot.workflow.importer.manifesttext import manifest_text, option_lines
+from bot.workflow.importer.markers import Markers
+from bot.workflow.importer.naming import command_name, option_name, title_of, unique
+from bot.workflow.importer.omissions import omissions
+from bot.workflow.importer.placeholders import Placeholders
+from bot.workflow.importer.prompts import Prompts
+from bot.workflow.importer.proposal import Proposal
+from bot.workflow.importer.reading import Reading
+from bot.workflow.importer.risks import risks
+from bot.workflow.importer.samplers import Samplers
+from bot.workflow.importer.uigraph import MAX_NODES, too_many_nodes
+from bot.workflow.importer.wiring import Wiring
+from bot.workflow.manifest import MAX_OPTIONS, Manifest
+from bot.workflow.wording import listed
+from bot.workflow.workflow import Workflow
+
+MAX_BINDS = 12
+"""Inputs that one option fills; a graph with more repeats itself for another reason."""
+
+
+MAX_PROPOSALS = 60
+"""Options that are thought about; more than twice of what Discord takes."""
+
+MAX_NOTES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A pair, proposed: whoever asked looks at it before it becomes a command."""
+
+    name: str
+    """The command's name, made of the one that was given."""
+    manifest: str = field(repr=False)
+    """TOML, with remarks where its author must decide."""
+    graph: JsonGraph = field(repr=False)
+    workflow: Workflow = field(repr=False)
+    """The same pair, loaded."""
+    notes: tuple[Message, ...] = ()
+    """What was not understood or left out, a sentence each."""
+    warnings: tuple[Message, ...] = ()
+    """What the graph reaches beyond itself, a sentence each."""
+
+
+def draft(graph: JsonGraph, definitions: Definitions, *, document: object = None, name: str = "") -> Draft:
+    """Return the proposed command. `document` is what ComfyUI's editor saved of the same workflow, if there is that.
+
+    Without `definitions` the kinds of unknown values are guessed. Raises `WorkflowImportError` for what is no graph.
+    """
+    return _Drafting(_parsed(graph), definitions, document, command_name(name)).run(graph)
+
+
+def _parsed(graph: JsonGraph) -> Graph:
+    if len(graph) > MAX_NODES:
+        raise too_many_nodes()
+    try:
+        return Graph.parse(json.dumps(graph), "graph")
+    except WorkflowError as error:
+        raise WorkflowImportError(*error.reasons) from error
+    except (ValueError, RecursionError) as error:
+        raise WorkflowImportError(_("holds values that cannot be written down.")) from error
+
+
+class _Drafting:
+    def __init__(self, graph: Graph, definitions: Definitions, document: object, name: str) -> None:
+        self._graph = graph
+        self._placeholders = Placeholders(graph, definitions)
+        self._wiring = Wiring(self._placeholders.filled())
+        self._definitions = definitions
+        self._reading = Reading(self._wiring, definitions)
+        self._maker = Maker(self._wiring, definitions)
+        self._appmode = AppMode(document, self._wiring)
+        self._name = name
+        self._notes: list[Message] = []
+        self._loaded: dict[str, Workflow] = {}
+
+    def run(self, raw: JsonGraph) -> Draft:
+        settled = self._settled()
+        self._notes += settled.notes
+        ordered = [too_large_remark(each) for each in self._named(settled.proposals)]
+        kept = _parted(self._counted(self._sound(self._bounded(ordered))))
+        manifest = self._text([line for each in kept for line in option_lines(each, self._wiring)])
+        workflow = self._built(manifest)
+        self._notes += omissions(self._reading, workflow)
+        if self._definitions.nodes:
+            self._notes += check(workflow, self._definitions)
+        notes = tuple({str(note): note for note in self._notes}.values())[:MAX_NOTES]
+        given = {target for targets in workflow.bindings.values() for target in targets}
+        return Draft(self._name, manifest, raw, workflow, notes, risks(self._graph, given))
+
+    def _settled(self) -> Settled:
+        markers = Markers(self._wiring)
+        claims = [*self._appmode.claims(), *markers.claims(), *self._placeholders.claims()]
+        settled = settle(claims[:MAX_PROPOSALS], list(self._found()), self._maker)
+        self._notes += (*markers.notes, *self._placeholders.notes)
+        return settled
+
+    def _found(self) -> Iterator[Proposal]:
+        """Yield what the graph itself tells; each value belongs to the first that finds it."""
+        taken: set[object] = set()
+        reading, maker = self._reading, self._maker
+        prompts = Prompts(reading, maker)
+        main = prompts.guided()
+        finders = (InputPictures(reading, maker), prompts, Canvas(reading, maker), Samplers(reading, maker, main))
+        for finder in (*finders, Loaders(reading, maker, main)):
+            for proposal in finder.proposals():
+                targets = tuple(target for target in proposal.targets if target not in taken)
+                taken.update(targets)
+                if targets or proposal.mask_of:
+                    yield replace(proposal, targets=targets)
+
+    def _named(self, proposals: Sequence[Proposal]) -> list[Proposal]:
+        """Put options in order and give each a name of its own; masks follow the picture that they belong to."""
+        named: list[Proposal] = []
+        first = sorted(proposals, key=lambda each: each.rank)[:MAX_PROPOSALS]
+        if len(proposals) > MAX_PROPOSALS:
+            self._notes.append(
+                _("Of {count} values only {limit} were looked at.", count=len(proposals), limit=MAX_PROPOSALS)
+            )
+        for proposal in sorted(first, key=lambda each: (each.mask_of is not None, each.rank)):
+            own = unique(option_name(proposal.name), {each.name for each in named})
+            named.append(replace(proposal, name=own))
+        return sorted(named, key=lambda each: each.rank)
+
+    def _bounded(self, proposals: list[Proposal]) -> Iterator[Proposal]:
+        for proposal in proposals:
+            if len(proposal.targets) > MAX_BINDS:
+                self._notes.append(
+                    _("“{option}” fills the first {limit} of its inputs only.", option=proposal.name, limit=MAX_BINDS)
+                )
+            yield replace(proposal, targets=proposal.targets[:MAX_BINDS])
+
+    def _sound(self, proposals: Iterator[Proposal]) -> list[Proposal]:
+        """Leave out what would keep the pair from being loaded, each with its reason."""
+        every, sound = list(proposals), list[Proposal]()
+        if len(every) <= MAX_OPTIONS and not self._faults(every):
+            return every
+        for proposal in every:
+            needed = [each for each in sound if each.name == proposal.mask_of]
+            faults = self._faults([*needed, proposal])
+            self._notes += [_("Left out: {reason}", reason=reason) for reason in faults]
+            if not faults:
+                sound.append(proposal)
+        return sound
+
+    def _faults(self, proposals: Sequence[Proposal]) -> Sequence[Message]:
+        try:
+            self._load(self._text([line for each in proposals for line in option_lines(each, self._wiring)]))
+        except WorkflowError as error:
+            return error.reasons
+        return ()
+
+    def _counted(self, proposals: list[Proposal]) -> list[Proposal]:
+        kept, rest = proposals[:MAX_OPTIONS], proposals[MAX_OPTIONS:]
+        if rest:
+            names = listed([each.name for each in rest])
+            self._notes.append(
+                _("Discord takes {limit} options. Left as the graph has them: {names}.", limit=MAX_OPTIONS, names=names)
+            )
+        names_kept = {each.name for each in kept}
+        return [each for each in kept if each.mask_of is None or each.mask_of in names_kept]
+
+    # ------------------------------------------------------------------ the text
+
+    def _text(self, lines: Sequence[str]) -> str:
+        outputs = [self._wiring.selector(node_id) for node_id in self._outputs()]
+        return manifest_text(title_of(self._name), _described(lines), outputs, lines)
+
+    def _outputs(self) -> Sequence[str]:
+        """Return what is shown; nothing, when that is a list too long to be one, which means all that is saved."""
+        found = self._appmode.outputs() or self._reading.outputs
+        return found if len(found) <= MAX_BINDS else ()
+
+    def _built(self, manifest: str) -> Workflow:
+        try:
+            return self._load(manifest)
+        except WorkflowError as error:
+            raise WorkflowImportError(*error.reasons) from error
+
+    def _load(self, text: str) -> Workflow:
+        if text not in self._loaded:
+            manifest = Manifest.parse(text.encode(), f"{self._name}.toml")
+            self._loaded[text] = Workflow.build(self._name, manifest, self._graph, f"{self._name}.toml")
+        return self._loaded[text]
+
+
+def _parted(proposals: list[Proposal]) -> list[Proposal]:
+    """Tell where the author's own choice ends."""
+    at = next((at for at, each in enumerate(proposals) if each.rank >= 0), 0)
+    if at == 0:
+        return proposals
+    remark = _("The author's own choice ends here. What follows was found in the graph: delete what is too much.")
+    first = proposals[at]
+    told = first.remark
+    joined = Message("{first} {second}", {"first": remark, "second": told}) if told else remark
+    return [*proposals[:at], replace(first, remark=joined), *proposals[at + 1 :]]
+
+
+def _described(lines: Sequence[str]) -> str:
+    tables = set(lines)
+    if "[options.image]" in tables:
+        return "Make something new of a picture" if "[options.prompt]" in tables else "Work on a picture"
+    return "Paint a picture from words" if "[options.prompt]" in tables else "Run this workflow"

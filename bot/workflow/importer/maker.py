@@ -1,0 +1,144 @@
+"""Makes proposals of values that were found: the kind, limits and default that fit the value and the server.
+
+Who found a value says what it is for; what the servers know of the input narrows the rest.
+"""
+
+from collections.abc import Sequence
+
+from bot.workflow.definitions import Definitions, InputDefinition
+from bot.workflow.importer.proposal import OTHER, RANKS, ROLES, Proposal, Role, Use
+from bot.workflow.importer.wiring import Wiring, is_number, is_text, is_whole
+from bot.workflow.inputnames import is_media_input, is_model_file, is_model_input
+from bot.workflow.options import MAX_TEXT
+from bot.workflow.values import MAX_WHOLE, Number, Scalar
+from bot.workflow.wording import shown
+
+MAX_DESCRIPTION = 100
+SEED_NAMES = frozenset({"seed", "noise_seed"})
+GRIDS = (64, 32, 16, 8)
+"""Multiples that models want sizes to be; 64 is what the oldest wanted, and tells nothing."""
+
+_ELSEWHERE = ("url", "path", "base64", "b64", "folder", "director", "3d", "http")
+"""Parts of the names of classes whose pictures come from elsewhere than uploads."""
+
+_NUMBERS = frozenset({"integer", "number"})
+
+
+class Maker:
+    """Makes proposals about one graph."""
+
+    def __init__(self, wiring: Wiring, definitions: Definitions) -> None:
+        self.wiring = wiring
+        self.definitions = definitions
+
+    def definition(self, use: Use) -> InputDefinition | None:
+        """Return what the servers say about the input that a value is for."""
+        return self.definitions.input(use.class_type, use.input_name)
+
+    def of_role(self, role_name: str, uses: Sequence[Use]) -> Proposal | None:
+        """Return the proposal for values of a known role; None where the server's input is of another kind."""
+        role = ROLES[role_name]
+        uses = [use for use in uses if self._fits(role, use)]
+        if not uses:
+            return None
+        return self._proposal(role_name, role, uses, RANKS[role_name])
+
+    def of_any(self, name: str, use: Use, description: str = "", kind: str = "") -> Proposal | None:
+        """Return the proposal for a value of which only its place is known; None where members may not set it."""
+        kind = kind or self._kind(use)
+        if not kind:
+            return None
+        title = self.wiring.graph.nodes[use.target.node_id].title
+        told = description or f"“{use.input_name}” of “{shown(title)}”"
+        return self._proposal(name, Role(kind, told, is_required=kind == "image"), [use], OTHER)
+
+    def _proposal(self, name: str, role: Role, uses: Sequence[Use], rank: int) -> Proposal:
+        own = self.wiring.value(uses[0].target)
+        low, high = self._limits(role, uses, own) if role.kind in _NUMBERS else (None, None)
+        return Proposal(
+            name=name,
+            kind=role.kind,
+            description=shown(role.description, MAX_DESCRIPTION),
+            targets=tuple(dict.fromkeys(use.target for use in uses)),
+            is_required=role.is_required,
+            default=_default(role.kind, own),
+            minimum=low,
+            maximum=high,
+            step=_grid(own, uses[0]) if name in ("width", "height", "size") else None,
+            source=uses[0].source if role.kind in ("choice", "model") else None,
+            max_length=MAX_TEXT if role.kind == "text" and is_text(own) and len(own) > 2000 else None,
+            rank=rank,
+        )
+
+    def _fits(self, role: Role, use: Use) -> bool:
+        definition = self.definition(use)
+        if role.kind in ("choice", "model"):
+            return definition is None or definition.is_closed
+        return definition is None or definition.type != "COMBO" or role.kind == "image"
+
+    def _limits(self, role: Role, uses: Sequence[Use], own: object) -> tuple[Number | None, Number | None]:
+        """Return the usual limits, wide enough for the graph's own value, narrow enough for every server's input."""
+        known = [definition for use in uses if (definition := self.definition(use))]
+        low, high = role.low, role.high
+        if is_number(own):
+            low = None if low is None else min(low, own)
+            high = None if high is None else max(high, own)
+        lows = [limit for limit in (low, *(each.minimum for each in known)) if limit is not None]
+        highs = [limit for limit in (high, *(each.maximum for each in known)) if limit is not None]
+        return _told(max(lows, default=None), role.kind), _told(min(highs, default=None), role.kind)
+
+    def _kind(self, use: Use) -> str:
+        """Return the kind that fits a place; empty where none does."""
+        own, definition = self.wiring.value(use.target), self.definition(use)
+        if is_media_input(use.class_type, use.input_name):
+            return "image" if is_picture_input(use.class_type, use.input_name) else ""
+        if definition is not None and definition.is_closed:
+            return "model" if is_text(own) and is_model_file(own) else "choice"
+        if is_model_input(use.class_type, use.input_name) and is_text(own):
+            return "model"
+        return _kind_of_type(use, definition.type if definition else "", own)
+
+
+def is_picture_input(class_type: str, input_name: str) -> bool:
+    """Whether an input takes the name of a picture that was uploaded."""
+    kind, name = class_type.casefold(), input_name.casefold()
+    if any(word in kind for word in _ELSEWHERE):
+        return False
+    return is_media_input(kind, name) and name in ("image", "mask") and ("image" in kind or "mask" in kind)
+
+
+def _kind_of_type(use: Use, kind: str, own: object) -> str:
+    if kind == "BOOLEAN" or isinstance(own, bool):
+        return "boolean"
+    if kind == "FLOAT" or isinstance(own, float):
+        return "number"
+    if kind == "INT" or is_whole(own):
+        return "seed" if use.input_name in SEED_NAMES else "integer"
+    return "text" if is_text(own) else ""
+
+
+def _default(kind: str, own: object) -> Scalar | None:
+    """Return the graph's own value where it can be a default; texts stay in the graph, seeds and models are open."""
+    if kind == "integer" and isinstance(own, float) and own.is_integer():
+        return int(own)
+    if kind == "number" and is_number(own):
+        return float(own)
+    if kind in ("integer", "boolean", "choice") and isinstance(own, str | int | float | bool):
+        return own
+    return None
+
+
+def _told(limit: Number | None, kind: str) -> Number | None:
+    """Return a limit that is worth stating: what is beyond Discord's numbers is none."""
+    if limit is None or abs(limit) > MAX_WHOLE:
+        return None
+    return int(limit) if kind == "integer" else limit
+
+
+def _grid(own: object, use: Use) -> int | None:
+    """Return the step of a size: what models of the class want, as far as the graph's own size keeps to it."""
+    if not isinstance(own, int) or own <= 0:
+        return None
+    name = use.class_type.casefold()
+    wanted = 32 if "ltx" in name else 16 if any(each in name for each in ("sd3", "video", "wan", "flux", "qwen")) else 8
+    return next((grid for grid in GRIDS if grid <= wanted and own % grid == 0), None)

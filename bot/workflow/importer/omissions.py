@@ -1,0 +1,66 @@
+"""What a draft does not offer although one would look for it: told, so that nobody finds out from a member."""
+
+from collections.abc import Iterator
+
+from bot.i18n import Message, _
+from bot.workflow.importer.maker import is_picture_input
+from bot.workflow.importer.reading import Reading
+from bot.workflow.inputnames import is_media_input, is_model_file
+from bot.workflow.spec import Target
+from bot.workflow.wording import listed, shown
+from bot.workflow.workflow import Workflow
+
+_PREFIX = "prefix"
+_SIDES = ("width", "height")
+_BUTTONS = frozenset({"image", "video", "audio"})
+"""What the button for uploads leaves in old files."""
+
+
+def omissions(reading: Reading, workflow: Workflow) -> Iterator[Message]:
+    """Yield a sentence for each."""
+    bound = {target for targets in workflow.bindings.values() for target in targets}
+    yield from _main_options(reading, workflow, bound)
+    yield from _files(reading, bound)
+    models = [value for target, value in _texts(reading) if target not in bound and is_model_file(value)]
+    if models:
+        yield _("Models that stay as the graph has them: {models}.", models=listed(dict.fromkeys(models)))
+    if not reading.outputs:
+        yield _("Nothing in this graph saves or shows a result. Add a node such as Save Image.")
+
+
+def _main_options(reading: Reading, workflow: Workflow, bound: set[Target]) -> Iterator[Message]:
+    kinds = {option.kind for option in workflow.manifest.options.values()}
+    if not reading.samplers:
+        if not bound:
+            yield _("Nothing was found that members could set. Add options to the manifest by hand.")
+        return
+    if "text" not in kinds:
+        yield _("No prompt was found: nothing leads from a sampler to a text that is written in the graph.")
+    if "seed" not in kinds:
+        yield _("No seed was found: the same options will give the same result.")
+    has_size = any(target.input_name.endswith(_SIDES) for target in bound) or "resolution" in workflow.manifest.options
+    if not has_size and "image" not in kinds:
+        yield _("No size was found: it is computed in the graph, or stands in a node that was not understood.")
+
+
+def _files(reading: Reading, bound: set[Target]) -> Iterator[Message]:
+    for target, value in _texts(reading):
+        node = reading.wiring.graph.nodes[target.node_id]
+        name = target.input_name
+        if target in bound or not value or _PREFIX in name.casefold() or not is_media_input(node.class_type, name):
+            continue
+        if is_picture_input(node.class_type, name) or is_model_file(value) or value in _BUTTONS:
+            continue
+        yield _(
+            "“{input}” of “{node}” stays “{value}”: members cannot give such a file.",
+            input=shown(name),
+            node=shown(node.title),
+            value=shown(value),
+        )
+
+
+def _texts(reading: Reading) -> Iterator[tuple[Target, str]]:
+    for node in reading.nodes:
+        for name, value in node.inputs.items():
+            if isinstance(value, str):
+                yield Target(node.id, name), value

@@ -1,0 +1,157 @@
+"""Reads `${name:default}` in the texts of a graph: places that an author meant to be filled.
+
+Text is never put into text when a workflow runs. An option takes the whole input, and where other words stand around
+a placeholder, they become a part of the option's default.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from bot.i18n import Message, _
+from bot.workflow.definitions import Definitions
+from bot.workflow.graph import Graph, Node
+from bot.workflow.importer.claims import Claim
+from bot.workflow.importer.maker import SEED_NAMES
+from bot.workflow.importer.proposal import ROLES, Use
+from bot.workflow.importer.wiring import is_number, is_whole
+from bot.workflow.inputnames import is_media_input
+from bot.workflow.spec import Target
+from bot.workflow.values import Scalar
+from bot.workflow.wording import shown
+
+MAX_READ = 20_000
+"""Characters of one text that are looked at."""
+
+_PLACEHOLDER = re.compile(r"\$\{([^\W\d][\w .-]{0,60})(?::([^{}]{0,6000}))?\}")
+_WHOLE = re.compile(r"(?:\{\{\s*([^\W\d]\w{0,60})\s*\}\}|%([^\W\d]\w{0,60})%)")
+"""Other spellings, which stand for the whole text only: within a text they may mean something else."""
+
+_NUMBERS = {
+    "steps": "integer", "width": "integer", "height": "integer", "batch_size": "integer", "length": "integer",
+    "cfg": "number", "denoise": "number", "guidance": "number", "strength": "number", "strength_model": "number",
+    "strength_clip": "number",
+}  # fmt: skip
+"""Kinds of inputs of stock nodes, for when no server tells them."""
+
+_CHOICES = {"sampler_name": "choice", "scheduler": "choice", "ckpt_name": "model", "unet_name": "model",
+            "lora_name": "model", "vae_name": "model"}  # fmt: skip
+
+_OPTION_TYPES = {"INT": "integer", "FLOAT": "number", "BOOLEAN": "boolean", "STRING": "text"}
+
+
+class Placeholders:
+    """The placeholders of one graph."""
+
+    def __init__(self, graph: Graph, definitions: Definitions) -> None:
+        self._graph = graph
+        self._definitions = definitions
+        self.notes: list[Message] = []
+        """What could not become an option."""
+        self._claims = list(self._read())
+
+    def claims(self) -> Iterator[Claim]:
+        """Yield an option for each text with placeholders."""
+        yield from self._claims
+
+    def filled(self) -> Graph:
+        """Return the graph with a value of the right kind in each place, for those who look for meaning in it."""
+        if not self._claims:
+            return self._graph
+        raw = self._graph.to_json()
+        for claim in self._claims:
+            target = claim.use.target
+            raw[target.node_id]["inputs"][target.input_name] = self._sample(claim)
+        return Graph.parse(json.dumps(raw), "graph")
+
+    def _sample(self, claim: Claim) -> Scalar:
+        if claim.default is not None:
+            return claim.default
+        definition = self._definitions.input(claim.use.class_type, claim.use.input_name)
+        usual = definition.default if definition else None
+        if claim.kind in ("integer", "seed"):
+            return usual if is_whole(usual) else 1
+        if claim.kind == "number":
+            return usual if is_number(usual) else 1.0
+        return False if claim.kind == "boolean" else ""
+
+    def _read(self) -> Iterator[Claim]:
+        for node in self._graph.nodes.values():
+            for input_name, value in node.inputs.items():
+                found = _found(value)
+                if found is None:
+                    continue
+                if is_media_input(node.class_type, input_name):
+                    if "$" in value:
+                        self.notes.append(_names_file(node, input_name))
+                    continue
+                yield self._claim(node, input_name, *found)
+
+    def _claim(self, node: Node, input_name: str, name: str, default: str | None, is_part: bool) -> Claim:
+        use = Use(Target(node.id, input_name), node.class_type, input_name)
+        kind = self._kind(use)
+        value = None if kind == "seed" else _typed(kind, default)
+        if value is None and kind == "text" and "neg" in name.casefold():
+            value = ""
+        role = ROLES.get(name)
+        return Claim(
+            use,
+            name,
+            role.description if role else "",
+            kind,
+            default=value,
+            is_required=value is None and kind not in ("seed", "model"),
+            remark=_is_whole_text() if is_part else None,
+        )
+
+    def _kind(self, use: Use) -> str:
+        definition = self._definitions.input(use.class_type, use.input_name)
+        known = definition.type if definition else ""
+        if use.input_name in SEED_NAMES and known in ("", "INT"):
+            return "seed"
+        if known in _OPTION_TYPES:
+            return _OPTION_TYPES[known]
+        return (_CHOICES | _NUMBERS).get(use.input_name, "choice" if known == "COMBO" else "text")
+
+
+def _found(value: Any) -> tuple[str, str | None, bool] | None:
+    """Return name and default of the first placeholder, and whether there is more text; the default is all of it."""
+    if not isinstance(value, str) or len(value) > MAX_READ:
+        return None
+    whole = _WHOLE.fullmatch(value.strip())
+    if whole:
+        return whole[1] or whole[2], None, False
+    first = _PLACEHOLDER.search(value)
+    if first is None:
+        return None
+    if first[0] == value.strip():
+        return first[1].strip(), first[2], False
+    return first[1].strip(), _PLACEHOLDER.sub(lambda match: match[2] or "", value), True
+
+
+def _typed(kind: str, default: str | None) -> Scalar | None:
+    if default is None:
+        return None
+    try:
+        if kind == "integer":
+            return int(default[:25])
+        if kind == "number":
+            return float(default[:40])
+    except ValueError:
+        return None
+    if kind == "boolean":
+        return default.strip().casefold() in ("true", "1", "yes", "on")
+    return default
+
+
+def _is_whole_text() -> Message:
+    return _("The words around the placeholder are a part of the default: a member's text takes the place of all.")
+
+
+def _names_file(node: Node, input_name: str) -> Message:
+    return _(
+        "“{input}” of “{node}” names a file, so what stands there cannot be an option. Write a name there.",
+        input=shown(input_name),
+        node=shown(node.title),
+    )
