@@ -50,33 +50,41 @@ LiveChoices = Callable[[str], Sequence[str]]
 def build_command(workflow: Workflow, *, run: Runs, live_choices: LiveChoices) -> app_commands.Command[Any, ..., Any]:
     """Return the slash command of `workflow`."""
 
-    async def callback(interaction: discord.Interaction, **options: object) -> None:
-        await run(interaction, workflow, {name: value for name, value in options.items() if value is not None})
-
-    callback.__signature__ = _signature(workflow, live_choices)  # type: ignore[attr-defined]  # discord.py reads it
     manifest = workflow.manifest
+    # What an option is called may be no name in Python ("lora-strength", "class", "2x")
+    names = {f"option_{number}": name for number, name in enumerate(manifest.options)}
+    parameters = {name: parameter for parameter, name in names.items()}
+
+    async def callback(interaction: discord.Interaction, **options: object) -> None:
+        given = {names[parameter]: value for parameter, value in options.items() if value is not None}
+        await run(interaction, workflow, given)
+
+    callback.__signature__ = _signature(workflow, parameters, live_choices)  # type: ignore[attr-defined]  # discord.py reads it
     command = app_commands.Command[Any, ..., Any](
         name=workflow.name, description=_describe(manifest.description), callback=callback
     )
     for name, option in manifest.options.items():
-        command._params[name].description = _describe(_with_default(option))  # pyright: ignore[reportPrivateUsage]
+        parameter = command._params[parameters[name]]  # pyright: ignore[reportPrivateUsage]
+        parameter.description = _describe(_with_default(option))
+        parameter._rename = name  # pyright: ignore[reportPrivateUsage]
     return command
 
 
-def _signature(workflow: Workflow, live_choices: LiveChoices) -> inspect.Signature:
+def _signature(workflow: Workflow, parameters: Mapping[str, str], live_choices: LiveChoices) -> inspect.Signature:
     """Return the callback's parameters: required options first, as Discord wants them, else in the author's order."""
     interaction = inspect.Parameter(
         "interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=discord.Interaction
     )
     options = workflow.manifest.ordered_options()
-    return inspect.Signature([interaction, *(_parameter(name, option, live_choices) for name, option in options)])
+    others = (_parameter(parameters[name], option, live_choices) for name, option in options)
+    return inspect.Signature([interaction, *others])
 
 
-def _parameter(name: str, option: Option, live_choices: LiveChoices) -> inspect.Parameter:
+def _parameter(parameter: str, option: Option, live_choices: LiveChoices) -> inspect.Parameter:
     source = option.source
     transformer = _LiveOption(option, source, live_choices) if source else _PlainOption(option)
     return inspect.Parameter(
-        name,
+        parameter,
         inspect.Parameter.KEYWORD_ONLY,
         default=inspect.Parameter.empty if option.required else None,
         annotation=app_commands.Transform[Any, transformer],

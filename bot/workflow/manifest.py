@@ -24,7 +24,9 @@ MAX_OPTIONS = 25
 MAX_COMMAND_LENGTH = 8000
 """Discord's limit for all names, descriptions and choices of one command together."""
 
-RESERVED_NAMES = frozenset({"run", "queue", "cancel", "history", "workflow", "moderate", "settings", "status", "help"})
+RESERVED_NAMES = frozenset(
+    {"run", "queue", "cancel", "history", "me", "server", "workflow", "moderate", "settings", "status", "help"}
+)
 """The bot's own commands."""
 
 _GRAPH_NAME = re.compile(r"[^/\\:\x00-\x1f]+\.json", re.IGNORECASE)

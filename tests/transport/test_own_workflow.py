@@ -4,6 +4,7 @@ import json
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from bot.app import load_catalog
@@ -46,11 +47,13 @@ bind = "KSampler.seed"
 """
 
 
-async def test_it_runs_as_a_command(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("prompt", "seed"), [("prompt", "seed"), ("class", "2x-seed"), ("interaction", "self")])
+async def test_it_runs_as_a_command_whatever_its_options_are_called(tmp_path: Path, prompt: str, seed: str) -> None:
     folder = tmp_path / "workflows"
     folder.mkdir()
     (folder / "oldest.json").write_text(json.dumps(GRAPH), encoding="utf-8")
-    (folder / "oldest.toml").write_text(MANIFEST, encoding="utf-8")
+    manifest = MANIFEST.replace("options.prompt", f"options.{prompt}").replace("options.seed", f"options.{seed}")
+    (folder / "oldest.toml").write_text(manifest, encoding="utf-8")
     assert load_catalog(folder).problems == ()
     async with (
         WireDiscord() as wire,
@@ -59,7 +62,7 @@ async def test_it_runs_as_a_command(tmp_path: Path) -> None:
         playing(wire, comfy, tmp_path, workflows=folder) as stage,
     ):
         assert "oldest" in await wire.commands()
-        message = await stage.ended(await stage.order("oldest", {"prompt": "a fox", "seed": "9007199254740993"}))
+        message = await stage.ended(await stage.order("oldest", {prompt: "a fox", seed: "9007199254740993"}))
         [graph] = comfy.state.seen.graphs.values()
     assert graph["6"]["inputs"]["text"] == "a fox"
     assert graph["7"]["inputs"]["text"] == "bad hands"
