@@ -4,8 +4,6 @@ ComfyUI opens what stands there without asking whether the path leaves its folde
 reach such an input.
 """
 
-from collections import defaultdict
-
 from bot.workflow.graph import Graph
 from bot.workflow.inputnames import is_media_input, is_model_input
 from bot.workflow.spec import Target
@@ -28,7 +26,6 @@ def file_input_behind(graph: Graph, target: Target, *, models: bool) -> Target |
 
     if is_file(target):
         return target
-    readers = _readers(graph)
     seen: set[str] = set()
     waiting = [target.node_id]
     while waiting:
@@ -36,17 +33,8 @@ def file_input_behind(graph: Graph, target: Target, *, models: bool) -> Target |
         if node_id in seen or not _MATERIAL.isdisjoint(name for name, _link in graph.nodes[node_id].links()):
             continue
         seen.add(node_id)
-        for reader in readers[node_id]:
+        for reader in (Target(*place) for place in graph.readers(node_id)):
             if is_file(reader):
                 return reader
             waiting.append(reader.node_id)
     return None
-
-
-def _readers(graph: Graph) -> defaultdict[str, list[Target]]:
-    """Return by node id the inputs that its outputs feed."""
-    readers: defaultdict[str, list[Target]] = defaultdict(list)
-    for node in graph.nodes.values():
-        for name, link in node.links():
-            readers[link.node_id].append(Target(node.id, name))
-    return readers

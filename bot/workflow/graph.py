@@ -6,7 +6,7 @@ Knows nothing of options or servers. Whether the node classes exist is the serve
 import copy
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NoReturn, Self, TypeGuard, cast
@@ -54,6 +54,9 @@ class Graph:
 
     nodes: Mapping[str, Node]
     _raw: JsonGraph = field(repr=False)
+    _readers: dict[str, list[tuple[str, str]]] = field(
+        default_factory=dict[str, list[tuple[str, str]]], repr=False, compare=False
+    )
 
     @classmethod
     def parse(cls, data: bytes | str, source: str) -> Self:
@@ -65,6 +68,15 @@ class Graph:
         except RefusedValueError as refusal:
             raise WorkflowError(source, refusal.reason) from refusal
         return cls(MappingProxyType(nodes), cast("JsonGraph", raw))
+
+    def readers(self, node_id: str) -> Sequence[tuple[str, str]]:
+        """Return the inputs, as (node id, name), that a node's outputs feed."""
+        if not self._readers:
+            for node in self.nodes.values():
+                self._readers.setdefault(node.id, [])
+                for name, link in node.links():
+                    self._readers.setdefault(link.node_id, []).append((node.id, name))
+        return self._readers.get(node_id, ())
 
     def to_json(self) -> JsonGraph:
         """Return a copy that the caller may change."""
