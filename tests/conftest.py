@@ -19,10 +19,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes long, unless asked for."""
+    """Leave out what takes long, unless asked for; let tests that mostly wait run beside those that mostly reckon."""
+    _spread(items)
     if config.getoption("--soak"):
         return
     long = [item for item in items if item.get_closest_marker("soak")]
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+def _spread(items: list[pytest.Item]) -> None:
+    """Spread the tests with real processes evenly over the run, the first ones at its beginning."""
+    slow = [item for item in items if "faults" in item.path.parts]
+    quick = [item for item in items if "faults" not in item.path.parts]
+    if not slow or not quick:
+        return
+    place = {id(item): number / len(slow) for number, item in enumerate(slow)}
+    place |= {id(item): number / len(quick) for number, item in enumerate(quick)}
+    items.sort(key=lambda item: place[id(item)])

@@ -263,6 +263,17 @@ async def test_sessions_are_set_up(postgres_url: str) -> None:
     await database.close()
 
 
+@pytest.mark.parametrize(("durable", "waits"), [(True, "on"), (False, "off")])
+async def test_only_what_is_promised_waits_for_the_disk(postgres_url: str, durable: bool, waits: str) -> None:
+    database = Database(postgres_url)
+    store = await database.open()
+    asked = await store._engine.write(
+        lambda conn, _again: conn.exec_driver_sql("SHOW synchronous_commit").scalar(), single=True, durable=durable
+    )
+    assert asked == waits
+    await database.close()
+
+
 async def test_sqlite_is_set_up(tmp_path: Path) -> None:
     store = await open_store(f"sqlite:///{tmp_path / 'jobs.db'}")
     assert await execute(store, "PRAGMA journal_mode") == [{"journal_mode": "wal"}]

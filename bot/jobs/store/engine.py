@@ -29,9 +29,9 @@ class Engine(Protocol):
         """Carry out a transaction. `work` gets True when an earlier try may have been committed without our knowing.
 
         `single`: on PostgreSQL it makes its changes in one statement, which needs no transaction around it.
-        `durable`: somebody is promised something by it, so not even a power cut may take it back. PostgreSQL is asked
-        for that always. Elsewhere a power cut ends everybody who could know of a change, so that one which is lost
-        only costs the work of doing it again.
+        `durable`: somebody is promised something by it, so not even a power cut may take it back. A change without it
+        that is lost only costs the work of doing it again: whoever has made it finds its job under another epoch, and
+        stops. PostgreSQL is asked for durability of everything that takes more than one statement, too.
         """
         ...
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, ResourceClosedError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from bot.errors import StartupError
@@ -22,6 +22,9 @@ CONNECT: Final = 4.0
 STATEMENT: Final = 6.0
 """Seconds for one statement."""
 CONNECTIONS: Final = 5
+HASTY: Final = 3
+"""Connections for changes that a power cut of the database's machine may take back."""
+SETTINGS: Final = "server_settings"
 NO_CACHE: Final = "statement_cache_size"
 """In the URL, `?statement_cache_size=0` says that a pooler such as PgBouncer stands in between."""
 
@@ -42,28 +45,21 @@ class PostgresEngine:
     """A PostgreSQL database, with its connections. See `Engine`."""
 
     def __init__(self, url: sa.URL) -> None:
-        try:
-            self._engine = create_async_engine(
-                "postgresql+asyncpg://",
-                connect_args=_arguments(url),
-                pool_size=CONNECTIONS,
-                max_overflow=0,
-                pool_timeout=CONNECT,
-                pool_use_lifo=True,
-            )
-        except ModuleNotFoundError as error:
-            raise StartupError(
-                _("PostgreSQL needs a package that is not installed: pip install 'comfycord[postgres]'.")
-            ) from error
+        arguments = _arguments(url)
+        self._engine = _engine(arguments, CONNECTIONS)
         self._statements = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._hasty, self._unsafe = None, self._statements
+        if session := arguments.get(SETTINGS):
+            hasty = arguments | {SETTINGS: session | {"synchronous_commit": "off"}}
+            self._hasty = _engine(hasty, HASTY)
+            self._unsafe = self._hasty.execution_options(isolation_level="AUTOCOMMIT")
         self._tries = Tries(passes)
 
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
         """See `Engine.write`."""
         if single:
-            return await self._tries.carry(
-                lambda again: greenlet_spawn(_carry_out, self._statements.sync_engine, work, again)
-            )
+            engine = (self._statements if durable else self._unsafe).sync_engine
+            return await self._tries.carry(lambda again: greenlet_spawn(_carry_out, engine, work, again))
         return await self._tries.carry(lambda again: greenlet_spawn(_transact, self._engine.sync_engine, work, again))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -74,6 +70,24 @@ class PostgresEngine:
         """See `Engine.close`."""
         await self._tries.finish()
         await self._engine.dispose()
+        if self._hasty is not None:
+            await self._hasty.dispose()
+
+
+def _engine(arguments: dict[str, Any], connections: int) -> AsyncEngine:
+    try:
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            connect_args=arguments,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=CONNECT,
+            pool_use_lifo=True,
+        )
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            _("PostgreSQL needs a package that is not installed: pip install 'comfycord[postgres]'.")
+        ) from error
 
 
 def _transact(engine: sa.Engine, work: Callable[[Connection, bool], T], again: bool) -> T:
@@ -102,7 +116,7 @@ def _arguments(url: sa.URL) -> dict[str, Any]:
     }
     if pooled:  # the next statement may meet another session: nothing can be prepared, and nothing set
         return shared | {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-    return shared | {"server_settings": _SESSION}
+    return shared | {SETTINGS: _SESSION}
 
 
 _SESSION: Final = {
