@@ -1,7 +1,22 @@
 """Options of the whole test run."""
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
+
+from bot.logs import QUIET
+
+
+@pytest.fixture(autouse=True)
+def log_levels() -> Iterator[None]:
+    """Put back how much is logged: the command line sets it for the whole process."""
+    loggers = [logging.getLogger(name) for name in ("", *QUIET)]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,22 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes long, unless asked for; let tests that mostly wait run beside those that mostly reckon."""
-    _spread(items)
+    """Leave out what takes long, unless asked for."""
     if config.getoption("--soak"):
         return
     long = [item for item in items if item.get_closest_marker("soak")]
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
-
-
-def _spread(items: list[pytest.Item]) -> None:
-    """Spread the tests with real processes evenly over the run, the first ones at its beginning."""
-    slow = [item for item in items if "faults" in item.path.parts]
-    quick = [item for item in items if "faults" not in item.path.parts]
-    if not slow or not quick:
-        return
-    place = {id(item): number / len(slow) for number, item in enumerate(slow)}
-    place |= {id(item): number / len(quick) for number, item in enumerate(quick)}
-    items.sort(key=lambda item: place[id(item)])
