@@ -19,7 +19,7 @@ from bot.jobs.runner import ABSENCE, Runner
 from bot.jobs.store.opening import Database, open_database
 from bot.jobs.tenancy import Tenancy
 from bot.workflow.definitions import Definitions, NodeDefinition
-from bot.workflow.execution import OutputFile, RunEnded, RunStarted
+from bot.workflow.execution import OutputFile, RunEnded, RunLost, RunStarted
 from bot.workflow.needs import Abilities, Needs
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, ScriptedBackend, spec
@@ -155,6 +155,7 @@ async def test_a_server_that_is_added_works_at_once() -> None:
 async def test_a_server_that_is_removed_finishes_what_it_works_on_and_gives_back_the_rest() -> None:
     async with scene() as here:
         one = await here.add(ONE)
+        one.script = [RUN, [RunLost()]]  # a prompt that is taken out of the queue is heard of no more
         one.end.clear()
         running = await here.order(1)
         await until(lambda: len(one.submitted) == 1)
@@ -169,7 +170,10 @@ async def test_a_server_that_is_removed_finishes_what_it_works_on_and_gives_back
         one.end.set()
         assert (await here.reaches(running, JobState.DONE)).server == ONE
         await until(lambda: not here.crew.members)
-        assert (await here.store.get(waiting.id)).state in (JobState.QUEUED, JobState.DONE)  # type: ignore[union-attr]
+        await here.reaches(waiting, JobState.QUEUED)
+        two = await here.add(TWO)
+        assert (await here.reaches(waiting, JobState.DONE)).server == TWO
+        assert len(two.submitted) == 1
 
 
 async def test_the_jobs_of_a_server_that_stays_away_go_to_another_one() -> None:
