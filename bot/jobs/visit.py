@@ -179,7 +179,9 @@ class Visit:
             return reader.result()
         finally:
             self._tracker = None
-            await cancelled(reader, guard, stopper, *((self._writer,) if self._writer else ()))
+            # A cancelled task knows where it stood, and so this visit: a ring that would outlive both
+            writer, self._writer = self._writer, None
+            await cancelled(reader, guard, stopper, *((writer,) if writer else ()))
 
     async def _stop_when_wished(self) -> None:
         """Ask the server to stop the prompt, again if need be: it may be on its way from waiting to running."""

@@ -107,6 +107,7 @@ class ProgressEditor(Generic[T]):
             await asyncio.wait({pump}, timeout=IN_FLIGHT_GRACE)
         pump.cancel()
         await asyncio.gather(pump, return_exceptions=True)
+        self._pump = None  # a cancelled task knows where it stood, and so its editor: a ring that outlives both
 
     def stop(self) -> None:
         """Stop without waiting: an edit that is on the wire may still arrive."""

@@ -106,6 +106,7 @@ class LiveMessage:
         if self._offer is not None:
             self._offer.cancel()
             await asyncio.gather(self._offer, return_exceptions=True)
+            self._offer = None  # see `ProgressEditor.finish`
         await self._editor.finish()
 
     def drop(self) -> None:
