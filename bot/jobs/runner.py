@@ -194,7 +194,7 @@ class Runner:
             await self._clock.sleep(LOOK_EVERY)
             away = 0.0 if self._backend.online else away + LOOK_EVERY
             try:
-                if away >= ABSENCE and self._carried:
+                if away > ABSENCE and self._carried:  # the first look may come right after it went
                     await self._carrier.leave()
             except StoreDownError:
                 log.debug("%s is away, and the database does not answer", self._backend.name)
