@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     checks.add_argument("--online", action="store_true", help="also ask the ComfyUI servers whether they can run them")
     checks.set_defaults(run=_check)
 
+    schema = commands.add_parser("schema", help="print the JSON Schema of manifests, for editors")
+    schema.set_defaults(run=_schema)
+
     _add_import(commands.add_parser("import", help="draft a command from a workflow, or from a picture that has one"))
 
     migrate = commands.add_parser("migrate", help="bring the database up to date (also done at every start)")
@@ -225,6 +228,13 @@ def _check(arguments: argparse.Namespace) -> int:
     for problem in problems:
         print(problem)
     return 1 if problems else 0
+
+
+def _schema(_arguments: argparse.Namespace) -> int:
+    from bot.workflow.schema import schema_text
+
+    print(schema_text(), end="")
+    return 0
 
 
 def _import(arguments: argparse.Namespace) -> int:

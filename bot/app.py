@@ -36,6 +36,7 @@ from bot.ui.restclient import RestClient
 from bot.ui.route import MessageRoute
 from bot.ui.sync import CommandSync
 from bot.workflow.catalog import Catalog
+from bot.workflow.library import Library
 from bot.works import DAY, Works
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class App:
     def __init__(
         self,
         settings: Settings,
-        catalog: Catalog,
+        workflows: Library | Catalog,
         installation: Installation,
         *,
         part: Part | None = None,
@@ -69,6 +70,7 @@ class App:
         self._clock, random = clock or SystemClock(), random or SystemRandom()
         self._urls = {str(Address.parse(url).root): url for url in settings.comfyui_urls}
         self._part, self._installation, self._settings = part or Part(), installation, settings
+        self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
         self._ending = AsyncExitStack()
         self._starting: asyncio.Task[None] | None = None
         self._languages = Languages()
@@ -100,7 +102,8 @@ class App:
             clock=self._clock,
         )
         self.queue = self._works.queue
-        self._front = self._build_front(catalog, limits or Limits(), random) if self._part.has_gateway else None
+        library = workflows if isinstance(workflows, Library) else Library(workflows)
+        self._front = self._build_front(library, limits or Limits(), random) if self._part.has_gateway else None
         self._plan_ending()
 
     def _on_fleet_change(self, _online: bool) -> None:
@@ -108,6 +111,8 @@ class App:
 
     def _on_learnt(self, _server: ComfyServer) -> None:
         self._works.on_learnt()
+        if self._front:
+            self._front.registrar.wake()
 
     @property
     def bot(self) -> ComfycordBot:
@@ -145,12 +150,12 @@ class App:
             board=self._board,
         )
 
-    def _build_front(self, catalog: Catalog, limits: Limits, random: Random) -> Front:
+    def _build_front(self, library: Library, limits: Limits, random: Random) -> Front:
         office = Office(
             installation=self._installation,
             works=self._works,
             fleet=self.fleet,
-            catalog=catalog,
+            library=library,
             limits=limits,
             home_guilds=self._settings.discord_guild_ids,
             languages=self._languages,
@@ -161,7 +166,7 @@ class App:
             installation=self._installation,
             works=self._works,
             office=office,
-            catalog=catalog,
+            library=library,
             pictures=self._pictures,
             messages=self._messages,
             renderer=self._renderer,
@@ -169,6 +174,7 @@ class App:
             board=self._board,
             clock=self._clock,
             random=random,
+            tell=self._tell_commands if self._part.leads else None,
         )
 
     def _plan_ending(self) -> None:
@@ -179,7 +185,7 @@ class App:
             self.fleet.close,
             self._messages.close,
             self._works.close,
-            *((self._front.generate.close,) if self._front else ()),
+            *((self._front.orders.close,) if self._front else ()),
             self._images.close,
         )
         for close in closing:
@@ -201,14 +207,20 @@ class App:
     async def _open_front(self, front: Front) -> None:
         for cog in front.cogs():
             await self.bot.add_cog(cog)
+        front.registrar.update()
         if self._part.leads:
             await self.sync_commands()
+        for name, work in front.tasks():
+            self._own(work, name)
 
     async def sync_commands(self) -> Sequence[str]:
         """Register the commands where they have changed; return where that was."""
-        settings = self._settings
-        sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
-        return await sync.sync(self.bot.tree)
+        sent, _failed = await self._sync.bring_up_to_date(self.bot.tree)
+        return sent
+
+    async def _tell_commands(self) -> bool:
+        _sent, failed = await self._sync.bring_up_to_date(self.bot.tree)
+        return not failed
 
     async def _close(self) -> None:
         if self._starting is not None:  # who is asked to stop while starting starts no more
@@ -242,5 +254,15 @@ class App:
 
 def load_catalog(folder: Path) -> Catalog:
     """Read the workflows of `folder`, or those shipped with the package when there is no such folder; reads files."""
+    return Catalog.load(_folder(folder))
+
+
+def load_library(folder: Path, clock: Clock | None = None) -> Library:
+    """Do the same, and keep up with the folder from then on."""
+    found = _folder(folder)
+    return Library(Catalog.load(found), folder=found, clock=clock or SystemClock())
+
+
+def _folder(folder: Path) -> Path:
     shipped = Path(__file__).parent / "_workflows"
-    return Catalog.load(folder if folder.is_dir() or not shipped.is_dir() else shipped)
+    return folder if folder.is_dir() or not shipped.is_dir() else shipped

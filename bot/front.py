@@ -3,7 +3,7 @@
 A part of the composition root: nothing here decides anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from random import Random
 from typing import cast
 
@@ -19,23 +19,32 @@ from bot.ui.attachments import Attachments
 from bot.ui.batches import Packer
 from bot.ui.cancel import CancelJobs
 from bot.ui.client import ComfycordBot
+from bot.ui.commands import build_command
+from bot.ui.form import Forms
 from bot.ui.i18n import Languages
 from bot.ui.messages import JobMessages
+from bot.ui.ordering import Orders
 from bot.ui.queuepage import QueuePage
+from bot.ui.registrar import Registrar
 from bot.ui.render import Renderer
 from bot.ui.resume import ShowResult
+from bot.ui.runs import Runs
+from bot.ui.suggest import Suggester
 from bot.ui.tree import Tree
-from bot.workflow.catalog import Catalog
-from bot.works import Works
+from bot.workflow.library import Changes, Library
+from bot.workflow.ranking import Uses
+from bot.workflow.spec import RunSpec
+from bot.works import Task, Works
 from cogs.cancel import CancelCommand
 from cogs.generate import Generate
 from cogs.history import HistoryCommand
 from cogs.queue import QueueCommand
 from cogs.results import Results
+from cogs.run import RunCommand
 
 
 class Front:
-    """The cogs. `generate` accepts nothing more once it is closed."""
+    """The cogs. `orders` accepts nothing more once it is closed; `tell` lets Discord know of changed commands."""
 
     def __init__(
         self,
@@ -44,7 +53,7 @@ class Front:
         installation: Installation,
         works: Works,
         office: Office,
-        catalog: Catalog,
+        library: Library,
         pictures: Pictures,
         messages: JobMessages,
         renderer: Renderer,
@@ -52,17 +61,20 @@ class Front:
         board: ProgressBoard,
         clock: Clock,
         random: Random,
+        tell: Callable[[], Awaitable[bool]] | None,
     ) -> None:
         self._bot = bot
         self._installation = installation
         self._works = works
         self._office = office
+        self._library = library
         self._languages = languages
         self._board = board
-        store, shelf = installation.store, installation.shelf
-        self.generate = Generate(
-            tree=cast("Tree", bot.tree),
-            catalog=catalog,
+        store, shelf, tree = installation.store, installation.shelf, cast("Tree", bot.tree)
+        self._suggester = Suggester(definitions=works.definitions, uses=Uses())
+        self.orders = Orders(
+            tree=tree,
+            house=office.house,
             definitions=works.definitions,
             attachments=Attachments(pictures=pictures),
             admission=office.admission,
@@ -71,7 +83,20 @@ class Front:
             renderer=renderer,
             clock=clock,
             random=random,
+            on_accepted=self._learn,
         )
+        self._forms = Forms(orders=self.orders, suggester=self._suggester, tree=tree, languages=languages)
+        self.generate = Generate(orders=self.orders, forms=self._forms)
+        self.registrar = Registrar(
+            tree=tree,
+            library=library,
+            servers=works.servers,
+            build=lambda workflow: build_command(workflow, run=self.generate.run, suggester=self._suggester),
+            clock=clock,
+            tell=tell,
+        )
+        library.listen(self._hint_at)
+        self._hint_at(Changes())
         self._results = Results(
             bot=bot,
             show=ShowResult(
@@ -90,11 +115,34 @@ class Front:
             ),
         )
 
+    def tasks(self) -> Iterator[Task]:
+        """Yield what works for as long as the connection lives."""
+        yield "workflows", self._library.run
+        yield "commands", self.registrar.run
+
+    def _learn(self, spec: RunSpec) -> None:
+        self._suggester.learn(self._library.get(spec.workflow), spec)
+
+    def _hint_at(self, _changes: Changes) -> None:
+        """Take over what authors say of the time that a run takes."""
+        known = self._library.workflows.items()
+        self._works.durations.suppose({name: flow.manifest.seconds for name, flow in known if flow.manifest.seconds})
+
     def cogs(self) -> Sequence[commands.Cog]:
         """Return the cogs in the order in which they are added."""
         store, works, languages = self._installation.store, self._works, self._languages
         return (
             self.generate,
+            RunCommand(
+                runs=Runs(
+                    library=self._library,
+                    offered=self.registrar.offered,
+                    reason_off=self.registrar.reason_off,
+                    orders=self.orders,
+                    forms=self._forms,
+                    suggester=self._suggester,
+                )
+            ),
             self._results,
             self._history,
             CancelCommand(bot=self._bot, jobs=CancelJobs(store=store, canceller=works.canceller, languages=languages)),

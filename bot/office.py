@@ -19,8 +19,9 @@ from bot.ui.fleetdesk import FleetDesk
 from bot.ui.i18n import Languages
 from bot.ui.members import Members
 from bot.ui.moderation import Moderation
+from bot.ui.ordering import House, OpenHouse
 from bot.ui.rolerules import RoleRules
-from bot.workflow.catalog import Catalog
+from bot.workflow.library import Library
 from bot.works import Works
 from cogs.me import MeCommand
 from cogs.moderate import ModerateCommand
@@ -36,7 +37,7 @@ class Office:
         installation: Installation,
         works: Works,
         fleet: Fleet,
-        catalog: Catalog,
+        library: Library,
         limits: Limits,
         home_guilds: Collection[int],
         languages: Languages,
@@ -45,13 +46,14 @@ class Office:
         self._installation = installation
         self._works = works
         self._fleet = fleet
-        self._catalog = catalog
+        self._library = library
         self._languages = languages
         self._clock = clock
         store, policies = installation.store, installation.policies
         self.admission = Admission(
             store=store, policies=policies, expect=works.queue.expect, clock=clock, limits=limits
         )
+        self.house: House = OpenHouse()
         self._authority = Authority(home_guilds=home_guilds, clock=clock)
         self._audit = Audit(store=store, clock=clock)
 
@@ -77,7 +79,7 @@ class Office:
             audit=self._audit,
             hints=self._installation.hints,
             authority=self._authority,
-            catalog=self._catalog,
+            library=self._library,
             languages=self._languages,
             clock=self._clock,
         )

@@ -7,7 +7,7 @@ import logging
 import aiohttp
 import discord
 
-from bot.app import App, load_catalog
+from bot.app import App, load_library
 from bot.errors import StartupError
 from bot.i18n import _
 from bot.installation import opened
@@ -23,13 +23,13 @@ async def serve(settings: Settings, stop: asyncio.Event, part: Part) -> None:
         raise StartupError(
             _("DISCORD_TOKEN is missing. Put the token of your bot into .env (README.md says where to find it).")
         )
-    catalog = await asyncio.to_thread(load_catalog, settings.workflows_dir)
-    for problem in catalog.problems:
+    library = await asyncio.to_thread(load_library, settings.workflows_dir)
+    for problem in library.problems:
         log.warning("%s: %s", problem.file, problem.message)
-    if not catalog.workflows and part.has_gateway:
+    if not library.workflows and part.has_gateway:
         log.warning("there is no workflow in %s: the bot starts without commands", settings.workflows_dir)
     async with opened(settings, part.role) as installation:
-        app = App(settings, catalog, installation, part=part)
+        app = App(settings, library, installation, part=part)
         spare_collections()
         await _work(app, settings.discord_token.get_secret_value(), stop)
 

@@ -4,7 +4,7 @@ A part of the composition root: nothing here decides anything. A gateway has no 
 have the rest.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from bot.clock import Clock
@@ -187,6 +187,11 @@ class Works:
         if not live.nodes or not self._installation.alone:
             return recorded if recorded.nodes else live
         return live
+
+    def servers(self) -> Sequence[Definitions]:
+        """Return what each server can do: those that told this process, and those that are written down."""
+        live = [server.definitions for server in self._fleet.servers if server.definitions.nodes]
+        return live if live and self._installation.alone else (*live, *self._recorded.servers())
 
     def on_fleet_change(self) -> None:
         """Take in that a server of ours came or went."""

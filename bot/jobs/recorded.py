@@ -5,6 +5,7 @@ Read again when a hint says that it has changed, and now and then.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from bot.clock import Clock
 from bot.jobs.fleetrecords import FleetRecords
@@ -26,6 +27,7 @@ class RecordedDefinitions:
         self._fleet = fleet
         self._clock = clock
         self._definitions = Definitions()
+        self._servers: tuple[Definitions, ...] = ()
         self._fingerprints: frozenset[tuple[str, str]] = frozenset()
         self._changed = asyncio.Event()
         hints.listen(Topic.FLEET, lambda _payload: self._changed.set())
@@ -33,6 +35,10 @@ class RecordedDefinitions:
     def __call__(self) -> Definitions:
         """Return what was read last; empty before that."""
         return self._definitions
+
+    def servers(self) -> Sequence[Definitions]:
+        """Return what each server told, as it was read last; empty before that."""
+        return self._servers
 
     async def run(self) -> None:
         """Read for ever; the owner cancels this."""
@@ -50,5 +56,6 @@ class RecordedDefinitions:
         if marks == self._fingerprints:
             return
         told = await self._fleet.definitions()
-        self._definitions = Definitions.merged([definitions for _fingerprint, definitions in told.values()])
+        self._servers = tuple(definitions for _fingerprint, definitions in told.values())
+        self._definitions = Definitions.merged(self._servers)
         self._fingerprints = marks

@@ -133,6 +133,11 @@ class Admission:
         self._changes = 0
         self._turns: dict[str, _Turn] = {}
 
+    @property
+    def limits(self) -> Limits:
+        """What holds for all of the installation."""
+        return self._limits
+
     @asynccontextmanager
     async def turn(self, asker: Asker) -> AsyncGenerator[None]:
         """Let the requests of one member come one after the other."""
@@ -147,8 +152,11 @@ class Admission:
             if not turn.takers:
                 del self._turns[key]
 
-    async def look(self, asker: Asker) -> Entry:
-        """Return what decides about a request of somebody whose turn it is. May raise `StoreDownError`."""
+    async def look(self, asker: Asker, limits: Limits | None = None) -> Entry:
+        """Return what decides about a request of somebody whose turn it is. May raise `StoreDownError`.
+
+        `limits` are those of the place; without them, those of the installation hold.
+        """
         now = self._clock.now()
         allowance = await self.allowance(asker)
         standing = Standing()
@@ -160,7 +168,7 @@ class Admission:
             standing=standing,
             waiting=await self._store.count_waiting(asker.user_id),
             now=now,
-            limits=self._limits,
+            limits=limits or self._limits,
             expect=self._expect,
         )
 

@@ -5,19 +5,19 @@ change while a registered command does not.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any, Protocol
 
 import discord
 from discord import app_commands
 
-from bot.workflow.catalog import Workflow
+from bot.ui.suggest import Suggester
+from bot.workflow.manifest import ADVANCED, PRESET
 from bot.workflow.options import Option
+from bot.workflow.workflow import Workflow
 
 MAX_EXACT = 2**53 - 1
 """Discord's own range for whole numbers and decimals is ±2^53."""
-MAX_CHOICES = 25
-MAX_CHOICE_LENGTH = 100
 MAX_DESCRIPTION = 100
 
 Given = Mapping[str, object]
@@ -30,8 +30,13 @@ OPTION_TYPES = {
     "boolean": discord.AppCommandOptionType.boolean,
     "choice": discord.AppCommandOptionType.string,
     "model": discord.AppCommandOptionType.string,
+    "loras": discord.AppCommandOptionType.string,
+    "size": discord.AppCommandOptionType.string,
     "seed": discord.AppCommandOptionType.string,  # a 64-bit seed does not fit Discord's whole numbers
     "image": discord.AppCommandOptionType.attachment,
+    "mask": discord.AppCommandOptionType.attachment,
+    "video": discord.AppCommandOptionType.attachment,
+    "audio": discord.AppCommandOptionType.attachment,
 }
 
 
@@ -43,50 +48,53 @@ class Runs(Protocol):
         ...
 
 
-LiveChoices = Callable[[str], Sequence[str]]
-"""Returns what the servers offer for a source such as "KSampler.sampler_name"; at once, from memory."""
-
-
-def build_command(workflow: Workflow, *, run: Runs, live_choices: LiveChoices) -> app_commands.Command[Any, ..., Any]:
+def build_command(workflow: Workflow, *, run: Runs, suggester: Suggester) -> app_commands.Command[Any, ..., Any]:
     """Return the slash command of `workflow`."""
-
-    manifest = workflow.manifest
-    # What an option is called may be no name in Python ("lora-strength", "class", "2x")
-    names = {f"option_{number}": name for number, name in enumerate(manifest.options)}
-    parameters = {name: parameter for parameter, name in names.items()}
+    parameters = list(_parameters(workflow, suggester))
+    names = {f"option_{number}": name for number, (name, _text, _parameter) in enumerate(parameters)}
 
     async def callback(interaction: discord.Interaction, **options: object) -> None:
         given = {names[parameter]: value for parameter, value in options.items() if value is not None}
         await run(interaction, workflow, given)
 
-    callback.__signature__ = _signature(workflow, parameters, live_choices)  # type: ignore[attr-defined]  # discord.py reads it
-    command = app_commands.Command[Any, ..., Any](
-        name=workflow.name, description=_describe(manifest.description), callback=callback
+    interaction = inspect.Parameter(
+        "interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=discord.Interaction
     )
-    for name, option in manifest.options.items():
-        parameter = command._params[parameters[name]]  # pyright: ignore[reportPrivateUsage]
-        parameter.description = _describe(_with_default(option))
+    # What an option is called may be no name in Python ("lora-strength", "class", "2x")
+    named = (parameter.replace(name=own) for own, (_name, _text, parameter) in zip(names, parameters, strict=True))
+    callback.__signature__ = inspect.Signature([interaction, *named])  # type: ignore[attr-defined]  # discord.py reads it
+    command = app_commands.Command[Any, ..., Any](
+        name=workflow.name,
+        description=_describe(workflow.manifest.description),
+        callback=callback,
+        nsfw=workflow.manifest.access.age_restricted,
+    )
+    for own, (name, text, _parameter) in zip(names, parameters, strict=True):
+        parameter = command._params[own]  # pyright: ignore[reportPrivateUsage]
+        parameter.description = _describe(text)
         parameter._rename = name  # pyright: ignore[reportPrivateUsage]
     return command
 
 
-def _signature(workflow: Workflow, parameters: Mapping[str, str], live_choices: LiveChoices) -> inspect.Signature:
-    """Return the callback's parameters: required options first, as Discord wants them, else in the author's order."""
-    interaction = inspect.Parameter(
-        "interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=discord.Interaction
-    )
-    options = workflow.manifest.ordered_options()
-    others = (_parameter(parameters[name], option, live_choices) for name, option in options)
-    return inspect.Signature([interaction, *others])
+def _parameters(workflow: Workflow, suggester: Suggester) -> Iterator[tuple[str, str, inspect.Parameter]]:
+    """Yield name, description and parameter: required options first, as Discord wants them."""
+    manifest = workflow.manifest
+    for name, option in manifest.slash_options():
+        lives = option.source is not None or option.kind == "size"
+        transformer = _LiveOption(option, suggester) if lives else _PlainOption(option)
+        yield name, _with_default(option), _parameter(transformer, is_required=option.required)
+    if manifest.presets:
+        titles = [preset.title for preset in manifest.presets.values()]
+        yield PRESET, "Settings that belong together; what you give yourself comes first", _parameter(_Titles(titles))
+    if manifest.advanced_options():
+        yield ADVANCED, "Open a form with more options before it starts", _parameter(_Switch())
 
 
-def _parameter(parameter: str, option: Option, live_choices: LiveChoices) -> inspect.Parameter:
-    source = option.source
-    transformer = _LiveOption(option, source, live_choices) if source else _PlainOption(option)
+def _parameter(transformer: app_commands.Transformer, *, is_required: bool = False) -> inspect.Parameter:
     return inspect.Parameter(
-        parameter,
+        "_",
         inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if option.required else None,
+        default=inspect.Parameter.empty if is_required else None,
         annotation=app_commands.Transform[Any, transformer],
     )
 
@@ -122,12 +130,11 @@ class _PlainOption(app_commands.Transformer):
 
 
 class _LiveOption(_PlainOption):
-    """An option whose choices are what the servers offer at the time."""
+    """An option whose values are suggested while somebody types."""
 
-    def __init__(self, option: Option, source: str, live_choices: LiveChoices) -> None:
+    def __init__(self, option: Option, suggester: Suggester) -> None:
         super().__init__(option)
-        self._source = source
-        self._live_choices = live_choices
+        self._suggester = suggester
 
     @property
     def choices(self) -> None:
@@ -136,18 +143,36 @@ class _LiveOption(_PlainOption):
     async def autocomplete(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, interaction: discord.Interaction, value: str | int | float, /
     ) -> list[app_commands.Choice[str]]:
-        return [
-            app_commands.Choice(name=choice, value=choice)
-            for choice in best(self._live_choices(self._source), str(value))
-        ]
+        return [app_commands.Choice(name=each, value=each) for each in self._suggester.values(self._option, str(value))]
 
 
-def best(choices: Sequence[str], typed: str) -> list[str]:
-    """Return what fits the letters typed so far: names that begin with them first, at most 25."""
-    wanted = typed.casefold().strip()
-    fitting = [choice for choice in choices if wanted in choice.casefold() and 0 < len(choice) <= MAX_CHOICE_LENGTH]
-    fitting.sort(key=lambda choice: not choice.casefold().startswith(wanted))
-    return fitting[:MAX_CHOICES]
+class _Titles(app_commands.Transformer):
+    """The titles of presets."""
+
+    def __init__(self, titles: list[str]) -> None:
+        self._titles = titles
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.string
+
+    @property
+    def choices(self) -> list[app_commands.Choice[str | int | float]]:
+        return [app_commands.Choice(name=title, value=title) for title in self._titles]
+
+    async def transform(self, interaction: discord.Interaction, value: Any, /) -> Any:
+        return value
+
+
+class _Switch(app_commands.Transformer):
+    """Yes or no."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.boolean
+
+    async def transform(self, interaction: discord.Interaction, value: Any, /) -> Any:
+        return value
 
 
 def _bounded(limit: int | float | None) -> int | float | None:

@@ -22,7 +22,7 @@ from bot.ui.authority import Authority
 from bot.ui.i18n import Languages
 from bot.ui.moderatepage import ModeratePage, scope_name
 from bot.ui.pausewish import PauseWish
-from bot.workflow.catalog import Catalog
+from bot.workflow.library import Library
 
 ANSWER_LIMIT = 2.0
 """Seconds for what comes before an answer: Discord waits three for it."""
@@ -41,7 +41,7 @@ class Moderation:
         audit: Audit,
         hints: Hints,
         authority: Authority,
-        catalog: Catalog,
+        library: Library,
         languages: Languages,
         clock: Clock,
     ) -> None:
@@ -49,7 +49,7 @@ class Moderation:
         self._audit = audit
         self._hints = hints
         self._authority = authority
-        self._catalog = catalog
+        self._library = library
         self._languages = languages
         self._page = ModeratePage(languages)
         self._clock = clock
@@ -57,7 +57,7 @@ class Moderation:
 
     async def pause(self, interaction: discord.Interaction, wish: PauseWish) -> None:
         """Pause what is wished."""
-        scope = wish.scope(interaction.guild_id, self._catalog.workflows)
+        scope = wish.scope(interaction.guild_id, self._library.workflows)
         await self._require(interaction, scope)
         self._remember(wish.member)
         now = self._clock.now()
@@ -112,7 +112,7 @@ class Moderation:
 
     def suggest_workflows(self, typed: str) -> list[app_commands.Choice[str]]:
         """Return the workflows."""
-        return suggestions([(name, name) for name in self._catalog.workflows], typed)
+        return suggestions([(name, name) for name in self._library.workflows], typed)
 
     async def _visible(self, interaction: discord.Interaction) -> list[Pause]:
         """Return the pauses that a moderator may know of: those that their members feel; all, for who rules all."""

@@ -8,9 +8,9 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import discord
 from discord import app_commands
@@ -18,7 +18,8 @@ from discord import app_commands
 log = logging.getLogger(__name__)
 
 GLOBAL = "global"
-EMPTY = hashlib.sha256(b"[]").hexdigest()
+Hidden = Callable[[int], Collection[str]]
+"""Returns the names of the commands that a guild does not get."""
 
 
 def _is_scope(name: str) -> bool:
@@ -28,24 +29,40 @@ def _is_scope(name: str) -> bool:
 class CommandSync:
     """Brings Discord's idea of our commands up to date."""
 
-    def __init__(self, *, memory: Path, guild_ids: Sequence[int]) -> None:
+    def __init__(self, *, memory: Path, guild_ids: Sequence[int], hidden: Hidden = lambda _guild_id: ()) -> None:
         self._memory = memory
         self._guild_ids = tuple(guild_ids)
+        self._hidden = hidden
+        self._syncing = asyncio.Lock()
 
     async def sync(self, tree: app_commands.CommandTree[discord.Client]) -> list[str]:
         """Register what changed and return the scopes that were sent: guild ids, or "global"."""
+        sent, _failed = await self.bring_up_to_date(tree)
+        return sent
+
+    async def bring_up_to_date(self, tree: app_commands.CommandTree[discord.Client]) -> tuple[list[str], list[str]]:
+        """Do the same, and return the scopes that were sent, and those that Discord did not take."""
+        async with self._syncing:
+            return await self._sync(tree)
+
+    async def _sync(self, tree: app_commands.CommandTree[discord.Client]) -> tuple[list[str], list[str]]:
         known = await asyncio.to_thread(self._read)
         application = str(tree.client.application_id)
         before = known.get(application, {})
         after = dict(before)
-        sent: list[str] = []
-        for scope, digest in self._wanted(tree, before).items():
-            if before.get(scope) != digest and await self._send(tree, scope, empty=digest == EMPTY):
+        sent, failed = list[str](), list[str]()
+        for scope, payload in self._wanted(tree, before).items():
+            digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+            if before.get(scope) == digest:
+                continue
+            if await self._send(tree, scope, payload):
                 after[scope] = digest
                 sent.append(scope)
+            else:
+                failed.append(scope)
         if after != before:
             await self._remember(known | {application: after})
-        return sent
+        return sent, failed
 
     async def _remember(self, known: dict[str, dict[str, str]]) -> None:
         try:
@@ -53,15 +70,22 @@ class CommandSync:
         except OSError as error:
             log.warning("the commands are sent again at the next start: %s cannot be written (%s)", self._memory, error)
 
-    def _wanted(self, tree: app_commands.CommandTree[discord.Client], before: dict[str, str]) -> dict[str, str]:
-        payload = [command.to_dict(tree) for command in tree.get_commands()]
-        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
-        scopes = [str(guild_id) for guild_id in self._guild_ids] or [GLOBAL]
-        left = {scope: EMPTY for scope in before if scope not in scopes}
-        return left | dict.fromkeys(scopes, digest)
+    def _wanted(self, tree: app_commands.CommandTree[discord.Client], before: dict[str, str]) -> dict[str, list[Any]]:
+        """Return the payload of each scope; an empty one for a scope that is no longer wanted."""
+        payload = {command.name: command.to_dict(tree) for command in tree.get_commands()}
+        left: dict[str, list[Any]] = {
+            scope: [] for scope in before if scope not in map(str, self._guild_ids) and scope != GLOBAL
+        }
+        if not self._guild_ids:
+            return left | {GLOBAL: list(payload.values())}
+        if GLOBAL in before:
+            left[GLOBAL] = []
+        return left | {
+            str(guild_id): [each for name, each in payload.items() if name not in self._hidden(guild_id)]
+            for guild_id in self._guild_ids
+        }
 
-    async def _send(self, tree: app_commands.CommandTree[discord.Client], scope: str, *, empty: bool) -> bool:
-        payload = [] if empty else [command.to_dict(tree) for command in tree.get_commands()]
+    async def _send(self, tree: app_commands.CommandTree[discord.Client], scope: str, payload: list[Any]) -> bool:
         http, application = tree.client.http, cast("int", tree.client.application_id)
         # tree.sync() cannot empty the global scope without forgetting our own commands
         try:

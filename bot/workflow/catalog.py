@@ -12,8 +12,11 @@ from typing import Self
 from bot.i18n import Message, _
 from bot.workflow import graph as graphs
 from bot.workflow.errors import RefusedValueError, WorkflowError
+from bot.workflow.extras import Action
 from bot.workflow.graph import Graph
 from bot.workflow.manifest import Manifest, require_command_name
+from bot.workflow.version import version
+from bot.workflow.wording import listed, nearest, shown
 from bot.workflow.workflow import Workflow
 
 __all__ = ["Catalog", "Problem", "Workflow"]
@@ -39,12 +42,14 @@ class Catalog:
 
     workflows: Mapping[str, Workflow]
     problems: tuple[Problem, ...] = ()
+    files: frozenset[str] = frozenset()
+    """The bare names of all files of workflows."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read every pair. Raises nothing: whatever is wrong, with a file or the folder, becomes a problem."""
         try:
-            files = {path.name: path for path in sorted(folder.iterdir()) if _is_workflow_file(path)}
+            files = {path.name: path for path in sorted(folder.iterdir()) if is_workflow_file(path)}
         except OSError as err:
             return cls({}, (Problem(folder.name, _("cannot be read: {reason}.", reason=_reason(err))),))
         if len(files) > MAX_FILES:
@@ -62,30 +67,90 @@ class Catalog:
             used.add(f"{path.stem}.json")
             try:
                 workflow = _load(path, files, used)
+                _require_free(workflow, path.name, workflows)
             except WorkflowError as error:
                 problems.extend(Problem(error.source, reason) for reason in error.reasons)
             else:
                 workflows[workflow.name] = workflow
         problems.extend(_lonely_graphs(files, used))
-        return cls(MappingProxyType(workflows), tuple(problems))
+        problems.extend(_loose_actions(workflows))
+        return cls(MappingProxyType(dict(sorted(workflows.items()))), tuple(problems), frozenset(files))
 
 
-def _is_workflow_file(path: Path) -> bool:
+def is_workflow_file(path: Path) -> bool:
+    """Whether a file belongs to a workflow, by its name; reads the file system."""
     return not path.name.startswith(".") and path.suffix.lower() in (".toml", ".json") and path.is_file()
 
 
 def _load(path: Path, files: Mapping[str, Path], used: set[str]) -> Workflow:
+    text = _read(path)
+    manifest = Manifest.parse(text, path.name)
     try:
-        name = require_command_name(path.stem)
+        name = manifest.command or require_command_name(path.stem)
     except RefusedValueError as refusal:
         raise WorkflowError(path.name, refusal.reason) from refusal
-    manifest = Manifest.parse(_read(path), path.name)
     graph_name = manifest.graph or f"{path.stem}.json"
     used.add(graph_name)
     graph_path = files.get(graph_name)
     if graph_path is None:
         raise WorkflowError(path.name, _missing_graph(graph_name))
-    return Workflow.build(name, manifest, Graph.parse(_read(graph_path), graph_name), path.name)
+    graph = Graph.parse(_read(graph_path), graph_name)
+    return Workflow.build(name, manifest, graph, path.name, version(graph, text))
+
+
+def _require_free(workflow: Workflow, file: str, others: Mapping[str, Workflow]) -> None:
+    other = others.get(workflow.name)
+    if other is not None:
+        raise WorkflowError(
+            file,
+            _(
+                "“{name}” is the command of {other} already. Give this one another name: command = “…”.",
+                name=workflow.name,
+                other=other.source,
+            ),
+        )
+
+
+def _loose_actions(workflows: Mapping[str, Workflow]) -> Iterator[Problem]:
+    """Next steps that lead nowhere: the workflow itself works all the same."""
+    for workflow in workflows.values():
+        for name, action in workflow.manifest.actions.items():
+            if reason := _why_loose(action, workflows):
+                yield Problem(
+                    workflow.source, Message("[actions.{name}] {reason}", {"name": shown(name), "reason": reason})
+                )
+
+
+def _why_loose(action: Action, workflows: Mapping[str, Workflow]) -> Message | None:
+    target = workflows.get(action.workflow)
+    if target is None:
+        guess = nearest(action.workflow, workflows)
+        if guess is not None:
+            return _(
+                "workflow: there is no “{name}”. Did you mean “{guess}”?", name=shown(action.workflow), guess=guess
+            )
+        return _(
+            "workflow: there is no usable “{name}” in this folder. Add it, or take the action out.",
+            name=shown(action.workflow),
+        )
+    options = target.manifest.options
+    if action.input not in options or not options[action.input].is_file:
+        files = listed([name for name, option in options.items() if option.is_file])
+        return _(
+            "input: “{name}” is no picture or file of “{workflow}”. It has: {files}.",
+            name=shown(action.input),
+            workflow=target.name,
+            files=files,
+        )
+    for name in (*action.keep, *action.values):
+        if name not in options:
+            return _(
+                "“{workflow}” has no option “{name}”. It has: {known}.",
+                workflow=target.name,
+                name=shown(name),
+                known=listed(options, 25),
+            )
+    return None
 
 
 def _missing_graph(graph_name: str) -> Message:

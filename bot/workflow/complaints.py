@@ -47,6 +47,8 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> tuple[Message,
     found: dict[tuple[str, str], Message] = {}
     for detail in error.errors(include_url=False, include_input=False):
         table, kind, key = _place(detail["loc"])
+        reason = detail.get("ctx", {}).get("error")
+        key = key or (reason.key if isinstance(reason, RefusedValueError) else "")
         if (table, key) in found and key:
             # One error for each type that the value could have had.
             sentence = _("must be text or a number.")

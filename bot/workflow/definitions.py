@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self, cast
 
-from bot.workflow.shapes import items, mapping, texts
+from bot.workflow.shapes import items, mapping, text, texts
 
 Number = int | float
 
@@ -44,6 +44,10 @@ class NodeDefinition:
     class_type: str
     inputs: Mapping[str, InputDefinition] = field(default_factory=dict[str, InputDefinition])
     is_output: bool = False
+    outputs: tuple[str, ...] = ()
+    """Types of what it hands on, by slot; empty when nobody said."""
+    pack: str = ""
+    """The package that brings the class; empty for ComfyUI's own, and when nobody said."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,18 @@ def _node(class_type: str, info: Mapping[str, Any]) -> NodeDefinition:
     sections = mapping(info.get("input"))
     optional = dict(_inputs(sections.get("optional"), required=False))
     required = dict(_inputs(sections.get("required"), required=True))
-    return NodeDefinition(class_type, optional | required, is_output=info.get("output_node") is True)
+    return NodeDefinition(
+        class_type,
+        optional | required,
+        is_output=info.get("output_node") is True,
+        outputs=tuple(kind if isinstance(kind, str) else "COMBO" for kind in items(info.get("output"))),
+        pack=_pack(text(info.get("python_module"))),
+    )
+
+
+def _pack(module: str) -> str:
+    """Return the folder of a package, as its author named it: what to look for in order to install it."""
+    return module.removeprefix("custom_nodes.")[:100] if module.startswith("custom_nodes.") else ""
 
 
 def _inputs(section: object, *, required: bool) -> Iterator[tuple[str, InputDefinition]]:
@@ -181,7 +196,8 @@ def _merged_node(nodes: Sequence[NodeDefinition]) -> NodeDefinition:
         return first
     names = dict.fromkeys(name for node in nodes for name in node.inputs)
     inputs = {name: _merged_input([node.inputs.get(name) for node in nodes]) for name in names}
-    return NodeDefinition(first.class_type, inputs, is_output=any(node.is_output for node in nodes))
+    is_output = any(node.is_output for node in nodes)
+    return NodeDefinition(first.class_type, inputs, is_output, first.outputs, first.pack)
 
 
 def _merged_input(several: Sequence[InputDefinition | None]) -> InputDefinition:
@@ -208,7 +224,8 @@ def _widest(pick: Any, limits: Iterable[Number | None]) -> Number | None:
 
 
 def _plain_node(node: NodeDefinition, lists: dict[tuple[str, ...], int]) -> list[Any]:
-    return [int(node.is_output), {name: _plain_input(each, lists) for name, each in node.inputs.items()}]
+    inputs = {name: _plain_input(each, lists) for name, each in node.inputs.items()}
+    return [int(node.is_output), inputs, list(node.outputs), node.pack]
 
 
 def _plain_input(given: InputDefinition, lists: dict[tuple[str, ...], int]) -> list[Any]:
@@ -222,9 +239,10 @@ def _plain_input(given: InputDefinition, lists: dict[tuple[str, ...], int]) -> l
 
 
 def _stored_node(class_type: str, entry: Sequence[Any], lists: Sequence[tuple[str, ...]]) -> NodeDefinition:
-    is_output, inputs = (*entry, None, None)[:2]
+    is_output, inputs, outputs, pack = (*entry, *[None] * 4)[:4]
     stored = ((name, _stored_input(items(plain), lists)) for name, plain in mapping(inputs).items())
-    return NodeDefinition(class_type, {name: each for name, each in stored if each}, is_output=is_output == 1)
+    known = {name: each for name, each in stored if each}
+    return NodeDefinition(class_type, known, is_output == 1, texts(outputs), text(pack))
 
 
 def _stored_input(entry: Sequence[Any], lists: Sequence[tuple[str, ...]]) -> InputDefinition | None:

@@ -20,6 +20,8 @@ class WorkflowError(InputError):
 class RefusedValueError(ValueError):
     """A value cannot be used; `reason` says what would do. A ValueError, so that pydantic collects it as well."""
 
-    def __init__(self, reason: Message | str) -> None:
+    def __init__(self, reason: Message | str, *, key: str = "") -> None:
+        """`key` is the key of a table that is at fault, where that is not clear from the place."""
         super().__init__(str(reason))
+        self.key = key
         self.reason = reason if isinstance(reason, Message) else verbatim(reason)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from bot.workflow.definitions import Definitions, InputDefinition
 from bot.workflow.options import Option
+from bot.workflow.patterns import matching
 from bot.workflow.values import Allowed
 from bot.workflow.workflow import Workflow
 
-_NUMBERS = frozenset({"integer", "number", "seed"})
+_NUMBERS = frozenset({"integer", "number", "seed", "size"})
 
 
 def allowed(workflow: Workflow, name: str, definitions: Definitions) -> Allowed:
@@ -29,12 +30,15 @@ def live_choices(option: Option, definitions: Definitions) -> tuple[str, ...] | 
     """Return what the servers offer for an option with `from`; None for other options, and while no server is known."""
     if option.source is None or not definitions.nodes:
         return None
-    return definitions.choices(option.source)
+    return matching(definitions.choices(option.source), option.match)
 
 
 def input_definitions(workflow: Workflow, name: str, definitions: Definitions) -> Iterator[InputDefinition]:
     """Yield what the servers say about the inputs that an option fills, as far as they know them."""
-    for target in workflow.bindings[name]:
+    binds = workflow.manifest.options[name].bindings
+    for bind, target in zip(binds, workflow.bindings[name], strict=False):
+        if bind.used - {"part"}:  # the server's limits are those of what arrives, not of what is given
+            continue
         class_type = workflow.graph.nodes[target.node_id].class_type
         definition = definitions.input(class_type, target.input_name)
         if definition is not None:

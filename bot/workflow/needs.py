@@ -5,7 +5,7 @@ Pure facts about graphs and servers: nothing here talks to a server, knows a job
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -15,6 +15,7 @@ from bot.i18n import Message, _
 from bot.workflow.definitions import Definitions
 from bot.workflow.execution import JsonGraph
 from bot.workflow.inputnames import Weight, is_media_input, is_model_file, model_weight
+from bot.workflow.patterns import matching
 from bot.workflow.shapes import items, load, mapping, size, texts
 from bot.workflow.wording import joined, shown
 
@@ -22,6 +23,8 @@ GIGABYTE = 10**9
 """Decimal: a card that is sold as 12 GB reports more bytes than 12 * 10^9, and fewer than 12 * 2^30."""
 ANYTHING = ""
 """As the value of a choice: whatever the server offers first will do, because the member left it open."""
+PATTERNS = "~"
+"""Before the value of a choice: it is a list of patterns, one of which something that the server offers must fit."""
 MAX_NAMED = 5
 """Lacks that one sentence names."""
 
@@ -49,19 +52,23 @@ class Needs:
         definitions: Definitions,
         *,
         vram: int = 0,
-        left_open: Collection[Place] = (),
+        left_open: Mapping[Place, tuple[str, ...]] | None = None,
         uploaded: Collection[Place] = (),
     ) -> Self:
         """Return what `graph` needs, read with the definitions of all servers together.
 
-        The inputs `left_open` take what the server has; those `uploaded` take the name of a file that is brought along.
+        The inputs `left_open` take what the server has and fits one of their patterns; those `uploaded` take the name
+        of a file that is brought along.
         """
         chosen = [entry for entry in _chosen(graph, definitions) if entry.place not in uploaded]
+        free = {
+            place: PATTERNS + "|".join(patterns) if patterns else ANYTHING
+            for place, patterns in (left_open or {}).items()
+        }
         return cls(
             nodes=frozenset(node["class_type"] for node in graph.values()),
             choices=frozenset(
-                (entry.class_type, entry.input_name, ANYTHING if entry.place in left_open else entry.value)
-                for entry in chosen
+                (entry.class_type, entry.input_name, free.get(entry.place, entry.value)) for entry in chosen
             ),
             models=_heavy(chosen),
             vram=vram,
@@ -240,6 +247,11 @@ def _lacking_choices(needs: Needs, definitions: Definitions) -> Iterator[Lack]:
         if definition is None or not definition.is_closed:
             continue
         if value in definition.choices or (value == ANYTHING and definition.choices):
+            continue
+        if value.startswith(PATTERNS):
+            patterns = tuple(value.removeprefix(PATTERNS).split("|"))
+            if not matching(definition.choices, patterns):
+                yield Lack(LackKind.MODEL, ", ".join(patterns), f"{class_type}.{name}")
             continue
         kind = LackKind.MODEL if value == ANYTHING or is_model_file(value) else LackKind.CHOICE
         if kind is LackKind.CHOICE or value == ANYTHING or (kind, value) not in seen:

@@ -5,17 +5,23 @@ inputs that were bound when the workflow was loaded.
 """
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from bot.errors import InputError
 from bot.i18n import Message, _
+from bot.workflow.bypass import bypass
 from bot.workflow.check import check
 from bot.workflow.definitions import Definitions
-from bot.workflow.execution import InputFile
+from bot.workflow.errors import RefusedValueError
+from bot.workflow.execution import InputFile, JsonGraph
 from bot.workflow.limits import allowed
+from bot.workflow.loras import Lora, chain
+from bot.workflow.manifest import PRESET
 from bot.workflow.needs import GIGABYTE, Needs, Place
-from bot.workflow.options import ImageOption, ModelOption, Option, SeedOption
+from bot.workflow.options import ConstantOption, ImageOption, ModelOption, Option, SeedOption
+from bot.workflow.patterns import matching
 from bot.workflow.spec import RunSpec, Target, Upload
 from bot.workflow.values import Allowed, RandomSource
 from bot.workflow.wording import listed, nearest, shown
@@ -25,40 +31,65 @@ __all__ = ["check", "prepare", "settle"]
 
 
 def prepare(
-    workflow: Workflow, given: Mapping[str, object], *, definitions: Definitions, random: RandomSource
+    workflow: Workflow,
+    given: Mapping[str, object],
+    *,
+    definitions: Definitions,
+    random: RandomSource,
+    defaults: Mapping[str, object] | None = None,
 ) -> RunSpec:
     """Return the run that `given` (option name → raw value; None or absent: not given) asks for.
 
-    Empty `definitions` mean that no server is known: then only the author's limits hold.
-    A mask (an option with `mask_of`) is expected to be in the alpha channel of its picture already.
+    What is not given comes from the preset that `given` names, then from `defaults`, then from the manifest, then from
+    the graph. Empty `definitions` mean that no server is known: then only the author's limits hold.
+    A mask that belongs to another picture is expected to be in the alpha channel of that picture already.
     Raises `InputError`, which names the option and what would do.
     """
-    _require_known(workflow, given)
+    said = _said(workflow, given, defaults or {})
     used = {
-        name: _used(workflow, name, given.get(name), allowed(workflow, name, definitions), random)
+        name: _used(workflow, name, said.get(name), allowed(workflow, name, definitions), random)
         for name in workflow.manifest.options
     }
     graph = workflow.graph.to_json()
     for target, value in _settings(workflow, used):
         graph[target.node_id]["inputs"][target.input_name] = value
-    uploads, left_open = tuple(_uploads(workflow, used)), dict(_left_open(workflow, given))
+    _reshape(workflow, used, graph, definitions)
+    uploads, left_open = tuple(_uploads(workflow, used, graph)), dict(_left_open(workflow, said))
     return RunSpec(
         workflow=workflow.name,
         title=workflow.manifest.title,
         graph=graph,
         uploads=uploads,
-        outputs=workflow.outputs,
+        outputs=tuple(node_id for node_id in workflow.outputs if node_id in graph),
+        output_kinds=dict(workflow.output_kinds),
         values=dict(_reported(workflow, used)),
-        options={name: _filled(workflow, name) for name in workflow.bindings},
+        options={name: _filled(workflow, name, graph) for name in workflow.bindings},
         left_open=left_open,
+        matches={name: option.match for name, option in workflow.manifest.options.items() if option.match},
         idle_limit=workflow.manifest.idle_limit,
-        needs=Needs.of(
-            graph,
-            definitions,
-            vram=round((workflow.manifest.vram or 0) * GIGABYTE),
-            left_open=_places(target for name in left_open for target in workflow.bindings[name]),
-            uploaded=_places(target for upload in uploads for target in upload.targets),
-        ),
+        seconds=workflow.manifest.seconds or 0.0,
+        version=workflow.version,
+        needs=_needs(workflow, graph, definitions, left_open, uploads),
+    )
+
+
+def _needs(
+    workflow: Workflow,
+    graph: JsonGraph,
+    definitions: Definitions,
+    left_open: Mapping[str, str],
+    uploads: Sequence[Upload],
+) -> Needs:
+    return Needs.of(
+        graph,
+        definitions,
+        vram=round((workflow.manifest.vram or 0) * GIGABYTE),
+        left_open={
+            (target.node_id, target.input_name): workflow.manifest.options[name].match
+            for name in left_open
+            for target in workflow.bindings[name]
+        },
+        uploaded=_places(target for upload in uploads for target in upload.targets),
     )
 
 
@@ -67,7 +98,8 @@ def settle(spec: RunSpec, definitions: Definitions) -> RunSpec:
     changed = {
         name: live[0]
         for name, source in spec.left_open.items()
-        if (live := definitions.choices(source)) and spec.values.get(name) not in live
+        if (live := matching(definitions.choices(source), spec.matches.get(name, ())))
+        and spec.values.get(name) not in live
     }
     if not changed:
         return spec
@@ -78,34 +110,57 @@ def settle(spec: RunSpec, definitions: Definitions) -> RunSpec:
     return replace(spec, graph=graph, values={**spec.values, **changed})
 
 
-def _require_known(workflow: Workflow, given: Mapping[str, object]) -> None:
+# ------------------------------------------------------------------ which value counts
+
+
+def _said(workflow: Workflow, given: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:
+    """Return what was said about each option by whoever comes first: member, preset, defaults."""
     options = workflow.manifest.options
-    for name in given:
-        if name not in options:
+    said = dict(given)
+    preset = said.pop(PRESET, None) if workflow.manifest.presets else None
+    for name in said:
+        if name not in options or options[name].is_hidden:
             raise InputError(_unknown(name, workflow))
+    fallbacks = {**defaults, **_preset(workflow, preset)}
+    for name, value in fallbacks.items():
+        if name in options and not _is_given(options[name], said.get(name)):
+            said[name] = value
+    return said
+
+
+def _preset(workflow: Workflow, wanted: object) -> Mapping[str, object]:
+    if wanted is None or not str(wanted).strip():
+        return {}
+    for name, preset in workflow.manifest.presets.items():
+        if str(wanted).strip().casefold() in (name.casefold(), preset.title.casefold()):
+            return preset.values
+    titles = listed([preset.title for preset in workflow.manifest.presets.values()])
+    raise InputError(_("There is no preset “{name}”. There are: {known}.", name=shown(wanted), known=titles))
 
 
 def _unknown(name: str, workflow: Workflow) -> Message:
-    guess = nearest(name, workflow.manifest.options)
+    options = [each for each, option in workflow.manifest.options.items() if not option.is_hidden]
+    guess = nearest(name, options)
     if guess is not None:
         return _("There is no option “{option}”. Did you mean “{guess}”?", option=shown(name), guess=guess)
-    known = listed(workflow.manifest.options, 25)
-    return _("There is no option “{option}”. There are: {known}.", option=shown(name), known=known)
+    return _("There is no option “{option}”. There are: {known}.", option=shown(name), known=listed(options, 25))
 
 
 def _used(workflow: Workflow, name: str, given: object, limits: Allowed, random: RandomSource) -> object:
     """Return the value to set; None where the graph's own stays."""
     option = workflow.manifest.options[name]
+    if isinstance(option, ConstantOption):
+        return option.value
     if _is_given(option, given):
         return option.parse(name, given, limits)
     if option.required:
         raise InputError(_("{option}: is needed ({description}).", option=name, description=option.description))
     if isinstance(option, SeedOption) and option.default is None:
-        return option.draw(random, limits)
+        return None if option.bypass else option.draw(random, limits)
     if isinstance(option, ModelOption) and option.default is None:
-        return option.parse(name, _at_hand(workflow.own_value(name), limits), limits)
+        return None if option.bypass else option.parse(name, _at_hand(workflow.own_value(name), limits), limits)
     unsaid = workflow.unsaid_value(name)
-    if option.source is not None and _at_hand(unsaid, limits) != unsaid:
+    if option.is_settled and unsaid is not None and _at_hand(unsaid, limits) != unsaid:
         return option.parse(name, _at_hand(unsaid, limits), limits)
     value = None if unsaid is None else option.parse(name, unsaid, limits)
     return None if option.default is None else value
@@ -120,7 +175,7 @@ def _is_given(option: Option, value: object) -> bool:
 
 def _left_open(workflow: Workflow, given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, option in workflow.manifest.options.items():
-        if option.source is not None and not _is_given(option, given.get(name)):
+        if option.is_settled and option.source is not None and not _is_given(option, given.get(name)):
             yield name, option.source
 
 
@@ -131,36 +186,60 @@ def _at_hand(own: object, limits: Allowed) -> object:
     return limits.live[0] if limits.live else own
 
 
+# ------------------------------------------------------------------ the graph
+
+
 def _settings(workflow: Workflow, used: Mapping[str, object]) -> Iterator[tuple[Target, object]]:
     for name, value in used.items():
         option = workflow.manifest.options[name]
-        if isinstance(option, ImageOption):
-            if isinstance(value, InputFile) and name in workflow.fits:
-                yield workflow.fits[name], option.fit_factor(value)
-        elif value is not None:
-            yield from ((target, value) for target in workflow.bindings[name])
+        if isinstance(option, ImageOption) and isinstance(value, InputFile) and name in workflow.fits:
+            yield workflow.fits[name], option.fit_factor(value)
+        if option.is_file or value is None:
+            continue
+        for bind, target in zip(option.bindings, workflow.bindings[name], strict=False):
+            try:
+                yield target, bind.apply(value)
+            except RefusedValueError as refusal:
+                raise InputError(_("{option}: {reason}", option=name, reason=refusal.reason)) from refusal
 
 
-def _uploads(workflow: Workflow, used: Mapping[str, object]) -> Iterator[Upload]:
+def _reshape(workflow: Workflow, used: Mapping[str, object], graph: JsonGraph, definitions: Definitions) -> None:
+    """Repeat the loaders of LoRAs, and leave out what stands for options that are empty."""
+    left_out: list[str] = []
+    for name, option in workflow.manifest.options.items():
+        value = used[name]
+        if option.is_off(value if value is not None else workflow.unsaid_value(name)):
+            left_out += workflow.bypassed.get(name, ())
+            left_out += [workflow.loaders[name]] if name in workflow.loaders else []
+        elif name in workflow.loaders and isinstance(value, tuple):
+            chain(graph, workflow.loaders[name], cast("tuple[Lora, ...]", value))
+    if left_out:
+        bypass(graph, left_out, definitions, workflow.outputs)
+
+
+def _uploads(workflow: Workflow, used: Mapping[str, object], graph: JsonGraph) -> Iterator[Upload]:
     for name, value in used.items():
-        if isinstance(value, InputFile) and workflow.bindings[name]:
-            yield Upload(value, workflow.bindings[name])
+        targets = tuple(target for target in workflow.bindings[name] if target.node_id in graph)
+        if isinstance(value, InputFile) and targets:
+            yield Upload(value, targets)
 
 
 def _reported(workflow: Workflow, used: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for name, value in used.items():
-        if isinstance(value, InputFile):
-            yield name, value.name
-        elif value is not None:
-            yield name, value
-        elif (kept := workflow.unsaid_value(name)) is not None:
-            yield name, kept
+        option = workflow.manifest.options[name]
+        if option.is_hidden:
+            continue
+        if value is None:
+            value = workflow.unsaid_value(name)
+        if value is not None:
+            yield name, option.reported(value)
 
 
 def _places(targets: Iterable[Target]) -> frozenset[Place]:
     return frozenset((target.node_id, target.input_name) for target in targets)
 
 
-def _filled(workflow: Workflow, name: str) -> tuple[Target, ...]:
+def _filled(workflow: Workflow, name: str, graph: JsonGraph) -> tuple[Target, ...]:
     fit = workflow.fits.get(name)
-    return workflow.bindings[name] if fit is None else (*workflow.bindings[name], fit)
+    targets = workflow.bindings[name] if fit is None else (*workflow.bindings[name], fit)
+    return tuple(target for target in targets if target.node_id in graph)

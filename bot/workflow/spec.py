@@ -45,6 +45,14 @@ class RunSpec:
     """Option name → the inputs it fills, to name options when a server names inputs."""
     left_open: Mapping[str, str] = field(default_factory=dict[str, str])
     """Option name → "Class.input", for models and choices that the member left to the server (see `settle`)."""
+    matches: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Option name → patterns that a model must fit."""
+    output_kinds: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Id of a node → the kind of its results that is shown; see `bot.workflow.extras.OutputKind`."""
+    version: str = ""
+    """Which graph and manifest it was made with; see `Workflow.version`."""
+    seconds: float = 0.0
+    """GPU-seconds that its author expects; 0 for nothing said."""
     idle_limit: float = IDLE_LIMIT
     """Seconds without a word about the run, while a server works on it, after which it is stopped."""
     needs: Needs = field(default_factory=Needs)

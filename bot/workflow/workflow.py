@@ -12,14 +12,17 @@ from bot.i18n import Message, _
 from bot.workflow.binding import resolve, resolve_node
 from bot.workflow.errors import RefusedValueError, WorkflowError
 from bot.workflow.fileinputs import file_input_behind
-from bot.workflow.graph import Graph
+from bot.workflow.graph import Graph, Node, is_link
 from bot.workflow.inputnames import is_media_input
+from bot.workflow.loras import NAME_INPUT, STRENGTHS, is_loader
 from bot.workflow.manifest import Manifest
-from bot.workflow.options import ImageOption, Option, TextOption
+from bot.workflow.options import ConstantOption, ImageOption, LorasOption, Option, SizeOption, TextOption
+from bot.workflow.sizes import Size
+from bot.workflow.soundness import circles
 from bot.workflow.spec import Target
 from bot.workflow.wording import shown
 
-FILLED_LATER = frozenset({"seed", "model", "image"})
+FILLED_LATER = frozenset({"seed", "model", "image", "mask", "video", "audio", "loras", "constant"})
 """Kinds for which saying nothing does not mean what the graph holds: drawn, found on the server, or left out."""
 
 
@@ -31,14 +34,24 @@ class Workflow:
     manifest: Manifest
     graph: Graph = field(repr=False)
     bindings: Mapping[str, tuple[Target, ...]]
-    """Option name → the inputs that take its value; empty for masks, which travel inside another picture."""
+    """Option name → the inputs that take its value, as in its `bindings`; none for masks and mere switches."""
     fits: Mapping[str, Target]
     """Option name of a picture → the input that takes the factor by which it is made smaller."""
     outputs: tuple[str, ...]
     """Ids of the nodes whose files are shown; empty: every output node."""
+    output_kinds: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Id of a node → the kind of its results that is shown, where the author said so; see `OutputKind`."""
+    bypassed: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Option name → ids of the nodes that are left out when it is empty or off."""
+    loaders: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Option name of a list of LoRAs → id of the node that loads them."""
+    source: str = ""
+    """The manifest's file name."""
+    version: str = ""
+    """16 hex digits that change with the graph and the manifest; empty when it was made without files."""
 
     @classmethod
-    def build(cls, name: str, manifest: Manifest, graph: Graph, source: str) -> Self:
+    def build(cls, name: str, manifest: Manifest, graph: Graph, source: str, version: str = "") -> Self:
         """Bind a manifest to its graph. Raises `WorkflowError` with all that does not fit."""
         reasons: list[Message] = []
         taken: dict[Target, str] = {}
@@ -47,22 +60,69 @@ class Workflow:
             for option_name, option in manifest.options.items()
         }
         fits = dict(_fits(graph, manifest, taken, reasons))
-        outputs = tuple(_outputs(graph, manifest, reasons))
+        outputs = dict(_outputs(graph, manifest, reasons))
+        bypassed = {
+            option_name: tuple(_bypassed(graph, option_name, option, reasons))
+            for option_name, option in manifest.options.items()
+            if option.bypass
+        }
+        loaders = dict(_loaders(graph, manifest, taken, reasons))
+        reasons += circles(graph, outputs)
         if reasons:
             raise WorkflowError(source, *reasons)
-        return cls(name, manifest, graph, MappingProxyType(bindings), MappingProxyType(fits), outputs)
+        made = cls(
+            name,
+            manifest,
+            graph,
+            MappingProxyType(bindings),
+            MappingProxyType(fits),
+            tuple(outputs),
+            MappingProxyType({node_id: kind for node_id, kind in outputs.items() if kind}),
+            MappingProxyType(bypassed),
+            MappingProxyType(loaders),
+            source,
+            version,
+        )
+        if reasons := list(made._unusable_sizes()):
+            raise WorkflowError(source, *reasons)
+        return made
 
     def own_value(self, option_name: str) -> object:
-        """Return what the graph itself holds where the option's value would go."""
-        targets = self.bindings[option_name]
-        return _own(self.graph, targets[0]) if targets else None
+        """Return what the graph itself holds where the option's value would go; None where it cannot be told."""
+        option, targets = self.manifest.options[option_name], self.bindings[option_name]
+        if isinstance(option, SizeOption):
+            return self._own_size(option, targets)
+        plain = (target for bind, target in zip(option.bindings, targets, strict=False) if bind.is_plain)
+        first = next(plain, None)
+        return _own(self.graph, first) if first else None
+
+    def _own_size(self, option: SizeOption, targets: tuple[Target, ...]) -> Size | None:
+        sides = {
+            bind.part: _own(self.graph, target)
+            for bind, target in reversed(list(zip(option.bindings, targets, strict=False)))
+            if bind.used == frozenset(("part",))
+        }
+        width, height = sides.get("width"), sides.get("height")
+        return Size(width, height) if isinstance(width, int) and isinstance(height, int) else None
+
+    def _unusable_sizes(self) -> Iterator[Message]:
+        for name, option in self.manifest.options.items():
+            own = self.own_value(name) if isinstance(option, SizeOption) and name in self.bindings else None
+            if own is None or option.required or option.default is not None:
+                continue
+            try:
+                option.read(own, option.own_limits())
+            except RefusedValueError as refusal:
+                yield _placed(name, "default", _unusable(refusal.reason))
 
     def unsaid_value(self, option_name: str) -> object:
         """Return what is used when a member leaves an option alone; None where that is not known beforehand."""
         option = self.manifest.options[option_name]
+        if isinstance(option, ConstantOption):
+            return option.value
         if option.required or option.default is not None:
             return option.default
-        return None if option.kind in FILLED_LATER else self.own_value(option_name)
+        return None if option.kind in FILLED_LATER or option.bypass else self.own_value(option_name)
 
 
 def _bind(
@@ -72,16 +132,56 @@ def _bind(
         _require_public_list(option)
     except RefusedValueError as refusal:
         reasons.append(_placed(name, "from", refusal.reason))
-    for address in option.bind:
+    if isinstance(option, LorasOption):
+        return
+    for bind in option.bindings:
         try:
-            target = resolve(graph, address)
+            target = resolve(graph, bind.to)
             _require_no_file(graph, option, target)
             _take(taken, target, name)
-            _require_usable_own(graph, option, target)
+            if bind.is_plain:
+                _require_usable_own(graph, option, target)
         except RefusedValueError as refusal:
             reasons.append(_placed(name, "bind", refusal.reason))
         else:
             yield target
+
+
+def _loaders(
+    graph: Graph, manifest: Manifest, taken: dict[Target, str], reasons: list[Message]
+) -> Iterator[tuple[str, str]]:
+    for name, option in manifest.options.items():
+        if not isinstance(option, LorasOption):
+            continue
+        try:
+            node_id = resolve_node(graph, option.bind[0])
+            node = graph.nodes[node_id]
+            _require_loader(node)
+            for input_name in (NAME_INPUT, *STRENGTHS):
+                if input_name in node.inputs and not is_link(node.inputs[input_name]):
+                    _take(taken, Target(node_id, input_name), name)
+        except RefusedValueError as refusal:
+            reasons.append(_placed(name, "bind", refusal.reason))
+        else:
+            yield name, node_id
+
+
+def _require_loader(node: Node) -> None:
+    if not is_loader(node.inputs):
+        raise RefusedValueError(
+            _(
+                "“{node}” loads no LoRA: it must have “lora_name”, and a model that comes from another node.",
+                node=shown(node.title),
+            )
+        )
+
+
+def _bypassed(graph: Graph, name: str, option: Option, reasons: list[Message]) -> Iterator[str]:
+    for selector in option.bypass:
+        try:
+            yield resolve_node(graph, selector)
+        except RefusedValueError as refusal:
+            reasons.append(_placed(name, "bypass", refusal.reason))
 
 
 def _own(graph: Graph, target: Target) -> object:
@@ -90,14 +190,16 @@ def _own(graph: Graph, target: Target) -> object:
 
 def _require_usable_own(graph: Graph, option: Option, target: Target) -> None:
     """Where a manifest names no default the graph's own value counts as one, so it must pass the same limits."""
-    if option.required or option.default is not None or option.kind in FILLED_LATER:
+    if option.required or option.default is not None or option.kind in FILLED_LATER or option.bypass:
         return
     try:
         option.read(_own(graph, target), option.own_limits())
     except RefusedValueError as refusal:
-        raise RefusedValueError(
-            _("the graph's own value, which is used when there is no default, {reason}", reason=refusal.reason)
-        ) from refusal
+        raise RefusedValueError(_unusable(refusal.reason)) from refusal
+
+
+def _unusable(reason: Message) -> Message:
+    return _("the graph's own value, which is used when there is no default, {reason}", reason=reason)
 
 
 def _fits(
@@ -115,10 +217,10 @@ def _fits(
             yield name, target
 
 
-def _outputs(graph: Graph, manifest: Manifest, reasons: list[Message]) -> Iterator[str]:
-    for selector in manifest.outputs:
+def _outputs(graph: Graph, manifest: Manifest, reasons: list[Message]) -> Iterator[tuple[str, str]]:
+    for output in manifest.outputs:
         try:
-            yield resolve_node(graph, selector)
+            yield resolve_node(graph, output.node), output.kind or ""
         except RefusedValueError as refusal:
             reasons.append(_("outputs: {reason}", reason=refusal.reason))
 

@@ -26,6 +26,7 @@ from bot.ui.moderation import Moderation
 from bot.ui.rolerules import RoleRules
 from bot.workflow.catalog import Catalog
 from bot.workflow.definitions import Definitions
+from bot.workflow.library import Library
 from bot.workflow.needs import Abilities, Needs
 from cogs.me import MeCommand
 from cogs.moderate import ModerateCommand
@@ -148,7 +149,7 @@ def _bot(
         audit=audit,
         hints=hints,
         authority=authority,
-        catalog=Catalog.load(WORKFLOWS),
+        library=Library(Catalog.load(WORKFLOWS)),
         languages=languages,
         clock=clock,
     )

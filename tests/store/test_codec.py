@@ -45,6 +45,10 @@ SPEC = st.builds(
     values=st.dictionaries(TEXT, JSON | MESSAGE, max_size=3),
     options=st.dictionaries(TEXT, TARGETS, max_size=2),
     left_open=st.dictionaries(TEXT, TEXT, max_size=2),
+    matches=st.dictionaries(TEXT, st.lists(TEXT, max_size=2).map(tuple), max_size=2),
+    output_kinds=st.dictionaries(TEXT, TEXT, max_size=2),
+    version=TEXT,
+    seconds=TIME,
     idle_limit=TIME,
     needs=st.builds(
         Needs,
@@ -108,6 +112,7 @@ def test_these_strategies_cover_every_field() -> None:
     """A field that is new must be named above, or nobody would notice that it gets lost."""
     assert {field.name for field in fields(RunSpec)} == {
         "workflow", "title", "graph", "uploads", "outputs", "values", "options", "left_open", "idle_limit", "needs",
+        "matches", "output_kinds", "version", "seconds",
     }  # fmt: skip
     assert set(rows.columns(job(1), [field.name for field in fields(Job)])) == set(rows.new_row(job(1))) - {
         "account_id"

@@ -151,7 +151,7 @@ def test_the_class_is_the_same_for_what_the_same_servers_can_do():
     others = [
         Needs.of(graph(sampler_name="ddim"), STOCK),
         Needs.of(graph(), STOCK, vram=1),
-        Needs.of(graph(), STOCK, left_open=[("1", "ckpt_name")]),
+        Needs.of(graph(), STOCK, left_open={("1", "ckpt_name"): ()}),
         Needs.of({**graph(), "3": {"class_type": "SaveImage", "inputs": {}}}, STOCK),
     ]
 
@@ -237,7 +237,7 @@ def test_a_card_of_twelve_gigabytes_has_them():
 
 
 def test_a_server_without_any_model_cannot_choose_one():
-    needs = Needs.of(graph(), STOCK, left_open=[("1", "ckpt_name")])
+    needs = Needs.of(graph(), STOCK, left_open={("1", "ckpt_name"): ()})
     (lack,) = lacks(needs, able(definitions(checkpoints=()))) or ()
 
     assert (lack.kind, lack.name) == (LackKind.MODEL, "")

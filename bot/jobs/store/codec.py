@@ -79,7 +79,7 @@ def load_message(stored: str | None) -> Message | None:
 # ------------------------------------------------------------------ runs
 
 
-_PLAIN = ("workflow", "title", "graph", "idle_limit")
+_PLAIN = ("workflow", "title", "graph", "idle_limit", "version", "seconds", "output_kinds")
 """Fields of a run that are JSON as they stand; those that an older row lacks have a default."""
 
 
@@ -105,6 +105,8 @@ def dump_spec(spec: RunSpec) -> str:
         "options": {name: _pairs(targets) for name, targets in spec.options.items()},
         "left_open": dict(spec.left_open),
     }
+    if spec.matches:
+        plain["matches"] = {name: list(patterns) for name, patterns in spec.matches.items()}
     if spec.needs != Needs():
         plain["needs"] = spec.needs.to_json()
     return dump(plain)
@@ -120,6 +122,7 @@ def load_spec(stored: str) -> RunSpec:
         values={name: _value(value) for name, value in plain["values"].items()},
         options={name: _targets(pairs) for name, pairs in plain["options"].items()},
         left_open=plain["left_open"],
+        matches={name: tuple(patterns) for name, patterns in plain.get("matches", {}).items()},
         needs=Needs.from_json(plain["needs"]) if "needs" in plain else Needs(),
     )
 

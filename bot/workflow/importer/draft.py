@@ -13,7 +13,7 @@ from bot.workflow.check import check
 from bot.workflow.definitions import Definitions
 from bot.workflow.errors import WorkflowError
 from bot.workflow.execution import JsonGraph
-from bot.workflow.graph import Graph
+from bot.workflow.graph import Graph, is_link
 from bot.workflow.importer.appmode import AppMode
 from bot.workflow.importer.canvas import Canvas
 from bot.workflow.importer.claims import Settled, settle
@@ -33,7 +33,8 @@ from bot.workflow.importer.risks import risks
 from bot.workflow.importer.samplers import Samplers
 from bot.workflow.importer.uigraph import MAX_NODES, too_many_nodes
 from bot.workflow.importer.wiring import Wiring
-from bot.workflow.manifest import MAX_OPTIONS, Manifest
+from bot.workflow.manifest import SLASH_OPTIONS, Manifest
+from bot.workflow.soundness import circles
 from bot.workflow.wording import listed
 from bot.workflow.workflow import Workflow
 
@@ -69,7 +70,27 @@ def draft(graph: JsonGraph, definitions: Definitions, *, document: object = None
 
     Without `definitions` the kinds of unknown values are guessed. Raises `WorkflowImportError` for what is no graph.
     """
-    return _Drafting(_parsed(graph), definitions, document, command_name(name)).run(graph)
+    parsed = _parsed(graph)
+    if next(circles(parsed), None):
+        graph = _known_links(graph, definitions)
+        parsed = _parsed(graph)
+        for reason in circles(parsed):
+            raise WorkflowImportError(reason)
+    return _Drafting(parsed, definitions, document, command_name(name)).run(graph)
+
+
+def _known_links(graph: JsonGraph, definitions: Definitions) -> JsonGraph:
+    """Return the graph without links into inputs that the server does not know, and passes by."""
+    kept: JsonGraph = {}
+    for node_id, node in graph.items():
+        class_type, inputs = node["class_type"], node["inputs"]
+        known = {
+            name: value
+            for name, value in inputs.items()
+            if class_type not in definitions.nodes or not is_link(value) or definitions.input(class_type, name)
+        }
+        kept[node_id] = {**node, "inputs": known}
+    return kept
 
 
 def _parsed(graph: JsonGraph) -> Graph:
@@ -155,7 +176,7 @@ class _Drafting:
     def _sound(self, proposals: Iterator[Proposal]) -> list[Proposal]:
         """Leave out what would keep the pair from being loaded, each with its reason."""
         every, sound = list(proposals), list[Proposal]()
-        if len(every) <= MAX_OPTIONS and not self._faults(every):
+        if len(every) <= SLASH_OPTIONS and not self._faults(every):
             return every
         for proposal in every:
             needed = [each for each in sound if each.name == proposal.mask_of]
@@ -173,11 +194,15 @@ class _Drafting:
         return ()
 
     def _counted(self, proposals: list[Proposal]) -> list[Proposal]:
-        kept, rest = proposals[:MAX_OPTIONS], proposals[MAX_OPTIONS:]
+        kept, rest = proposals[:SLASH_OPTIONS], proposals[SLASH_OPTIONS:]
         if rest:
             names = listed([each.name for each in rest])
             self._notes.append(
-                _("Discord takes {limit} options. Left as the graph has them: {names}.", limit=MAX_OPTIONS, names=names)
+                _(
+                    "Discord takes {limit} options. Left as the graph has them: {names}.",
+                    limit=SLASH_OPTIONS,
+                    names=names,
+                )
             )
         names_kept = {each.name for each in kept}
         return [each for each in kept if each.mask_of is None or each.mask_of in names_kept]

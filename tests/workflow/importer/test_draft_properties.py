@@ -86,7 +86,11 @@ def lands(made: Draft, graph: dict[str, Any]) -> bool:
 @given(GRAPHS, st.sampled_from([KNOWN, Definitions()]), st.text(max_size=40))
 def test_every_draft_loads_and_every_binding_lands_on_a_value(graph: dict[str, Any], known: Definitions, name: str):
     before = json.dumps(graph)
-    made = draft(graph, known, name=name)
+    try:
+        made = draft(graph, known, name=name)
+    except WorkflowImportError as error:
+        assert "in a circle" in str(error)
+        return
 
     assert lands(made, graph)
     assert Manifest.parse(made.manifest.encode(), "x.toml") == made.workflow.manifest
@@ -95,7 +99,11 @@ def test_every_draft_loads_and_every_binding_lands_on_a_value(graph: dict[str, A
 
 
 def test_random_graphs_are_worth_looking_at():
-    drafts = [draft(random_graph(seed), KNOWN) for seed in range(150)]
+    drafts: list[Draft] = []
+    for seed in range(170):
+        with contextlib.suppress(WorkflowImportError):  # some go in circles
+            drafts.append(draft(random_graph(seed), KNOWN))
+    assert len(drafts) > 130
     kinds = {option.kind for made in drafts for option in made.workflow.manifest.options.values()}
 
     assert kinds >= {"text", "integer", "number", "seed", "model", "image"}

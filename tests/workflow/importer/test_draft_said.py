@@ -4,6 +4,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
+from bot.workflow.extras import Output
 from bot.workflow.importer.draft import Draft, draft
 from tests.workflow.importer.samples import SUBGRAPH, node, slot, with_subgraph
 from tests.workflow.importer.test_draft import changed, options_of, told
@@ -37,8 +38,8 @@ def test_a_form_may_hold_inputs_that_are_no_usual_options() -> None:
 
 def test_the_form_says_which_results_are_shown() -> None:
     graph = changed() | {"p": {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}}
-    assert draft(graph, KNOWN, document=form(outputs=["p"])).workflow.manifest.outputs == ("PreviewImage",)
-    assert draft(graph, OFFLINE).workflow.manifest.outputs == ("SaveImage",)
+    assert draft(graph, KNOWN, document=form(outputs=["p"])).workflow.manifest.outputs == (Output(node="PreviewImage"),)
+    assert draft(graph, OFFLINE).workflow.manifest.outputs == (Output(node="SaveImage"),)
 
 
 def test_ids_of_the_form_lead_into_subgraphs() -> None:

@@ -1,0 +1,219 @@
+"""Asks for more than a slash command holds: modals of five fields, and between them a page that shows what is set.
+
+What was typed lives in the form, for ten minutes; a wrong value is told there, and can be mended. Nothing is promised
+before *Start*: then the request goes the way of every other one.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+
+from bot.errors import BotError
+from bot.i18n import Message, _
+from bot.ui.answers import show
+from bot.ui.formfields import Field
+from bot.ui.formfields import field as field_of
+from bot.ui.i18n import Languages, cut
+from bot.ui.layout import SILENT
+from bot.ui.ordering import Orders
+from bot.ui.page import Tone
+from bot.ui.suggest import Suggester
+from bot.ui.tree import Tree, explain_error
+from bot.workflow.manifest import PRESET
+from bot.workflow.wording import shown
+from bot.workflow.workflow import Workflow
+
+PER_PAGE = 5
+"""Fields of a modal: Discord's limit."""
+LIFETIME = 600.0
+"""Seconds from the last touch."""
+MAX_PAGES = 20
+MAX_TITLE = 45
+
+Act = Callable[[discord.Interaction], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What one member fills in."""
+
+    workflow: Workflow
+    given: dict[str, object]
+    pages: Sequence[Sequence[str]]
+    """Names of options, five a page."""
+    fault: Message | None = None
+    origin: discord.Interaction | None = field(default=None, repr=False)
+    """Whose answer shows the form."""
+
+
+class Forms:
+    """Opens forms. `orders` takes what comes of them."""
+
+    def __init__(self, *, orders: Orders, suggester: Suggester, tree: Tree, languages: Languages) -> None:
+        self._orders = orders
+        self._suggester = suggester
+        self._tree = tree
+        self._languages = languages
+
+    async def open(
+        self, interaction: discord.Interaction, workflow: Workflow, given: dict[str, object], names: Sequence[str]
+    ) -> None:
+        """Ask for these options, beside what is given; must be the first answer to the interaction."""
+        wanted = list(names)
+        if workflow.manifest.presets and PRESET not in given and PRESET not in wanted:
+            wanted.insert(0, PRESET)
+        pages = [wanted[at : at + PER_PAGE] for at in range(0, len(wanted), PER_PAGE)][:MAX_PAGES]
+        await self.ask(interaction, Sheet(workflow, given, pages), 0)
+
+    async def ask(self, interaction: discord.Interaction, sheet: Sheet, page: int) -> None:
+        """Show one page of fields."""
+        fields = [field_of(sheet.workflow, name, sheet.given.get(name), self._suggester) for name in sheet.pages[page]]
+        await interaction.response.send_modal(_Page(self, sheet, fields, page))
+
+    async def take(self, interaction: discord.Interaction, sheet: Sheet, fields: Sequence[Field]) -> None:
+        """Take in a page that was sent: start when that was all, else show what is set so far."""
+        for each in fields:
+            self._take(sheet, each)
+        sheet.fault = await self._fault(interaction, sheet)
+        if sheet.fault is None and len(sheet.pages) == 1 and sheet.origin is None:
+            await self._orders.place(interaction, sheet.workflow, sheet.given)
+            return
+        await self._show(interaction, sheet)
+
+    async def start(self, interaction: discord.Interaction, sheet: Sheet) -> bool:
+        """Begin with what is set; return whether there was nothing wrong with it."""
+        sheet.fault = await self._fault(interaction, sheet)
+        if sheet.fault is not None:
+            await self._show(interaction, sheet)
+            return False
+        await self._orders.place(interaction, sheet.workflow, sheet.given)
+        await self.retire(sheet, _("Sent. It stands below."))
+        return True
+
+    async def retire(self, sheet: Sheet, last_word: Message) -> None:
+        """Leave only a sentence of the form; raises nothing."""
+        if sheet.origin is None:
+            return
+        view = discord.ui.LayoutView(timeout=None)
+        text = self._languages.render(last_word, sheet.origin.locale.value)
+        view.add_item(discord.ui.TextDisplay[Any](text))
+        view.stop()
+        try:
+            await sheet.origin.edit_original_response(view=view, allowed_mentions=SILENT)
+        except Exception:  # discord.py lets the faults of its HTTP library through; the form is gone anyway
+            return
+
+    async def tell(self, interaction: discord.Interaction, error: Exception) -> None:
+        """Answer with what went wrong."""
+        await self._tree.tell(interaction, error)
+
+    def _take(self, sheet: Sheet, each: Field) -> None:
+        answer = each.answer()
+        option = sheet.workflow.manifest.options.get(each.name)
+        if option is not None and option.source is not None and option.kind != "loras" and isinstance(answer, str):
+            answer = self._suggester.index(option).meant(answer) or answer
+        if answer is not None:
+            sheet.given[each.name] = answer
+        elif option is None or not option.is_file:  # no new file does not take away the one that was attached
+            sheet.given.pop(each.name, None)
+
+    async def _fault(self, interaction: discord.Interaction, sheet: Sheet) -> Message | None:
+        try:
+            await self._orders.look_over(interaction, sheet.workflow, sheet.given)
+        except BotError as error:
+            return explain_error(error)
+        return None
+
+    async def _show(self, interaction: discord.Interaction, sheet: Sheet) -> None:
+        view = FormView(self, sheet, self._text(sheet, interaction.locale.value))
+        if sheet.origin is not None and interaction.message is not None:
+            await interaction.response.edit_message(view=view, allowed_mentions=SILENT)
+            return
+        await show(interaction, view)
+        sheet.origin = interaction
+
+    def _text(self, sheet: Sheet, locale: str) -> str:
+        manifest = sheet.workflow.manifest
+        lines = [f"**{shown(manifest.title)}**"]
+        for page in sheet.pages:
+            for name in page:
+                value = sheet.given.get(name)
+                option = manifest.options.get(name)
+                group = f"{shown(option.group)} · " if option is not None and option.group else ""
+                said = "–" if value is None else discord.utils.escape_markdown(shown(_spoken(value)))
+                lines.append(f"{group}`{name}`: {said}")
+        if sheet.fault is not None:
+            lines.append(f"⚠️ {self._languages.render(sheet.fault, locale)}")
+        return cut("\n".join(lines), 3500)
+
+
+def _spoken(value: object) -> object:
+    return value.filename if isinstance(value, discord.Attachment) else value
+
+
+class _Page(discord.ui.Modal):
+    """Five fields."""
+
+    def __init__(self, forms: Forms, sheet: Sheet, fields: Sequence[Field], page: int) -> None:
+        count = f" {page + 1}/{len(sheet.pages)}" if len(sheet.pages) > 1 else ""
+        title = f"{cut(sheet.workflow.manifest.title, MAX_TITLE - len(count))}{count}"
+        super().__init__(title=title, timeout=LIFETIME)
+        self._forms = forms
+        self._sheet = sheet
+        self._fields = fields
+        for each in fields:
+            self.add_item(each.label)
+
+    async def on_submit(self, interaction: discord.Interaction, /) -> None:
+        await self._forms.take(interaction, self._sheet, self._fields)
+
+    async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:
+        await self._forms.tell(interaction, error)
+
+
+class FormView(discord.ui.LayoutView):
+    """What is set, and buttons to go on. Seen by the one who fills it in only."""
+
+    def __init__(self, forms: Forms, sheet: Sheet, text: str) -> None:
+        super().__init__(timeout=LIFETIME)
+        self._forms = forms
+        self._sheet = sheet
+        tone = Tone.FAILED if sheet.fault is not None else Tone.WAITING
+        self.add_item(discord.ui.Container(discord.ui.TextDisplay[Any](text), accent_colour=tone.value))
+        buttons = [self._button(str(_("Start")), self._start, discord.ButtonStyle.success)]
+        for number, page in enumerate(sheet.pages):
+            label = cut(", ".join(page), 76) if len(sheet.pages) > 1 else str(_("Change"))
+            buttons.append(self._button(label, self._asks(number)))
+        buttons.append(self._button(str(_("Discard")), self._discard, discord.ButtonStyle.danger))
+        for at in range(0, len(buttons), 5):
+            self.add_item(discord.ui.ActionRow(*buttons[at : at + 5]))
+
+    async def on_error(self, interaction: discord.Interaction, error: Exception, item: Any, /) -> None:
+        await self._forms.tell(interaction, error)
+
+    async def on_timeout(self) -> None:
+        await self._forms.retire(self._sheet, _("This form is over, and nothing was started. Use the command again."))
+
+    def _button(
+        self, label: str, act: Act, style: discord.ButtonStyle = discord.ButtonStyle.secondary
+    ) -> discord.ui.Button[Any]:
+        button = discord.ui.Button[Any](label=label, style=style)
+        button.callback = act  # type: ignore[method-assign]  # discord.py's own way for buttons made at run time
+        return button
+
+    def _asks(self, page: int) -> Act:
+        async def ask(interaction: discord.Interaction) -> None:
+            await self._forms.ask(interaction, self._sheet, page)
+
+        return ask
+
+    async def _start(self, interaction: discord.Interaction) -> None:
+        if await self._forms.start(interaction, self._sheet):
+            self.stop()
+
+    async def _discard(self, interaction: discord.Interaction) -> None:
+        self.stop()
+        await interaction.response.defer()
+        await self._forms.retire(self._sheet, _("Discarded; nothing was started."))

@@ -1,0 +1,120 @@
+"""One field of a form for one option: how it is asked for, and what was answered.
+
+Discord has no field for numbers, so they are typed as text; `bot.workflow.prepare` reads them. A list that is longer
+than Discord's menus is typed, too: a part of the name will do.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot.i18n import _
+from bot.ui.i18n import cut
+from bot.ui.suggest import Suggester
+from bot.workflow.manifest import PRESET
+from bot.workflow.options import Option
+from bot.workflow.values import tidy
+from bot.workflow.workflow import Workflow
+
+MAX_LABEL, MAX_DESCRIPTION, MAX_TYPED, MAX_PLACEHOLDER, MAX_ENTRIES = 45, 100, 4000, 100, 25
+"""Discord's limits for the parts of a modal."""
+YES, NO = "yes", "no"
+
+Component = discord.ui.TextInput[Any] | discord.ui.Select[Any] | discord.ui.FileUpload[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field, and the option that it stands for."""
+
+    name: str
+    label: discord.ui.Label[Any]
+    component: Component
+
+    def answer(self) -> object:
+        """Return what was given; None when it was left empty."""
+        component = self.component
+        if isinstance(component, discord.ui.TextInput):
+            return component.value or None
+        chosen = component.values
+        if not chosen:
+            return None
+        first = chosen[0]
+        if first in (YES, NO) and component.custom_id == f"switch:{self.name}":
+            return first == YES
+        return first
+
+
+def field(workflow: Workflow, name: str, given: object, suggester: Suggester) -> Field:
+    """Return the field for an option, filled in with what was given before."""
+    if name == PRESET and name not in workflow.manifest.options:
+        titles = [preset.title for preset in workflow.manifest.presets.values()]
+        return _labelled(name, "Settings that belong together", _menu(name, titles, given, is_required=False))
+    option = workflow.manifest.options[name]
+    component = _component(workflow, name, option, given, suggester)
+    return _labelled(name, _explained(option), component)
+
+
+def _labelled(name: str, explained: str, component: Component) -> Field:
+    label = discord.ui.Label[Any](
+        text=cut(name, MAX_LABEL), description=cut(explained, MAX_DESCRIPTION), component=component
+    )
+    return Field(name, label, component)
+
+
+def _explained(option: Option) -> str:
+    limits = ""
+    if option.minimum is not None and option.maximum is not None:
+        limits = f" ({tidy(option.minimum)} – {tidy(option.maximum)})"
+    return f"{option.description[: MAX_DESCRIPTION - len(limits)]}{limits}"
+
+
+def _component(workflow: Workflow, name: str, option: Option, given: object, suggester: Suggester) -> Component:
+    is_required = option.required
+    if option.is_file:
+        has_one = given is not None  # what is attached already need not be attached again
+        return discord.ui.FileUpload[Any](
+            custom_id=name, required=is_required and not has_one, min_values=0 if has_one or not is_required else 1
+        )
+    if option.kind == "boolean":
+        return _switch(name, given)
+    entries = [choice.label for choice in option.choices] if option.kind == "choice" else []
+    if option.source is not None and option.kind != "loras":
+        entries = suggester.index(option).best("", most=MAX_ENTRIES + 1)
+    if 0 < len(entries) <= MAX_ENTRIES and all(len(entry) <= MAX_DESCRIPTION for entry in entries):
+        return _menu(name, entries, given, is_required=is_required)
+    return _line(workflow, name, option, given)
+
+
+def _switch(name: str, given: object) -> discord.ui.Select[Any]:
+    menu = discord.ui.Select[Any](custom_id=f"switch:{name}", min_values=0, max_values=1, required=False)
+    menu.add_option(label=str(_("Yes")), value=YES, default=given is True)
+    menu.add_option(label=str(_("No")), value=NO, default=given is False)
+    return menu
+
+
+def _menu(name: str, entries: list[str], given: object, *, is_required: bool) -> discord.ui.Select[Any]:
+    menu = discord.ui.Select[Any](
+        custom_id=name, min_values=1 if is_required else 0, max_values=1, required=is_required
+    )
+    for entry in entries:
+        menu.add_option(label=entry, value=entry, default=entry == given)
+    return menu
+
+
+def _line(workflow: Workflow, name: str, option: Option, given: object) -> discord.ui.TextInput[Any]:
+    unsaid = workflow.unsaid_value(name) if name in workflow.bindings else None
+    hint = "" if unsaid is None else str(option.reported(unsaid))
+    if option.source is not None and not hint:
+        hint = str(_("A part of the name will do"))
+    most = min(option.max_length or MAX_TYPED, MAX_TYPED)
+    is_long = option.kind == "text"
+    return discord.ui.TextInput[Any](
+        custom_id=name,
+        style=discord.TextStyle.paragraph if is_long else discord.TextStyle.short,
+        required=option.required,
+        default=None if given is None else str(given)[:most],
+        placeholder=cut(hint, MAX_PLACEHOLDER) or None,
+        max_length=most if is_long or option.max_length else 200,
+    )

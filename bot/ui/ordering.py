@@ -1,0 +1,236 @@
+"""Turns what somebody asks for into a job: the one way in for slash commands, forms, and buttons under results.
+
+Every answer is given here: the message in which the job will live, or why there is none.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import discord
+
+from bot.clock import Clock
+from bot.errors import BotError, LimitError
+from bot.i18n import Message, _
+from bot.jobs.intake import Intake
+from bot.jobs.job import IllegalMoveError, Job, Place
+from bot.jobs.queue import JobQueue
+from bot.jobs.records import DuplicateJobError
+from bot.policy.limits import Limits
+from bot.ui.admission import Admission, Asker, Entry
+from bot.ui.answers import in_time
+from bot.ui.attachments import Attachments
+from bot.ui.layout import SILENT, layout
+from bot.ui.render import Renderer
+from bot.ui.reply import Reply
+from bot.ui.tree import Tree, explain_error
+from bot.workflow.definitions import Definitions
+from bot.workflow.prepare import prepare
+from bot.workflow.spec import RunSpec
+from bot.workflow.values import RandomSource
+from bot.workflow.workflow import Workflow
+
+log = logging.getLogger(__name__)
+
+CLOSE_GRACE = 3.0
+"""Seconds for requests that are being read when the bot stops."""
+HEARD_KEPT = 1000
+"""Interactions by which events that come twice are known; the database knows the older ones."""
+LOOK_LIMIT = 1.0
+"""Seconds for a member's turn and for looking into the database, before a command is answered: Discord waits three."""
+
+Given = Mapping[str, object]
+"""Option name → what was given: text, number, boolean, `discord.Attachment`, or an `InputFile` that is checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What holds for a workflow in the place where it is asked for, besides its manifest."""
+
+    defaults: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Option name → value, for what nobody says."""
+    limits: Limits | None = None
+    """Those of this place; None: those of the installation."""
+
+
+class House(Protocol):
+    """Decides whether a workflow may be used where it is asked for."""
+
+    async def settle(self, interaction: discord.Interaction, workflow: Workflow) -> Settled:
+        """Return what holds there. Raises `DeniedError`, or another `BotError`, with what to do instead."""
+        ...
+
+
+class OpenHouse:
+    """A place without rules."""
+
+    async def settle(self, interaction: discord.Interaction, workflow: Workflow) -> Settled:
+        """See `House.settle`."""
+        return Settled()
+
+
+class Orders:
+    """Takes requests in. `close` it when the bot stops."""
+
+    def __init__(
+        self,
+        *,
+        tree: Tree,
+        house: House,
+        definitions: Callable[[], Definitions],
+        attachments: Attachments,
+        admission: Admission,
+        queue: JobQueue,
+        intake: Intake,
+        renderer: Renderer,
+        clock: Clock,
+        random: RandomSource,
+        on_accepted: Callable[[RunSpec], None] = lambda _spec: None,
+    ) -> None:
+        self._tree = tree
+        self._house = house
+        self._definitions = definitions
+        self._attachments = attachments
+        self._admission = admission
+        self._queue = queue
+        self._intake = intake
+        self._renderer = renderer
+        self._clock = clock
+        self._random = random
+        self._on_accepted = on_accepted
+        self._heard: deque[int] = deque(maxlen=HEARD_KEPT)
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._is_closed = False
+
+    async def place(self, interaction: discord.Interaction, workflow: Workflow, given: Given) -> None:
+        """Answer a request; whatever goes wrong after the answer is said in that same message."""
+        reply = Reply(interaction, clock=self._clock)
+        self._idle.clear()
+        self._busy += 1
+        try:
+            if not self._is_repeated(interaction):
+                await self._accept(interaction, reply, workflow, given)
+        except Exception as error:
+            if reply.place is None:
+                await self._tree.tell(interaction, error)
+            else:
+                await self._refuse(interaction, reply, workflow, explain_error(error))
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
+
+    async def look_over(self, interaction: discord.Interaction, workflow: Workflow, given: Given) -> None:
+        """Raise the `BotError` with which `place` would refuse words, before any picture is read."""
+        settled = await self._house.settle(interaction, workflow)
+        files = {name for name, option in workflow.manifest.options.items() if option.is_file}
+        words = {name: value for name, value in given.items() if name not in files}
+        if files.isdisjoint(name for name, option in workflow.manifest.options.items() if option.required):
+            self._prepared(workflow, words, settled)
+
+    async def close(self) -> None:
+        """Accept nothing more, and let requests that are being read come to their answer."""
+        self._is_closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_GRACE):
+                await self._idle.wait()
+
+    def _is_repeated(self, interaction: discord.Interaction) -> bool:
+        """Return whether an event came twice: the second one must not be told that the first has used something up."""
+        if interaction.id in self._heard:
+            log.info("an interaction came twice")
+            return True
+        self._heard.append(interaction.id)
+        return False
+
+    async def _accept(self, interaction: discord.Interaction, reply: Reply, workflow: Workflow, given: Given) -> None:
+        if self._is_closed:
+            raise LimitError(_("The bot is being restarted. Please try again in a minute."))
+        asker = Asker.of(interaction)
+        async with in_time(LOOK_LIMIT):
+            settled = await self._house.settle(interaction, workflow)
+        attached = {name: value for name, value in given.items() if isinstance(value, discord.Attachment)}
+        try:
+            if attached:
+                await self._accept_with_files(reply, workflow, given, attached, asker, settled)
+            else:
+                await self._accept_words(reply, workflow, given, asker, settled)
+        except DuplicateJobError:
+            log.info("an interaction came twice")
+        except IllegalMoveError:
+            log.info("a request was cancelled while it was read")
+
+    async def _accept_words(
+        self, reply: Reply, workflow: Workflow, given: Given, asker: Asker, settled: Settled
+    ) -> None:
+        spec = self._prepared(workflow, given, settled)
+        async with AsyncExitStack() as turn:
+            async with in_time(LOOK_LIMIT):
+                entry = await self._look(turn, asker, settled)
+                outlook = await self._queue.outlook(asker.guild_id, asker.user_id, workflow.name)
+            entry.admit(spec)
+            job = await self._intake.begin(spec, reply.requester, reply.draft(), entry.terms)
+        place = await self._answer(reply, job, self._renderer.waiting(outlook))
+        await self._intake.admit(job, spec, place)
+        self._on_accepted(spec)
+
+    async def _accept_with_files(
+        self,
+        reply: Reply,
+        workflow: Workflow,
+        given: Given,
+        attached: dict[str, discord.Attachment],
+        asker: Asker,
+        settled: Settled,
+    ) -> None:
+        """Answer first: files take longer than Discord waits."""
+        unread = RunSpec(workflow=workflow.name, title=workflow.manifest.title, graph={}, version=workflow.version)
+        async with AsyncExitStack() as turn:
+            async with in_time(LOOK_LIMIT):
+                entry = await self._look(turn, asker, settled)
+            entry.admit_unread(workflow.name)
+            job = await self._intake.begin(unread, reply.requester, reply.draft(), entry.terms)
+        place = await self._answer(reply, job, _("Looking at your picture…"))
+        try:
+            files = await self._attachments.read(workflow, attached)
+            words = {name: value for name, value in given.items() if name not in attached}
+            spec = self._prepared(workflow, {**words, **files}, settled)
+            entry.admit(spec)
+            await self._intake.admit(job, spec, place)
+        except Exception as error:
+            known = isinstance(error, BotError)
+            await self._intake.refuse(job, error.user_message if known else _("The bot made a mistake."))
+            raise
+        self._on_accepted(spec)
+
+    async def _look(self, turn: AsyncExitStack, asker: Asker, settled: Settled) -> Entry:
+        """Return what decides, when the member's turn has come; it ends with `turn`."""
+        await turn.enter_async_context(self._admission.turn(asker))
+        return await self._admission.look(asker, settled.limits)
+
+    async def _answer(self, reply: Reply, job: Job, status: Message) -> Place:
+        try:
+            return await reply.open(self._renderer.opening(job, status))
+        except discord.HTTPException:
+            await self._intake.withdraw(job)
+            raise
+        except BaseException:  # whether the member has an answer is unknown: the connection broke off, or the bot stops
+            self._intake.leave_open(job)
+            raise
+
+    def _prepared(self, workflow: Workflow, values: Mapping[str, object], settled: Settled) -> RunSpec:
+        return prepare(
+            workflow, values, definitions=self._definitions(), random=self._random, defaults=settled.defaults
+        )
+
+    async def _refuse(
+        self, interaction: discord.Interaction, reply: Reply, workflow: Workflow, reason: Message
+    ) -> None:
+        page = self._renderer.refusal(workflow.manifest.title, reason, reply.requester.locale)
+        await interaction.edit_original_response(view=layout(page), attachments=[], allowed_mentions=SILENT)

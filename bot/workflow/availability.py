@@ -1,0 +1,47 @@
+"""Whether a workflow that says what it requires can be run by any server at all.
+
+Pure: compares the manifest's `[requires]` with what each server told. What a run needs besides is judged for each run.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from bot.i18n import Message, _
+from bot.workflow.definitions import Definitions
+from bot.workflow.extras import Requires
+from bot.workflow.patterns import matching
+from bot.workflow.wording import joined, shown
+
+MAX_NAMED = 6
+
+
+def unmet(requires: Requires, servers: Sequence[Definitions]) -> Message | None:
+    """Say why no server meets the requirements; None when one does, or when there are none.
+
+    One server must have all of it. Named is what the server lacks that comes nearest.
+    """
+    if requires.is_empty:
+        return None
+    told = [definitions for definitions in servers if definitions.nodes]
+    if not told:
+        return _("no ComfyUI server has told yet what it has. It is switched on once one does.")
+    lacks = min((list(_lacks(requires, definitions)) for definitions in told), key=len)
+    if not lacks:
+        return None
+    return _("no ComfyUI server has all that it needs: {things} is missing.", things=joined(lacks, MAX_NAMED))
+
+
+def _lacks(requires: Requires, definitions: Definitions) -> Iterator[Message]:
+    for class_type, pack in requires.nodes.items():
+        if class_type not in definitions.nodes:
+            yield _missing_node(class_type, pack)
+    for source, patterns in requires.models.items():
+        if not matching(definitions.choices(source), patterns):
+            yield _(
+                "a model like “{patterns}” for “{source}”", patterns=shown(", ".join(patterns)), source=shown(source)
+            )
+
+
+def _missing_node(class_type: str, pack: str) -> Message:
+    if pack:
+        return _("the node “{node}” (install {pack})", node=shown(class_type), pack=shown(pack))
+    return _("the node “{node}”", node=shown(class_type))

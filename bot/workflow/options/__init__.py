@@ -1,0 +1,82 @@
+"""The options of a workflow: what members may set, and which values will do.
+
+Each kind is one pydantic model that reads an `[options.<name>]` table of a manifest. Pure: what servers take comes in
+as `Allowed`. Knows nothing of where addresses lead, nor of Discord beyond its size limits.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.workflow.options.base import MAX_LABEL, OptionBase
+from bot.workflow.options.files import AudioOption, FileOption, ImageOption, MaskOption, VideoOption
+from bot.workflow.options.lists import MAX_CHOICES, ChoiceOption, LorasOption, ModelOption, SizeOption
+from bot.workflow.options.plain import (
+    MAX_TEXT,
+    BooleanOption,
+    ConstantOption,
+    IntegerOption,
+    NumberOption,
+    SeedOption,
+    TextOption,
+)
+
+__all__ = [
+    "KINDS",
+    "MAX_CHOICES",
+    "MAX_LABEL",
+    "MAX_TEXT",
+    "AudioOption",
+    "BooleanOption",
+    "ChoiceOption",
+    "ConstantOption",
+    "FileOption",
+    "ImageOption",
+    "IntegerOption",
+    "LorasOption",
+    "MaskOption",
+    "ModelOption",
+    "NumberOption",
+    "Option",
+    "OptionBase",
+    "SeedOption",
+    "SizeOption",
+    "TextOption",
+    "VideoOption",
+]
+
+Option = Annotated[
+    TextOption
+    | IntegerOption
+    | NumberOption
+    | BooleanOption
+    | SeedOption
+    | ChoiceOption
+    | ModelOption
+    | LorasOption
+    | SizeOption
+    | ImageOption
+    | MaskOption
+    | VideoOption
+    | AudioOption
+    | ConstantOption,
+    Field(discriminator="kind"),
+]
+
+KINDS: Mapping[str, type[OptionBase]] = {
+    "text": TextOption,
+    "integer": IntegerOption,
+    "number": NumberOption,
+    "boolean": BooleanOption,
+    "seed": SeedOption,
+    "choice": ChoiceOption,
+    "model": ModelOption,
+    "loras": LorasOption,
+    "size": SizeOption,
+    "image": ImageOption,
+    "mask": MaskOption,
+    "video": VideoOption,
+    "audio": AudioOption,
+    "constant": ConstantOption,
+}

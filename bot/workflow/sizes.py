@@ -1,0 +1,74 @@
+"""Sizes of pictures as people write them: "1024x768", or "3:2" for as many pixels as are usual.
+
+Pure; knows no options.
+"""
+
+import math
+import re
+from typing import NamedTuple
+
+from bot.i18n import _
+from bot.workflow.errors import RefusedValueError
+from bot.workflow.values import Allowed, tidy
+from bot.workflow.wording import shown
+
+MEGAPIXEL = 1024 * 1024
+"""ComfyUI's own unit."""
+
+_SIDES = re.compile(r"\s*([0-9]{1,6})\s*(?:[x×*]|\s)\s*([0-9]{1,6})\s*(?:px)?\s*", re.IGNORECASE)
+_RATIO = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)\s*[:/]\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)\s*")
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+def read_size(value: object, allowed: Allowed, step: int, megapixels: float) -> Size:
+    """Return the size that was meant, each side within the limits. Raises `RefusedValueError`.
+
+    A ratio becomes a size of about `megapixels`, its sides multiples of `step`.
+    """
+    text = str(value)
+    if found := _SIDES.fullmatch(text):
+        size = Size(int(found[1]), int(found[2]))
+    elif (found := _RATIO.fullmatch(text)) and float(found[1]) > 0 and float(found[2]) > 0:
+        size = _of_ratio(float(found[1]) / float(found[2]), step, megapixels)
+    else:
+        raise RefusedValueError(_("must be a size such as 1024x768, and “{value}” is none.", value=shown(text)))
+    for side in size:
+        _require_side(side, allowed, step)
+    return size
+
+
+def _of_ratio(ratio: float, step: int, megapixels: float) -> Size:
+    height = math.sqrt(megapixels * MEGAPIXEL / ratio)
+    return Size(*(max(step, round(side / step) * step) for side in (height * ratio, height)))
+
+
+def _require_side(side: int, allowed: Allowed, step: int) -> None:
+    low = 1 if allowed.minimum is None else allowed.minimum
+    if side < low:
+        raise RefusedValueError(
+            _("each side must have {low} pixels or more, and {side} is less.", low=tidy(low), side=side)
+        )
+    if allowed.maximum is not None and side > allowed.maximum:
+        raise RefusedValueError(
+            _("each side may have {high} pixels at most, and {side} is more.", high=tidy(allowed.maximum), side=side)
+        )
+    if side % step:
+        below = max(step, side // step * step)
+        raise RefusedValueError(
+            _(
+                "each side must be a multiple of {step}: try {below} or {above} instead of {side}.",
+                step=step,
+                below=below,
+                above=side // step * step + step,
+                side=side,
+            )
+        )

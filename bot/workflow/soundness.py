@@ -1,0 +1,60 @@
+"""Whether a graph can be run at all, as far as the graph itself tells.
+
+Pure. Never recurses: graphs may be deep.
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterator
+
+from bot.i18n import Message, _
+from bot.workflow.graph import Graph
+from bot.workflow.wording import listed
+
+
+def circles(graph: Graph, outputs: Collection[str] = ()) -> Iterator[Message]:
+    """Say where nodes that are needed feed each other in a circle: a server never comes to an end of them.
+
+    Needed is what leads to `outputs`, or else to a node that nobody reads. A circle that nothing needs is never run.
+    """
+    ends = list(outputs) or [node_id for node_id in graph.nodes if not graph.readers(node_id)]
+    rest = _unordered(graph, live(graph, ends) if ends else graph.nodes)
+    if rest:
+        around = _around(graph, rest)
+        names = listed((f"{graph.nodes[node_id].title} (#{node_id})" for node_id in around), 8)
+        yield _("its nodes feed each other in a circle: {nodes}. Take one of these links out in ComfyUI.", nodes=names)
+
+
+def live(graph: Graph, ends: Collection[str]) -> set[str]:
+    """Return the nodes from which one of `ends` is fed, with these."""
+    found, waiting = set(ends), list(ends)
+    while waiting:
+        for _name, link in graph.nodes[waiting.pop()].links():
+            if link.node_id not in found:
+                found.add(link.node_id)
+                waiting.append(link.node_id)
+    return found
+
+
+def _unordered(graph: Graph, nodes: Collection[str]) -> set[str]:
+    """Return the nodes that are in a circle, or behind one."""
+    left = {node_id: {link.node_id for _name, link in graph.nodes[node_id].links()} for node_id in nodes}
+    ready = deque(node_id for node_id, sources in left.items() if not sources)
+    while ready:
+        node_id = ready.popleft()
+        del left[node_id]
+        for reader, _name in graph.readers(node_id):
+            if reader in left and node_id in left[reader]:
+                left[reader].discard(node_id)
+                if not left[reader]:
+                    ready.append(reader)
+    return set(left)
+
+
+def _around(graph: Graph, rest: Collection[str]) -> list[str]:
+    """Walk against the links, within nodes that all have a source among them, until a node comes again."""
+    at = min(rest)
+    way: dict[str, int] = {}
+    while at not in way:
+        way[at] = len(way)
+        at = next(link.node_id for _name, link in graph.nodes[at].links() if link.node_id in rest)
+    return list(reversed(list(way)[way[at] :]))
