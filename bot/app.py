@@ -7,7 +7,7 @@ connection to Discord owns the rest: its setup starts the work, its close stops 
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random, SystemRandom
@@ -70,7 +70,9 @@ class App:
         self._clock, random = clock or SystemClock(), random or SystemRandom()
         self._urls = {str(Address.parse(url).root): url for url in settings.comfyui_urls}
         self._part, self._installation, self._settings = part or Part(), installation, settings
-        self._sync = CommandSync(memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids)
+        self._sync = CommandSync(
+            memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids, hidden=self._hidden
+        )
         self._ending = AsyncExitStack()
         self._starting: asyncio.Task[None] | None = None
         self._languages = Languages()
@@ -215,12 +217,20 @@ class App:
 
     async def sync_commands(self) -> Sequence[str]:
         """Register the commands where they have changed; return where that was."""
-        sent, _failed = await self._sync.bring_up_to_date(self.bot.tree)
+        sent, _failed = await self._bring_up_to_date()
         return sent
 
     async def _tell_commands(self) -> bool:
-        _sent, failed = await self._sync.bring_up_to_date(self.bot.tree)
+        _sent, failed = await self._bring_up_to_date()
         return not failed
+
+    async def _bring_up_to_date(self) -> tuple[Sequence[str], Sequence[str]]:
+        if self._front:
+            await self._front.look_at_guilds(self._settings.discord_guild_ids)
+        return await self._sync.bring_up_to_date(self.bot.tree)
+
+    def _hidden(self, guild_id: int) -> Collection[str]:
+        return self._front.hidden(guild_id) if self._front else ()
 
     async def _close(self) -> None:
         if self._starting is not None:  # who is asked to stop while starting starts no more

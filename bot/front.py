@@ -3,15 +3,18 @@
 A part of the composition root: nothing here decides anything.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from random import Random
 from typing import cast
 
 from discord.ext import commands
 
 from bot.clock import Clock
+from bot.errors import OfflineError
 from bot.images.pictures import Pictures
 from bot.installation import Installation
+from bot.jobs.hints import Topic
 from bot.jobs.progressboard import ProgressBoard
 from bot.office import Office
 from bot.ui.again import History
@@ -96,6 +99,7 @@ class Front:
             tell=tell,
         )
         library.listen(self._hint_at)
+        installation.hints.listen(Topic.RULES, lambda _payload: self.registrar.wake())
         self._hint_at(Changes())
         self._results = Results(
             bot=bot,
@@ -114,6 +118,17 @@ class Front:
                 store=store, shelf=shelf, packer=Packer(pictures=pictures), renderer=renderer, languages=languages
             ),
         )
+
+    async def look_at_guilds(self, guild_ids: Sequence[int]) -> None:
+        """Read what guilds have decided, so that `hidden` knows it; a database that is away changes nothing."""
+        for guild_id in guild_ids:
+            with suppress(OfflineError):
+                await self._office.house.of(guild_id)
+
+    def hidden(self, guild_id: int) -> Collection[str]:
+        """Return the commands of workflows that a guild has no use for."""
+        is_offered = self._office.house.is_offered_in
+        return [name for name in self._library.workflows if not is_offered(guild_id, name)]
 
     def tasks(self) -> Iterator[Task]:
         """Yield what works for as long as the connection lives."""
@@ -147,5 +162,5 @@ class Front:
             self._history,
             CancelCommand(bot=self._bot, jobs=CancelJobs(store=store, canceller=works.canceller, languages=languages)),
             QueueCommand(survey=works.lineup.survey, page=QueuePage(languages, self._board.fraction)),
-            *self._office.cogs(),
+            *self._office.cogs(self.registrar, self._suggester),
         )

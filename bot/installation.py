@@ -23,6 +23,7 @@ from bot.jobs.store.listening import PostgresHints
 from bot.jobs.store.mouth import through
 from bot.jobs.store.opening import Database, open_database
 from bot.policy.records import PolicyRecords
+from bot.policy.workflows import WorkflowRules
 from bot.settings import Settings
 
 RESULTS = "results"
@@ -42,6 +43,7 @@ class Installation:
     store: JobStore
     fleet: FleetRecords
     policies: PolicyRecords
+    workflow_rules: WorkflowRules
     shelf: TidyShelf
     hints: Hints
     """What passes between the processes that work with the database; somebody has to `run` them, if they can be."""
@@ -74,6 +76,7 @@ async def _installation(owner: str, database: Database, settings: Settings, role
         store=database.jobs,
         fleet=database.fleet,
         policies=database.policies,
+        workflow_rules=database.workflow_rules,
         shelf=TwoShelves(*shelves),
         hints=_hints(owner, database, settings),
         alone=database.alone,

@@ -12,20 +12,25 @@ from bot.comfy.address import check_address
 from bot.comfy.fleet import Fleet
 from bot.installation import Installation
 from bot.policy.limits import Limits
+from bot.ui.addition import Addition
 from bot.ui.admission import Admission
 from bot.ui.audit import Audit
 from bot.ui.authority import Authority
 from bot.ui.fleetdesk import FleetDesk
+from bot.ui.houserules import GuildHouse
 from bot.ui.i18n import Languages
 from bot.ui.members import Members
 from bot.ui.moderation import Moderation
-from bot.ui.ordering import House, OpenHouse
+from bot.ui.registrar import Registrar
 from bot.ui.rolerules import RoleRules
+from bot.ui.suggest import Suggester
+from bot.ui.workflowdesk import WorkflowDesk
 from bot.workflow.library import Library
 from bot.works import Works
 from cogs.me import MeCommand
 from cogs.moderate import ModerateCommand
 from cogs.server import ServerCommand
+from cogs.workflow import WorkflowCommand
 
 
 class Office:
@@ -53,11 +58,11 @@ class Office:
         self.admission = Admission(
             store=store, policies=policies, expect=works.queue.expect, clock=clock, limits=limits
         )
-        self.house: House = OpenHouse()
+        self.house = GuildHouse(rules=installation.workflow_rules, hints=installation.hints, limits=limits, clock=clock)
         self._authority = Authority(home_guilds=home_guilds, clock=clock)
         self._audit = Audit(store=store, clock=clock)
 
-    def cogs(self) -> Sequence[commands.Cog]:
+    def cogs(self, registrar: Registrar, suggester: Suggester) -> Sequence[commands.Cog]:
         """Return the cogs in the order in which they are added."""
         members = Members(
             policies=self._installation.policies,
@@ -71,6 +76,30 @@ class Office:
             ModerateCommand(moderation=self._moderation(), rules=self._rules(), members=members),
             ServerCommand(desk=self._desk()),
             MeCommand(members=members),
+            WorkflowCommand(desk=self._workflow_desk(registrar, suggester), addition=self._addition(registrar)),
+        )
+
+    def _workflow_desk(self, registrar: Registrar, suggester: Suggester) -> WorkflowDesk:
+        return WorkflowDesk(
+            library=self._library,
+            rules=self._installation.workflow_rules,
+            house=self.house,
+            reason_off=registrar.reason_off,
+            on_change=registrar.wake,
+            suggester=suggester,
+            audit=self._audit,
+            authority=self._authority,
+            languages=self._languages,
+        )
+
+    def _addition(self, registrar: Registrar) -> Addition:
+        return Addition(
+            library=self._library,
+            ask=self._fleet.object_infos,
+            on_change=registrar.wake,
+            audit=self._audit,
+            authority=self._authority,
+            languages=self._languages,
         )
 
     def _moderation(self) -> Moderation:

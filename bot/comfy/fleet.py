@@ -5,9 +5,9 @@ Which of them a process speaks to is not decided here: whoever may use a server 
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from aiohttp import ClientSession, TCPConnector
 
@@ -16,12 +16,14 @@ from bot.comfy.address import Address, check_address
 from bot.comfy.parking import Park, unparked
 from bot.comfy.probe import probe
 from bot.comfy.server import ComfyServer
-from bot.errors import InputError, StartupError
+from bot.errors import BotError, InputError, StartupError
 from bot.i18n import _
 from bot.workflow.definitions import Definitions
 from bot.workflow.needs import Abilities
 from bot.workflow.wording import shown
 
+TELL_LIMIT = 15.0
+"""Seconds for a server to list its nodes."""
 KEPT_OPEN = 3.0
 """Seconds for which an idle connection is kept for the next question. One that a router has forgotten swallows what is
 sent, until a time limit ends the wait; so it is kept for the questions of one moment only."""
@@ -137,6 +139,11 @@ class Fleet:
         """
         return await probe(check_address(url), session=self._session)
 
+    async def object_infos(self) -> list[Mapping[str, Any]]:
+        """Return what each server says about its nodes now, in their order, without those that do not answer."""
+        answers = await asyncio.gather(*(_object_info(server) for server in self.servers))
+        return [answer for answer in answers if answer]
+
     def _enrol(self, url: str, name: str) -> ComfyServer:
         server = self._build(name=name, url=url)
         return self._servers.setdefault(server.key, server)
@@ -178,6 +185,14 @@ class Fleet:
         if len(parts) != len(self._parts) or any(new is not old for new, old in zip(parts, self._parts, strict=True)):
             self._parts, self._merged = parts, Definitions.merged(parts)
         return self._merged
+
+
+async def _object_info(server: ComfyServer) -> Mapping[str, Any]:
+    try:
+        async with asyncio.timeout(TELL_LIMIT):
+            return await server.client.object_info()
+    except (TimeoutError, BotError):
+        return {}
 
 
 def _client_id(instance: str, url: str) -> str:

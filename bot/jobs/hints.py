@@ -26,6 +26,8 @@ class Topic(StrEnum):
     """Something was paused or resumed."""
     FLEET = "fleet"
     """Servers were added, removed, drained or described."""
+    RULES = "rules"
+    """What a guild decides about workflows has changed; the payload is the guild's id."""
     DUE = "due"
     """The end of a job is to be told."""
     PROGRESS = "progress"

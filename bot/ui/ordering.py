@@ -65,14 +65,6 @@ class House(Protocol):
         ...
 
 
-class OpenHouse:
-    """A place without rules."""
-
-    async def settle(self, interaction: discord.Interaction, workflow: Workflow) -> Settled:
-        """See `House.settle`."""
-        return Settled()
-
-
 class Orders:
     """Takes requests in. `close` it when the bot stops."""
 

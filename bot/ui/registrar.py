@@ -7,7 +7,7 @@ process that leads.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -16,7 +16,6 @@ from discord import app_commands
 from bot.clock import Clock
 from bot.i18n import Message
 from bot.jobs.naps import nap
-from bot.ui.sync import Hidden
 from bot.workflow.availability import unmet
 from bot.workflow.definitions import Definitions
 from bot.workflow.library import Library
@@ -149,8 +148,3 @@ class Registrar:
 
 def _mark(workflow: Workflow) -> str:
     return workflow.version or str(id(workflow))
-
-
-def hidden_names(workflows: Collection[str], is_offered_in: Callable[[int, str], bool]) -> Hidden:
-    """Return the function that tells which commands of workflows a guild does not get."""
-    return lambda guild_id: frozenset(name for name in workflows if not is_offered_in(guild_id, name))

@@ -27,7 +27,7 @@ from bot.workflow.values import Allowed, RandomSource
 from bot.workflow.wording import listed, nearest, shown
 from bot.workflow.workflow import Workflow
 
-__all__ = ["check", "prepare", "settle"]
+__all__ = ["check", "fits", "prepare", "settle"]
 
 
 def prepare(
@@ -45,7 +45,7 @@ def prepare(
     A mask that belongs to another picture is expected to be in the alpha channel of that picture already.
     Raises `InputError`, which names the option and what would do.
     """
-    said = _said(workflow, given, defaults or {})
+    said = _said(workflow, given, defaults or {}, definitions)
     used = {
         name: _used(workflow, name, said.get(name), allowed(workflow, name, definitions), random)
         for name in workflow.manifest.options
@@ -113,19 +113,37 @@ def settle(spec: RunSpec, definitions: Definitions) -> RunSpec:
 # ------------------------------------------------------------------ which value counts
 
 
-def _said(workflow: Workflow, given: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:
-    """Return what was said about each option by whoever comes first: member, preset, defaults."""
+def _said(
+    workflow: Workflow, given: Mapping[str, object], defaults: Mapping[str, object], definitions: Definitions
+) -> dict[str, object]:
+    """Return what was said about each option by whoever comes first: member, preset, defaults.
+
+    A default that does not fit (any more) is passed by: the member did not say it, and cannot mend it.
+    """
     options = workflow.manifest.options
     said = dict(given)
     preset = said.pop(PRESET, None) if workflow.manifest.presets else None
     for name in said:
         if name not in options or options[name].is_hidden:
             raise InputError(_unknown(name, workflow))
-    fallbacks = {**defaults, **_preset(workflow, preset)}
+    fitting = {name: value for name, value in defaults.items() if fits(workflow, name, value, definitions)}
+    fallbacks = {**fitting, **_preset(workflow, preset)}
     for name, value in fallbacks.items():
         if name in options and not _is_given(options[name], said.get(name)):
             said[name] = value
     return said
+
+
+def fits(workflow: Workflow, name: str, value: object, definitions: Definitions) -> bool:
+    """Whether a value would do for an option that members may set."""
+    option = workflow.manifest.options.get(name)
+    if option is None or option.is_hidden or option.is_file:
+        return False
+    try:
+        option.read(value, allowed(workflow, name, definitions))
+    except RefusedValueError:
+        return False
+    return True
 
 
 def _preset(workflow: Workflow, wanted: object) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ async def test_a_dropped_pair_is_a_command_within_seconds_and_a_broken_edit_keep
     folder.mkdir()
     for ending in ("json", "toml"):
         shutil.copy(WORKFLOWS / f"imagine.{ending}", folder)
-    async with StandIn(ServerState()) as comfy:
+    async with StandIn(ServerState(seconds_per_step=0.0)) as comfy:
         settings = Settings(
             _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own parameter
             comfyui_urls=(comfy.url,),

@@ -19,8 +19,9 @@ from bot.i18n import Message, _
 from bot.jobs.records import StoreDownError
 from bot.jobs.store import emptiness, facts, processes
 from bot.jobs.store.engine import Engine
+from bot.jobs.store.ruletables import metadata
 from bot.jobs.store.statements import insert
-from bot.jobs.store.tables import input_file, meta, metadata, process, result_file, server
+from bot.jobs.store.tables import input_file, meta, process, result_file, server
 from bot.jobs.store.texts import storable
 
 TABLES: Final = tuple(table for table in metadata.sorted_tables if table not in (meta, process))

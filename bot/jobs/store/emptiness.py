@@ -10,7 +10,8 @@ from bot.errors import StartupError
 from bot.i18n import _
 from bot.jobs.store import facts, processes, servers
 from bot.jobs.store.prepared import POSTGRES
-from bot.jobs.store.tables import fit, meta, metadata, process, server
+from bot.jobs.store.ruletables import metadata
+from bot.jobs.store.tables import fit, meta, process, server
 
 _HOUSEKEEPING: Final = (fit, meta, process)
 """What a bot writes by itself when it starts, and will write again."""

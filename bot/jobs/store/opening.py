@@ -26,6 +26,7 @@ from bot.jobs.store.postgres import PostgresEngine
 from bot.jobs.store.resultshelf import SqlShelf
 from bot.jobs.store.sqlite import SqliteEngine, Synchronous
 from bot.jobs.store.sqlstore import SqlStore
+from bot.jobs.store.workflowrules import SqlWorkflowRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Database:
     jobs: SqlStore
     fleet: SqlFleet
     policies: SqlPolicies
+    workflow_rules: SqlWorkflowRules
     results: SqlShelf
     is_shared: bool
     """Whether other processes, on other machines too, can work with it: it is PostgreSQL."""
@@ -94,6 +96,7 @@ def _database(
         jobs=SqlStore(engine, clock, alone=alone, on_close=on_close),
         fleet=SqlFleet(engine, clock),
         policies=SqlPolicies(engine),
+        workflow_rules=SqlWorkflowRules(engine),
         results=SqlShelf(engine),
         is_shared=is_shared,
     )

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.jobs.store.tables import metadata
+from bot.jobs.store.ruletables import metadata  # with these its tables are complete
 
 VERSION_TABLE: Final = "comfycord_version"
 """Not Alembic's usual name, by which another program's database might look like ours."""
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest step in `migrations`: what this program works with."""
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")

@@ -16,6 +16,7 @@ from bot.jobs.store.opening import Database, open_database
 from bot.jobs.store.tables import metadata
 from bot.policy.pauses import EVERYTHING, Pause, of_member
 from bot.policy.rules import RoleRule
+from bot.policy.workflows import GuildLimits, WorkflowRule
 from bot.settings import Settings
 from bot.workflow.execution import OutputFile, OutputRef
 from tests.store.samples import GPU, ME, done, failed, job, running, with_picture
@@ -54,6 +55,8 @@ async def fill(database: Database) -> None:
         Pause(of_member(5, 99), by=2, reason="caf\N{LATIN SMALL LETTER E WITH ACUTE}", at=1.0)
     )
     await database.policies.pause(Pause(EVERYTHING, by=2, at=1.0, until=2.0))
+    await database.workflow_rules.set_workflow_rule(WorkflowRule(5, "imagine", 6, False, {"steps": 3}))
+    await database.workflow_rules.set_guild_limits(GuildLimits(5, max_steps=20, max_pixels=1 << 40))
     await done(store, 1)
     await failed(store, 2, delivery=Delivery.SENT)
     await store.move(await running(store, 3), JobState.DELIVERING, delivery=Delivery.PENDING, finished=110.0)

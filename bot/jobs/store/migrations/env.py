@@ -2,8 +2,8 @@
 
 from alembic import context
 
+from bot.jobs.store.ruletables import metadata
 from bot.jobs.store.schema import VERSION_TABLE
-from bot.jobs.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,154 @@
+"""Puts a drafted pair beside the other workflows, and says what it would be. Writes files: not for the event loop.
+
+Nothing is ever overwritten, and no half of a pair is left.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, Self
+
+from bot.errors import InputError
+from bot.i18n import Message, _
+from bot.workflow.definitions import Definitions
+from bot.workflow.importer.anyfile import needs_definitions, read_any
+from bot.workflow.importer.draft import Draft, draft
+from bot.workflow.options import Option
+from bot.workflow.values import tidy
+from bot.workflow.wording import shown
+
+ObjectInfo = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What servers, or a file that one of them filled, say about their nodes; empty when nobody did."""
+
+    object_info: ObjectInfo
+    definitions: Definitions
+
+    @classmethod
+    def of(cls, answers: Sequence[Mapping[str, Any]]) -> Self:
+        """Return what several servers say together; the first one counts where they differ."""
+        together: ObjectInfo = {}
+        for answer in reversed(answers):
+            together |= answer
+        return cls(together, Definitions.merged([Definitions.parse(answer) for answer in answers]))
+
+
+def drafted(data: bytes, name: str, known: Known) -> tuple[Draft, bytes | None]:
+    """Return the draft of a file, and its content when it is an export that can stay as it is.
+
+    Takes up to a second. Raises `WorkflowImportError`, and `InputError` when a server would have to be asked.
+    """
+    if needs_definitions(data) and not known.object_info:
+        raise InputError(
+            _(
+                "is in the format of ComfyUI's editor, which needs the definitions of its nodes, and no server of"
+                " COMFYUI_URLS answers. Start ComfyUI, or name a saved /object_info with --object-info."
+            )
+        )
+    brought = read_any(data, known.object_info)
+    made = draft(brought.graph, known.definitions, document=brought.document, name=name)
+    notes = (*brought.notes, *(() if known.object_info else (_unknown(),)), *made.notes)
+    return replace(made, notes=notes), brought.export
+
+
+def _unknown() -> Message:
+    return _("No server told what its nodes take: kinds and limits are guesses. Run the check when one is there.")
+
+
+def add(folder: Path, made: Draft, export: bytes | None) -> list[Path]:
+    """Write the pair, and return its files. Raises `InputError` when one of them is there already."""
+    graph, manifest = folder / f"{made.name}.json", folder / f"{made.name}.toml"
+    content = export or (json.dumps(made.graph, indent=2, ensure_ascii=False) + "\n").encode()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if manifest.exists() or manifest.is_symlink():
+            raise _is_there(manifest)
+        is_new = not _holds(graph, content)
+        if is_new:
+            _write(graph, content)
+        try:
+            _write(manifest, made.manifest.encode())
+        except BaseException:
+            if is_new:
+                graph.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(_("cannot be written to {folder}: {reason}.", folder=str(folder), reason=reason)) from error
+    return [graph, manifest]
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    """Whether the graph was put there by hand, and only lacks its manifest."""
+    return file.is_file() and not file.is_symlink() and file.read_bytes() == content
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Put a whole file into place, or none; a name that begins with a dot is no workflow meanwhile."""
+    with NamedTemporaryFile(dir=file.parent, prefix=".import-", delete=False) as stream:
+        half = Path(stream.name)
+        try:
+            stream.write(content)
+            stream.close()
+            half.chmod(0o644)
+            _put(half, file)
+        finally:
+            stream.close()
+            half.unlink(missing_ok=True)
+
+
+def _put(half: Path, file: Path) -> None:
+    try:
+        os.link(half, file)
+    except FileExistsError as error:
+        raise _is_there(file) from error
+    except OSError as error:  # a file system without links
+        if file.exists() or file.is_symlink():
+            raise _is_there(file) from error
+        half.rename(file)
+
+
+def _is_there(file: Path) -> InputError:
+    return InputError(
+        _(
+            "{file} is there already, and nothing is overwritten. Rename one of the two, or move it away.",
+            file=str(file),
+        )
+    )
+
+
+def described(made: Draft) -> Iterator[str]:
+    """Yield the proposed command as people see it, then what they should know about it."""
+    yield f"  /{made.name}: {made.workflow.manifest.description}"
+    options = made.workflow.manifest.ordered_options()
+    width = max((len(name) for name, _option in options), default=0)
+    for name, option in options:
+        yield f"    {name:<{width}}  {option.kind:<8} {_unsaid(made, name, option)}".rstrip()
+    for note in made.notes:
+        yield f"  - {one_line(note)}"
+    for warning in made.warnings:
+        yield f"  ! {one_line(warning)}"
+
+
+def _unsaid(made: Draft, name: str, option: Option) -> str:
+    """Say what is used when a member leaves an option alone, and what may be given."""
+    limits = ""
+    if option.minimum is not None and option.maximum is not None:
+        limits = f" ({tidy(option.minimum)} to {tidy(option.maximum)})"
+    if option.required:
+        return str(_("needed")) + limits
+    if option.kind == "seed":
+        return str(_("random"))
+    value = option.default if option.default is not None else (made.workflow.own_value(name) if option.bind else "")
+    text = tidy(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return f"{shown(text, 50)}{limits}"
+
+
+def one_line(message: Message) -> str:
+    return " ".join(str(message).split())

@@ -1,0 +1,30 @@
+"""What guilds decide about workflows, as it is kept: on both engines."""
+
+from dataclasses import replace
+
+from bot.jobs.store.sqlstore import SqlStore
+from bot.jobs.store.workflowrules import SqlWorkflowRules
+from bot.policy.workflows import GuildLimits, HouseRules, WorkflowRule
+
+GUILD = 1 << 62
+RULE = WorkflowRule(GUILD, "imagine", 5, False, {"steps": 10, "cfg": 1.5, "sampler": "ünï\0", "fast": True})
+
+
+async def test_rules_and_limits_are_kept_by_guild(store: SqlStore) -> None:
+    rules = SqlWorkflowRules(store._engine)
+    assert await rules.house_rules(GUILD) == HouseRules()
+    await rules.set_workflow_rule(RULE)
+    await rules.set_workflow_rule(replace(RULE, guild_id=2))
+    limits = GuildLimits(GUILD, max_side=1024, max_pixels=1 << 40, max_steps=30, max_count=2)
+    await rules.set_guild_limits(replace(limits, max_side=1))
+    await rules.set_guild_limits(limits)
+    assert await rules.house_rules(GUILD) == HouseRules((RULE,), limits)
+
+
+async def test_a_rule_takes_the_place_of_the_former_one_and_goes_when_it_says_nothing(store: SqlStore) -> None:
+    rules = SqlWorkflowRules(store._engine)
+    await rules.set_workflow_rule(RULE)
+    await rules.set_workflow_rule(replace(RULE, is_enabled=True, defaults={}))
+    assert (await rules.house_rules(GUILD)).rules == (replace(RULE, is_enabled=True, defaults={}),)
+    await rules.set_workflow_rule(replace(RULE, is_enabled=None, defaults={}))
+    assert (await rules.house_rules(GUILD)).rules == ()
