@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.comfy.texts import cleaned
-from bot.workflow.execution import FailureKind, OutputRef, RunFailure, RunResult
-from bot.workflow.shapes import items, mapping, text
+from bot.workflow.execution import FailureKind, OutputRef, OutputText, RunFailure, RunResult
+from bot.workflow.shapes import items, mapping, text, texts
 
+MOST_TEXTS, MOST_CHARACTERS = 20, 100_000
+"""Of one run: a node may tell whatever it likes."""
 BLOCKED_TYPE = "ExecutionBlocked"
 _FOLDERS = frozenset({"output", "temp"})
 _OUT_OF_MEMORY = ("out of memory", "allocation on device")
@@ -24,11 +26,11 @@ def run_result(entry: object, blocked: RunFailure | None = None) -> RunResult:
     it has no pictures.
     """
     history = _Entry.read(mapping(entry))
-    outputs = _outputs(history)
+    outputs, texts = _outputs(history), tuple(_texts(history))[:MOST_TEXTS]
     failure = _failure(history)
-    if failure is None and not outputs:
+    if failure is None and not outputs and not texts:
         failure = blocked or RunFailure(FailureKind.NO_OUTPUTS)
-    return RunResult(outputs, failure, _cached(history))
+    return RunResult(outputs, texts, failure, _cached(history))
 
 
 def error_failure(exception_type: str, message: str, node_id: str, class_type: str) -> RunFailure:
@@ -92,6 +94,14 @@ def output_refs(node_id: str, output: Mapping[str, Any]) -> Iterator[OutputRef]:
             ref = _file(node_id, mapping(value))
             if ref:
                 yield ref
+
+
+def _texts(history: _Entry) -> Iterator[OutputText]:
+    """Yield what nodes have told, such as PreviewAny: any text under the key "text"."""
+    for node_id, output in history.outputs.items():
+        for value in texts(mapping(output).get("text")):
+            if told := text(value.replace("\0", "")[:MOST_CHARACTERS]).strip():
+                yield OutputText(history.visible(text(node_id)), told)
 
 
 def _file(node_id: str, entry: Mapping[str, Any]) -> OutputRef | None:

@@ -1,6 +1,7 @@
 """What the rest of the bot may ask for about pictures; every answer is worked out off the event loop."""
 
 from bot.errors import LimitError
+from bot.images.clips import check_clip_size, take_clip
 from bot.images.fit import FittedFile, fit
 from bot.images.intake import IntakeLimits, check_size, prepare_input
 from bot.images.mask import apply_mask, require_transparency
@@ -24,6 +25,14 @@ class Pictures:
     async def intake(self, data: bytes) -> InputFile:
         """Check an attached picture and make it ready for upload to a server."""
         return await self._pool.run(prepare_input, data, self._limits)
+
+    def check_clip_size(self, size: int, kind: str) -> None:
+        """Refuse a film or sound (`kind` "video" or "audio") by its length in bytes, before it is downloaded."""
+        check_clip_size(size, kind)
+
+    async def clip(self, data: bytes, kind: str) -> InputFile:
+        """Check an attached film or sound and make it ready for upload to a server."""
+        return await self._pool.run(take_clip, data, kind)
 
     async def with_mask(self, image: InputFile, mask: InputFile | None) -> InputFile:
         """Mark the part to be repainted: by `mask`, or, without one, by what is transparent in the picture itself."""

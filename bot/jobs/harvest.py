@@ -15,7 +15,7 @@ from bot.errors import BotError, FailedError
 from bot.i18n import Message, _
 from bot.jobs.job import Job
 from bot.jobs.naps import cancelled
-from bot.jobs.outcome import Outcome, belongs, chosen, remark
+from bot.jobs.outcome import Outcome, belongs, chosen, remark, told
 from bot.jobs.patience import located
 from bot.jobs.ports import Backend
 from bot.workflow.execution import (
@@ -110,12 +110,13 @@ class Harvest:
         """
         result = await self._result(job)
         refs = chosen(result, job.spec)
-        note = remark(result, refs, job.note, job.spec)
+        texts = told(result, job.spec, refs)
+        note = remark(result, [*refs, *(text.ref for text in texts)], job.note, job.spec)
         if stopped and result.failure and result.failure.kind is FailureKind.INTERRUPTED:
             note = stopped
         basket = await self._basket(refs)
         was_stopped = result.failure is not None and result.failure.kind is FailureKind.INTERRUPTED
-        outcome = Outcome(basket.files, note or basket.refusal, was_stopped)
+        outcome = Outcome([*basket.files, *texts], note or basket.refusal, was_stopped)
         # A file of an earlier prompt may have been deleted, and its name given to somebody else's picture since
         is_old = any(ref.node_id in result.cached for ref in refs)
         if (basket.is_missing or is_old) and result.failure is None:

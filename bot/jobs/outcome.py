@@ -1,12 +1,14 @@
 """What a finished run comes to: which files are shown, and what must be said beside or instead of them. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
-from bot.workflow.execution import FailureKind, OutputFile, OutputRef, RunFailure, RunResult
+from bot.workflow.execution import TEXT, FailureKind, OutputFile, OutputRef, OutputText, RunFailure, RunResult
 from bot.workflow.explain import explain_failure
+from bot.workflow.extras import OutputKind
 from bot.workflow.spec import RunSpec
 
 
@@ -30,9 +32,44 @@ def cancellation(job: Job) -> Message:
 def chosen(result: RunResult, spec: RunSpec) -> list[OutputRef]:
     """Return the outputs to show: of the nodes that the workflow names, else all that were saved, else previews."""
     if spec.outputs:
-        return [ref for ref in result.outputs if belongs(ref.node_id, spec.outputs)]
+        return [ref for ref in result.outputs if belongs(ref.node_id, spec.outputs) and _is_of_kind(ref, spec)]
     saved = [ref for ref in result.outputs if ref.folder == "output"]
     return saved or list(result.outputs)
+
+
+def told(result: RunResult, spec: RunSpec, refs: Sequence[OutputRef]) -> list[OutputFile]:
+    """Return the texts to show, as files: of the nodes that the workflow names, else those of a run without files."""
+    wanted = [text for text in result.texts if _is_asked_for(text, spec) or not (spec.outputs or refs)]
+    return [
+        OutputFile(OutputRef(text.node_id, f"text_{number}.txt", "", TEXT), text.text.encode())
+        for number, text in enumerate(wanted, start=1)
+    ]
+
+
+def _is_asked_for(text: OutputText, spec: RunSpec) -> bool:
+    return any(
+        belongs(text.node_id, [node]) and spec.output_kinds.get(node, OutputKind.TEXT) == OutputKind.TEXT
+        for node in spec.outputs
+    )
+
+
+_ENDINGS: Mapping[str, frozenset[str]] = {
+    OutputKind.IMAGES: frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".avif", ".tiff", ".tif", ".exr", ".svg"}),
+    OutputKind.ANIMATION: frozenset({".gif", ".webp", ".png", ".apng", ".avif"}),
+    OutputKind.VIDEO: frozenset({".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v"}),
+    OutputKind.AUDIO: frozenset({".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac"}),
+    OutputKind.MODEL3D: frozenset(
+        {".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".usdz", ".splat", ".spz", ".ksplat"}
+    ),
+    OutputKind.TEXT: frozenset({".txt", ".json", ".csv", ".md", ".srt"}),
+}
+
+
+def _is_of_kind(ref: OutputRef, spec: RunSpec) -> bool:
+    """Whether a file is of the kind that the author declared for its node, by its ending."""
+    ending = PurePosixPath(ref.filename.lower()).suffix
+    kinds = [kind for node, kind in spec.output_kinds.items() if belongs(ref.node_id, [node])]
+    return all(ending in _ENDINGS.get(kind, ()) for kind in kinds)
 
 
 def belongs(node_id: str, nodes: Sequence[str]) -> bool:

@@ -95,7 +95,7 @@ class History:
             raise InputError(_("The files are too large for this channel. Try /history somewhere else."))
         files = [piece.attached for piece in result.batches[0]]
         page = self._renderer.result(
-            replace(job, requester=reader), [file.filename for file in files], _note(job, result)
+            replace(job, requester=reader), [file.filename for file in files], _note(job, result), result.words
         )
         return job, page, files
 

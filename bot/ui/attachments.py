@@ -1,4 +1,4 @@
-"""Brings attached pictures from Discord to `bot.images`: nothing is downloaded that is known to be too large."""
+"""Brings attached files from Discord to `bot.images`: nothing is downloaded that is known to be too large."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from bot.workflow.options import ImageOption
 
 DOWNLOAD_TIMEOUT = 60.0
 """Seconds for one attachment."""
+CLIPS = frozenset({"video", "audio"})
 DOWNLOADS_AT_ONCE = 4
 """Attachments held undecoded at the same time."""
 
@@ -27,6 +28,14 @@ class PictureIntake(Protocol):
 
     async def intake(self, data: bytes) -> InputFile:
         """Check and re-encode a picture."""
+        ...
+
+    def check_clip_size(self, size: int, kind: str) -> None:
+        """Refuse a film or sound by its length in bytes; `kind` is "video" or "audio"."""
+        ...
+
+    async def clip(self, data: bytes, kind: str) -> InputFile:
+        """Check a film or sound."""
         ...
 
     async def with_mask(self, image: InputFile, mask: InputFile | None) -> InputFile:
@@ -46,8 +55,9 @@ class Attachments:
 
         Raises `InputError`, which names the option.
         """
-        pictures = {name: await self._one(name, attachment) for name, attachment in attached.items()}
-        for name, option in workflow.manifest.options.items():
+        options = workflow.manifest.options
+        pictures = {name: await self._one(name, options[name].kind, each) for name, each in attached.items()}
+        for name, option in options.items():
             if not isinstance(option, ImageOption) or option.mask_of is not None or name not in pictures:
                 continue
             mask = pictures.pop(workflow.manifest.mask_for(name) or "", None)
@@ -55,8 +65,12 @@ class Attachments:
                 pictures[name] = await self._pictures.with_mask(pictures[name], mask)
         return pictures
 
-    async def _one(self, name: str, attachment: discord.Attachment) -> InputFile:
+    async def _one(self, name: str, kind: str, attachment: discord.Attachment) -> InputFile:
         try:
+            if kind in CLIPS:
+                self._pictures.check_clip_size(attachment.size, kind)
+                async with self._downloads:
+                    return await self._pictures.clip(await _download(attachment), kind)
             self._pictures.check_size(attachment.size)
             async with self._downloads:
                 return await self._pictures.intake(await _download(attachment))

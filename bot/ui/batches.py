@@ -10,7 +10,7 @@ from bot.i18n import Message, _, n_
 from bot.images.fit import FittedFile
 from bot.jobs.job import Job
 from bot.ui.route import Attached
-from bot.workflow.execution import OutputFile
+from bot.workflow.execution import TEXT, OutputFile
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,8 @@ MAX_FILES = 10
 """Discord's limit for one message."""
 MAX_REQUEST = 24 * 1024 * 1024
 """Bytes of all files of one message: Discord takes 25 MiB for the whole request."""
+MAX_WORDS = 1000
+"""Characters of all texts of a result that stand in the message itself."""
 MAX_MESSAGES = 10
 """Messages for one job: a channel belongs to everybody."""
 
@@ -53,6 +55,8 @@ class Result:
     """Files that cannot be made small enough."""
     surplus: int = 0
     """Files for which there is no room here."""
+    words: str = ""
+    """Texts that are short enough to stand in the message itself."""
 
 
 class Packer:
@@ -64,16 +68,17 @@ class Packer:
     async def pack(self, job: Job, outputs: Sequence[OutputFile]) -> Result:
         """Make messages of a result: one where the bot cannot post by itself, else as many as it takes."""
         place = job.place
+        outputs, words = _parted(outputs)
         chosen = outputs[: MAX_FILES * MAX_MESSAGES if place.bot_can_edit else MAX_FILES]
         limit = (
             place.upload_limit if place.bot_can_edit else min(place.upload_limit, MAX_REQUEST // max(1, len(chosen)))
         )
         numbered = list(enumerate(chosen, start=1))
         pieces = [piece for number, output in numbered if (piece := await self._piece(job, number, output, limit))]
-        batches = _batches(pieces)
+        batches = _batches(pieces) or ([[]] if words else [])
         shown = batches[: MAX_MESSAGES if place.bot_can_edit else 1]
         surplus = len(outputs) - len(chosen) + sum(len(batch) for batch in batches[len(shown) :])
-        return Result(shown, unfit=len(chosen) - len(pieces), surplus=surplus)
+        return Result(shown, unfit=len(chosen) - len(pieces), surplus=surplus, words=words)
 
     async def shrink(self, job: Job, batch: Batch, factor: float) -> Batch:
         """Make the files of one message smaller, by this factor of the largest; those that cannot be are left out."""
@@ -83,12 +88,23 @@ class Packer:
         return [piece for piece in smaller if piece is not None]
 
     async def _piece(self, job: Job, number: int, output: OutputFile, limit: int) -> Piece | None:
+        if output.ref.folder == TEXT:
+            return Piece(number, output, Attached(f"{stem(job, number)}.txt", output.data[:limit]))
         try:
             fitted = await self._pictures.fit(output.data, limit)
         except BotError as error:
             log.info("job %s: a file is left out: %s", job.id, error)
             return None
         return Piece(number, output, Attached(f"{stem(job, number)}.{fitted.extension}", fitted.data))
+
+
+def _parted(outputs: Sequence[OutputFile]) -> tuple[Sequence[OutputFile], str]:
+    """Take short texts out of a result; long ones stay, as files."""
+    texts = [output for output in outputs if output.ref.folder == TEXT]
+    words = "\n".join(output.data.decode("utf-8", "replace") for output in texts)
+    if len(words) > MAX_WORDS:
+        return outputs, ""
+    return [output for output in outputs if output.ref.folder != TEXT], words
 
 
 def stem(job: Job, number: int) -> str:

@@ -197,7 +197,7 @@ class JobMessages:
             except RefusedError as refusal:
                 if refusal.meaning is not Meaning.TOO_LARGE:
                     raise
-            batch = await self._packer.shrink(job, batch, SHRINK)
+            batch = await self._packer.shrink(job, batch, SHRINK) if batch else ()
             if not batch:
                 break
         raise _too_large()
@@ -209,7 +209,7 @@ class JobMessages:
         files = [piece.attached for piece in batch]
         unfit = result.unfit + len(result.batches[0]) - len(batch)
         whole = remark(note, unfit=unfit, surplus=result.surplus + left)
-        return self._renderer.result(job, [file.filename for file in files], whole), files
+        return self._renderer.result(job, [file.filename for file in files], whole, result.words), files
 
     # ------------------------------------------------------------------ what is known of unfinished jobs
 

@@ -19,6 +19,7 @@ from bot.workflow.spec import RunSpec
 MAX_QUOTE = 1000
 """Characters of a prompt that are shown, escapes included; all texts of a message together may have 4000."""
 MAX_DETAILS = 1000
+MAX_WORDS = 1500
 MAX_ALT = 1000
 BAR_CELLS = 12
 WORTH_TELLING = 8.0
@@ -57,11 +58,13 @@ class Renderer:
         page = self._page(job, Tone.WAITING, status)
         return self._with_cancel(job, page) if job.spec.graph else page
 
-    def result(self, job: Job, filenames: Sequence[str], note: Message | None) -> Page:
-        """Return the page that shows the pictures."""
+    def result(self, job: Job, filenames: Sequence[str], note: Message | None, words: str = "") -> Page:
+        """Return the page that shows the pictures, and the words that came with them or instead."""
         description = cut(_prompt(job.spec), MAX_ALT)
         pictures = tuple(Picture(name, description) for name in filenames)
-        return self._page(job, Tone.DONE, note, pictures=pictures, details=self._details(job))
+        page = self._page(job, Tone.DONE, note, pictures=pictures, details=self._details(job))
+        quoted = "\n".join(f"> {line}" for line in escape_markdown(words).splitlines())
+        return replace(page, status=f"{page.status}\n{cut(quoted, MAX_WORDS)}".strip()) if words else page
 
     def more(self, job: Job, filenames: Sequence[str], number: int, total: int) -> Page:
         """Return the page of a further message with pictures, the `number`th of `total`."""

@@ -39,6 +39,18 @@ class OutputRef:
     """ComfyUI's `type`: "output" or "temp"."""
 
 
+TEXT = "text"
+"""As the folder of an output: it is no file on the server, but a text in its history."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputText:
+    """What a node has told instead of writing a file."""
+
+    node_id: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class OutputFile:
     """One fetched output, as the server encoded it."""
@@ -143,6 +155,7 @@ class RunResult:
     """What `/history` says about a finished prompt."""
 
     outputs: tuple[OutputRef, ...] = ()
+    texts: tuple[OutputText, ...] = ()
     failure: RunFailure | None = None
     """Set when the run ended badly; `outputs` may still hold what was finished before."""
     cached: frozenset[str] = frozenset()

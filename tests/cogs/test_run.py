@@ -1,18 +1,8 @@
 """`/run` and the forms: everything that a slash command does not hold."""
 
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from bot.app import App, load_library
-from bot.installation import opened
-from bot.sandbox.comfyui import ServerState, StandIn
-from bot.settings import Settings
-from bot.ui.client import ComfycordBot
-from tests.cogs.stage import WORKFLOWS, done
-from tests.harness import Channel, Member, Simulation, simulated
+from tests.cogs.stage import done, watching
 from tests.images.samples import encoded, gradient
 
 HEAD = 'schema = 1\ntitle = "Painting"\ndescription = "Paint"\ntags = ["oil"]\ngraph = "imagine.json"\n'
@@ -62,50 +52,12 @@ values = { steps = 2 }
 """
 
 
-@dataclass
-class Scene:
-    sim: Simulation
-    ann: Member
-    art: Channel
-    comfy: StandIn
-
-
-@asynccontextmanager
-async def scene(tmp_path: Path, **manifests: str) -> AsyncIterator[Scene]:
-    folder = tmp_path / "workflows"
-    folder.mkdir()
-    for name in ("imagine", "img2img"):
-        shutil.copy(WORKFLOWS / f"{name}.json", folder)
-        shutil.copy(WORKFLOWS / f"{name}.toml", folder)
-    for name, text in manifests.items():
-        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
-    async with StandIn(ServerState(seconds_per_step=0.0)) as comfy:
-        settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own parameter
-            comfyui_urls=(comfy.url,),
-            database_url="sqlite://",
-            data_dir=tmp_path,
-            workflows_dir=folder,
-        )
-        async with opened(settings) as installation:
-            apps: list[App] = []
-
-            def make(sim: Simulation) -> ComfycordBot:
-                library = load_library(folder)
-                apps.append(App(settings, library, installation, park=sim.park, clock=sim.clock, keep_alive=False))
-                return apps[0].bot
-
-            async with simulated(make) as sim:
-                await sim.until(lambda: apps[0].fleet.definitions().nodes)
-                yield Scene(sim, sim.member("ann"), sim.channel("art"), comfy)
-
-
 def plain(text: str) -> str:
     return text.replace("`", "").replace(":", "").replace("**", "")
 
 
 async def test_a_workflow_without_a_command_is_found_by_tag_and_runs(tmp_path: Path) -> None:
-    async with scene(tmp_path, painting=HEAD + "slash = false\n" + PROMPT + CHECKPOINT) as it:
+    async with watching(tmp_path, "imagine", painting_toml=HEAD + "slash = false\n" + PROMPT + CHECKPOINT) as it:
         assert "painting" not in it.ann.commands(it.art)
         assert await it.ann.autocomplete(it.art, "run", "workflow", "oil") == ["painting – Painting (oil)"]
         reply = await done(it.sim, await it.ann.slash(it.art, "run", workflow="painting", prompt="a fox"))
@@ -114,7 +66,7 @@ async def test_a_workflow_without_a_command_is_found_by_tag_and_runs(tmp_path: P
 
 
 async def test_what_is_lacking_is_asked_for(tmp_path: Path) -> None:
-    async with scene(tmp_path) as it:
+    async with watching(tmp_path, "img2img") as it:
         asked = await it.ann.slash(it.art, "run", workflow="img2img", prompt="a fox")
         assert asked.modal
         reply = await it.ann.submit(asked, {"image": ("a.png", encoded(gradient(64, 64)))})
@@ -127,7 +79,7 @@ async def test_what_is_lacking_is_asked_for(tmp_path: Path) -> None:
 
 async def test_what_cannot_be_run_is_explained(tmp_path: Path) -> None:
     broken, flux = HEAD + PROMPT.replace("Positive", "Positve"), HEAD + '[requires]\nnodes = ["Flux"]\n' + PROMPT
-    async with scene(tmp_path, broken=broken, flux=flux) as it:
+    async with watching(tmp_path, "imagine", broken_toml=broken, flux_toml=flux) as it:
         assert {"broken", "flux"}.isdisjoint(it.ann.commands(it.art))
         for name, sentence in (
             ("broken", "its files have a mistake"),
@@ -145,7 +97,7 @@ async def test_what_cannot_be_run_is_explained(tmp_path: Path) -> None:
 
 
 async def test_a_form_of_several_pages_keeps_what_was_typed_and_starts_when_it_is_right(tmp_path: Path) -> None:
-    async with scene(tmp_path, painting=HEAD + PROMPT + MORE + CHECKPOINT) as it:
+    async with watching(tmp_path, "imagine", painting_toml=HEAD + PROMPT + MORE + CHECKPOINT) as it:
         first = await it.ann.slash(it.art, "painting", prompt="a fox", advanced=True)
         assert first.modal
         assert "1/2" in first.modal["title"]
@@ -173,7 +125,7 @@ async def test_a_form_of_several_pages_keeps_what_was_typed_and_starts_when_it_i
 
 async def test_one_page_starts_at_once_and_a_discarded_form_starts_nothing(tmp_path: Path) -> None:
     short = HEAD + PROMPT + MORE.split("[options.size]")[0] + CHECKPOINT
-    async with scene(tmp_path, painting=short) as it:
+    async with watching(tmp_path, "imagine", painting_toml=short) as it:
         asked = await it.ann.slash(it.art, "painting", prompt="a fox", advanced=True)
         reply = await it.ann.submit(asked, {"steps": "3"})
         assert not reply.ephemeral

@@ -1,66 +1,15 @@
 """`/workflow`: what those who manage a guild see and decide."""
 
 import json
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import discord
 import pytest
 
-from bot.app import App, load_library
-from bot.installation import opened
-from bot.sandbox.comfyui import ServerState, StandIn
-from bot.settings import Settings
-from bot.ui.client import ComfycordBot
-from tests.cogs.stage import WORKFLOWS, done
-from tests.harness import Channel, Member, Simulation, simulated
-
-MANAGER = discord.Permissions(manage_guild=True, use_application_commands=True, send_messages=True)
-
-
-@dataclass
-class Scene:
-    sim: Simulation
-    folder: Path
-    boss: Member
-    ann: Member
-    art: Channel
-
-
-@asynccontextmanager
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    folder = tmp_path / "workflows"
-    shutil.copytree(WORKFLOWS, folder)
-    for path in folder.iterdir():  # the four that need nothing special
-        if path.stem not in ("imagine", "upscale"):
-            path.unlink()
-    async with StandIn(ServerState(seconds_per_step=0.0)) as comfy:
-        settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own parameter
-            comfyui_urls=(comfy.url,),
-            database_url="sqlite://",
-            data_dir=tmp_path,
-            workflows_dir=folder,
-        )
-        async with opened(settings) as installation:
-            apps: list[App] = []
-
-            def make(sim: Simulation) -> ComfycordBot:
-                library = load_library(folder)
-                apps.append(App(settings, library, installation, park=sim.park, clock=sim.clock, keep_alive=False))
-                return apps[0].bot
-
-            async with simulated(make) as sim:
-                await sim.until(lambda: apps[0].fleet.definitions().nodes)
-                boss = sim.member("boss", permissions=MANAGER)
-                yield Scene(sim, folder, boss, sim.member("ann"), sim.channel("art"))
+from tests.cogs.stage import WORKFLOWS, done, watching
 
 
 async def test_the_list_tells_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
-    async with scene(tmp_path) as it:
+    async with watching(tmp_path, "imagine", "upscale") as it:
         text = (it.folder / "upscale.toml").read_text(encoding="utf-8")
         (it.folder / "upscale.toml").write_text(text.replace("scale_by", "scale"), encoding="utf-8")
         (it.folder / "odd.json").write_text("[]", encoding="utf-8")
@@ -79,7 +28,7 @@ async def test_the_list_tells_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -
 
 
 async def test_a_workflow_is_off_in_the_guild_but_for_one_channel(tmp_path: Path) -> None:
-    async with scene(tmp_path) as it:
+    async with watching(tmp_path, "imagine", "upscale") as it:
         other = it.sim.channel("other")
         await it.boss.slash(it.art, "workflow disable", workflow="imagine")
         refused = await it.ann.slash(it.art, "imagine", prompt="a fox")
@@ -92,7 +41,7 @@ async def test_a_workflow_is_off_in_the_guild_but_for_one_channel(tmp_path: Path
 
 
 async def test_defaults_and_limits_of_the_guild_hold_and_are_refused_when_they_make_no_sense(tmp_path: Path) -> None:
-    async with scene(tmp_path) as it:
+    async with watching(tmp_path, "imagine", "upscale") as it:
         bad = await it.boss.slash(it.art, "workflow default", workflow="imagine", option="steps", value="many")
         assert "steps: must be a whole number" in bad.text
         near = await it.boss.slash(it.art, "workflow default", workflow="imagine", option="stesp", value="3")
@@ -111,7 +60,7 @@ async def test_defaults_and_limits_of_the_guild_hold_and_are_refused_when_they_m
 
 
 async def test_a_file_becomes_a_command_when_it_is_wished(tmp_path: Path) -> None:
-    async with scene(tmp_path) as it:
+    async with watching(tmp_path, "imagine", "upscale") as it:
         export = json.dumps(json.loads((WORKFLOWS / "img2img.json").read_text(encoding="utf-8"))).encode()
         reply = await it.boss.slash(it.art, "workflow add", file=("Over it.json", export))
         assert reply.ephemeral
@@ -136,7 +85,7 @@ async def test_a_file_becomes_a_command_when_it_is_wished(tmp_path: Path) -> Non
     ],
 )
 async def test_rubbish_gets_a_sentence_and_adds_nothing(tmp_path: Path, file: tuple[str, bytes], sentence: str) -> None:
-    async with scene(tmp_path) as it:
+    async with watching(tmp_path, "imagine", "upscale") as it:
         before = sorted(path.name for path in it.folder.iterdir())
         reply = await it.boss.slash(it.art, "workflow add", file=file)
         assert reply.ephemeral
@@ -145,7 +94,7 @@ async def test_rubbish_gets_a_sentence_and_adds_nothing(tmp_path: Path, file: tu
 
 
 async def test_who_does_not_manage_the_guild_may_do_nothing(tmp_path: Path) -> None:
-    async with scene(tmp_path) as it:
+    async with watching(tmp_path, "imagine", "upscale") as it:
         await it.sim.offer("workflow", it.ann)
         for command, options in (
             ("workflow list", {}),

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfy.results import run_result
-from bot.workflow.execution import FailureKind, OutputRef, RunFailure, RunResult
+from bot.workflow.execution import FailureKind, OutputRef, OutputText, RunFailure, RunResult
 
 GRAPH = {"4": {"class_type": "CheckpointLoaderSimple"}, "9": {"class_type": "SaveImage"}, "12": {"class_type": "X"}}
 JSON = st.recursive(
@@ -99,10 +99,16 @@ def test_only_the_last_message_tells_an_interrupt_from_an_error():
     assert result.failure == RunFailure(FailureKind.INTERRUPTED)
 
 
-def test_success_without_files_is_a_failure():
-    result = run_result(entry({"9": {"text": ["hi"]}}))
+def test_success_without_files_and_texts_is_a_failure():
+    result = run_result(entry({"9": {"text": [" ", 7, {}], "other": ["hi"]}}))
 
     assert result.failure == RunFailure(FailureKind.NO_OUTPUTS)
+
+
+def test_a_text_is_a_result():
+    result = run_result(entry({"9": {"text": ["hi\0", "\ud800"]}, "7": {"text": "no list"}}))
+
+    assert (result.texts, result.failure) == ((OutputText("9", "hi"),), None)
 
 
 def test_a_block_that_was_seen_live_explains_missing_files():

@@ -28,7 +28,8 @@ def test_patterns_look_at_names_with_folders_in_any_case() -> None:
     needs = requires(models={SOURCE: "*flux*"})
     assert unmet(needs, [BASE, FLUX]) is None
     assert str(unmet(needs, [BASE])) == (
-        "no ComfyUI server has all that it needs: a model like “*flux*” for “CheckpointLoaderSimple.ckpt_name” is missing."
+        "no ComfyUI server has all that it needs: a model like “*flux*” for “CheckpointLoaderSimple.ckpt_name”"
+        " is missing."
     )
 
 

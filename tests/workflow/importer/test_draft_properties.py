@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.workflow.definitions import Definitions
-from bot.workflow.graph import is_link
+from bot.workflow.graph import Graph, is_link
 from bot.workflow.importer.anyfile import read_any
 from bot.workflow.importer.draft import Draft, draft
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.manifest import Manifest
+from bot.workflow.soundness import circles
 from tests.workflow.importer.samples import OBJECT_INFO, PAIRS
 from tests.workflow.importer.test_properties import JSON
 from tests.workflow.stock import definitions
@@ -86,11 +87,11 @@ def lands(made: Draft, graph: dict[str, Any]) -> bool:
 @given(GRAPHS, st.sampled_from([KNOWN, Definitions()]), st.text(max_size=40))
 def test_every_draft_loads_and_every_binding_lands_on_a_value(graph: dict[str, Any], known: Definitions, name: str):
     before = json.dumps(graph)
-    try:
-        made = draft(graph, known, name=name)
-    except WorkflowImportError as error:
-        assert "in a circle" in str(error)
+    if next(circles(Graph.parse(before, "graph")), None):
+        with contextlib.suppress(WorkflowImportError):  # unless it goes through an input that the server passes by
+            draft(graph, known, name=name)
         return
+    made = draft(graph, known, name=name)
 
     assert lands(made, graph)
     assert Manifest.parse(made.manifest.encode(), "x.toml") == made.workflow.manifest

@@ -1,0 +1,57 @@
+"""Films and sounds are known by their first bytes, and named by their content."""
+
+import pytest
+
+from bot.errors import InputError
+from bot.images.clips import KINDS, check_clip_size, take_clip
+
+MP4 = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100)
+M4A = b"\0\0\0\x20ftypM4A \0\0\2\0" + bytes(100)
+WEBM = b"\x1a\x45\xdf\xa3" + bytes(100)
+WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "ending"),
+    [
+        (MP4, "video", ".mp4"),
+        (WEBM, "video", ".webm"),
+        (b"GIF89a" + bytes(50), "video", ".gif"),
+        (MP4, "audio", ".m4a"),
+        (M4A, "audio", ".m4a"),
+        (WAV, "audio", ".wav"),
+        (b"ID3\x04" + bytes(50), "audio", ".mp3"),
+        (b"\xff\xfb\x90\x64" + bytes(50), "audio", ".mp3"),
+        (b"OggS" + bytes(50), "audio", ".ogg"),
+        (b"fLaC" + bytes(50), "audio", ".flac"),
+    ],
+)
+def test_what_is_taken_keeps_its_bytes_under_a_name_of_ours(data: bytes, kind: str, ending: str) -> None:
+    taken = take_clip(data, kind)
+    assert taken.data == data
+    assert taken.name.startswith("cc_")
+    assert taken.name.endswith(ending)
+    assert taken.name == take_clip(data, kind).name
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "sentence"),
+    [
+        (b"", "video", "is empty. Please attach a file in MP4"),
+        (WAV, "video", "Please attach a file in MP4, MOV, WebM or GIF"),
+        (WEBM, "audio", "Please attach a file in MP3, WAV"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(20), "audio", "Please attach a file in MP3"),
+        (b"#!/bin/sh\n", "video", "not one that ComfyUI can take"),
+    ],
+)
+def test_what_is_not_taken_is_told_what_would_do(data: bytes, kind: str, sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        take_clip(data, kind)
+    assert sentence in str(caught.value.user_message)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_file_that_is_too_large_is_refused_before_it_is_downloaded(kind: str) -> None:
+    check_clip_size(KINDS[kind].most, kind)
+    with pytest.raises(InputError, match="at most"):
+        check_clip_size(KINDS[kind].most + 1, kind)
