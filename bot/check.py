@@ -14,6 +14,7 @@ from bot.i18n import _
 from bot.settings import Settings
 from bot.workflow.catalog import Catalog, Workflow
 from bot.workflow.check import check as check_against
+from bot.workflow.definitions import Definitions
 
 ONLINE_TIMEOUT = 15.0
 """Seconds for a server to answer."""
@@ -29,8 +30,7 @@ async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> l
         ]
         fleet = Fleet.of(settings.comfyui_urls, clock=SystemClock(), random=SystemRandom())
         try:
-            for server in fleet.servers:
-                lines.extend(await _online(server, chosen))
+            lines.extend(await _online(fleet.servers, chosen))
         finally:
             await fleet.close()
     return lines
@@ -62,16 +62,29 @@ def _offline(catalog: Catalog, names: set[str]) -> Iterator[str]:
         yield str(_("{name}: there is no such workflow.", name=name))
 
 
-async def _online(server: ComfyServer, workflows: Sequence[Workflow]) -> list[str]:
+async def _online(servers: Sequence[ComfyServer], workflows: Sequence[Workflow]) -> list[str]:
+    async with asyncio.TaskGroup() as group:
+        asked = {server.name: group.create_task(_told(server)) for server in servers}
+    told = {name: task.result() for name, task in asked.items()}
+    lines: list[str] = []
+    for name, definitions in told.items():
+        if not definitions.nodes:
+            away = _("{server}: ComfyUI cannot be reached. Is it running, and is COMFYUI_URLS right?", server=name)
+            lines.append(str(away))
+            continue
+        others = {other: each for other, each in told.items() if other != name and each.nodes}
+        lines += [
+            f"{name}: {workflow.source or workflow.name}: {' '.join(str(problem).split())}"
+            for workflow in workflows
+            for problem in check_against(workflow, definitions, others)
+        ]
+    return lines
+
+
+async def _told(server: ComfyServer) -> Definitions:
+    """Return what a server can do; nothing when it does not answer."""
     try:
         async with asyncio.timeout(ONLINE_TIMEOUT):
-            definitions = await server.refresh_definitions()
+            return await server.refresh_definitions()
     except (TimeoutError, BotError):
-        return [
-            str(_("{server}: ComfyUI cannot be reached. Is it running, and is COMFYUI_URLS right?", server=server.name))
-        ]
-    return [
-        f"{server.name}: {workflow.name}: {problem}"
-        for workflow in workflows
-        for problem in check_against(workflow, definitions)
-    ]
+        return Definitions()

@@ -15,6 +15,7 @@ from bot.workflow.errors import RefusedValueError, WorkflowError
 from bot.workflow.extras import Action
 from bot.workflow.graph import Graph
 from bot.workflow.manifest import Manifest, require_command_name
+from bot.workflow.soundness import idle_inputs, idle_outputs
 from bot.workflow.version import version
 from bot.workflow.wording import listed, nearest, shown
 from bot.workflow.workflow import Workflow
@@ -74,6 +75,7 @@ class Catalog:
                 workflows[workflow.name] = workflow
         problems.extend(_lonely_graphs(files, used))
         problems.extend(_loose_actions(workflows))
+        problems.extend(_idle(workflows))
         return cls(MappingProxyType(dict(sorted(workflows.items()))), tuple(problems), frozenset(files))
 
 
@@ -109,6 +111,18 @@ def _require_free(workflow: Workflow, file: str, others: Mapping[str, Workflow])
                 other=other.source,
             ),
         )
+
+
+def _idle(workflows: Mapping[str, Workflow]) -> Iterator[Problem]:
+    """What does nothing: a mistake, surely, but the workflow can be used all the same."""
+    for workflow in workflows.values():
+        for reason in idle_outputs(workflow.graph, workflow.outputs):
+            yield Problem(workflow.source, reason)
+        for name, targets in workflow.bindings.items():
+            for reason in idle_inputs(workflow.graph, workflow.outputs, targets):
+                yield Problem(
+                    workflow.source, Message("[options.{name}] bind: {reason}", {"name": name, "reason": reason})
+                )
 
 
 def _loose_actions(workflows: Mapping[str, Workflow]) -> Iterator[Problem]:

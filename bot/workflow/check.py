@@ -6,9 +6,10 @@ Pure and offline: compares a workflow with a snapshot of definitions.
 from collections.abc import Iterator
 
 from bot.i18n import Message, _
+from bot.workflow.availability import unmet
 from bot.workflow.definitions import Definitions
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.inputnames import is_media_input
+from bot.workflow.graphcheck import GraphCheck, Others
 from bot.workflow.limits import allowed, input_definitions
 from bot.workflow.options import ChoiceOption
 from bot.workflow.spec import Target
@@ -16,25 +17,40 @@ from bot.workflow.wording import listed, shown
 from bot.workflow.workflow import Workflow
 
 
-def check(workflow: Workflow, definitions: Definitions) -> list[Message]:
-    """Say what keeps a workflow from running on these servers; nothing while no server is known."""
+def check(workflow: Workflow, definitions: Definitions, others: Others | None = None) -> list[Message]:
+    """Say what keeps a workflow from running on these servers; nothing while no server is known.
+
+    `others` are further servers by name: what they have is told where it helps.
+    """
     if not definitions.nodes:
         return []
-    missing = list(_missing_nodes(workflow, definitions))
-    return [
-        *missing,
+    graph = GraphCheck(
+        workflow.graph,
+        definitions,
+        bound=set(_bound(workflow)),
+        outputs=workflow.outputs,
+        others=others or {},
+    )
+    found = [
+        *graph.classes(workflow.manifest.requires.nodes),
         *_missing_inputs(workflow, definitions),
         *_missing_choices(workflow, definitions),
         *_refused_values(workflow, definitions),
-        *_missing_files(workflow, definitions),
+        *graph.values(),
+        *graph.gaps(),
+        *graph.links(),
         *_useless_outputs(workflow, definitions),
     ]
+    reason = unmet(workflow.manifest.requires, [definitions])
+    return found if reason is None else [*found, _("is switched off: {reason}", reason=reason)]
 
 
-def _missing_nodes(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
-    for class_type in dict.fromkeys(node.class_type for node in workflow.graph.nodes.values()):
-        if class_type not in definitions.nodes:
-            yield _("needs the node “{node}”, which no connected ComfyUI has.", node=shown(class_type))
+def _bound(workflow: Workflow) -> Iterator[Target]:
+    for targets in workflow.bindings.values():
+        yield from targets
+    yield from workflow.fits.values()
+    for node_id in workflow.loaders.values():
+        yield from (Target(node_id, name) for name in workflow.graph.nodes[node_id].inputs)
 
 
 def _missing_inputs(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
@@ -57,7 +73,8 @@ def _missing_choices(workflow: Workflow, definitions: Definitions) -> Iterator[M
     for name, option in workflow.manifest.options.items():
         if option.source is not None and not definitions.choices(option.source):
             yield _(
-                "the option “{option}” has nothing to choose from: no connected ComfyUI offers “{source}”.",
+                "the option “{option}” has nothing to choose from: no connected ComfyUI offers “{source}”."
+                " Put such a file on the server, or correct “from”.",
                 option=name,
                 source=shown(option.source),
             )
@@ -67,7 +84,7 @@ def _missing_choices(workflow: Workflow, definitions: Definitions) -> Iterator[M
             unknown = [choice.label for choice in option.choices if str(choice.value) not in definition.choices]
             if definition.choices and unknown:
                 yield _(
-                    "the option “{option}” offers what no connected ComfyUI has: {choices}.",
+                    "the option “{option}” offers what no connected ComfyUI has: {choices}. Take it out of choices.",
                     option=name,
                     choices=listed(unknown),
                 )
@@ -76,7 +93,7 @@ def _missing_choices(workflow: Workflow, definitions: Definitions) -> Iterator[M
 def _refused_values(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
     """What would be used when a member says nothing, and the servers refuse."""
     for name, option in workflow.manifest.options.items():
-        unsaid = workflow.unsaid_value(name)
+        unsaid = None if option.is_hidden else workflow.unsaid_value(name)
         limits = allowed(workflow, name, definitions)
         if unsaid is None or limits.live == ():
             continue
@@ -86,26 +103,6 @@ def _refused_values(workflow: Workflow, definitions: Definitions) -> Iterator[Me
             yield _("the default of the option “{option}” {reason}", option=name, reason=refusal.reason)
 
 
-def _missing_files(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
-    """Names that stand in the graph itself, out of every member's reach."""
-    bound = {target for targets in workflow.bindings.values() for target in targets}
-    for node in workflow.graph.nodes.values():
-        for input_name, value in node.inputs.items():
-            definition = definitions.input(node.class_type, input_name)
-            if definition is None or not definition.choices or not isinstance(value, str):
-                continue
-            if value in definition.choices or Target(node.id, input_name) in bound:
-                continue
-            if is_media_input(node.class_type, input_name) and any(mark in value for mark in "/\\["):
-                continue  # the list has the top folder only, the server finds more
-            yield _(
-                "needs “{value}” for “{input}” of “{node}”, which no connected ComfyUI has.",
-                value=shown(value),
-                input=shown(input_name),
-                node=shown(node.title),
-            )
-
-
 def _useless_outputs(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
     nodes = workflow.graph.nodes
     known = {
@@ -113,6 +110,9 @@ def _useless_outputs(workflow: Workflow, definitions: Definitions) -> Iterator[M
     }
     for node_id in workflow.outputs:
         if node_id in known and not known[node_id].is_output:
-            yield _("outputs: “{node}” saves and shows nothing.", node=shown(nodes[node_id].title))
+            yield _(
+                "outputs: “{node}” saves and shows nothing. Name a node that does, such as Save Image.",
+                node=shown(nodes[node_id].title),
+            )
     if len(known) == len(nodes) and not any(each.is_output for each in known.values()):
-        yield _("has no node that saves or shows anything, such as Save Image.")
+        yield _("has no node that saves or shows anything. Add one, such as Save Image.")

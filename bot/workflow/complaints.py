@@ -10,13 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from bot.i18n import Message, _, verbatim
 from bot.workflow.errors import RefusedValueError
+from bot.workflow.extras import Access, Action, Preset, Requires
 from bot.workflow.options import KINDS
 from bot.workflow.wording import listed, nearest, shown
 
 Context = Mapping[str, Any]
 
 _SENTENCES: Mapping[str, Callable[[Context], Message]] = {
-    "missing": lambda _context: _("is missing."),
+    "missing": lambda _context: _("is missing. Add it."),
     "string_type": lambda _context: _("must be text in quotation marks."),
     "bool_type": lambda _context: _("must be true or false."),
     "int_type": lambda _context: _("must be a whole number."),
@@ -38,6 +39,15 @@ _SENTENCES: Mapping[str, Callable[[Context], Message]] = {
     "union_tag_not_found": lambda _context: _("kind is missing: one of {kinds}.", kinds=listed(KINDS)),
 }
 
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "access": Access,
+    "requires": Requires,
+    "presets": Preset,
+    "actions": Action,
+}
+_NAMED = frozenset({"presets", "actions"})
+"""Tables of tables, each with a name of its own."""
+
 MAX_COMPLAINTS = 20
 """Beyond these an author fixes some first; a hostile file holds thousands."""
 
@@ -53,7 +63,9 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> tuple[Message,
             # One error for each type that the value could have had.
             sentence = _("must be text or a number.")
         else:
-            sentence = _sentence(detail["type"], detail.get("ctx", {}), key, KINDS.get(kind, model))
+            sentence = _sentence(
+                detail["type"], detail.get("ctx", {}), key, _TABLES.get(kind) or KINDS.get(kind, model)
+            )
         found[table, key] = _placed(table, key, sentence or verbatim(detail["msg"]))
     return tuple(found.values())[:MAX_COMPLAINTS]
 
@@ -62,11 +74,20 @@ def _place(location: tuple[int | str, ...]) -> tuple[str, str, str]:
     """Return the table, the option's kind and the key. The kind stands in pydantic's location, not in the file."""
     parts = [str(part) for part in location]
     if parts[:1] != ["options"] or len(parts) < 2:
-        return "", "", shown(parts[0]) if parts else ""
+        return _other_place(parts)
     kind, key = (*parts[2:4], "", "")[:2]
     if kind == "[key]":  # pydantic's way to say that the option's name is at fault
         return f"options.{shown(parts[1])}", "", ""
     return f"options.{shown(parts[1])}", kind, shown(key)
+
+
+def _other_place(parts: list[str]) -> tuple[str, str, str]:
+    """Return the same for what stands outside of options: the head, or one of the smaller tables."""
+    if len(parts) < 2 or parts[0] not in _TABLES:
+        return "", "", shown(parts[0]) if parts else ""
+    if parts[0] not in _NAMED:
+        return parts[0], parts[0], shown(parts[1])
+    return f"{parts[0]}.{shown(parts[1])}", parts[0], shown(parts[2]) if len(parts) > 2 else ""
 
 
 def _placed(table: str, key: str, sentence: Message) -> Message:

@@ -3,12 +3,14 @@
 Pure. Never recurses: graphs may be deep.
 """
 
+import re
 from collections import deque
 from collections.abc import Collection, Iterator
 
 from bot.i18n import Message, _
 from bot.workflow.graph import Graph
-from bot.workflow.wording import listed
+from bot.workflow.spec import Target
+from bot.workflow.wording import listed, shown
 
 
 def circles(graph: Graph, outputs: Collection[str] = ()) -> Iterator[Message]:
@@ -58,3 +60,32 @@ def _around(graph: Graph, rest: Collection[str]) -> list[str]:
         way[at] = len(way)
         at = next(link.node_id for _name, link in graph.nodes[at].links() if link.node_id in rest)
     return list(reversed(list(way)[way[at] :]))
+
+
+_SHOWS = re.compile(r"save|preview|show|display|combine|output|export|write|upload|send", re.IGNORECASE)
+"""Names of classes that end a graph, as far as can be told without a server."""
+
+
+def idle_outputs(graph: Graph, outputs: Collection[str]) -> Iterator[Message]:
+    """Say which of the named outputs save nothing, as far as can be told without a server."""
+    for node_id in outputs:
+        node = graph.nodes[node_id]
+        if graph.readers(node_id) and not _SHOWS.search(node.class_type):
+            ends = listed((each.title for each in graph.nodes.values() if not graph.readers(each.id)), 5)
+            yield _(
+                "outputs: “{node}” only hands on what it makes, and saves nothing. Name one of: {ends}.",
+                node=shown(node.title),
+                ends=ends,
+            )
+
+
+def idle_inputs(graph: Graph, outputs: Collection[str], targets: Collection[Target]) -> Iterator[Message]:
+    """Say which of the inputs feed nothing that is shown."""
+    needed = live(graph, outputs) if outputs else set(graph.nodes)
+    for node_id in dict.fromkeys(target.node_id for target in targets if target.node_id not in needed):
+        yield _(
+            "“{node}” (#{id}) feeds nothing that is shown, so this changes nothing."
+            " Bind it elsewhere, or add an output.",
+            node=shown(graph.nodes[node_id].title),
+            id=shown(node_id),
+        )

@@ -233,7 +233,11 @@ def _take(taken: dict[Target, str], target: Target, name: str) -> None:
     owner = taken.setdefault(target, name)
     if owner != name:
         raise RefusedValueError(
-            _("“{input}” is filled by the option “{option}” already.", input=shown(target.input_name), option=owner)
+            _(
+                "“{input}” is filled by the option “{option}” already. Bind one of the two elsewhere.",
+                input=shown(target.input_name),
+                option=owner,
+            )
         )
 
 

@@ -68,7 +68,7 @@ def definitions(*extra: NodeDefinition, checkpoints: tuple[str, ...] = CHECKPOIN
             "ImageCompositeMasked",
             destination=LINK,
             source=LINK,
-            mask=LINK,
+            mask=InputDefinition("LINK", required=False),
             x=whole(0, 16384),
             y=whole(0, 16384),
             resize_source=InputDefinition("BOOLEAN"),

@@ -211,12 +211,16 @@ def test_nothing_is_missing_while_no_server_is_known() -> None:
 
 def test_a_missing_node_is_named_once() -> None:
     extra = {name: {"class_type": "FancyNode", "inputs": {}} for name in "ab"}
-    assert messages(MODEL, **extra) == ["needs the node “FancyNode”, which no connected ComfyUI has."]
+    assert messages(MODEL, **extra) == [
+        "needs the node “FancyNode”, which no connected ComfyUI has (“FancyNode” (#a), “FancyNode” (#b))."
+        " Install the pack that brings it, or export without it."
+    ]
 
 
 def test_a_model_in_the_graph_that_no_option_can_change_is_missing() -> None:
     assert messages() == [
         "needs “old.ckpt” for “ckpt_name” of “CheckpointLoaderSimple”, which no connected ComfyUI has."
+        " Put the file there, or add an option of kind “model” for it."
     ]
     assert messages(MODEL) == []
 
@@ -239,7 +243,9 @@ def test_defaults_outside_of_the_servers_list_or_limits_are_told() -> None:
 
 def test_fixed_choices_that_the_server_lacks_are_told() -> None:
     fixed = option("choice", "#54:3.scheduler", 'choices = ["normal", "odd"]')
-    assert messages(MODEL + fixed) == ["the option “it” offers what no connected ComfyUI has: odd."]
+    assert messages(MODEL + fixed) == [
+        "the option “it” offers what no connected ComfyUI has: odd. Take it out of choices."
+    ]
 
 
 def test_an_input_that_the_servers_node_lacks_is_told() -> None:
@@ -252,7 +258,9 @@ def test_an_input_that_the_servers_node_lacks_is_told() -> None:
 
 
 def test_an_output_that_saves_nothing_is_told() -> None:
-    assert messages('outputs = ["VAEDecode"]\n' + MODEL) == ["outputs: “VAEDecode” saves and shows nothing."]
+    assert messages('outputs = ["VAEDecode"]\n' + MODEL) == [
+        "outputs: “VAEDecode” saves and shows nothing. Name a node that does, such as Save Image."
+    ]
 
 
 def test_pictures_in_the_graph_are_looked_for_in_the_top_folder_only() -> None:

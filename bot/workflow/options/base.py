@@ -138,7 +138,7 @@ class OptionBase(BaseModel):
     def require_bind(self) -> None:
         """Raise `RefusedValueError` when it leads nowhere, and that makes no sense."""
         if not self.bindings:
-            raise RefusedValueError(_("is missing."), key="bind")
+            raise RefusedValueError(_("is missing. Add it."), key="bind")
 
     def _require_change(self, bind: Bind) -> None:
         odd = bind.used - self.changes
@@ -157,5 +157,5 @@ class OptionBase(BaseModel):
             try:
                 self.read(default, self.own_limits())
             except RefusedValueError as refusal:
-                raise RefusedValueError(_("default: {reason}", reason=refusal.reason)) from refusal
+                raise RefusedValueError(refusal.reason, key="default") from refusal
         return self

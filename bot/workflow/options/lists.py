@@ -167,7 +167,7 @@ class SizeOption(Unbounded, OptionBase):
         """See `OptionBase.require_sense`."""
         super().require_sense()
         if self.least > self.most:
-            raise RefusedValueError(_("min: must not be greater than max."))
+            raise RefusedValueError(_("must not be greater than max."), key="min")
         if any(each.part is None for each in self.bindings):
             raise RefusedValueError(
                 _(

@@ -47,7 +47,7 @@ class _Bounded(Unlisted, NoText, OptionBase):
         super().require_sense()
         allowed = self.own_limits()
         if allowed.minimum is not None and allowed.maximum is not None and allowed.minimum > allowed.maximum:
-            raise RefusedValueError(_("min: must not be greater than max."))
+            raise RefusedValueError(_("must not be greater than max."), key="min")
 
     def is_off(self, value: object) -> bool:
         """See `OptionBase.is_off`."""
