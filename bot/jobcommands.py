@@ -117,6 +117,7 @@ def _facts(job: Job) -> Iterator[str]:
         "state": job.state,
         "delivery": job.delivery,
         "workflow": job.spec.workflow,
+        "version": job.spec.version or "–",
         "member": f"{job.requester.name} ({job.requester.user_id})",
         "message": f"{job.place.guild_id or '@me'}/{job.place.channel_id}/{job.place.message_id}",
         "created": _time(job.created),

@@ -61,7 +61,7 @@ async def test_it_runs_as_a_command_whatever_its_options_are_called(tmp_path: Pa
         pointed_at(wire),
         playing(wire, comfy, tmp_path, workflows=folder) as stage,
     ):
-        own = {"history", "cancel", "queue", "me", "moderate", "server"}
+        own = {"history", "cancel", "queue", "me", "moderate", "server", "run", "workflow"}
         assert set(await wire.commands()) == {"oldest", *own}
         message = await stage.ended(await stage.order("oldest", {prompt: "a fox", seed: "9007199254740993"}))
         [graph] = comfy.state.seen.graphs.values()

@@ -86,8 +86,8 @@ OFFLINE: list[tuple[str, Seed, list[str]]] = [
     ("an output that saves nothing", text('["Save Image"]', '["Sampler"]'),
      ["imagine.toml: outputs: “Sampler” only hands on what it makes, and saves nothing. Name one of: Save Image."]),
     ("an option of what is not shown", graph("Sampler", lambda it, _ids: it["inputs"].update(latent_image=0)),
-     [f"imagine.toml: [options.{name}] bind: “Canvas” (#7) feeds nothing that is shown, so this changes nothing. Bind it"
-      " elsewhere, or add an output." for name in ("width", "height", "count")]),
+     [f"imagine.toml: [options.{name}] bind: “Canvas” (#7) feeds nothing that is shown, so this changes nothing. Bind"
+      " it elsewhere, or add an output." for name in ("width", "height", "count")]),
     ("no such output", text('["Save Image"]', '["Save Imag"]'),
      ["imagine.toml: outputs: no node is titled “Save Imag”. Did you mean “Save Image”?"]),
     ("an unknown kind of output", text('["Save Image"]', '[{ node = "Save Image", kind = "film" }]'),
@@ -172,14 +172,14 @@ ONLINE: list[tuple[str, Definitions, str]] = [
      "“Decode” (#5) lacks the input “tile”, which this ComfyUI needs. Export the workflow again."),
     ("a value out of range", known(KSampler=replace(STOCK["KSampler"],
                                                     inputs={**STOCK["KSampler"].inputs, "denoise": whole(0, 0)})),
-     "“denoise” of “Sampler” (#4) is 1, and this ComfyUI takes 0 to 0. Change it in ComfyUI and export again, or bind an"
-     " option to it."),
+     "“denoise” of “Sampler” (#4) is 1, and this ComfyUI takes 0 to 0. Change it in ComfyUI and export again, or bind"
+     " an option to it."),
     ("a default out of range", known(KSampler=replace(STOCK["KSampler"],
                                                       inputs={**STOCK["KSampler"].inputs, "steps": whole(1, 10)})),
      "the default of the option “steps” must be 10 or less, and 20 is more."),
     ("an empty list", definitions(checkpoints=()),
-     "the option “checkpoint” has nothing to choose from: no connected ComfyUI offers “CheckpointLoaderSimple.ckpt_name”."
-     " Put such a file on the server, or correct “from”."),
+     "the option “checkpoint” has nothing to choose from: no connected ComfyUI offers"
+     " “CheckpointLoaderSimple.ckpt_name”. Put such a file on the server, or correct “from”."),
     ("a link of another type", known(VAEDecode=replace(DECODE, outputs=("MASK",)),
                                      SaveImage=replace(STOCK["SaveImage"],
                                                        inputs={**STOCK["SaveImage"].inputs,

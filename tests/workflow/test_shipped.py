@@ -20,7 +20,7 @@ def given(workflow: Workflow) -> dict[str, object]:
 
 
 def test_all_load_without_a_problem() -> None:
-    assert tuple(CATALOG.workflows) == NAMES
+    assert set(CATALOG.workflows) >= set(NAMES)
     assert CATALOG.problems == ()
 
 
