@@ -7,7 +7,7 @@ connection to Discord owns the rest: its setup starts the work, its close stops 
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random, SystemRandom
@@ -37,6 +37,7 @@ from bot.ui.route import MessageRoute
 from bot.ui.sync import CommandSync
 from bot.workflow.catalog import Catalog
 from bot.workflow.library import Library
+from bot.workflow.workflow import Workflow
 from bot.works import DAY, Works
 
 log = logging.getLogger(__name__)
@@ -214,6 +215,10 @@ class App:
             await self.sync_commands()
         for name, work in front.tasks():
             self._own(work, name)
+
+    def offered(self) -> Mapping[str, Workflow]:
+        """Return the workflows that can be used now."""
+        return self._front.registrar.offered() if self._front else {}
 
     async def sync_commands(self) -> Sequence[str]:
         """Register the commands where they have changed; return where that was."""

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 import webbrowser
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TextIO
@@ -14,7 +15,7 @@ import discord
 import simcord
 from pydantic import SecretStr
 
-from bot.app import App, load_catalog
+from bot.app import App, load_library
 from bot.errors import BotError, FailedError, StartupError
 from bot.i18n import Message, _
 from bot.installation import opened
@@ -24,7 +25,7 @@ from bot.sandbox.demo.first_job import PROMPT, FirstJob, ProgressLine
 from bot.sandbox.demo.page import open_page
 from bot.sandbox.demo.simulation import SimulatedDiscord
 from bot.settings import Settings
-from bot.workflow.catalog import Catalog
+from bot.workflow.workflow import Workflow
 
 CHANNEL = "studio"
 TOPIC = "Type / in the box below to see what the bot can do"
@@ -37,6 +38,7 @@ SECONDS_PER_STEP = 0.25
 """The stand-in's speed: slow enough to see the bar move."""
 COMFYUI_TIMEOUT = 10.0
 """Seconds that a real server has to answer before the demo says that there is none."""
+SIMPLEST = ("imagine", "img2img", "inpaint", "upscale")
 MAX_EXAMPLES = 8
 """Commands offered beside the channel; the `/` list has all."""
 
@@ -57,9 +59,9 @@ class Show:
         configure_logging("WARNING", "console")
         async with AsyncExitStack() as stack:
             self._say(_("Starting the Comfycord demo…"))
-            catalog = await self._start_bot(stack)
-            channel, you = await self._furnish(catalog)
-            page = await self._open_page(stack, channel, you, catalog)
+            workflows = await self._start_bot(stack)
+            channel, you = await self._furnish(workflows)
+            page = await self._open_page(stack, channel, you, workflows)
             self._introduce(page.url)
             succeeded = await self._first_job(channel, you)
             if self._exit_after_first:
@@ -68,16 +70,17 @@ class Show:
             await asyncio.Event().wait()
         return 0
 
-    async def _start_bot(self, stack: AsyncExitStack) -> Catalog:
+    async def _start_bot(self, stack: AsyncExitStack) -> Mapping[str, Workflow]:
+        """Return the workflows that can be used here, the simplest first."""
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfycord-demo-")))
         settings = Settings.model_construct(  # the demo is the same wherever it runs: nothing from the environment
             comfyui_urls=(await self._find_comfyui(stack),), data_dir=data_dir, database_url=SecretStr("sqlite://")
         )
-        catalog = await asyncio.to_thread(load_catalog, settings.workflows_dir)
-        for problem in catalog.problems:
+        library = await asyncio.to_thread(load_library, settings.workflows_dir)
+        for problem in library.problems:
             self._say(_("  Note: {problem}", problem=problem))
         installation = await stack.enter_async_context(opened(settings))
-        app = App(settings, catalog, installation, park=self._sim.park, keep_alive=False)
+        app = App(settings, library, installation, park=self._sim.park, keep_alive=False)
         await stack.enter_async_context(self._sim.running(app.bot))
         try:
             async with asyncio.timeout(COMFYUI_TIMEOUT):
@@ -87,7 +90,8 @@ class Show:
             raise StartupError(
                 _("ComfyUI does not answer. Is it running, and is the address after --comfyui right?")
             ) from err
-        return catalog
+        offered = app.offered()
+        return {name: offered[name] for name in sorted(offered, key=lambda name: (name not in SIMPLEST, name))}
 
     async def _find_comfyui(self, stack: AsyncExitStack) -> str:
         if self._comfyui is None:
@@ -98,15 +102,15 @@ class Show:
             raise StartupError(_("--comfyui: an address begins with http:// or https://"))
         return self._comfyui.rstrip("/")
 
-    async def _furnish(self, catalog: Catalog) -> tuple[simcord.ChannelHandle, simcord.MemberActor]:
+    async def _furnish(self, workflows: Mapping[str, Workflow]) -> tuple[simcord.ChannelHandle, simcord.MemberActor]:
         channel = self._sim.channel(CHANNEL, topic=TOPIC)
         you = self._sim.member("you")
         room = self._sim.env.bot.get_channel(channel.id)
         if isinstance(room, discord.TextChannel):
-            await room.send(str(self._welcome(catalog)))
+            await room.send(str(self._welcome(workflows)))
         return channel, you
 
-    def _welcome(self, catalog: Catalog) -> Message:
+    def _welcome(self, workflows: Mapping[str, Workflow]) -> Message:
         pictures = (
             _("The pictures come from a stand-in for ComfyUI: patterns, not art. Real ones need `--comfyui URL`.")
             if self._comfyui is None
@@ -122,7 +126,7 @@ class Show:
             "This is the real bot on a simulated Discord that exists on this computer only. {pictures}\n"
             "Type `/` below, or try one of these:\n{tips}",
             pictures=pictures,
-            tips="\n".join(f"- {tip}" for name, tip in tips.items() if name in catalog.workflows),
+            tips="\n".join(f"- {tip}" for name, tip in tips.items() if name in workflows),
         )
 
     async def _open_page(
@@ -130,10 +134,10 @@ class Show:
         stack: AsyncExitStack,
         channel: simcord.ChannelHandle,
         you: simcord.MemberActor,
-        catalog: Catalog,
+        workflows: Mapping[str, Workflow],
     ) -> simcord.Preview:
         viewers = {"member": you, "moderator": self._sim.member("Mod", permissions=MODERATOR)}
-        named = list(catalog.workflows.items())[:MAX_EXAMPLES]
+        named = list(workflows.items())[:MAX_EXAMPLES]
         examples = {name: workflow.manifest.description for name, workflow in named}
         try:
             return await stack.enter_async_context(
