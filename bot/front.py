@@ -23,9 +23,11 @@ from bot.ui.batches import Packer
 from bot.ui.cancel import CancelJobs
 from bot.ui.client import ComfycordBot
 from bot.ui.commands import build_command
+from bot.ui.finding import Finder
 from bot.ui.form import Forms
 from bot.ui.i18n import Languages
 from bot.ui.messages import JobMessages
+from bot.ui.nextsteps import NextSteps
 from bot.ui.ordering import Orders
 from bot.ui.queuepage import QueuePage
 from bot.ui.registrar import Registrar
@@ -41,6 +43,7 @@ from bot.works import Task, Works
 from cogs.cancel import CancelCommand
 from cogs.generate import Generate
 from cogs.history import HistoryCommand
+from cogs.nextsteps import NextStepButtons
 from cogs.queue import QueueCommand
 from cogs.results import Results
 from cogs.run import RunCommand
@@ -86,6 +89,7 @@ class Front:
             renderer=renderer,
             clock=clock,
             random=random,
+            offered=lambda: self.registrar.offered(),
             on_accepted=self._learn,
         )
         self._forms = Forms(orders=self.orders, suggester=self._suggester, tree=tree, languages=languages)
@@ -98,6 +102,7 @@ class Front:
             clock=clock,
             tell=tell,
         )
+        self._finder = Finder(library=library, offered=self.registrar.offered, reason_off=self.registrar.reason_off)
         library.listen(self._hint_at)
         installation.hints.listen(Topic.RULES, lambda _payload: self.registrar.wake())
         self._hint_at(Changes())
@@ -149,16 +154,21 @@ class Front:
         return (
             self.generate,
             RunCommand(
-                runs=Runs(
-                    library=self._library,
-                    offered=self.registrar.offered,
-                    reason_off=self.registrar.reason_off,
-                    orders=self.orders,
-                    forms=self._forms,
-                    suggester=self._suggester,
-                )
+                runs=Runs(finder=self._finder, orders=self.orders, forms=self._forms, suggester=self._suggester)
             ),
             self._results,
+            NextStepButtons(
+                bot=self._bot,
+                steps=NextSteps(
+                    store=store,
+                    shelf=self._installation.shelf,
+                    finder=self._finder,
+                    definitions=works.definitions,
+                    orders=self.orders,
+                    forms=self._forms,
+                    tree=cast("Tree", self._bot.tree),
+                ),
+            ),
             self._history,
             CancelCommand(bot=self._bot, jobs=CancelJobs(store=store, canceller=works.canceller, languages=languages)),
             QueueCommand(survey=works.lineup.survey, page=QueuePage(languages, self._board.fraction)),

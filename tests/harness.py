@@ -85,6 +85,12 @@ class Shown:
         return accents_of(self.raw)
 
     @property
+    def buttons(self) -> list[str]:
+        """The labels of its buttons."""
+        rows = [row for row in self.raw.components if isinstance(row, discord.ActionRow)]
+        return [item.label or "" for row in rows for item in row.children if isinstance(item, discord.Button)]
+
+    @property
     def ephemeral(self) -> bool:
         """Whether only one member sees it."""
         return self.raw.flags.ephemeral

@@ -1,14 +1,14 @@
 """What a finished run comes to: which files are shown, and what must be said beside or instead of them. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
 from bot.workflow.execution import TEXT, FailureKind, OutputFile, OutputRef, OutputText, RunFailure, RunResult
 from bot.workflow.explain import explain_failure
 from bot.workflow.extras import OutputKind
+from bot.workflow.filekinds import is_written_as
 from bot.workflow.spec import RunSpec
 
 
@@ -53,23 +53,10 @@ def _is_asked_for(text: OutputText, spec: RunSpec) -> bool:
     )
 
 
-_ENDINGS: Mapping[str, frozenset[str]] = {
-    OutputKind.IMAGES: frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".avif", ".tiff", ".tif", ".exr", ".svg"}),
-    OutputKind.ANIMATION: frozenset({".gif", ".webp", ".png", ".apng", ".avif"}),
-    OutputKind.VIDEO: frozenset({".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v"}),
-    OutputKind.AUDIO: frozenset({".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac"}),
-    OutputKind.MODEL3D: frozenset(
-        {".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".usdz", ".splat", ".spz", ".ksplat"}
-    ),
-    OutputKind.TEXT: frozenset({".txt", ".json", ".csv", ".md", ".srt"}),
-}
-
-
 def _is_of_kind(ref: OutputRef, spec: RunSpec) -> bool:
     """Whether a file is of the kind that the author declared for its node, by its ending."""
-    ending = PurePosixPath(ref.filename.lower()).suffix
     kinds = [kind for node, kind in spec.output_kinds.items() if belongs(ref.node_id, [node])]
-    return all(ending in _ENDINGS.get(kind, ()) for kind in kinds)
+    return all(is_written_as(kind, ref.filename) for kind in kinds)
 
 
 def belongs(node_id: str, nodes: Sequence[str]) -> bool:

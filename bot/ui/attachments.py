@@ -1,13 +1,18 @@
-"""Brings attached files from Discord to `bot.images`: nothing is downloaded that is known to be too large."""
+"""Brings files to `bot.images`, attached ones from Discord and those of earlier results.
+
+Nothing is downloaded that is known to be too large.
+"""
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import discord
 
 from bot.errors import BotError, InputError
 from bot.i18n import _
+from bot.jobs.records import Shelf
 from bot.workflow.catalog import Workflow
 from bot.workflow.execution import InputFile
 from bot.workflow.options import ImageOption
@@ -17,6 +22,28 @@ DOWNLOAD_TIMEOUT = 60.0
 CLIPS = frozenset({"video", "audio"})
 DOWNLOADS_AT_ONCE = 4
 """Attachments held undecoded at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of an earlier result, given to an option as if it were attached."""
+
+    filename: str
+    job_id: str
+    number: int
+    """Its place in the result, from 0."""
+    shelf: Shelf = field(repr=False)
+
+    async def read(self) -> bytes:
+        """Return its content. Raises `InputError` when it is not kept any more."""
+        outputs = await self.shelf.get(self.job_id)
+        if self.number >= len(outputs):
+            raise InputError(_("This result is not kept any more. Save it from the message, and attach it."))
+        return outputs[self.number].data
+
+
+UnreadFile = discord.Attachment | KeptFile
+"""A file that must still be read."""
 
 
 class PictureIntake(Protocol):
@@ -50,7 +77,7 @@ class Attachments:
         self._pictures = pictures
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
 
-    async def read(self, workflow: Workflow, attached: Mapping[str, discord.Attachment]) -> dict[str, InputFile]:
+    async def read(self, workflow: Workflow, attached: Mapping[str, UnreadFile]) -> dict[str, InputFile]:
         """Return each option's picture, checked, with its mask (if any) in its alpha channel.
 
         Raises `InputError`, which names the option.
@@ -65,22 +92,29 @@ class Attachments:
                 pictures[name] = await self._pictures.with_mask(pictures[name], mask)
         return pictures
 
-    async def _one(self, name: str, kind: str, attachment: discord.Attachment) -> InputFile:
+    async def _one(self, name: str, kind: str, given: UnreadFile) -> InputFile:
         try:
-            if kind in CLIPS:
-                self._pictures.check_clip_size(attachment.size, kind)
-                async with self._downloads:
-                    return await self._pictures.clip(await _download(attachment), kind)
-            self._pictures.check_size(attachment.size)
+            if isinstance(given, discord.Attachment):
+                self._check_size(given.size, kind)
             async with self._downloads:
-                return await self._pictures.intake(await _download(attachment))
+                data = await _read(given)
+                self._check_size(len(data), kind)
+                return await (self._pictures.clip(data, kind) if kind in CLIPS else self._pictures.intake(data))
         except BotError as error:
             raise InputError(_("{option}: {reason}", option=name, reason=error.user_message)) from error
 
+    def _check_size(self, size: int, kind: str) -> None:
+        if kind in CLIPS:
+            self._pictures.check_clip_size(size, kind)
+        else:
+            self._pictures.check_size(size)
 
-async def _download(attachment: discord.Attachment) -> bytes:
+
+async def _read(given: UnreadFile) -> bytes:
     try:
         async with asyncio.timeout(DOWNLOAD_TIMEOUT):
-            return await attachment.read()
+            return await given.read()
+    except BotError:
+        raise
     except Exception as error:  # discord.py lets the faults of its HTTP library through
         raise InputError(_("Discord did not hand out the file. Please attach it again.")) from error

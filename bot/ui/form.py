@@ -4,7 +4,7 @@ What was typed lives in the form, for ten minutes; a wrong value is told there, 
 before *Start*: then the request goes the way of every other one.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ import discord
 from bot.errors import BotError
 from bot.i18n import Message, _
 from bot.ui.answers import show
-from bot.ui.formfields import Field
+from bot.ui.attachments import KeptFile, UnreadFile
+from bot.ui.formfields import Field, choice_of_files
 from bot.ui.formfields import field as field_of
 from bot.ui.i18n import Languages, cut
 from bot.ui.layout import SILENT
@@ -43,6 +44,8 @@ class Sheet:
     given: dict[str, object]
     pages: Sequence[Sequence[str]]
     """Names of options, five a page."""
+    kept: Mapping[str, Sequence[KeptFile]] = field(default_factory=dict[str, Sequence[KeptFile]])
+    """Option name → files of an earlier result, one of which is chosen instead of attaching one."""
     fault: Message | None = None
     origin: discord.Interaction | None = field(default=None, repr=False)
     """Whose answer shows the form."""
@@ -58,18 +61,24 @@ class Forms:
         self._languages = languages
 
     async def open(
-        self, interaction: discord.Interaction, workflow: Workflow, given: dict[str, object], names: Sequence[str]
+        self,
+        interaction: discord.Interaction,
+        workflow: Workflow,
+        given: dict[str, object],
+        names: Sequence[str],
+        *,
+        kept: Mapping[str, Sequence[KeptFile]] | None = None,
     ) -> None:
         """Ask for these options, beside what is given; must be the first answer to the interaction."""
         wanted = list(names)
         if workflow.manifest.presets and PRESET not in given and PRESET not in wanted:
             wanted.insert(0, PRESET)
         pages = [wanted[at : at + PER_PAGE] for at in range(0, len(wanted), PER_PAGE)][:MAX_PAGES]
-        await self.ask(interaction, Sheet(workflow, given, pages), 0)
+        await self.ask(interaction, Sheet(workflow, given, pages, kept or {}), 0)
 
     async def ask(self, interaction: discord.Interaction, sheet: Sheet, page: int) -> None:
         """Show one page of fields."""
-        fields = [field_of(sheet.workflow, name, sheet.given.get(name), self._suggester) for name in sheet.pages[page]]
+        fields = [self._field(sheet, name) for name in sheet.pages[page]]
         await interaction.response.send_modal(_Page(self, sheet, fields, page))
 
     async def take(self, interaction: discord.Interaction, sheet: Sheet, fields: Sequence[Field]) -> None:
@@ -108,6 +117,11 @@ class Forms:
     async def tell(self, interaction: discord.Interaction, error: Exception) -> None:
         """Answer with what went wrong."""
         await self._tree.tell(interaction, error)
+
+    def _field(self, sheet: Sheet, name: str) -> Field:
+        if name in sheet.kept:
+            return choice_of_files(sheet.workflow, name, sheet.kept[name], sheet.given.get(name))
+        return field_of(sheet.workflow, name, sheet.given.get(name), self._suggester)
 
     def _take(self, sheet: Sheet, each: Field) -> None:
         answer = each.answer()
@@ -150,7 +164,7 @@ class Forms:
 
 
 def _spoken(value: object) -> object:
-    return value.filename if isinstance(value, discord.Attachment) else value
+    return value.filename if isinstance(value, UnreadFile) else value
 
 
 class _Page(discord.ui.Modal):

@@ -4,12 +4,15 @@ Discord has no field for numbers, so they are typed as text; `bot.workflow.prepa
 than Discord's menus is typed, too: a part of the name will do.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as field_
 from typing import Any
 
 import discord
 
 from bot.i18n import _
+from bot.ui.attachments import KeptFile
 from bot.ui.i18n import cut
 from bot.ui.suggest import Suggester
 from bot.workflow.manifest import PRESET
@@ -31,19 +34,18 @@ class Field:
     name: str
     label: discord.ui.Label[Any]
     component: Component
+    meanings: Mapping[str, object] = field_(default_factory=dict[str, object])
+    """What entries of a menu stand for, where that is not their text."""
 
     def answer(self) -> object:
         """Return what was given; None when it was left empty."""
         component = self.component
         if isinstance(component, discord.ui.TextInput):
             return component.value or None
-        chosen = component.values
-        if not chosen:
+        if not component.values:
             return None
-        first = chosen[0]
-        if first in (YES, NO) and component.custom_id == f"switch:{self.name}":
-            return first == YES
-        return first
+        first = component.values[0]
+        return self.meanings.get(first, first) if isinstance(first, str) else first
 
 
 def field(workflow: Workflow, name: str, given: object, suggester: Suggester) -> Field:
@@ -53,14 +55,25 @@ def field(workflow: Workflow, name: str, given: object, suggester: Suggester) ->
         return _labelled(name, "Settings that belong together", _menu(name, titles, given, is_required=False))
     option = workflow.manifest.options[name]
     component = _component(workflow, name, option, given, suggester)
-    return _labelled(name, _explained(option), component)
+    meanings: Mapping[str, object] = {YES: True, NO: False} if option.kind == "boolean" else {}
+    return _labelled(name, _explained(option), component, meanings)
 
 
-def _labelled(name: str, explained: str, component: Component) -> Field:
+def choice_of_files(workflow: Workflow, name: str, files: Sequence[KeptFile], given: object) -> Field:
+    """Return the field for an option that takes one of these files; as many of them as a menu holds."""
+    option = workflow.manifest.options[name]
+    menu = discord.ui.Select[Any](custom_id=name, min_values=1, max_values=1, required=True)
+    meanings = {str(number): file for number, file in enumerate(files[:MAX_ENTRIES], start=1)}
+    for number, file in meanings.items():
+        menu.add_option(label=cut(f"{number}. {file.filename}", MAX_DESCRIPTION), value=number, default=file == given)
+    return _labelled(name, _explained(option), menu, meanings)
+
+
+def _labelled(name: str, explained: str, component: Component, meanings: Mapping[str, object] | None = None) -> Field:
     label = discord.ui.Label[Any](
         text=cut(name, MAX_LABEL), description=cut(explained, MAX_DESCRIPTION), component=component
     )
-    return Field(name, label, component)
+    return Field(name, label, component, meanings or {})
 
 
 def _explained(option: Option) -> str:
@@ -88,7 +101,7 @@ def _component(workflow: Workflow, name: str, option: Option, given: object, sug
 
 
 def _switch(name: str, given: object) -> discord.ui.Select[Any]:
-    menu = discord.ui.Select[Any](custom_id=f"switch:{name}", min_values=0, max_values=1, required=False)
+    menu = discord.ui.Select[Any](custom_id=name, min_values=0, max_values=1, required=False)
     menu.add_option(label=str(_("Yes")), value=YES, default=given is True)
     menu.add_option(label=str(_("No")), value=NO, default=given is False)
     return menu

@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import discord
@@ -23,12 +23,13 @@ from bot.jobs.records import DuplicateJobError
 from bot.policy.limits import Limits
 from bot.ui.admission import Admission, Asker, Entry
 from bot.ui.answers import in_time
-from bot.ui.attachments import Attachments
+from bot.ui.attachments import Attachments, UnreadFile
 from bot.ui.layout import SILENT, layout
 from bot.ui.render import Renderer
 from bot.ui.reply import Reply
 from bot.ui.tree import Tree, explain_error
 from bot.workflow.definitions import Definitions
+from bot.workflow.nextsteps import next_steps
 from bot.workflow.prepare import prepare
 from bot.workflow.spec import RunSpec
 from bot.workflow.values import RandomSource
@@ -44,7 +45,7 @@ LOOK_LIMIT = 1.0
 """Seconds for a member's turn and for looking into the database, before a command is answered: Discord waits three."""
 
 Given = Mapping[str, object]
-"""Option name → what was given: text, number, boolean, `discord.Attachment`, or an `InputFile` that is checked."""
+"""Option name → what was given: text, number, boolean, a file that must be read, or an `InputFile` that is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class House(Protocol):
 
 
 class Orders:
-    """Takes requests in. `close` it when the bot stops."""
+    """Takes requests in. `close` it when the bot stops. `offered` returns the workflows that can be used now."""
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class Orders:
         renderer: Renderer,
         clock: Clock,
         random: RandomSource,
+        offered: Callable[[], Mapping[str, Workflow]],
         on_accepted: Callable[[RunSpec], None] = lambda _spec: None,
     ) -> None:
         self._tree = tree
@@ -93,6 +95,7 @@ class Orders:
         self._renderer = renderer
         self._clock = clock
         self._random = random
+        self._offered = offered
         self._on_accepted = on_accepted
         self._heard: deque[int] = deque(maxlen=HEARD_KEPT)
         self._busy = 0
@@ -147,7 +150,7 @@ class Orders:
         asker = Asker.of(interaction)
         async with in_time(LOOK_LIMIT):
             settled = await self._house.settle(interaction, workflow)
-        attached = {name: value for name, value in given.items() if isinstance(value, discord.Attachment)}
+        attached = {name: value for name, value in given.items() if isinstance(value, UnreadFile)}
         try:
             if attached:
                 await self._accept_with_files(reply, workflow, given, attached, asker, settled)
@@ -177,7 +180,7 @@ class Orders:
         reply: Reply,
         workflow: Workflow,
         given: Given,
-        attached: dict[str, discord.Attachment],
+        attached: dict[str, UnreadFile],
         asker: Asker,
         settled: Settled,
     ) -> None:
@@ -217,9 +220,10 @@ class Orders:
             raise
 
     def _prepared(self, workflow: Workflow, values: Mapping[str, object], settled: Settled) -> RunSpec:
-        return prepare(
+        spec = prepare(
             workflow, values, definitions=self._definitions(), random=self._random, defaults=settled.defaults
         )
+        return replace(spec, steps=tuple(next_steps(workflow, self._offered())))
 
     async def _refuse(
         self, interaction: discord.Interaction, reply: Reply, workflow: Workflow, reason: Message

@@ -4,7 +4,7 @@ Pure: values in, a `Page` out. A member's words are escaped, cut to a line and s
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from discord.utils import escape_markdown
@@ -14,6 +14,7 @@ from bot.jobs.job import Job, JobState
 from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Stopping, Waiting
 from bot.ui.i18n import Languages, cut
 from bot.ui.page import Button, Page, Picture, Tone
+from bot.workflow.nextsteps import takeable
 from bot.workflow.spec import RunSpec
 
 MAX_QUOTE = 1000
@@ -28,6 +29,9 @@ CANCEL = "cc:cancel:"
 """Before the job's id: what the button *Cancel* sends. Messages keep it for years, so it never changes."""
 SHOW_RESULT = "cc:show:"
 """Before the job's id: what the button *Show result* sends. Messages keep it for years, so it never changes."""
+
+NEXT = "cc:next:"
+"""Before the number of a step, a colon and the job's id: what a button under a result sends. Never changes, either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,14 @@ class Renderer:
         description = cut(_prompt(job.spec), MAX_ALT)
         pictures = tuple(Picture(name, description) for name in filenames)
         page = self._page(job, Tone.DONE, note, pictures=pictures, details=self._details(job))
+        page = replace(page, buttons=tuple(_next_steps(job)))
         quoted = "\n".join(f"> {line}" for line in escape_markdown(words).splitlines())
         return replace(page, status=f"{page.status}\n{cut(quoted, MAX_WORDS)}".strip()) if words else page
 
     def more(self, job: Job, filenames: Sequence[str], number: int, total: int) -> Page:
         """Return the page of a further message with pictures, the `number`th of `total`."""
         where = _("{number} of {total}", number=number, total=total)
-        return replace(self.result(job, filenames, where), quote="", details="")
+        return replace(self.result(job, filenames, where), quote="", details="", buttons=())
 
     def offer(self, job: Job, page: Page) -> Page:
         """Return a page of a job that is not over, with the button that brings a fresh token."""
@@ -177,6 +182,12 @@ def span(seconds: float) -> Message:
     if seconds < 50 * 60:
         return n_("{count} minute", "{count} minutes", max(1, round(seconds / 60)))
     return n_("{count} hour", "{count} hours", max(1, round(seconds / 3600)))
+
+
+def _next_steps(job: Job) -> Iterator[Button]:
+    for number, step in enumerate(job.spec.steps):
+        if takeable(step, job.outputs):
+            yield Button(f"{NEXT}{number}:{job.id}", step.label)
 
 
 def _prompt(spec: RunSpec) -> str:

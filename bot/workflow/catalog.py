@@ -12,12 +12,12 @@ from typing import Self
 from bot.i18n import Message, _
 from bot.workflow import graph as graphs
 from bot.workflow.errors import RefusedValueError, WorkflowError
-from bot.workflow.extras import Action
 from bot.workflow.graph import Graph
 from bot.workflow.manifest import Manifest, require_command_name
+from bot.workflow.nextsteps import why_loose
 from bot.workflow.soundness import idle_inputs, idle_outputs
 from bot.workflow.version import version
-from bot.workflow.wording import listed, nearest, shown
+from bot.workflow.wording import shown
 from bot.workflow.workflow import Workflow
 
 __all__ = ["Catalog", "Problem", "Workflow"]
@@ -129,42 +129,10 @@ def _loose_actions(workflows: Mapping[str, Workflow]) -> Iterator[Problem]:
     """Next steps that lead nowhere: the workflow itself works all the same."""
     for workflow in workflows.values():
         for name, action in workflow.manifest.actions.items():
-            if reason := _why_loose(action, workflows):
+            if reason := why_loose(action, workflows):
                 yield Problem(
                     workflow.source, Message("[actions.{name}] {reason}", {"name": shown(name), "reason": reason})
                 )
-
-
-def _why_loose(action: Action, workflows: Mapping[str, Workflow]) -> Message | None:
-    target = workflows.get(action.workflow)
-    if target is None:
-        guess = nearest(action.workflow, workflows)
-        if guess is not None:
-            return _(
-                "workflow: there is no “{name}”. Did you mean “{guess}”?", name=shown(action.workflow), guess=guess
-            )
-        return _(
-            "workflow: there is no usable “{name}” in this folder. Add it, or take the action out.",
-            name=shown(action.workflow),
-        )
-    options = target.manifest.options
-    if action.input not in options or not options[action.input].is_file:
-        files = listed([name for name, option in options.items() if option.is_file])
-        return _(
-            "input: “{name}” is no picture or file of “{workflow}”. It has: {files}.",
-            name=shown(action.input),
-            workflow=target.name,
-            files=files,
-        )
-    for name in (*action.keep, *action.values):
-        if name not in options:
-            return _(
-                "“{workflow}” has no option “{name}”. It has: {known}.",
-                workflow=target.name,
-                name=shown(name),
-                known=listed(options, 25),
-            )
-    return None
 
 
 def _missing_graph(graph_name: str) -> Message:

@@ -29,6 +29,7 @@ _SENTENCES: Mapping[str, Callable[[Context], Message]] = {
     "model_attributes_type": lambda _context: _("must be a table."),
     "tuple_type": lambda _context: _("must be text, or a list of texts."),
     "too_short": lambda _context: _("must not be empty."),
+    "too_long": lambda context: _("may have {limit} entries at most.", limit=context["max_length"]),
     "string_pattern_mismatch": lambda _context: _("must look like “Class.input”."),
     "string_too_short": lambda _context: _("must not be empty."),
     "string_too_long": lambda context: _("may have {limit} characters at most.", limit=context["max_length"]),

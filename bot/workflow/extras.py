@@ -142,6 +142,9 @@ class Action(Table):
     label: Annotated[str, Field(min_length=1, max_length=80, description="What the button says.")]
     workflow: Annotated[str, Field(min_length=1, max_length=32, description="The command that is run.")]
     input: Annotated[str, Field(min_length=1, max_length=32, description="Its option that takes this result.")]
+    optional: Annotated[
+        bool, Field(description="Say nothing when that command is not there; there is no button then.")
+    ] = False
     keep: Annotated[Addresses, Field(description="Options whose values are handed on under the same name.")] = ()
     values: Annotated[
         dict[str, str | int | float | bool], Field(description="Values of further options of that command.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bot.workflow.execution import InputFile, JsonGraph
 from bot.workflow.needs import Needs
+from bot.workflow.values import Scalar
 
 IDLE_LIMIT = 600.0
 """Seconds; loading a large model from a slow disk takes minutes, and says nothing meanwhile."""
@@ -27,6 +28,22 @@ class Upload:
 
     file: InputFile
     targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """A button under the result: another workflow, with a file of this result as its input."""
+
+    label: str
+    workflow: str
+    input: str
+    """The option of that workflow that takes the file."""
+    kind: str
+    """The kind of that option: "image", "video", "audio"."""
+    keep: tuple[str, ...] = ()
+    """Options whose values are handed on."""
+    values: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    """Values of further options of that workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +74,5 @@ class RunSpec:
     """Seconds without a word about the run, while a server works on it, after which it is stopped."""
     needs: Needs = field(default_factory=Needs)
     """What a server must have for this run."""
+    steps: tuple[NextStep, ...] = ()
+    """What is offered to do with the result."""

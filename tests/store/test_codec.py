@@ -13,7 +13,7 @@ from bot.jobs.store import codec, rows
 from bot.jobs.store.tables import job as table
 from bot.workflow.execution import InputFile, OutputRef
 from bot.workflow.needs import Needs
-from bot.workflow.spec import RunSpec, Target, Upload
+from bot.workflow.spec import NextStep, RunSpec, Target, Upload
 from tests.store.samples import job
 
 TEXT = st.text(max_size=20)
@@ -50,6 +50,18 @@ SPEC = st.builds(
     version=TEXT,
     seconds=TIME,
     idle_limit=TIME,
+    steps=st.lists(
+        st.builds(
+            NextStep,
+            TEXT,
+            TEXT,
+            TEXT,
+            TEXT,
+            keep=st.lists(TEXT, max_size=2).map(tuple),
+            values=st.dictionaries(TEXT, TEXT | SMALL | TIME | st.booleans(), max_size=2),
+        ),
+        max_size=2,
+    ).map(tuple),
     needs=st.builds(
         Needs,
         nodes=st.frozensets(TEXT, max_size=2),
@@ -112,7 +124,7 @@ def test_these_strategies_cover_every_field() -> None:
     """A field that is new must be named above, or nobody would notice that it gets lost."""
     assert {field.name for field in fields(RunSpec)} == {
         "workflow", "title", "graph", "uploads", "outputs", "values", "options", "left_open", "idle_limit", "needs",
-        "matches", "output_kinds", "version", "seconds",
+        "matches", "output_kinds", "version", "seconds", "steps",
     }  # fmt: skip
     assert set(rows.columns(job(1), [field.name for field in fields(Job)])) == set(rows.new_row(job(1))) - {
         "account_id"

@@ -6,14 +6,14 @@ a database.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from bot.i18n import Message
 from bot.jobs.job import Part
 from bot.workflow.execution import InputFile, OutputRef
 from bot.workflow.needs import Needs
-from bot.workflow.spec import RunSpec, Target, Upload
+from bot.workflow.spec import NextStep, RunSpec, Target, Upload
 
 
 def dump(value: object) -> str:
@@ -107,6 +107,8 @@ def dump_spec(spec: RunSpec) -> str:
     }
     if spec.matches:
         plain["matches"] = {name: list(patterns) for name, patterns in spec.matches.items()}
+    if spec.steps:
+        plain["steps"] = [asdict(step) for step in spec.steps]
     if spec.needs != Needs():
         plain["needs"] = spec.needs.to_json()
     return dump(plain)
@@ -124,7 +126,13 @@ def load_spec(stored: str) -> RunSpec:
         left_open=plain["left_open"],
         matches={name: tuple(patterns) for name, patterns in plain.get("matches", {}).items()},
         needs=Needs.from_json(plain["needs"]) if "needs" in plain else Needs(),
+        steps=tuple(_step(step) for step in plain.get("steps", ())),
     )
+
+
+def _step(plain: dict[str, Any]) -> NextStep:
+    fields: dict[str, Any] = {**plain, "keep": tuple(plain["keep"])}
+    return NextStep(**fields)
 
 
 def _upload(plain: dict[str, Any]) -> Upload:

@@ -1,0 +1,47 @@
+"""Finds the workflow that somebody named, or says why it cannot be used."""
+
+from collections.abc import Callable, Mapping
+
+from bot.errors import InputError
+from bot.i18n import Message, _
+from bot.workflow.library import Library
+from bot.workflow.ranking import Index
+from bot.workflow.wording import nearest, shown
+from bot.workflow.workflow import Workflow
+
+
+class Finder:
+    """Knows what there is. `offered` returns what can be used now, `reason_off` why a sound workflow cannot."""
+
+    def __init__(
+        self,
+        *,
+        library: Library,
+        offered: Callable[[], Mapping[str, Workflow]],
+        reason_off: Callable[[Workflow], Message | None],
+    ) -> None:
+        self._library = library
+        self.offered = offered
+        self._reason_off = reason_off
+
+    def meant(self, typed: str) -> Workflow:
+        """Return what can be used under a name. Raises `InputError`, which says why not, and what is near."""
+        name = typed.strip().removeprefix("/")
+        workflow = self._library.get(name) or self._library.get(name.casefold())
+        if workflow is not None:
+            reason = self._reason_off(workflow)
+            if reason is None:
+                return workflow
+            raise InputError(_("/{name} is switched off: {reason}", name=workflow.name, reason=reason))
+        entry = next((entry for entry in self._library.entries() if entry.name == name), None)
+        if entry is not None and entry.problems:
+            raise InputError(
+                _(
+                    "/{name} cannot be used: its files have a mistake. The bot's owner finds it in `/workflow list`.",
+                    name=entry.name,
+                )
+            )
+        guess = Index(self.offered()).meant(name) or nearest(name, self.offered())
+        if guess is not None:
+            raise InputError(_("There is no workflow “{name}”. Did you mean “{guess}”?", name=shown(name), guess=guess))
+        raise InputError(_("There is no workflow “{name}”. Please pick one from the list.", name=shown(name)))

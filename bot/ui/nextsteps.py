@@ -1,0 +1,106 @@
+"""What the buttons under a result do: give a file of it to another workflow, and ask for what is still lacking.
+
+Whoever sees a result may go on with it; the new request is their own, under their own limits.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import discord
+
+from bot.errors import BotError, InputError
+from bot.i18n import _
+from bot.jobs.job import Job
+from bot.jobs.records import Shelf
+from bot.ui.answers import in_time
+from bot.ui.attachments import KeptFile
+from bot.ui.finding import Finder
+from bot.ui.form import Forms
+from bot.ui.ordering import Orders
+from bot.ui.tree import Tree
+from bot.workflow.definitions import Definitions
+from bot.workflow.nextsteps import handed_on, takeable
+from bot.workflow.options import ImageOption
+from bot.workflow.spec import NextStep
+from bot.workflow.workflow import Workflow
+
+LOOK_LIMIT = 2.0
+"""Seconds for looking up the job: Discord waits three for the answer."""
+
+
+class Jobs(Protocol):
+    """The part of `bot.jobs.records.JobStore` that is needed here."""
+
+    async def get(self, job_id: str) -> Job | None:
+        """Return the newest version of a job."""
+        ...
+
+
+class NextSteps:
+    """Answers presses."""
+
+    def __init__(
+        self,
+        *,
+        store: Jobs,
+        shelf: Shelf,
+        finder: Finder,
+        definitions: Callable[[], Definitions],
+        orders: Orders,
+        forms: Forms,
+        tree: Tree,
+    ) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._finder = finder
+        self._definitions = definitions
+        self._orders = orders
+        self._forms = forms
+        self._tree = tree
+
+    async def press(self, interaction: discord.Interaction[Any], job_id: str, number: int) -> None:
+        """Take step `number` (from 0) of a job's result."""
+        try:
+            await self._take(interaction, job_id, number)
+        except Exception as error:  # nobody above us would answer the press
+            await self._tree.tell(interaction, error)
+
+    async def _take(self, interaction: discord.Interaction[Any], job_id: str, number: int) -> None:
+        async with in_time(LOOK_LIMIT):
+            job = await self._store.get(job_id)
+        if job is None or number >= len(job.spec.steps):
+            raise InputError(_("This result is not known any more. Save it from the message, and attach it."))
+        step = job.spec.steps[number]
+        target = self._finder.meant(step.workflow)
+        option = target.manifest.options.get(step.input)
+        if option is None or not option.is_file:
+            raise _changed(target.name)
+        given = handed_on(step, job.spec.values, target, self._definitions())
+        files = [
+            KeptFile(job.outputs[place].filename, job.id, place, self._shelf) for place in takeable(step, job.outputs)
+        ]
+        if not files:
+            raise InputError(_("/{name} can take none of these files.", name=target.name))
+        if len(files) == 1:
+            given[step.input] = files[0]
+        lacking = list(_lacking(step, target, given))
+        if lacking:
+            await self._forms.open(interaction, target, given, lacking, kept={step.input: files})
+        else:
+            await self._orders.place(interaction, target, given)
+
+
+def _lacking(step: NextStep, target: Workflow, given: Mapping[str, object]) -> Iterator[str]:
+    """Yield the options that must be asked for: first which file, then what is required."""
+    if step.input not in given:
+        yield step.input
+    option, mask = target.manifest.options[step.input], target.manifest.mask_for(step.input)
+    if isinstance(option, ImageOption) and option.needs_mask and mask is not None:
+        yield mask  # no result has a part rubbed out
+    for name, each in target.manifest.ordered_options():
+        if each.required and name not in (*given, step.input, mask):
+            yield name
+
+
+def _changed(name: str) -> BotError:
+    return InputError(_("/{name} takes no such file any more. Use the command itself.", name=name))
