@@ -119,6 +119,13 @@ def test_a_newcomer_gets_pictures(page: Page, tmp_path: Path) -> None:
     expect(own.locator("img[src]").last).to_be_visible(timeout=PATIENCE)
     assert own.locator("img[src]").last.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 256
 
+    # the buttons under it go on with it
+    own.get_by_role("button", name="Upscale").click()
+    larger = card(page, "Upscale")
+    expect(larger).to_contain_text("factor 2", timeout=PATIENCE)
+    expect(larger.locator("img[src]").last).to_be_visible(timeout=PATIENCE)
+    page.screenshot(path=tmp_path / "larger.png")
+
     # and one with a picture
     type_command(page, "img2img")
     picture: FilePayload = {"name": "in.png", "mimeType": "image/png", "buffer": png()}
