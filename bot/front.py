@@ -15,6 +15,7 @@ from bot.errors import OfflineError
 from bot.images.pictures import Pictures
 from bot.installation import Installation
 from bot.jobs.hints import Topic
+from bot.jobs.job import JobState
 from bot.jobs.progressboard import ProgressBoard
 from bot.office import Office
 from bot.ui.again import History
@@ -48,6 +49,11 @@ from cogs.queue import QueueCommand
 from cogs.results import Results
 from cogs.run import RunCommand
 
+RECALLED = 200
+"""Newest jobs by which suggestions are ranked."""
+RECALL_EVERY = 600.0
+"""Seconds."""
+
 
 class Front:
     """The cogs. `orders` accepts nothing more once it is closed; `tell` lets Discord know of changed commands."""
@@ -76,6 +82,7 @@ class Front:
         self._library = library
         self._languages = languages
         self._board = board
+        self._clock = clock
         store, shelf, tree = installation.store, installation.shelf, cast("Tree", bot.tree)
         self._suggester = Suggester(definitions=works.definitions, uses=Uses())
         self.orders = Orders(
@@ -139,6 +146,15 @@ class Front:
         """Yield what works for as long as the connection lives."""
         yield "workflows", self._library.run
         yield "commands", self.registrar.run
+        yield "uses", self._recall
+
+    async def _recall(self) -> None:
+        """Rank suggestions by what was asked for lately, also before a restart and through other processes."""
+        while True:
+            with suppress(OfflineError):
+                jobs = await self._installation.store.browse([JobState.DONE], limit=RECALLED)
+                self._suggester.relearn((self._library.get(job.spec.workflow), job.spec) for job in reversed(jobs))
+            await self._clock.sleep(RECALL_EVERY)
 
     def _learn(self, spec: RunSpec) -> None:
         self._suggester.learn(self._library.get(spec.workflow), spec)

@@ -1,7 +1,7 @@
 """What a command suggests while somebody types: at once, from memory, ranked by use."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bot.workflow.definitions import Definitions
 from bot.workflow.limits import live_choices
@@ -50,6 +50,12 @@ class Suggester:
             if option.source is not None and isinstance(value, str):
                 for each in _entries(value) if isinstance(option, LorasOption) else (value,):
                     self._uses.count(option.source, each)
+
+    def relearn(self, runs: Iterable[tuple[Workflow | None, RunSpec]]) -> None:
+        """Know these uses only."""
+        self._uses.clear()
+        for workflow, spec in runs:
+            self.learn(workflow, spec)
 
     @property
     def uses(self) -> Mapping[str, int]:

@@ -113,6 +113,10 @@ class Uses:
         if len(counts) > COUNTED:
             self._counts[source] = Counter(dict(counts.most_common(COUNTED // 2)))
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._counts.clear()
+
     def of(self, source: str) -> Mapping[str, int]:
         """Return the uses of each value."""
         return self._counts.get(source, {})
