@@ -49,6 +49,8 @@ from cogs.queue import QueueCommand
 from cogs.results import Results
 from cogs.run import RunCommand
 
+PREPARE_EVERY = 2.0
+"""Seconds between two looks whether servers or workflows are new."""
 RECALLED = 200
 """Newest jobs by which suggestions are ranked."""
 RECALL_EVERY = 600.0
@@ -147,6 +149,7 @@ class Front:
         yield "workflows", self._library.run
         yield "commands", self.registrar.run
         yield "uses", self._recall
+        yield "suggestions", self._prepare_lists
 
     async def _recall(self) -> None:
         """Rank suggestions by what was asked for lately, also before a restart and through other processes."""
@@ -155,6 +158,18 @@ class Front:
                 jobs = await self._installation.store.browse([JobState.DONE], limit=RECALLED)
                 self._suggester.relearn((self._library.get(job.spec.workflow), job.spec) for job in reversed(jobs))
             await self._clock.sleep(RECALL_EVERY)
+
+    async def _prepare_lists(self) -> None:
+        """Keep suggestions ready."""
+        known: tuple[object, object] = (None, None)
+        while True:
+            definitions, workflows = self._works.definitions(), self._library.workflows
+            if definitions is not known[0] or workflows is not known[1]:
+                known = (definitions, workflows)
+                await self._suggester.prepare(
+                    option for flow in workflows.values() for option in flow.manifest.options.values()
+                )
+            await self._clock.sleep(PREPARE_EVERY)
 
     def _learn(self, spec: RunSpec) -> None:
         self._suggester.learn(self._library.get(spec.workflow), spec)

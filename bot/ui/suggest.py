@@ -1,5 +1,6 @@
 """What a command suggests while somebody types: at once, from memory, ranked by use."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -40,7 +41,17 @@ class Suggester:
 
     def index(self, option: Option) -> Index:
         """Return the index of an option's live list."""
-        return self._indexes.of("\n".join((option.source or "", *option.match)))
+        return self._indexes.of(_key(option))
+
+    async def prepare(self, options: Iterable[Option]) -> None:
+        """Prepare the live lists of options before anybody types: thousands of names take longer than a keystroke."""
+        for option in options:
+            if option.source is None:
+                continue
+            key = _key(option)
+            names = self._indexes.unprepared(key)
+            if names is not None:
+                self._indexes.keep(key, names, await asyncio.to_thread(Index, names))
 
     def learn(self, workflow: Workflow | None, spec: RunSpec) -> None:
         """Take in what somebody has asked for."""
@@ -80,6 +91,10 @@ class Suggester:
         if known is None or known[0] is not names:
             known = self._lists[(key,)] = (names, matching(names, patterns))
         return known[1]
+
+
+def _key(option: Option) -> str:
+    return "\n".join((option.source or "", *option.match))
 
 
 def live_names(option: Option, definitions: Definitions) -> tuple[str, ...]:

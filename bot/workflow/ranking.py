@@ -89,11 +89,22 @@ class Indexes:
 
     def of(self, source: str) -> Index:
         """Return the index of a list, such as "CheckpointLoaderSimple.ckpt_name"."""
+        names = self.unprepared(source)
+        return self._known[source][1] if names is None else self.keep(source, names, Index(names))
+
+    def unprepared(self, source: str) -> Sequence[str] | None:
+        """Return a list of which there is no index yet; None when there is one."""
         names = self._lists(source)
         known = self._known.get(source)
-        if known is not None and known[0] is names:
-            return known[1]
-        index = known[1] if known is not None and known[0] == names else Index(names)
+        if known is None or (known[0] is not names and known[0] != names):
+            return names
+        if known[0] is not names:
+            self._known[source] = (names, known[1])
+        return None
+
+    def keep(self, source: str, names: Sequence[str], index: Index) -> Index:
+        """Keep the index of a list, and return it."""
+        self._known.pop(source, None)
         while len(self._known) >= self._kept:
             self._known.pop(next(iter(self._known)))
         self._known[source] = (names, index)
