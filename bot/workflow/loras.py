@@ -24,7 +24,8 @@ CARRIED = ("model", "clip")
 """Inputs that a loader hands on, in the order of its outputs."""
 
 _TAG = re.compile(r"<lora:([^<>]+)>", re.IGNORECASE)
-_STRENGTH = re.compile(r"(.*?)\s*:\s*([+-]?[0-9]{0,3}(?:[.,][0-9]{1,4})?)\s*(?::[^:]*)?")
+_DECIMAL_COMMA = re.compile(r"(:\s*[+-]?[0-9]{1,3}),([0-9]{1,4})(?=\s*(?:[,;:\n]|$))")
+_STRENGTH = re.compile(r"(.*?)\s*:\s*([+-]?[0-9]{0,3}(?:\.[0-9]{1,4})?)\s*(?::[^:]*)?")
 
 
 class Lora(NamedTuple):
@@ -44,7 +45,7 @@ def written(loras: Sequence[object]) -> str:
 
 def read_loras(value: object, allowed: Allowed, most: int, patterns: Sequence[str] = ()) -> tuple[Lora, ...]:
     """Return the LoRAs that a text names: "detail:0.8, style" or "<lora:detail:0.8>". Raises `RefusedValueError`."""
-    text = _TAG.sub(r"\1,", str(value))
+    text = _DECIMAL_COMMA.sub(r"\1.\2", _TAG.sub(r"\1;", str(value)))
     entries = [entry.strip() for entry in re.split(r"[,;\n]", text) if entry.strip()]
     if len(entries) > most:
         raise RefusedValueError(_("may name {most} at most, and there are {count}.", most=most, count=len(entries)))
@@ -59,7 +60,7 @@ def _entry(entry: str, allowed: Allowed) -> Lora:
     split = _STRENGTH.fullmatch(entry)
     strength = 1.0
     if split and split[2].strip("+-"):
-        entry, strength = split[1], float(split[2].replace(",", "."))
+        entry, strength = split[1], float(split[2])
     elif entry.endswith(":"):
         entry = entry[:-1].rstrip()
     if abs(strength) > STRONGEST:
