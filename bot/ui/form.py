@@ -6,6 +6,7 @@ before *Start*: then the request goes the way of every other one.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import discord
@@ -14,7 +15,7 @@ from bot.errors import BotError
 from bot.i18n import Message, _
 from bot.ui.answers import show
 from bot.ui.attachments import KeptFile, UnreadFile
-from bot.ui.formfields import Field, choice_of_files
+from bot.ui.formfields import Field, Say, choice_of_files
 from bot.ui.formfields import field as field_of
 from bot.ui.i18n import Languages, cut
 from bot.ui.layout import SILENT
@@ -78,7 +79,8 @@ class Forms:
 
     async def ask(self, interaction: discord.Interaction, sheet: Sheet, page: int) -> None:
         """Show one page of fields."""
-        fields = [self._field(sheet, name) for name in sheet.pages[page]]
+        say = self._sayer(interaction)
+        fields = [self._field(sheet, name, say) for name in sheet.pages[page]]
         await interaction.response.send_modal(_Page(self, sheet, fields, page))
 
     async def take(self, interaction: discord.Interaction, sheet: Sheet, fields: Sequence[Field]) -> None:
@@ -118,10 +120,13 @@ class Forms:
         """Answer with what went wrong."""
         await self._tree.tell(interaction, error)
 
-    def _field(self, sheet: Sheet, name: str) -> Field:
+    def _sayer(self, interaction: discord.Interaction) -> Say:
+        return partial(self._languages.render, locale=interaction.locale.value)
+
+    def _field(self, sheet: Sheet, name: str, say: Say) -> Field:
         if name in sheet.kept:
             return choice_of_files(sheet.workflow, name, sheet.kept[name], sheet.given.get(name))
-        return field_of(sheet.workflow, name, sheet.given.get(name), self._suggester)
+        return field_of(sheet.workflow, name, sheet.given.get(name), self._suggester, say)
 
     def _take(self, sheet: Sheet, each: Field) -> None:
         answer = each.answer()
@@ -141,14 +146,15 @@ class Forms:
         return None
 
     async def _show(self, interaction: discord.Interaction, sheet: Sheet) -> None:
-        view = FormView(self, sheet, self._text(sheet, interaction.locale.value))
+        say = self._sayer(interaction)
+        view = FormView(self, sheet, self._text(sheet, say), say)
         if sheet.origin is not None and interaction.message is not None:
             await interaction.response.edit_message(view=view, allowed_mentions=SILENT)
             return
         await show(interaction, view)
         sheet.origin = interaction
 
-    def _text(self, sheet: Sheet, locale: str) -> str:
+    def _text(self, sheet: Sheet, say: Say) -> str:
         manifest = sheet.workflow.manifest
         lines = [f"**{shown(manifest.title)}**"]
         for page in sheet.pages:
@@ -159,7 +165,7 @@ class Forms:
                 said = "–" if value is None else discord.utils.escape_markdown(shown(_spoken(value)))
                 lines.append(f"{group}`{name}`: {said}")
         if sheet.fault is not None:
-            lines.append(f"⚠️ {self._languages.render(sheet.fault, locale)}")
+            lines.append(f"⚠️ {say(sheet.fault)}")
         return cut("\n".join(lines), 3500)
 
 
@@ -190,17 +196,17 @@ class _Page(discord.ui.Modal):
 class FormView(discord.ui.LayoutView):
     """What is set, and buttons to go on. Seen by the one who fills it in only."""
 
-    def __init__(self, forms: Forms, sheet: Sheet, text: str) -> None:
+    def __init__(self, forms: Forms, sheet: Sheet, text: str, say: Say) -> None:
         super().__init__(timeout=LIFETIME)
         self._forms = forms
         self._sheet = sheet
         tone = Tone.FAILED if sheet.fault is not None else Tone.WAITING
         self.add_item(discord.ui.Container(discord.ui.TextDisplay[Any](text), accent_colour=tone.value))
-        buttons = [self._button(str(_("Start")), self._start, discord.ButtonStyle.success)]
+        buttons = [self._button(say(_("Start")), self._start, discord.ButtonStyle.success)]
         for number, page in enumerate(sheet.pages):
-            label = cut(", ".join(page), 76) if len(sheet.pages) > 1 else str(_("Change"))
+            label = cut(", ".join(page), 76) if len(sheet.pages) > 1 else say(_("Change"))
             buttons.append(self._button(label, self._asks(number)))
-        buttons.append(self._button(str(_("Discard")), self._discard, discord.ButtonStyle.danger))
+        buttons.append(self._button(say(_("Discard")), self._discard, discord.ButtonStyle.danger))
         for at in range(0, len(buttons), 5):
             self.add_item(discord.ui.ActionRow(*buttons[at : at + 5]))
 

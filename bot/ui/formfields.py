@@ -4,14 +4,14 @@ Discord has no field for numbers, so they are typed as text; `bot.workflow.prepa
 than Discord's menus is typed, too: a part of the name will do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_
 from typing import Any
 
 import discord
 
-from bot.i18n import _
+from bot.i18n import Message, _
 from bot.ui.attachments import KeptFile
 from bot.ui.i18n import cut
 from bot.ui.suggest import Suggester
@@ -24,6 +24,8 @@ MAX_LABEL, MAX_DESCRIPTION, MAX_TYPED, MAX_PLACEHOLDER, MAX_ENTRIES = 45, 100, 4
 """Discord's limits for the parts of a modal."""
 YES, NO = "yes", "no"
 
+Say = Callable[[Message], str]
+"""Renders a sentence for the one who fills the form in."""
 Component = discord.ui.TextInput[Any] | discord.ui.Select[Any] | discord.ui.FileUpload[Any]
 
 
@@ -48,13 +50,13 @@ class Field:
         return self.meanings.get(first, first) if isinstance(first, str) else first
 
 
-def field(workflow: Workflow, name: str, given: object, suggester: Suggester) -> Field:
+def field(workflow: Workflow, name: str, given: object, suggester: Suggester, say: Say) -> Field:
     """Return the field for an option, filled in with what was given before."""
     if name == PRESET and name not in workflow.manifest.options:
         titles = [preset.title for preset in workflow.manifest.presets.values()]
-        return _labelled(name, "Settings that belong together", _menu(name, titles, given, is_required=False))
+        return _labelled(name, say(_("Settings that belong together")), _menu(name, titles, given, is_required=False))
     option = workflow.manifest.options[name]
-    component = _component(workflow, name, option, given, suggester)
+    component = _component(workflow, name, option, given, suggester, say)
     meanings: Mapping[str, object] = {YES: True, NO: False} if option.kind == "boolean" else {}
     return _labelled(name, _explained(option), component, meanings)
 
@@ -83,7 +85,9 @@ def _explained(option: Option) -> str:
     return f"{option.description[: MAX_DESCRIPTION - len(limits)]}{limits}"
 
 
-def _component(workflow: Workflow, name: str, option: Option, given: object, suggester: Suggester) -> Component:
+def _component(
+    workflow: Workflow, name: str, option: Option, given: object, suggester: Suggester, say: Say
+) -> Component:
     is_required = option.required
     if option.is_file:
         has_one = given is not None  # what is attached already need not be attached again
@@ -91,19 +95,19 @@ def _component(workflow: Workflow, name: str, option: Option, given: object, sug
             custom_id=name, required=is_required and not has_one, min_values=0 if has_one or not is_required else 1
         )
     if option.kind == "boolean":
-        return _switch(name, given)
+        return _switch(name, given, say)
     entries = [choice.label for choice in option.choices] if option.kind == "choice" else []
     if option.source is not None and option.kind != "loras":
         entries = suggester.index(option).best("", most=MAX_ENTRIES + 1)
     if 0 < len(entries) <= MAX_ENTRIES and all(len(entry) <= MAX_DESCRIPTION for entry in entries):
         return _menu(name, entries, given, is_required=is_required)
-    return _line(workflow, name, option, given)
+    return _line(workflow, name, option, given, say)
 
 
-def _switch(name: str, given: object) -> discord.ui.Select[Any]:
+def _switch(name: str, given: object, say: Say) -> discord.ui.Select[Any]:
     menu = discord.ui.Select[Any](custom_id=name, min_values=0, max_values=1, required=False)
-    menu.add_option(label=str(_("Yes")), value=YES, default=given is True)
-    menu.add_option(label=str(_("No")), value=NO, default=given is False)
+    menu.add_option(label=say(_("Yes")), value=YES, default=given is True)
+    menu.add_option(label=say(_("No")), value=NO, default=given is False)
     return menu
 
 
@@ -116,11 +120,11 @@ def _menu(name: str, entries: list[str], given: object, *, is_required: bool) ->
     return menu
 
 
-def _line(workflow: Workflow, name: str, option: Option, given: object) -> discord.ui.TextInput[Any]:
+def _line(workflow: Workflow, name: str, option: Option, given: object, say: Say) -> discord.ui.TextInput[Any]:
     unsaid = workflow.unsaid_value(name) if name in workflow.bindings else None
     hint = "" if unsaid is None else str(option.reported(unsaid))
     if option.source is not None and not hint:
-        hint = str(_("A part of the name will do"))
+        hint = say(_("A part of the name will do"))
     most = min(option.max_length or MAX_TYPED, MAX_TYPED)
     is_long = option.kind == "text"
     return discord.ui.TextInput[Any](
