@@ -49,19 +49,25 @@ class WorkflowCommand(commands.Cog):
         await self._addition.propose(interaction, file, name)
 
     @workflow.command(name="enable", description="Let a workflow be used here, or in one channel")
-    @app_commands.describe(workflow="Which one", channel="Only there, or in that category")
+    @app_commands.describe(
+        workflow="Which one", channel="The channel or category that this is about; empty: everywhere here"
+    )
     async def enable(self, interaction: discord.Interaction, workflow: Name, channel: Channel | None = None) -> None:
         """Switch a workflow on."""
         await self._desk.switch(interaction, workflow, channel, is_enabled=True)
 
     @workflow.command(name="disable", description="Let a workflow not be used here, or in one channel")
-    @app_commands.describe(workflow="Which one", channel="Only there, or in that category")
+    @app_commands.describe(
+        workflow="Which one", channel="The channel or category that this is about; empty: everywhere here"
+    )
     async def disable(self, interaction: discord.Interaction, workflow: Name, channel: Channel | None = None) -> None:
         """Switch a workflow off."""
         await self._desk.switch(interaction, workflow, channel, is_enabled=False)
 
     @workflow.command(name="default", description="What an option is when a member says nothing; empty: as it was")
-    @app_commands.describe(workflow="Which one", option="Of what", value="The new default", channel="Only there")
+    @app_commands.describe(
+        workflow="Which one", option="Of what", value="The new default", channel="Only in this channel or category"
+    )
     async def default(
         self,
         interaction: discord.Interaction,
