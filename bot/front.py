@@ -3,7 +3,7 @@
 A part of the composition root: nothing here decides anything.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import cast
@@ -40,6 +40,7 @@ from bot.ui.tree import Tree
 from bot.workflow.library import Changes, Library
 from bot.workflow.ranking import Uses
 from bot.workflow.spec import RunSpec
+from bot.workflow.workflow import Workflow
 from bot.works import Task, Works
 from cogs.cancel import CancelCommand
 from cogs.generate import Generate
@@ -98,7 +99,7 @@ class Front:
             renderer=renderer,
             clock=clock,
             random=random,
-            offered=lambda: self.registrar.offered(),
+            offered=self._offered_in,
             on_accepted=self._learn,
         )
         self._forms = Forms(orders=self.orders, suggester=self._suggester, tree=tree, languages=languages)
@@ -143,6 +144,12 @@ class Front:
         """Return the commands of workflows that a guild has no use for."""
         is_offered = self._office.house.is_offered_in
         return [name for name in self._library.workflows if not is_offered(guild_id, name)]
+
+    def _offered_in(self, guild_id: int | None) -> Mapping[str, Workflow]:
+        offered = self.registrar.offered()
+        if guild_id is None:
+            return offered
+        return {name: flow for name, flow in offered.items() if self._office.house.is_offered_in(guild_id, name)}
 
     def tasks(self) -> Iterator[Task]:
         """Yield what works for as long as the connection lives."""

@@ -67,7 +67,7 @@ class House(Protocol):
 
 
 class Orders:
-    """Takes requests in. `close` it when the bot stops. `offered` returns the workflows that can be used now."""
+    """Takes requests in. `close` it when the bot stops. `offered` returns what can be used in a guild."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Orders:
         renderer: Renderer,
         clock: Clock,
         random: RandomSource,
-        offered: Callable[[], Mapping[str, Workflow]],
+        offered: Callable[[int | None], Mapping[str, Workflow]],
         on_accepted: Callable[[RunSpec], None] = lambda _spec: None,
     ) -> None:
         self._tree = tree
@@ -127,7 +127,7 @@ class Orders:
         files = {name for name, option in workflow.manifest.options.items() if option.is_file}
         words = {name: value for name, value in given.items() if name not in files}
         if files.isdisjoint(name for name, option in workflow.manifest.options.items() if option.required):
-            self._prepared(workflow, words, settled)
+            self._prepared(workflow, words, settled, interaction.guild_id)
 
     async def close(self) -> None:
         """Accept nothing more, and let requests that are being read come to their answer."""
@@ -164,7 +164,7 @@ class Orders:
     async def _accept_words(
         self, reply: Reply, workflow: Workflow, given: Given, asker: Asker, settled: Settled
     ) -> None:
-        spec = self._prepared(workflow, given, settled)
+        spec = self._prepared(workflow, given, settled, asker.guild_id)
         async with AsyncExitStack() as turn:
             async with in_time(LOOK_LIMIT):
                 entry = await self._look(turn, asker, settled)
@@ -195,7 +195,7 @@ class Orders:
         try:
             files = await self._attachments.read(workflow, attached)
             words = {name: value for name, value in given.items() if name not in attached}
-            spec = self._prepared(workflow, {**words, **files}, settled)
+            spec = self._prepared(workflow, {**words, **files}, settled, asker.guild_id)
             entry.admit(spec)
             await self._intake.admit(job, spec, place)
         except Exception as error:
@@ -219,11 +219,13 @@ class Orders:
             self._intake.leave_open(job)
             raise
 
-    def _prepared(self, workflow: Workflow, values: Mapping[str, object], settled: Settled) -> RunSpec:
+    def _prepared(
+        self, workflow: Workflow, values: Mapping[str, object], settled: Settled, guild_id: int | None
+    ) -> RunSpec:
         spec = prepare(
             workflow, values, definitions=self._definitions(), random=self._random, defaults=settled.defaults
         )
-        return replace(spec, steps=tuple(next_steps(workflow, self._offered())))
+        return replace(spec, steps=tuple(next_steps(workflow, self._offered(guild_id))))
 
     async def _refuse(
         self, interaction: discord.Interaction, reply: Reply, workflow: Workflow, reason: Message

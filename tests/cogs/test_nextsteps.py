@@ -98,6 +98,7 @@ async def test_a_switched_off_command_is_not_reached_through_a_button(tmp_path: 
         refused = await it.ann.press(first.message, "Upscale")
         assert refused.ephemeral
         assert "switched off" in refused.text
+        assert (await painted(it)).message.buttons == [], "nor is it offered again"
 
 
 async def test_a_picture_is_not_offered_to_what_takes_films(tmp_path: Path) -> None:
