@@ -6,7 +6,7 @@ from typing import NamedTuple
 from bot.workflow.graph import Node
 from bot.workflow.importer.maker import Maker
 from bot.workflow.importer.proposal import Proposal, Use
-from bot.workflow.importer.reading import Reading, beneath
+from bot.workflow.importer.reading import Reading, beneath, linked
 from bot.workflow.importer.wiring import is_number, is_text, is_whole
 
 _LENGTHS = ("length", "num_frames", "video_frames", "frames", "frame_count")
@@ -44,8 +44,8 @@ class Canvas:
     def _canvases(self) -> Iterator[Node]:
         """Yield what samplers paint on, the first sampler's first; without samplers, whatever has a size."""
         seen: set[str] = set()
-        for sampler in self._reading.samplers:
-            waiting = [sampler.id]
+        for start in (*self._bases(), *(sampler.id for sampler in self._reading.samplers)):
+            waiting = [start]
             while waiting:
                 node_id = waiting.pop(0)
                 if node_id in seen:
@@ -56,6 +56,15 @@ class Canvas:
                 waiting += beneath(node)
         if not self._reading.samplers:
             yield from self._reading.nodes
+
+    def _bases(self) -> Iterator[str]:
+        """Yield what other latents are laid on, the last one first: it is as large as the result."""
+        for node in reversed(self._reading.nodes) if self._reading.samplers else ():
+            base = _base(node)
+            while base is not None:
+                last, base = base, _base(self._reading.wiring.graph.nodes[base])
+                if base is None:
+                    yield last
 
     def _size(self, node: Node) -> _Size | None:
         name = node.class_type.casefold()
@@ -113,3 +122,12 @@ class Canvas:
         made = self._maker.of_role(name, uses)
         if made:
             yield made
+
+
+def _base(node: Node) -> str | None:
+    """Return what feeds a node that lays one latent on another with the one beneath."""
+    fed = dict(linked(node))
+    if "samples_to" in fed and "samples_from" in fed:
+        return fed["samples_to"]
+    is_other = "latent" in node.class_type.casefold() and "source" in fed
+    return fed.get("destination") if is_other else None

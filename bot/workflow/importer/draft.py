@@ -33,7 +33,7 @@ from bot.workflow.importer.risks import risks
 from bot.workflow.importer.samplers import Samplers
 from bot.workflow.importer.uigraph import MAX_NODES, too_many_nodes
 from bot.workflow.importer.wiring import Wiring
-from bot.workflow.manifest import SLASH_OPTIONS, Manifest
+from bot.workflow.manifest import ADVANCED, PRESET, SLASH_OPTIONS, Manifest
 from bot.workflow.soundness import circles
 from bot.workflow.wording import listed
 from bot.workflow.workflow import Workflow
@@ -155,13 +155,14 @@ class _Drafting:
     def _named(self, proposals: Sequence[Proposal]) -> list[Proposal]:
         """Put options in order and give each a name of its own; masks follow the picture that they belong to."""
         named: list[Proposal] = []
+        taken = {ADVANCED, PRESET} if len(proposals) > SLASH_OPTIONS else set[str]()
         first = sorted(proposals, key=lambda each: each.rank)[:MAX_PROPOSALS]
         if len(proposals) > MAX_PROPOSALS:
             self._notes.append(
                 _("Of {count} values only {limit} were looked at.", count=len(proposals), limit=MAX_PROPOSALS)
             )
         for proposal in sorted(first, key=lambda each: (each.mask_of is not None, each.rank)):
-            own = unique(option_name(proposal.name), {each.name for each in named})
+            own = unique(option_name(proposal.name), {*taken, *(each.name for each in named)})
             named.append(replace(proposal, name=own))
         return sorted(named, key=lambda each: each.rank)
 
@@ -176,7 +177,7 @@ class _Drafting:
     def _sound(self, proposals: Iterator[Proposal]) -> list[Proposal]:
         """Leave out what would keep the pair from being loaded, each with its reason."""
         every, sound = list(proposals), list[Proposal]()
-        if len(every) <= SLASH_OPTIONS and not self._faults(every):
+        if not self._faults(self._counted(every)):
             return every
         for proposal in every:
             needed = [each for each in sound if each.name == proposal.mask_of]
@@ -194,7 +195,10 @@ class _Drafting:
         return ()
 
     def _counted(self, proposals: list[Proposal]) -> list[Proposal]:
-        kept, rest = proposals[:SLASH_OPTIONS], proposals[SLASH_OPTIONS:]
+        """Leave out what is required beyond what a command holds; whatever else is too much is asked for in a form."""
+        if len(proposals) <= SLASH_OPTIONS:
+            return proposals
+        rest = [each for each in proposals if each.is_required][SLASH_OPTIONS - 1 :]
         if rest:
             names = listed([each.name for each in rest])
             self._notes.append(
@@ -204,8 +208,8 @@ class _Drafting:
                     names=names,
                 )
             )
-        names_kept = {each.name for each in kept}
-        return [each for each in kept if each.mask_of is None or each.mask_of in names_kept]
+        left_out = {each.name for each in rest}
+        return [each for each in proposals if not {each.name, each.mask_of} & left_out]
 
     # ------------------------------------------------------------------ the text
 

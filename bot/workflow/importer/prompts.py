@@ -17,8 +17,8 @@ from bot.workflow.importer.wiring import MAX_HOPS
 from bot.workflow.inputnames import is_media_input
 from bot.workflow.spec import Target
 
-MOST_PROMPTS = 4
-"""Options for texts of one side; beyond that a command is a form."""
+MOST_PROMPTS = 8
+"""Options for texts of one side; nobody fills in more."""
 
 MAX_LOOKED_AT = 200
 """Nodes between a sampler and its texts, or a text and where it stands; inputs of one node."""
@@ -159,6 +159,9 @@ class Prompts:
         fed = dict(linked(node))
         if side in fed:
             return [fed[side]]
+        negative = [feeder for name, feeder in fed.items() if _NEGATIVE.match(name)]
+        if side is _Side.NEGATIVE and negative:
+            return negative
         if side is _Side.POSITIVE and "cond1" in fed:  # of two, the second is what is edited
             return [fed["cond1"]]
         if any(each in fed for each in _CONDITIONS):

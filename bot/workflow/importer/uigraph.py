@@ -75,6 +75,14 @@ class Port:
     links: tuple[str, ...] = ()
 
 
+_NOW_CALLED: Mapping[str, str] = {
+    "ConditioningAverage ": "ConditioningAverage",
+    "T2IAdapterLoader": "ControlNetLoader",
+    "SDV_img2vid_Conditioning": "SVD_img2vid_Conditioning",
+}
+"""Classes that files of 2023 know by an older name; the editor reads them so, too."""
+
+
 @dataclass(frozen=True, eq=False)
 class UiGraph:
     """The nodes and links of the workflow itself, or of one subgraph."""
@@ -167,6 +175,7 @@ def _nodes(entries: Iterable[object]) -> Iterator[UiNode]:
     for entry in entries:
         raw = mapping(entry)
         node_id, kind = identity(raw.get("id")), text(raw.get("type"))
+        kind = _NOW_CALLED.get(kind, kind)
         if not node_id or not kind:
             continue
         yield UiNode(

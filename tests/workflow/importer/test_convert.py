@@ -188,6 +188,16 @@ def test_missing_classes_are_all_named_with_the_package_that_has_them():
     ]
 
 
+def test_classes_are_known_by_their_older_names_too():
+    average = {"input": {"required": {"strength": ["FLOAT", {"default": 1.0}]}}}
+
+    assert convert(ui(node(1, "ConditioningAverage ")), OBJECT_INFO | {"ConditioningAverage": average})["1"] == {
+        "class_type": "ConditioningAverage",
+        "inputs": {"strength": 1.0},
+        "_meta": {"title": "ConditioningAverage"},
+    }
+
+
 def test_a_node_that_needs_the_editor_is_refused_unless_it_is_muted():
     camera = {"input": {"required": {"image": ["WEBCAM", {}]}}}
 

@@ -207,6 +207,25 @@ def test_a_lora_comes_with_its_strength() -> None:
     assert found["lora_strength"] == ("LoraLoader.strength_model", "LoraLoader.strength_clip")
 
 
+def test_the_size_is_that_of_what_other_latents_are_laid_on() -> None:
+    graph = changed(S__latent_image=["laid", 0]) | {
+        "small": {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 64, "batch_size": 1}},
+        "part": {"class_type": "KSampler", "inputs": NODES["54:3"]["inputs"] | {"latent_image": ["small", 0]}},
+        "laid": {
+            "class_type": "LatentComposite",
+            "inputs": {"samples_from": ["part", 0], "samples_to": ["5", 0], "x": 0, "y": 0, "feather": 0},
+        },
+    }
+    assert binds(graph)["width"] == ("Canvas.width",)
+
+
+def test_sides_may_be_told_by_other_names() -> None:
+    inputs = dict(NODES["54:3"]["inputs"])
+    inputs |= {"conditioning": inputs.pop("positive"), "neg_conditioning": inputs.pop("negative")}
+    found = binds(changed() | {"54:3": {"class_type": "PackSampler", "inputs": inputs}})
+    assert (found["prompt"], found["negative"]) == (("#6.text",), ("#7.text",))
+
+
 def test_what_the_result_does_not_depend_on_is_left_alone() -> None:
     other = {"class_type": "KSampler", "inputs": deepcopy(NODES["54:3"]["inputs"]) | {"seed": 7}}
     assert binds(changed() | {"other": other}) == binds(NODES) | {
@@ -214,7 +233,7 @@ def test_what_the_result_does_not_depend_on_is_left_alone() -> None:
     }
 
 
-def test_no_more_options_than_discord_takes() -> None:
+def test_what_discord_has_no_place_for_is_asked_for_in_a_form() -> None:
     graph = changed()
     for at in range(30):
         graph[f"p{at}"] = {
@@ -222,8 +241,20 @@ def test_no_more_options_than_discord_takes() -> None:
             "inputs": {"name": f"Value {at}", "type": "text", "default": "x"},
         }
     made = draft(graph, KNOWN)
-    assert len(options_of(made)) == 25
-    assert "Discord takes 25 options. Left as the graph has them: value_25" in told(made)
+    assert len(options_of(made)) == 41
+    assert len(made.workflow.manifest.slash_options()) == 24, "and one opens the form"
+    assert {"value_29", "cfg"} <= {name for name, _option in made.workflow.manifest.advanced_options()}
+
+
+def test_no_more_is_required_than_discord_takes() -> None:
+    graph = changed()
+    for at in range(30):
+        graph[f"p{at}"] = {"class_type": "ETN_Parameter", "inputs": {"name": f"Value {at}", "type": "image"}}
+        graph[f"l{at}"] = {"class_type": "LoadImage", "inputs": {"image": f"{at}.png"}}
+        graph[f"s{at}"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "x", "images": [f"l{at}", 0]}}
+    made = draft(graph, KNOWN)
+    assert sum(option.required for option in options_of(made).values()) == 24
+    assert "Discord takes 25 options. Left as the graph has them: " in told(made)
 
 
 def test_a_prompt_longer_than_discord_takes_is_no_obstacle() -> None:
