@@ -6,7 +6,7 @@ Knows nothing of options or servers. Whether the node classes exist is the serve
 import copy
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NoReturn, Self, TypeGuard, cast
@@ -40,12 +40,15 @@ class Node:
     title: str
     """What the author called it in ComfyUI; the class name where nothing was said."""
     inputs: Mapping[str, Any]
+    _links: tuple[tuple[str, Link], ...] = field(init=False, repr=False, compare=False)
 
-    def links(self) -> Iterator[tuple[str, Link]]:
-        """Yield the inputs that are fed by other nodes."""
-        for name, value in self.inputs.items():
-            if is_link(value):
-                yield name, Link(value[0], int(value[1]))
+    def __post_init__(self) -> None:
+        links = ((name, Link(value[0], int(value[1]))) for name, value in self.inputs.items() if is_link(value))
+        object.__setattr__(self, "_links", tuple(links))
+
+    def links(self) -> Sequence[tuple[str, Link]]:
+        """Return the inputs that are fed by other nodes."""
+        return self._links
 
 
 @dataclass(frozen=True, slots=True)

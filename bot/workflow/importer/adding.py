@@ -44,7 +44,7 @@ def drafted(data: bytes, name: str, known: Known) -> tuple[Draft, bytes | None]:
 
     Takes up to a second. Raises `WorkflowImportError`, and `InputError` when a server would have to be asked.
     """
-    if needs_definitions(data) and not known.object_info:
+    if not known.object_info and needs_definitions(data):
         raise InputError(
             _(
                 "is in the format of ComfyUI's editor, which needs the definitions of its nodes, and no server of"

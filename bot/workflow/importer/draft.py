@@ -38,10 +38,12 @@ from bot.workflow.soundness import circles
 from bot.workflow.wording import listed
 from bot.workflow.workflow import Workflow
 
-MAX_BINDS = 12
+MAX_BINDS = 64
 """Inputs that one option fills; a graph with more repeats itself for another reason."""
 
 
+MAX_OUTPUTS = 12
+"""Nodes that a manifest lists by name; of more than these, all are shown anyway."""
 MAX_PROPOSALS = 60
 """Options that are thought about; more than twice of what Discord takes."""
 
@@ -220,7 +222,7 @@ class _Drafting:
     def _outputs(self) -> Sequence[str]:
         """Return what is shown; nothing, when that is a list too long to be one, which means all that is saved."""
         found = self._appmode.outputs() or self._reading.outputs
-        return found if len(found) <= MAX_BINDS else ()
+        return found if len(found) <= MAX_OUTPUTS else ()
 
     def _built(self, manifest: str) -> Workflow:
         try:

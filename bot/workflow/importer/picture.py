@@ -92,20 +92,25 @@ def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the chunks of text. Raises `_BrokenError` where one is damaged, or the file ends within a chunk."""
-    at = len(_PNG)
+    """Yield the chunks of text. Raises `_BrokenError` where one is damaged, or the file ends within a chunk.
+
+    Some tools put the workflow behind the end of the picture, where ComfyUI's editor finds it, too; whatever else
+    stands there is no harm.
+    """
+    at, is_over = len(_PNG), False
     while at < len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
+        length, kind = struct.unpack_from(">I4s", data, at) if at + 8 <= len(data) else (len(data), b"")
         end = at + 8 + length
-        if end + 4 > len(data):
-            raise _BrokenError
-        if kind in _PNG_TEXTS:
-            body = data[at + 8 : end]
-            if zlib.crc32(kind + body) != struct.unpack_from(">I", data, end)[0]:
-                raise _BrokenError
-            yield kind, body
-        if kind == b"IEND":
+        body = data[at + 8 : end] if kind in _PNG_TEXTS else b""
+        is_whole = end + 4 <= len(data)
+        if is_over and not is_whole:
             return
+        # Those tools do not care for the sum at the end of a chunk
+        if not is_whole or (body and not is_over and zlib.crc32(kind + body) != struct.unpack_from(">I", data, end)[0]):
+            raise _BrokenError
+        if body:
+            yield kind, body
+        is_over = is_over or kind == b"IEND"
         at = end + 4
 
 

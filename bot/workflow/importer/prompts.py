@@ -158,7 +158,8 @@ class Prompts:
         """Return what feeds the inputs that guide a node, on one side where the node has two."""
         fed = dict(linked(node))
         if side in fed:
-            return [fed[side]]
+            # Where two texts guide, the second is what keeps to the picture, and is told what to avoid
+            return [fed[side], *([fed["cond2"]] if side is _Side.NEGATIVE and "cond2" in fed else [])]
         negative = [feeder for name, feeder in fed.items() if _NEGATIVE.match(name)]
         if side is _Side.NEGATIVE and negative:
             return negative

@@ -14,7 +14,7 @@ from bot.workflow.graph import Node, is_link
 from bot.workflow.importer.proposal import Use
 from bot.workflow.importer.wiring import Wanted, Wiring
 
-MAX_SAMPLERS = 16
+MAX_SAMPLERS = 32
 """Real graphs have one to three; each is followed through the whole graph."""
 
 _SAVING = re.compile(r"save|combine|websocket")

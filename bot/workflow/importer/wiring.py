@@ -5,10 +5,10 @@ thousands of nodes deep.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeGuard
 
-from bot.workflow.graph import Graph, Node, is_link
+from bot.workflow.graph import Graph, Link, Node, is_link
 from bot.workflow.spec import Target
 
 MAX_HOPS = 16
@@ -101,7 +101,7 @@ class Wiring:
         is_reroute = "reroute" in node.class_type.casefold()
         return next((name for name in free if is_reroute or not is_link(node.inputs[name])), None)
 
-    def _links(self, node_id: str) -> Iterator[tuple[str, Any]]:
+    def _links(self, node_id: str) -> Sequence[tuple[str, Link]]:
         return self.graph.nodes[node_id].links()
 
     @staticmethod

@@ -53,6 +53,15 @@ def test_a_png_gives_what_was_posted_and_what_was_open(info: PngInfo):
     assert read_picture_workflow(png(info)) == BOTH
 
 
+@pytest.mark.parametrize("tail", [b"", b"\0\0", b"IHDR and whatever"])
+def test_what_stands_behind_the_end_of_a_png_is_read_as_the_editor_does(tail: bytes):
+    body = b"workflow\0" + json.dumps(WORKFLOW).encode()
+    chunk = struct.pack(">I", len(body)) + b"tEXt" + body + b"sum?"
+
+    assert read_picture_workflow(png(PngInfo()) + chunk + tail) == (None, WORKFLOW)
+    assert read_picture_workflow(png(infos()[0]) + tail) == BOTH
+
+
 @pytest.mark.parametrize("kind", ["WEBP", "JPEG"])
 @pytest.mark.parametrize(
     "tags",
