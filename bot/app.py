@@ -8,9 +8,10 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import Any
 
 from bot.clock import Clock, SystemClock
 from bot.comfy.address import Address
@@ -36,12 +37,15 @@ from bot.ui.restclient import RestClient
 from bot.ui.route import MessageRoute
 from bot.ui.sync import CommandSync
 from bot.workflow.catalog import Catalog
+from bot.workflow.importer.adding import Known
 from bot.workflow.library import Library
 from bot.workflow.workflow import Workflow
 from bot.works import DAY, Works
 
 log = logging.getLogger(__name__)
 
+KNOWN_WITHIN = 3.0
+"""Seconds for servers to say what their nodes take, before what is written down of them has to do."""
 RESTART_PAUSE = 5.0
 """Seconds before a background task that broke off begins again."""
 CLOSE_LIMIT = 9.0
@@ -106,6 +110,8 @@ class App:
         )
         self.queue = self._works.queue
         library = workflows if isinstance(workflows, Library) else Library(workflows)
+        self._library = library
+        library.guess(self._known, self._works.definitions)
         self._front = self._build_front(library, limits or Limits(), random) if self._part.has_gateway else None
         self._plan_ending()
 
@@ -210,11 +216,21 @@ class App:
     async def _open_front(self, front: Front) -> None:
         for cog in front.cogs():
             await self.bot.add_cog(cog)
+        if self._library.has_lonely_graphs:
+            await self._library.reload()
         front.registrar.update()
         if self._part.leads:
             await self.sync_commands()
         for name, work in front.tasks():
             self._own(work, name)
+
+    async def _known(self) -> Known:
+        """Return what servers say about nodes; what is written down of them, where none answers this process."""
+        answers: list[Mapping[str, Any]] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(KNOWN_WITHIN):
+                answers = await self.fleet.object_infos()
+        return Known.of(answers) if answers else Known({}, self._works.definitions())
 
     def offered(self) -> Mapping[str, Workflow]:
         """Return the workflows that can be used now."""
@@ -267,9 +283,9 @@ class App:
             await self._clock.sleep(RESTART_PAUSE)
 
 
-def load_catalog(folder: Path) -> Catalog:
+def load_catalog(folder: Path, known: Known | None = None) -> Catalog:
     """Read the workflows of `folder`, or those shipped with the package when there is no such folder; reads files."""
-    return Catalog.load(_folder(folder))
+    return Catalog.load(_folder(folder), known)
 
 
 def load_library(folder: Path, clock: Clock | None = None) -> Library:

@@ -15,50 +15,59 @@ from bot.settings import Settings
 from bot.workflow.catalog import Catalog, Workflow
 from bot.workflow.check import check as check_against
 from bot.workflow.definitions import Definitions
+from bot.workflow.importer.adding import Known
+from bot.workflow.library import graph_file
 
 ONLINE_TIMEOUT = 15.0
 """Seconds for a server to answer."""
 
+_NOBODY = Known({}, Definitions())
+
 
 async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> list[str]:
     """Return one line for each problem in `files`, or in all workflows when none is named."""
-    folders = await asyncio.to_thread(_load, settings, files)
-    lines = [line for catalog, names in folders for line in _offline(catalog, names)]
-    if online:
-        chosen = [
-            flow for catalog, names in folders for name, flow in catalog.workflows.items() if _wanted(name, names)
-        ]
-        fleet = Fleet.of(settings.comfyui_urls, clock=SystemClock(), random=SystemRandom())
-        try:
-            lines.extend(await _online(fleet.servers, chosen))
-        finally:
-            await fleet.close()
-    return lines
+    if not online:
+        folders = await asyncio.to_thread(_load, settings, files, _NOBODY)
+        return [line for catalog, names in folders for line in _offline(catalog, names)]
+    fleet = Fleet.of(settings.comfyui_urls, clock=SystemClock(), random=SystemRandom())
+    try:
+        answers = await fleet.object_infos()
+        folders = await asyncio.to_thread(_load, settings, files, Known.of(answers) if answers else _NOBODY)
+        lines = [line for catalog, names in folders for line in _offline(catalog, names)]
+        chosen = [flow for catalog, names in folders for flow in catalog.workflows.values() if _wanted(flow, names)]
+        return [*lines, *await _online(fleet.servers, chosen)]
+    finally:
+        await fleet.close()
 
 
-def _load(settings: Settings, files: Sequence[Path]) -> list[tuple[Catalog, set[str]]]:
-    """Return the catalogues to look at, each with the names that were asked for; none means all."""
+def _load(settings: Settings, files: Sequence[Path], known: Known) -> list[tuple[Catalog, set[str]]]:
+    """Return the catalogues to look at, each with the files that were asked for, without ending; none means all."""
     if not files:
-        return [(load_catalog(settings.workflows_dir), set())]
+        return [(load_catalog(settings.workflows_dir, known), set())]
     names: dict[Path, set[str]] = {}
     for file in files:
         if file.is_dir():
             names.setdefault(file, set())
         else:
             names.setdefault(file.parent, set()).add(file.stem)
-    return [(Catalog.load(folder), stems) for folder, stems in names.items()]
+    return [(Catalog.load(folder, known), stems) for folder, stems in names.items()]
 
 
-def _wanted(name: str, names: set[str]) -> bool:
-    return not names or name in names
+def _wanted(workflow: Workflow, names: set[str]) -> bool:
+    return not names or not names.isdisjoint(_stems(workflow))
+
+
+def _stems(workflow: Workflow) -> set[str]:
+    """Return what it may be asked for by: its command, and its files without their endings."""
+    return {workflow.name, Path(workflow.source).stem, Path(graph_file(workflow)).stem}
 
 
 def _offline(catalog: Catalog, names: set[str]) -> Iterator[str]:
     for problem in catalog.problems:
-        if _wanted(Path(problem.file).stem, names):
+        if not names or Path(problem.file).stem in names:
             yield str(problem)
-    known = set(catalog.workflows) | {Path(problem.file).stem for problem in catalog.problems}
-    for name in sorted(names - known):
+    known = {stem for workflow in catalog.workflows.values() for stem in _stems(workflow)}
+    for name in sorted(names - known - {Path(problem.file).stem for problem in catalog.problems}):
         yield str(_("{name}: there is no such workflow.", name=name))
 
 

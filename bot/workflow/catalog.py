@@ -3,7 +3,7 @@
 A pair that cannot be used becomes a `Problem` and never stops the others. Reads files: call it off the event loop.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,8 @@ from bot.i18n import Message, _
 from bot.workflow import graph as graphs
 from bot.workflow.errors import RefusedValueError, WorkflowError
 from bot.workflow.graph import Graph
+from bot.workflow.importer.adding import Known
+from bot.workflow.importer.guessing import guessed
 from bot.workflow.manifest import Manifest, require_command_name
 from bot.workflow.nextsteps import why_loose
 from bot.workflow.soundness import idle_inputs, idle_outputs
@@ -45,20 +47,25 @@ class Catalog:
     problems: tuple[Problem, ...] = ()
     files: frozenset[str] = frozenset()
     """The bare names of all files of workflows."""
+    lonely: frozenset[str] = frozenset()
+    """The graphs among them that no manifest names: their options are guessed, where `load` may."""
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read every pair. Raises nothing: whatever is wrong, with a file or the folder, becomes a problem."""
+    def load(cls, folder: Path, known: Known | None = None, but: Collection[str] = ()) -> Self:
+        """Read every pair. Raises nothing: whatever is wrong, with a file or the folder, becomes a problem.
+
+        With what is `known` of nodes, a graph without a manifest is a workflow, too, if it is none of `but`.
+        """
         try:
             files = {path.name: path for path in sorted(folder.iterdir()) if is_workflow_file(path)}
         except OSError as err:
             return cls({}, (Problem(folder.name, _("cannot be read: {reason}.", reason=_reason(err))),))
         if len(files) > MAX_FILES:
             return cls({}, (Problem(folder.name, _("holds more than {limit} files.", limit=MAX_FILES)),))
-        return cls._from_files(files)
+        return cls._from_files(files, known, but)
 
     @classmethod
-    def _from_files(cls, files: Mapping[str, Path]) -> Self:
+    def _from_files(cls, files: Mapping[str, Path], known: Known | None, but: Collection[str]) -> Self:
         workflows: dict[str, Workflow] = {}
         problems: list[Problem] = []
         used: set[str] = set()
@@ -73,10 +80,17 @@ class Catalog:
                 problems.extend(Problem(error.source, reason) for reason in error.reasons)
             else:
                 workflows[workflow.name] = workflow
-        problems.extend(_lonely_graphs(files, used))
+        lonely = [path for name, path in files.items() if path.suffix.lower() == ".json" and name not in used]
+        for path in lonely:
+            problems.extend(_guess(path, None if path.name in but else known, workflows))
         problems.extend(_loose_actions(workflows))
         problems.extend(_idle(workflows))
-        return cls(MappingProxyType(dict(sorted(workflows.items()))), tuple(problems), frozenset(files))
+        return cls(
+            MappingProxyType(dict(sorted(workflows.items()))),
+            tuple(problems),
+            frozenset(files),
+            frozenset(path.name for path in lonely),
+        )
 
 
 def is_workflow_file(path: Path) -> bool:
@@ -143,11 +157,28 @@ def _missing_graph(graph_name: str) -> Message:
     )
 
 
-def _lonely_graphs(files: Mapping[str, Path], used: set[str]) -> Iterator[Problem]:
-    for name, path in files.items():
-        if path.suffix.lower() == ".json" and name not in used:
-            advice = _("has no manifest. Write “{manifest}” to make it a command.", manifest=f"{path.stem}.toml")
-            yield Problem(name, advice)
+def _guess(path: Path, known: Known | None, workflows: dict[str, Workflow]) -> Iterator[Problem]:
+    """Add the workflow of a graph without a manifest, and say that its author has not decided anything."""
+    manifest = f"{path.stem}.toml"
+    if known is None:
+        yield Problem(path.name, _("has no manifest. Write “{manifest}” to make it a command.", manifest=manifest))
+        return
+    try:
+        workflow = guessed(_read(path), path.name, known)
+        _require_free(workflow, path.name, workflows)
+    except WorkflowError as error:
+        yield from (Problem(error.source, reason) for reason in error.reasons)
+        return
+    workflows[workflow.name] = workflow
+    yield Problem(
+        path.name,
+        _(
+            "has no manifest, so the options of /{name} are guessed. To choose them, write “{manifest}”:"
+            " `python -m bot import` drafts it.",
+            name=workflow.name,
+            manifest=manifest,
+        ),
+    )
 
 
 def _read(path: Path) -> bytes:

@@ -7,7 +7,7 @@ they keep the graph that they were accepted with.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from bot.clock import Clock
 from bot.i18n import Message
 from bot.workflow.catalog import Catalog, Problem, is_workflow_file
+from bot.workflow.importer.adding import Known
 from bot.workflow.workflow import Workflow
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,8 @@ LOOK_EVERY = 2.0
 """Seconds between two looks at the folder. A change is read when two looks in a row see the same: files are copied
 slowly, and pairs one after the other."""
 
+Ask = Callable[[], Awaitable[Known]]
+"""Returns what is known of nodes."""
 Stamp = tuple[int, int, int]
 """Size, time of change in nanoseconds, and inode of a file: an editor puts another file into the place of the old."""
 
@@ -68,6 +71,10 @@ class Library:
         self._ears: list[Callable[[Changes], None]] = []
         self._reading = asyncio.Lock()
         self._stamps: Mapping[str, Stamp] | None = None
+        self._ask: Ask | None = None
+        self._newest: Callable[[], object] = lambda: None
+        self._guessed_by: object = None
+        self._decided = self._with_manifest(catalog)
 
     # ------------------------------------------------------------------ what there is
 
@@ -106,6 +113,15 @@ class Library:
 
     # ------------------------------------------------------------------ changes
 
+    def guess(self, ask: Ask, newest: Callable[[], object]) -> None:
+        """Make commands of graphs without a manifest, too. `newest` returns another object when servers told more."""
+        self._ask, self._newest = ask, newest
+
+    @property
+    def has_lonely_graphs(self) -> bool:
+        """Whether there are graphs without a manifest."""
+        return bool(self._read.lonely)
+
     def listen(self, hear: Callable[[Changes], None]) -> None:
         """Let `hear` be called after each reading that changed something; it must return at once."""
         self._ears.append(hear)
@@ -116,6 +132,11 @@ class Library:
             return Changes()
         async with self._reading:
             fresh = await asyncio.to_thread(Catalog.load, self._folder)
+            if fresh.lonely and self._ask is not None:
+                self._guessed_by = self._newest()
+                # Who takes a manifest away means the command, not that its options are guessed from now on
+                fresh = await asyncio.to_thread(Catalog.load, self._folder, await self._ask(), self._decided)
+            self._decided |= self._with_manifest(fresh)
             changes = self._take(fresh)
         for problem in fresh.problems:
             log.warning("%s: %s", problem.file, problem.message)
@@ -135,10 +156,17 @@ class Library:
         while True:
             await self._clock.sleep(LOOK_EVERY)
             now = await asyncio.to_thread(stamps, self._folder)
-            if now == seen and now != read:
+            is_settled = now == seen
+            if is_settled and (now != read or (self._read.lonely and self._newest() is not self._guessed_by)):
                 await self.reload()
                 read = now
             seen = now
+
+    @staticmethod
+    def _with_manifest(catalog: Catalog) -> frozenset[str]:
+        """Return the graphs of which somebody has decided what their command is."""
+        flows = catalog.workflows.values()
+        return frozenset(graph_file(flow) for flow in flows if graph_file(flow) not in catalog.lonely)
 
     def _take(self, fresh: Catalog) -> Changes:
         before = self._workflows
@@ -161,8 +189,8 @@ class Library:
 
 
 def _has_moved(workflow: Workflow, fresh: Catalog) -> bool:
-    """Whether the pair is sound, under the name of another command."""
-    return any(other.source == workflow.source for other in fresh.workflows.values())
+    """Whether the pair is sound, under the name of another command, or a graph alone has got its manifest."""
+    return any(workflow.source in (other.source, graph_file(other)) for other in fresh.workflows.values())
 
 
 def graph_file(workflow: Workflow) -> str:

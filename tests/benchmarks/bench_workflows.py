@@ -105,7 +105,7 @@ async def typing(wire: WireDiscord) -> tuple[list[float], list[float]]:
 async def dropping(wire: WireDiscord, folder: Path) -> tuple[list[float], list[float]]:
     """Return the seconds until Discord has a new command, and until it has its changed description."""
     graph, manifest = (WORKFLOWS / "imagine.json").read_bytes(), (WORKFLOWS / "imagine.toml").read_text("utf-8")
-    new, changed = [], []
+    new, changed = list[float](), list[float]()
     for number in range(DROPS):
         name = f"dropped{number}"
         began = time.perf_counter()

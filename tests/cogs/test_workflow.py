@@ -21,7 +21,7 @@ async def test_the_list_tells_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -
         assert "🟠 **/upscale**" in reply.text
         assert "Did you mean “scale\\_by”?" in reply.text
         assert "🔴 **odd**" in reply.text
-        assert "Write “odd.toml”" in reply.text
+        assert "is no workflow" in reply.text
         details = await it.boss.slash(it.art, "workflow list", workflow="imagine")
         assert "Options: prompt, negative" in details.text
         assert "version" in details.text

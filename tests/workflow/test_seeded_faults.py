@@ -119,7 +119,8 @@ OFFLINE: list[tuple[str, Seed, list[str]]] = [
      ["imagine.toml: its graph “imagine.json” is not there. Export it from ComfyUI with the menu Workflow → Export"
       " (API), and put it beside this file."]),
     ("no manifest", lambda folder: (folder / FILE).unlink(),
-     ["imagine.json: has no manifest. Write “imagine.toml” to make it a command."]),
+     ["imagine.json: has no manifest, so the options of /imagine are guessed. To choose them, write “imagine.toml”:"
+      " `python -m bot import` drafts it."]),
 ]  # fmt: skip
 
 

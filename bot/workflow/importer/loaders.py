@@ -10,7 +10,7 @@ from bot.workflow.importer.reading import Reading
 from bot.workflow.importer.wiring import is_number, is_text
 from bot.workflow.inputnames import is_model_file
 
-MOST_ALIKE = 3
+MOST_ALIKE = 5
 """Options for models of one kind."""
 
 _LOADERS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
