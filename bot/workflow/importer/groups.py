@@ -70,9 +70,14 @@ class Groups:
     def _with_values(self, nodes: tuple[UiNode, ...], values: list[Any]) -> Iterator[UiNode]:
         at = 0
         for node in nodes:
-            end = at + self._places(node)
+            end = at + self._count(node)
             yield replace(node, values=values[at:end]) if at < end <= len(values) else node
             at = end
+
+    def _count(self, node: UiNode) -> int:
+        """Return how many values of the host are for a node: no more than it had when the group was made."""
+        places = self._places(node)
+        return min(places, len(node.values)) if isinstance(node.values, list) else places
 
 
 def is_group(node: UiNode) -> bool:
@@ -98,7 +103,8 @@ def _read(raw: Mapping[str, Any]) -> _Group:
 
 def _wires(raw: Mapping[str, Any]) -> Iterator[tuple[_Place, _Place]]:
     for entry in map(items, items(raw.get("links"))):
-        yield _place(entry), _place(entry[2:])
+        if entry and entry[0] is not None:  # else it comes from outside
+            yield _place(entry), _place(entry[2:])
 
 
 def _place(parts: list[Any]) -> _Place:
@@ -127,15 +133,20 @@ def _wired(node: UiNode) -> UiNode:
 
 
 def _names(group: _Group, host: UiNode) -> Iterator[str]:
-    """Yield the name that each free input has at the host: the host's own order, where it has as many inputs."""
-    if len(host.inputs) == len(group.free):
-        yield from (slot.name for slot in host.inputs)
-        return
+    """Yield the name that each free input has at the host: the host's own order, where it has as many inputs.
+
+    Widgets do not count there: some versions list them among the inputs of the host, or of the nodes inside.
+    """
     nodes = {node.id: node for node in group.nodes}
+    slots = [nodes[node_id].inputs[at] for node_id, at in group.free]
+    own = [slot.name for slot in host.inputs if not slot.widget]
+    in_order = iter(own if len(own) == sum(not slot.widget for slot in slots) else ())
     taken: set[str] = set()
-    for node_id, at in group.free:
-        name = _free_name(nodes[node_id], nodes[node_id].inputs[at], taken)
-        taken.add(name)
+    for (node_id, _at), slot in zip(group.free, slots, strict=True):
+        name = next(in_order, None) if not slot.widget else None
+        if name is None:
+            name = _free_name(nodes[node_id], slot, taken)
+            taken.add(name)
         yield name
 
 

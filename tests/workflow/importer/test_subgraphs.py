@@ -94,6 +94,38 @@ def test_inputs_of_a_group_are_found_by_name_where_some_are_left_out():
     assert graph["3"]["inputs"] == {"images": ["2:0", 0]}
 
 
+@pytest.mark.parametrize("lists_widgets", [False, True])
+def test_what_feeds_a_group_from_outside_arrives_inside(lists_widgets: bool):
+    widgets = [slot("blend_factor", "FLOAT", widget=True)] if lists_widgets else []
+    blend = node(0, "ImageBlend", 0.5, inputs=[slot("image1", "IMAGE"), slot("image2", "IMAGE"), *widgets])
+    blend["outputs"] = [{"name": "IMAGE", "type": "IMAGE"}]
+    host = [slot("image1", "IMAGE", 1), slot("image2", "IMAGE", 2), *widgets]
+    document = ui(
+        node(1, "EmptyImage", 64, 64, 1, 0),
+        node(2, "workflow>Mix", 0.25, 0.75, inputs=host),
+        node(3, "PreviewImage", inputs=[slot("images", "IMAGE", 3)]),
+        links=([1, 1, 0, 2, 0, "IMAGE"], [2, 1, 0, 2, 1, "IMAGE"], [3, 2, 0, 3, 0, "IMAGE"]),
+        extra={
+            "groupNodes": {
+                "Mix": {
+                    "nodes": [blend, {**blend, "widgets_values": [0.5]}],
+                    "links": [[None, 0, 0, 0, 1, "IMAGE"], [0, 0, 1, 0, 7, "IMAGE"], [None, 0, 0, 1, 1, "IMAGE"]],
+                }
+            }
+        },
+    )
+    grown = {"ImageBlend": {"input": {"required": {"blend_factor": ["FLOAT", {}], "mode": [["normal", "screen"], {}]}}}}
+    graph = convert(document, OBJECT_INFO | grown)
+
+    assert graph["2:0"]["inputs"] == {
+        "image1": ["1", 0],
+        "image2": ["1", 0],
+        "blend_factor": 0.25,
+        "mode": "normal",
+    }
+    assert graph["2:1"]["inputs"]["blend_factor"] == 0.75, "the class has more widgets than when the group was made"
+
+
 def test_tokens_find_nodes_in_subgraphs_but_are_left_there():
     inner = text_subgraph("a/b")
     inner["nodes"].append(node(8, "SaveImage", "%CLIPTextEncode.text%"))
