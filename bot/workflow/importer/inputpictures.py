@@ -1,17 +1,28 @@
-"""Finds the pictures that a member attaches, the masks among them, and by how much they are made larger."""
+"""Finds the files that a member attaches: pictures, the masks among them, films and sounds; and by how much pictures
+are made larger.
+"""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from bot.i18n import _
 from bot.workflow.graph import Node
-from bot.workflow.importer.maker import Maker, is_picture_input
+from bot.workflow.importer.maker import CLIPS, Maker, file_kind, is_picture_input
 from bot.workflow.importer.proposal import RANKS, Proposal, Use
 from bot.workflow.importer.reading import Reading
 from bot.workflow.importer.wiring import is_number, is_text
 from bot.workflow.spec import Target
 from bot.workflow.wording import shown
 
+_ANY = frozenset(
+    {"image", "images", "pixels", "any", "anything", "input", "value", "video", "audio", "mask", "samples", "source"}
+)
+"""Names of inputs that say nothing of what a file is for."""
+_FIRST, _LAST = re.compile(r"^(?:start|first)"), re.compile(r"^(?:end|last)")
+_COUNTED = re.compile(r"[0-9]$")
+MAX_HOPS = 6
+"""Nodes between a file and what it is for."""
 PICTURE, MASK = 0, 1
 """The outputs of Load Image."""
 
@@ -27,22 +38,75 @@ class InputPictures:
         """Yield `image` and `mask`, further ones by the same names, and the factor of a graph that only enlarges."""
         nodes = [(node, use) for node in self._reading.nodes if (use := self._picture(node))]
         masks = [(node, use) for node, use in nodes if self._is_mask(node)]
-        pictures = [(node, use) for node, use in nodes if (node, use) not in masks]
+        pictures = sorted(((node, use) for node, use in nodes if (node, use) not in masks), key=self._place)
         alone = len(pictures) == 1 and not any("mask" in node.class_type.casefold() for node, _use in masks)
         if alone and len(masks) <= 1 and (masks or self._feeds(pictures[0][0], MASK)):
             yield from self._masked(pictures[0][0], [use for _node, use in (*pictures, *masks)])
         else:
             for role, several in (("image", pictures), ("mask", masks)):
-                for node, use in several:
-                    yield from self._plain(role, node, use, is_one=len(several) == 1)
+                told = self._told_apart(role, [node for node, _use in several])
+                for (node, use), description in zip(several, told, strict=True):
+                    yield from self._plain(role, node, use, description)
+        yield from self._clips()
         yield from self._factor()
 
-    def _plain(self, role: str, node: Node, use: Use, *, is_one: bool) -> Iterator[Proposal]:
+    def _clips(self) -> Iterator[Proposal]:
+        for kind in CLIPS:
+            nodes = [
+                (node, use)
+                for node in self._reading.nodes
+                for name in node.inputs
+                if file_kind(node.class_type, name) == kind and (use := self._reading.use(node, name, is_text))
+            ]
+            told = self._told_apart(kind, [node for node, _use in nodes])
+            for (_node, use), description in zip(nodes, told, strict=True):
+                made = self._maker.of_role(kind, [use])
+                if made:
+                    yield replace(made, description=description or made.description)
+
+    def _told_apart(self, role: str, nodes: list[Node]) -> list[str]:
+        """Return what tells several files from each other: how their nodes are called, else what they are for."""
+        if len(nodes) <= 1:
+            return [""] * len(nodes)
+        names = [shown(node.title, 40) for node in nodes]
+        if len(set(names)) < len(nodes):
+            purposes = [self._purpose(node) for node in nodes]
+            numbered = [f"{name} {at}" for at, name in enumerate(names, start=1)]
+            names = purposes if len(set(purposes)) == len(nodes) and all(purposes) else numbered
+        return [shown(f"The {role} for “{name}”", 100) for name in names]
+
+    def _place(self, entry: tuple[Node, Use]) -> tuple[int, str]:
+        """Put what comes first in a film first, and numbered inputs in their order."""
+        purpose = self._purpose(entry[0])
+        return (
+            2 if _LAST.search(purpose) else 0 if _FIRST.search(purpose) else 1,
+            purpose if _COUNTED.search(purpose) else "",
+        )
+
+    def _purpose(self, node: Node) -> str:
+        """Return the first telling name of an input that a file goes to; empty when there is none nearby."""
+        seen, waiting = {node.id}, [(node.id, PICTURE)]
+        for _hop in range(MAX_HOPS):
+            readers = [
+                target
+                for node_id, slot in waiting
+                for target, each in self._reading.wiring.readers(node_id)
+                if each == slot and target.node_id in self._reading.alive and target.node_id not in seen
+            ]
+            for target in readers:
+                name = target.input_name.casefold().rpartition(".")[2]
+                if name not in _ANY:
+                    return name.replace("_", " ")
+            seen |= {target.node_id for target in readers}
+            waiting = [(target.node_id, 0) for target in readers]
+        return ""
+
+    def _plain(self, role: str, node: Node, use: Use, description: str) -> Iterator[Proposal]:
         made = self._maker.of_role(role, [use])
         if made is None:
             return
-        if not is_one:
-            made = replace(made, description=shown(f"The {role} for “{shown(node.title, 40)}”", 100))
+        if description:
+            made = replace(made, description=description)
         is_picture = self._feeds(node, PICTURE)
         if self._feeds(node, MASK):
             hint = "its transparent areas are where to work"

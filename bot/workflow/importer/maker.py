@@ -21,6 +21,8 @@ GRIDS = (64, 32, 16, 8)
 _ELSEWHERE = ("url", "path", "base64", "b64", "folder", "director", "3d", "http")
 """Parts of the names of classes whose pictures come from elsewhere than uploads."""
 
+CLIPS = ("video", "audio")
+FILES = frozenset({"image", *CLIPS})
 _NUMBERS = frozenset({"integer", "number"})
 
 
@@ -50,7 +52,7 @@ class Maker:
             return None
         title = self.wiring.graph.nodes[use.target.node_id].title
         told = description or f"“{use.input_name}” of “{shown(title)}”"
-        return self._proposal(name, Role(kind, told, is_required=kind == "image"), [use], OTHER)
+        return self._proposal(name, Role(kind, told, is_required=kind in FILES), [use], OTHER)
 
     def _proposal(self, name: str, role: Role, uses: Sequence[Use], rank: int) -> Proposal:
         own = self.wiring.value(uses[0].target)
@@ -74,7 +76,7 @@ class Maker:
         definition = self.definition(use)
         if role.kind in ("choice", "model"):
             return definition is None or definition.is_closed
-        return definition is None or definition.type != "COMBO" or role.kind == "image"
+        return definition is None or definition.type != "COMBO" or role.kind in FILES
 
     def _limits(self, role: Role, uses: Sequence[Use], own: object) -> tuple[Number | None, Number | None]:
         """Return the usual limits, wide enough for the graph's own value, narrow enough for every server's input."""
@@ -91,7 +93,7 @@ class Maker:
         """Return the kind that fits a place; empty where none does."""
         own, definition = self.wiring.value(use.target), self.definition(use)
         if is_media_input(use.class_type, use.input_name):
-            return "image" if is_picture_input(use.class_type, use.input_name) else ""
+            return file_kind(use.class_type, use.input_name)
         if definition is not None and definition.is_closed:
             return "model" if is_text(own) and is_model_file(own) else "choice"
         if is_model_input(use.class_type, use.input_name) and is_text(own):
@@ -105,6 +107,18 @@ def is_picture_input(class_type: str, input_name: str) -> bool:
     if any(word in kind for word in _ELSEWHERE):
         return False
     return is_media_input(kind, name) and name in ("image", "mask") and ("image" in kind or "mask" in kind)
+
+
+def file_kind(class_type: str, input_name: str) -> str:
+    """Return which kind of uploaded file an input takes the name of: "image", "video", "audio", or none."""
+    if is_picture_input(class_type, input_name):
+        return "image"
+    kind, name = class_type.casefold(), input_name.casefold()
+    if "load" in kind and not any(word in kind for word in _ELSEWHERE):
+        for each in CLIPS:
+            if each in kind and name in (each, "file"):
+                return each
+    return ""
 
 
 def _kind_of_type(use: Use, kind: str, own: object) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bot.i18n import Message, _
-from bot.workflow.importer.maker import is_picture_input
+from bot.workflow.importer.maker import FILES, file_kind
 from bot.workflow.importer.reading import Reading
 from bot.workflow.inputnames import is_media_input, is_model_file
 from bot.workflow.spec import Target
@@ -39,8 +39,14 @@ def _main_options(reading: Reading, workflow: Workflow, bound: set[Target]) -> I
     if "seed" not in kinds:
         yield _("No seed was found: the same options will give the same result.")
     has_size = any(target.input_name.endswith(_SIDES) for target in bound) or "resolution" in workflow.manifest.options
-    if not has_size and "image" not in kinds:
+    if not has_size and kinds.isdisjoint(FILES) and not _is_of_sound(reading):
         yield _("No size was found: it is computed in the graph, or stands in a node that was not understood.")
+
+
+def _is_of_sound(reading: Reading) -> bool:
+    """Whether all that comes out is to be heard."""
+    classes = [reading.wiring.graph.nodes[node_id].class_type.casefold() for node_id in reading.outputs]
+    return bool(classes) and all("audio" in each for each in classes)
 
 
 def _files(reading: Reading, bound: set[Target]) -> Iterator[Message]:
@@ -49,7 +55,7 @@ def _files(reading: Reading, bound: set[Target]) -> Iterator[Message]:
         name = target.input_name
         if target in bound or not value or _PREFIX in name.casefold() or not is_media_input(node.class_type, name):
             continue
-        if is_picture_input(node.class_type, name) or is_model_file(value) or value in _BUTTONS:
+        if file_kind(node.class_type, name) or is_model_file(value) or value in _BUTTONS:
             continue
         yield _(
             "“{input}” of “{node}” stays “{value}”: members cannot give such a file.",

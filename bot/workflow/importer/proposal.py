@@ -65,6 +65,8 @@ class Role:
 
 ROLES: Mapping[str, Role] = {
     "image": Role("image", "The picture to start from", is_required=True),
+    "video": Role("video", "The film to start from", is_required=True),
+    "audio": Role("audio", "The sound to start from", is_required=True),
     "prompt": Role("text", "What to paint", is_required=True),
     "mask": Role("image", "A picture, white where to work and black elsewhere", is_required=True),
     "lyrics": Role("text", "The words of the song"),

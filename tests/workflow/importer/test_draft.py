@@ -207,6 +207,43 @@ def test_a_lora_comes_with_its_strength() -> None:
     assert found["lora_strength"] == ("LoraLoader.strength_model", "LoraLoader.strength_clip")
 
 
+def loading(*nodes: tuple[str, str, str, str], sink: str) -> dict[str, Any]:
+    """Return a graph whose loaders (class, input, file, what it is for) all feed one node that makes the result."""
+    graph: dict[str, Any] = {
+        str(at): {"class_type": kind, "inputs": {name: file}} for at, (kind, name, file, _use) in enumerate(nodes)
+    }
+    fed = {use: [str(at), 0] for at, (_kind, _name, _file, use) in enumerate(nodes)}
+    graph["make"] = {"class_type": sink, "inputs": fed}
+    graph["save"] = {"class_type": "SaveVideo", "inputs": {"video": ["make", 0], "filename_prefix": "x"}}
+    return graph
+
+
+def test_pictures_without_titles_are_told_apart_by_what_they_are_for() -> None:
+    graph = loading(
+        ("LoadImage", "image", "b.png", "end_image"), ("LoadImage", "image", "a.png", "start_image"), sink="Between"
+    )
+    found = options_of(draft(graph, OFFLINE))
+    assert [(name, option.bind, option.description) for name, option in found.items()] == [
+        ("image", ("#1.image",), "The image for “start image”"),
+        ("image_2", ("#0.image",), "The image for “end image”"),
+    ]
+
+
+def test_films_and_sounds_are_attachments_too() -> None:
+    graph = loading(
+        ("LoadVideo", "file", "a.mp4", "video"),
+        ("LoadAudio", "audio", "a.mp3", "audio"),
+        ("VHS_LoadVideoPath", "video", "/data/a.mp4", "other"),
+        sink="Dub",
+    )
+    made = draft(graph, OFFLINE)
+    assert [(name, option.kind, option.bind, option.required) for name, option in options_of(made).items()] == [
+        ("video", "video", ("LoadVideo.file",), True),
+        ("audio", "audio", ("LoadAudio.audio",), True),
+    ]
+    assert "members cannot give such a file" in told(made)
+
+
 def test_the_size_is_that_of_what_other_latents_are_laid_on() -> None:
     graph = changed(S__latent_image=["laid", 0]) | {
         "small": {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 64, "batch_size": 1}},
