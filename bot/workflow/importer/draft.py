@@ -5,6 +5,7 @@ a pair that loads; everything that was not understood is told.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -217,7 +218,8 @@ class _Drafting:
 
     def _text(self, lines: Sequence[str]) -> str:
         outputs = [self._wiring.selector(node_id) for node_id in self._outputs()]
-        return manifest_text(title_of(self._name), _described(lines), outputs, lines)
+        classes = [self._graph.nodes[node_id].class_type for node_id in self._reading.outputs]
+        return manifest_text(title_of(self._name), _described(lines, classes), outputs, lines)
 
     def _outputs(self) -> Sequence[str]:
         """Return what is shown; nothing, when that is a list too long to be one, which means all that is saved."""
@@ -249,8 +251,23 @@ def _parted(proposals: list[Proposal]) -> list[Proposal]:
     return [*proposals[:at], replace(first, remark=joined), *proposals[at + 1 :]]
 
 
-def _described(lines: Sequence[str]) -> str:
+def _described(lines: Sequence[str], classes: Sequence[str]) -> str:
     tables = set(lines)
-    if "[options.image]" in tables:
+    given = [name for name in ("image", "video", "audio") if f"[options.{name}]" in tables]
+    made = next((what for what, names in _MADE if classes and all(names.search(each) for each in classes)), "")
+    if made:
+        of = {"image": "a picture", "video": "a film", "audio": "a sound"}[given[0]] if given else "words"
+        return f"Make {made} {'of' if given else 'from'} {of}"
+    if "video" in given or "audio" in given:
+        return "Work on a film" if "video" in given else "Work on a sound"
+    if given:
         return "Make something new of a picture" if "[options.prompt]" in tables else "Work on a picture"
     return "Paint a picture from words" if "[options.prompt]" in tables else "Run this workflow"
+
+
+_MADE = (
+    ("a film", re.compile(r"video|webm|animated|gif", re.IGNORECASE)),
+    ("a sound", re.compile(r"audio|sound|music", re.IGNORECASE)),
+    ("a 3D model", re.compile(r"3d|glb|mesh", re.IGNORECASE)),
+)
+"""What a graph makes, told by the classes of the nodes that save or show it."""

@@ -14,7 +14,6 @@ from bot.workflow.values import MAX_WHOLE, Number, Scalar
 from bot.workflow.wording import shown
 
 MAX_DESCRIPTION = 100
-SEED_NAMES = frozenset({"seed", "noise_seed"})
 GRIDS = (64, 32, 16, 8)
 """Multiples that models want sizes to be; 64 is what the oldest wanted, and tells nothing."""
 
@@ -109,6 +108,11 @@ def is_picture_input(class_type: str, input_name: str) -> bool:
     return is_media_input(kind, name) and name in ("image", "mask") and ("image" in kind or "mask" in kind)
 
 
+def is_seed_name(name: str) -> bool:
+    """Whether an input is called as seeds are."""
+    return name.casefold() == "seed" or name.casefold().endswith("_seed")
+
+
 def file_kind(class_type: str, input_name: str) -> str:
     """Return which kind of uploaded file an input takes the name of: "image", "video", "audio", or none."""
     if is_picture_input(class_type, input_name):
@@ -127,7 +131,7 @@ def _kind_of_type(use: Use, kind: str, own: object) -> str:
     if kind == "FLOAT" or isinstance(own, float):
         return "number"
     if kind == "INT" or is_whole(own):
-        return "seed" if use.input_name in SEED_NAMES else "integer"
+        return "seed" if is_seed_name(use.input_name) else "integer"
     return "text" if is_text(own) else ""
 
 

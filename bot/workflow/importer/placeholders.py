@@ -13,7 +13,7 @@ from bot.i18n import Message, _
 from bot.workflow.definitions import Definitions
 from bot.workflow.graph import Graph, Node
 from bot.workflow.importer.claims import Claim
-from bot.workflow.importer.maker import SEED_NAMES
+from bot.workflow.importer.maker import is_seed_name
 from bot.workflow.importer.proposal import ROLES, Use
 from bot.workflow.importer.wiring import is_number, is_whole
 from bot.workflow.inputnames import is_media_input
@@ -108,7 +108,7 @@ class Placeholders:
     def _kind(self, use: Use) -> str:
         definition = self._definitions.input(use.class_type, use.input_name)
         known = definition.type if definition else ""
-        if use.input_name in SEED_NAMES and known in ("", "INT"):
+        if is_seed_name(use.input_name) and known in ("", "INT"):
             return "seed"
         if known in _OPTION_TYPES:
             return _OPTION_TYPES[known]

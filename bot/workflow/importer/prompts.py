@@ -4,7 +4,7 @@ Which side a text is on is told by the samplers' inputs, or by the name of its o
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
@@ -24,7 +24,7 @@ MAX_LOOKED_AT = 200
 """Nodes between a sampler and its texts, or a text and where it stands; inputs of one node."""
 
 _TEXT = re.compile(
-    r"(?:^|_)(?:text|prompt|caption|string|tags|lyrics|instruction)(?:_?(?:[a-z]|[0-9]{1,2}))?$"
+    r"(?:^|[_.])(?:text|prompt|caption|string|tags|lyrics|instruction)(?:_?(?:[a-z]|[0-9]{1,2}))?$"
     r"|^(?:text|prompt)_|^(?:positive|negative|clip_l|clip_g|t5xxl|llama|bert|mt5xl|value|replace)$",
     re.IGNORECASE,
 )
@@ -79,12 +79,14 @@ class Prompts:
 
     def proposals(self) -> Iterator[Proposal]:
         """Yield the texts as options: `prompt`, `negative`, and further ones of both by the same names."""
-        positive = self._texts(_Side.POSITIVE)
+        positive, negative = self._texts(_Side.POSITIVE), self._texts(_Side.NEGATIVE)
         if not positive:
-            yield from self._without_samplers()
+            told = {use.target for text in negative for use in text.uses}
+            yield from self._without_samplers(told)
+            yield from self._options("negative", negative)
             return
         taken = {use.target for text in positive for use in text.uses}
-        negative = [text for text in self._texts(_Side.NEGATIVE) if taken.isdisjoint(use.target for use in text.uses)]
+        negative = [text for text in negative if taken.isdisjoint(use.target for use in text.uses)]
         for role, texts in (("prompt", positive), ("negative", negative)):
             yield from self._options(role, texts)
 
@@ -119,7 +121,7 @@ class Prompts:
     def _texts(self, side: _Side) -> list[_Text]:
         found: dict[str, _Text] = {}
         for sampler in self._reading.samplers:
-            is_later = self._reading.is_later_pass(sampler)
+            is_later = self._reading.is_later_pass(sampler) and not self._reading.repaints_a_part(sampler)
             # A text for an area comes after the one for the whole, which it is laid over
             encoders = sorted(self._encoders(sampler, side), key=_is_laid_over)
             for at, node in enumerate(encoders):
@@ -128,13 +130,19 @@ class Prompts:
                     found.setdefault(node.id, _Text(uses, is_later and at == 0))
         return list(found.values())
 
-    def _without_samplers(self) -> Iterator[Proposal]:
-        """Nodes that do everything themselves have their prompt among their own inputs."""
+    def _without_samplers(self, known: Collection[Target]) -> Iterator[Proposal]:
+        """Nodes that do everything themselves have their prompt among their own inputs; `known` is what to avoid."""
         for role, side in (("prompt", _Side.POSITIVE), ("negative", _Side.NEGATIVE)):
             texts = [
                 _Text(tuple(uses))
                 for node in self._reading.nodes
-                if (uses := [use for use in self._uses(node, side) if _is_about_pictures(use, side)])
+                if (
+                    uses := [
+                        use
+                        for use in self._uses(node, side)
+                        if use.target not in known and _is_about_pictures(use, side)
+                    ]
+                )
             ]
             yield from list(self._options(role, texts))[:1]
 
@@ -157,6 +165,9 @@ class Prompts:
     def _guides(self, node: Node, side: _Side) -> list[str]:
         """Return what feeds the inputs that guide a node, on one side where the node has two."""
         fed = dict(linked(node))
+        branch = self._wiring.branch(node)
+        if branch is not None:
+            return [fed[branch]] if branch in fed else []
         if side in fed:
             # Where two texts guide, the second is what keeps to the picture, and is told what to avoid
             return [fed[side], *([fed["cond2"]] if side is _Side.NEGATIVE and "cond2" in fed else [])]
@@ -218,6 +229,9 @@ class Prompts:
         return max(found, key=self._worth) if len(found) > 1 else next(iter(found), None)
 
     def _handed_on(self, node: Node, side: _Side) -> list[str]:
+        branch = self._wiring.branch(node)
+        if branch is not None:
+            return [branch] if isinstance(node.inputs[branch], str) or is_link(node.inputs[branch]) else []
         names = self._text_inputs(node, side)
         if names:
             return names

@@ -18,6 +18,7 @@ MAX_SAMPLERS = 32
 """Real graphs have one to three; each is followed through the whole graph."""
 
 _SAVING = re.compile(r"save|combine|websocket")
+_MASKING = re.compile(r"mask|inpaint", re.IGNORECASE)
 _SHOWING = re.compile(r"preview|show|display|compare|inspect")
 
 _PAINTED_ON = frozenset({"image_embeds", "video_latent"})
@@ -40,6 +41,8 @@ class Reading:
         ends = [node for node in nodes if self._is_output(node)]
         if not ends:
             ends = [node for node in nodes if any(node.links()) and not self.wiring.readers(node.id)]
+        # Some classes call themselves outputs, and hand on what they make all the same
+        ends = [node for node in ends if not self.wiring.readers(node.id)] or ends
         saving = [node.id for node in ends if not _SHOWING.search(node.class_type.casefold())]
         return tuple(saving or (node.id for node in ends))
 
@@ -92,6 +95,20 @@ class Reading:
                 continue
             if node.id in self.sampler_ids:
                 return node is not sampler
+            seen.add(node.id)
+            waiting += beneath(node)
+        return False
+
+    def repaints_a_part(self, sampler: Node) -> bool:
+        """Whether a sampler works within a mask on what it is given, or on what another one painted."""
+        seen: set[str] = set()
+        waiting = painted_on(sampler)
+        while waiting:
+            node = self.wiring.graph.nodes[waiting.pop()]
+            if node.id in seen or node.id in self.sampler_ids:
+                continue
+            if _MASKING.search(node.class_type) and any("mask" in name for name, _feeder in linked(node)):
+                return True
             seen.add(node.id)
             waiting += beneath(node)
         return False

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bot.i18n import _
 from bot.workflow.graph import Node
-from bot.workflow.importer.maker import SEED_NAMES, Maker, is_picture_input
+from bot.workflow.importer.maker import Maker, is_picture_input, is_seed_name
 from bot.workflow.importer.proposal import Proposal, Use
 from bot.workflow.importer.reading import Reading, linked, painted_on
 from bot.workflow.importer.wiring import Wanted, is_number, is_text, is_whole
@@ -66,7 +66,7 @@ class Samplers:
             use
             for node in self._reading.nodes
             for name in node.inputs
-            if name in SEED_NAMES and (use := self._reading.use(node, name, is_whole))
+            if is_seed_name(name) and (use := self._reading.use(node, name, is_whole))
         ]
         made = self._maker.of_role("seed", uses)
         if made:

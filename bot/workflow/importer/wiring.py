@@ -37,6 +37,10 @@ def is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str)
 
 
+def _is_decided(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 class Wiring:
     """The links of one graph, looked at from both sides."""
 
@@ -78,6 +82,14 @@ class Wiring:
             node_id, input_name = value[0], held
         return None
 
+    def branch(self, node: Node) -> str | None:
+        """Return the input that a switch hands on, where the graph says which; None for other nodes."""
+        if "on_true" not in node.inputs and "on_false" not in node.inputs:
+            return None
+        target = self.literal(node.id, "switch", _is_decided) if "switch" in node.inputs else None
+        name = "on_true" if target is not None and self.value(target) else "on_false"
+        return name if target is not None and name in node.inputs else None
+
     def address(self, target: Target) -> str:
         """Return how a manifest names an input: by the node's title where only that node has it, else by its id."""
         return f"{self.selector(target.node_id)}.{target.input_name}"
@@ -92,6 +104,9 @@ class Wiring:
     def _held(self, node: Node, asked: str, wanted: Wanted) -> str | None:
         """Return the input in which a node keeps the one value that it hands on."""
         free = [name for name, value in node.inputs.items() if is_link(value) or wanted(value)]
+        branch = self.branch(node)
+        if branch is not None:
+            return branch if branch in free else None
         aliases = _SEEDS if asked in _SEEDS else (asked,)
         for name in (*aliases, *_HOLDERS):
             if name in free:

@@ -263,6 +263,66 @@ def test_sides_may_be_told_by_other_names() -> None:
     assert (found["prompt"], found["negative"]) == (("#6.text",), ("#7.text",))
 
 
+def test_what_to_avoid_never_becomes_the_prompt() -> None:
+    graph = changed(S__positive=["zero", 0]) | {
+        "zero": {"class_type": "ConditioningZeroOut", "inputs": {"conditioning": ["7", 0]}}
+    }
+    found = binds(graph)
+    assert "prompt" not in found
+    assert found["negative"] == ("#7.text",)
+
+
+def test_switches_are_followed_where_the_graph_sets_them() -> None:
+    def switch(is_on: bool, off: Any, on: Any) -> dict[str, Any]:
+        return {"class_type": "ComfySwitchNode", "inputs": {"switch": is_on, "on_false": off, "on_true": on}}
+
+    graph = changed(n6__text=["words", 0], S__steps=["steps", 0]) | {
+        "words": switch(False, ["short", 0], ["long", 0]),
+        "short": {"class_type": "PrimitiveString", "inputs": {"value": "a fox"}},
+        "long": {"class_type": "PrimitiveString", "inputs": {"value": "a fox in the snow, at dawn"}},
+        "steps": switch(True, ["few", 0], ["many", 0]),
+        "few": {"class_type": "PrimitiveInt", "inputs": {"value": 4}},
+        "many": {"class_type": "PrimitiveInt", "inputs": {"value": 30}},
+    }
+    found = binds(graph)
+    assert found["prompt"] == ("#short.value",)
+    assert found["steps"] == ("#many.value",)
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_a_pass_over_a_part_has_a_text_of_its_own(is_masked: bool) -> None:
+    between = {"samples": ["54:3", 0]} | ({"mask": ["m", 0]} if is_masked else {"scale_by": 1.5})
+    graph = changed() | {
+        "text": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["4", 1], "text": "curly hair"}},
+        "m": {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 64, "height": 64}},
+        "between": {"class_type": "SetLatentNoiseMask" if is_masked else "LatentUpscaleBy", "inputs": between},
+        "again": {
+            "class_type": "KSampler",
+            "inputs": NODES["54:3"]["inputs"] | {"positive": ["text", 0], "latent_image": ["between", 0]},
+        },
+    }
+    graph["8"]["inputs"]["samples"] = ["again", 0]
+    found = binds(graph)
+    if is_masked:
+        assert (found["prompt"], found["prompt_2"]) == (("#6.text",), ("#text.text",))
+    else:
+        assert found["prompt"] == ("#6.text", "#text.text")
+
+
+@pytest.mark.parametrize(
+    ("sink", "words"),
+    [
+        ("SaveVideo", "Make a film of a picture"),
+        ("SaveAudio", "Make a sound of a picture"),
+        ("SaveGLB", "Make a 3D model"),
+    ],
+)
+def test_the_description_says_what_is_made(sink: str, words: str) -> None:
+    graph = loading(("LoadImage", "image", "a.png", "start_image"), sink="Make")
+    graph["save"] = {"class_type": sink, "inputs": {"it": ["make", 0]}}
+    assert draft(graph, OFFLINE).workflow.manifest.description.startswith(words)
+
+
 def test_what_the_result_does_not_depend_on_is_left_alone() -> None:
     other = {"class_type": "KSampler", "inputs": deepcopy(NODES["54:3"]["inputs"]) | {"seed": 7}}
     assert binds(changed() | {"other": other}) == binds(NODES) | {
