@@ -257,7 +257,7 @@ def _described(lines: Sequence[str], classes: Sequence[str]) -> str:
     made = next((what for what, names in _MADE if classes and all(names.search(each) for each in classes)), "")
     if made:
         of = {"image": "a picture", "video": "a film", "audio": "a sound"}[given[0]] if given else "words"
-        return f"Make {made} {'of' if given else 'from'} {of}"
+        return f"Work on {of}" if of == made else f"Make {made} {'of' if given else 'from'} {of}"
     if "video" in given or "audio" in given:
         return "Work on a film" if "video" in given else "Work on a sound"
     if given:
