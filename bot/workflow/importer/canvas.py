@@ -33,7 +33,8 @@ class Canvas:
         size = next((found for node in nodes if (found := self._size(node))), None)
         if size:
             yield from self._sides(size)
-            yield from self._amounts(size.node)
+            before = nodes[: nodes.index(size.node)]
+            yield from self._amounts(next((node for node in before if _has_length(node)), size.node))
             return
         yield from self._named(nodes)
         for node in nodes if self._reading.samplers else ():
@@ -53,7 +54,8 @@ class Canvas:
                 seen.add(node_id)
                 node = self._reading.wiring.graph.nodes[node_id]
                 yield node
-                waiting += beneath(node)
+                # A canvas may be as large as a picture, which may be an empty one
+                waiting += beneath(node) or [feeder for name, feeder in linked(node) if name in ("width", "height")]
         if not self._reading.samplers:
             yield from self._reading.nodes
 
@@ -122,6 +124,10 @@ class Canvas:
         made = self._maker.of_role(name, uses)
         if made:
             yield made
+
+
+def _has_length(node: Node) -> bool:
+    return "width" in node.inputs and any(name in node.inputs for name in _LENGTHS)
 
 
 def _base(node: Node) -> str | None:

@@ -256,6 +256,18 @@ def test_the_size_is_that_of_what_other_latents_are_laid_on() -> None:
     assert binds(graph)["width"] == ("Canvas.width",)
 
 
+def test_a_film_is_as_large_as_the_empty_picture_that_it_is_measured_by() -> None:
+    sizes = {"width": ["size", 0], "height": ["size", 1]}
+    graph = changed() | {
+        "5": {"class_type": "EmptyLTXVLatentVideo", "inputs": sizes | {"length": 97, "batch_size": 1}},
+        "size": {"class_type": "GetImageSize", "inputs": {"image": ["blank", 0]}},
+        "blank": {"class_type": "EmptyImage", "inputs": {"width": 768, "height": 512, "batch_size": 1, "color": 0}},
+    }
+    found = binds(graph)
+    assert (found["width"], found["height"]) == (("EmptyImage.width",), ("EmptyImage.height",))
+    assert found["length"] == ("EmptyLTXVLatentVideo.length",)
+
+
 def test_sides_may_be_told_by_other_names() -> None:
     inputs = dict(NODES["54:3"]["inputs"])
     inputs |= {"conditioning": inputs.pop("positive"), "neg_conditioning": inputs.pop("negative")}
