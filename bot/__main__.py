@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from bot.check import check
 from bot.clock import SystemClock
 from bot.errors import BotError, StartupError
 from bot.i18n import _
 from bot.jobs.job import JobState
 from bot.logs import configure_logging
 from bot.roles import Part, Role, part_of
-from bot.run import serve
 from bot.settings import Settings, load_settings
 
 MOST_LISTED = 10_000
@@ -149,6 +147,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _until_stopped(settings: Settings, part: Part) -> None:
+    from bot.run import serve
+
     await serve(settings, _stop_signal(), part)
 
 
@@ -223,6 +223,8 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from bot.check import check
+
     configure_logging("ERROR", "console")
     problems = asyncio.run(check(load_settings(), arguments.files, online=arguments.online))
     for problem in problems:

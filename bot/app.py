@@ -9,7 +9,6 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
@@ -27,6 +26,7 @@ from bot.office import Office
 from bot.policy.limits import Limits
 from bot.roles import Part
 from bot.settings import Settings
+from bot.shipped import load_catalog, load_library
 from bot.ui.client import ComfycordBot
 from bot.ui.i18n import Languages
 from bot.ui.mailbox import Mailbox
@@ -43,6 +43,8 @@ from bot.workflow.workflow import Workflow
 from bot.works import DAY, Works
 
 log = logging.getLogger(__name__)
+
+__all__ = ["App", "load_catalog", "load_library"]
 
 KNOWN_WITHIN = 3.0
 """Seconds for servers to say what their nodes take, before what is written down of them has to do."""
@@ -281,19 +283,3 @@ class App:
             except Exception:
                 log.exception("%s broke off, and begins again", name)
             await self._clock.sleep(RESTART_PAUSE)
-
-
-def load_catalog(folder: Path, known: Known | None = None) -> Catalog:
-    """Read the workflows of `folder`, or those shipped with the package when there is no such folder; reads files."""
-    return Catalog.load(_folder(folder), known)
-
-
-def load_library(folder: Path, clock: Clock | None = None) -> Library:
-    """Do the same, and keep up with the folder from then on."""
-    found = _folder(folder)
-    return Library(Catalog.load(found), folder=found, clock=clock or SystemClock())
-
-
-def _folder(folder: Path) -> Path:
-    shipped = Path(__file__).parent / "_workflows"
-    return folder if folder.is_dir() or not shipped.is_dir() else shipped
