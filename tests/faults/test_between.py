@@ -70,6 +70,9 @@ async def _replace(town: Town) -> None:
     """Somebody else takes over the ComfyUIs of a worker that was killed, with what they are at and what they did."""
     for server in town.servers:
         server.state.seconds_per_step = 0.15
+    # Who starts first has taken all of them, and leaves one: for some seconds it is nobody's
+    await until(lambda: len(town.holders()) == len(town.workers), 30.0)
+    await until(lambda: all(server.state.seen.sockets_open for server in town.servers), 30.0)
     await town.crowd.order(8)
     await until(lambda: all(server.state.seen.frames["progress"] for server in town.servers), 20.0)
     died = time.monotonic()
