@@ -31,6 +31,8 @@ from bot.workflow.workflow import Workflow
 from tests.workflow.importer.test_draft_properties import random_graph
 from tests.workflow.stock import definitions
 
+pytestmark = pytest.mark.timeout(300)  # ten thousand take longer than other tests may
+
 KNOWN = definitions()
 FILE = InputFile("cc_x.png", b"x", 64, 64)
 IS_SHORT = settings.get_current_profile_name() == "short"
