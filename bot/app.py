@@ -234,6 +234,10 @@ class App:
                 answers = await self.fleet.object_infos()
         return Known.of(answers) if answers else Known({}, self._works.definitions())
 
+    def is_quiet(self) -> bool:
+        """Whether nobody waits."""
+        return self._works.lineup.total == 0
+
     def offered(self) -> Mapping[str, Workflow]:
         """Return the workflows that can be used now."""
         return self._front.registrar.offered() if self._front else {}

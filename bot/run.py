@@ -1,18 +1,19 @@
 """Runs the real bot from start to orderly stop, and says in a sentence why it could not start."""
 
 import asyncio
-import gc
 import logging
 
 import aiohttp
 import discord
 
 from bot.app import App, load_library
+from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.i18n import _
 from bot.installation import opened
 from bot.roles import Part
 from bot.settings import Settings
+from bot.sweeping import spared_collections, sweep
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +31,13 @@ async def serve(settings: Settings, stop: asyncio.Event, part: Part) -> None:
         log.warning("there is no workflow in %s: the bot starts without commands", settings.workflows_dir)
     async with opened(settings, part.role) as installation:
         app = App(settings, library, installation, part=part)
-        spare_collections()
-        await _work(app, settings.discord_token.get_secret_value(), stop)
-
-
-def spare_collections() -> None:
-    """Let the garbage collector pass by what was imported and built: it stays, and walking it stops the event loop.
-
-    A full collection takes more than a tenth of a second otherwise, with many jobs in flight.
-    """
-    gc.collect()
-    gc.freeze()
+        with spared_collections():
+            sweeping = asyncio.create_task(sweep(app.is_quiet, SystemClock()), name="sweeping")
+            try:
+                await _work(app, settings.discord_token.get_secret_value(), stop)
+            finally:
+                sweeping.cancel()
+                await asyncio.gather(sweeping, return_exceptions=True)
 
 
 async def _work(app: App, token: str, stop: asyncio.Event) -> None:

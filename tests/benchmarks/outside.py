@@ -13,8 +13,8 @@ from typing import Any
 from bot.app import App, load_catalog
 from bot.installation import opened
 from bot.jobs.records import JobStore
-from bot.run import spare_collections
 from bot.settings import Settings
+from bot.sweeping import spared_collections
 
 WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
 TOKEN = "bench-token"
@@ -95,11 +95,11 @@ async def working_bot(
             if wrapped is not None:
                 installation = replace(installation, store=wrapped(installation.store))
             app = App(settings, load_catalog(WORKFLOWS), installation)
-            spare_collections()
-            connection = asyncio.create_task(app.bot.start(TOKEN))
-            try:
-                await other.do(do="ready")
-                yield app
-            finally:
-                await app.bot.close()
-                await connection
+            with spared_collections():
+                connection = asyncio.create_task(app.bot.start(TOKEN))
+                try:
+                    await other.do(do="ready")
+                    yield app
+                finally:
+                    await app.bot.close()
+                    await connection
