@@ -17,7 +17,7 @@ from bot.i18n import _
 from bot.settings import Settings
 from bot.workflow.definitions import Definitions
 from bot.workflow.importer.adding import Known, add, described, drafted
-from bot.workflow.importer.anyfile import MAX_PICTURE
+from bot.workflow.importer.anyfile import MAX_PICTURE, needs_definitions
 from bot.workflow.importer.draft import Draft
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.shapes import load, mapping
@@ -62,6 +62,7 @@ class ImportCommand:
 
     def _drafted(self, file: Path) -> tuple[Draft, bytes | None]:
         data = _read(file, MAX_PICTURE)
+        needs_definitions(data)  # what cannot be read at all is refused before any server is asked
         if self._known is None:
             self._known = self._ask()
         return drafted(data, file.stem, self._known)
