@@ -41,7 +41,7 @@ CLOSE_GRACE = 3.0
 """Seconds for requests that are being read when the bot stops."""
 HEARD_KEPT = 1000
 """Interactions by which events that come twice are known; the database knows the older ones."""
-LOOK_LIMIT = 1.0
+LOOK_LIMIT = 2.0
 """Seconds for a member's turn and for looking into the database, before a command is answered: Discord waits three."""
 
 Given = Mapping[str, object]
@@ -148,25 +148,26 @@ class Orders:
         if self._is_closed:
             raise LimitError(_("The bot is being restarted. Please try again in a minute."))
         asker = Asker.of(interaction)
+        until = asyncio.get_running_loop().time() + LOOK_LIMIT
         async with in_time(LOOK_LIMIT):
             settled = await self._house.settle(interaction, workflow)
         attached = {name: value for name, value in given.items() if isinstance(value, UnreadFile)}
         try:
             if attached:
-                await self._accept_with_files(reply, workflow, given, attached, asker, settled)
+                await self._accept_with_files(reply, workflow, given, attached, asker, settled, until)
             else:
-                await self._accept_words(reply, workflow, given, asker, settled)
+                await self._accept_words(reply, workflow, given, asker, settled, until)
         except DuplicateJobError:
             log.info("an interaction came twice")
         except IllegalMoveError:
             log.info("a request was cancelled while it was read")
 
     async def _accept_words(
-        self, reply: Reply, workflow: Workflow, given: Given, asker: Asker, settled: Settled
+        self, reply: Reply, workflow: Workflow, given: Given, asker: Asker, settled: Settled, until: float
     ) -> None:
         spec = self._prepared(workflow, given, settled, asker.guild_id)
         async with AsyncExitStack() as turn:
-            async with in_time(LOOK_LIMIT):
+            async with in_time(until - asyncio.get_running_loop().time()):
                 entry = await self._look(turn, asker, settled)
                 outlook = await self._queue.outlook(asker.guild_id, asker.user_id, workflow.name)
             entry.admit(spec)
@@ -183,11 +184,12 @@ class Orders:
         attached: dict[str, UnreadFile],
         asker: Asker,
         settled: Settled,
+        until: float,
     ) -> None:
         """Answer first: files take longer than Discord waits."""
         unread = RunSpec(workflow=workflow.name, title=workflow.manifest.title, graph={}, version=workflow.version)
         async with AsyncExitStack() as turn:
-            async with in_time(LOOK_LIMIT):
+            async with in_time(until - asyncio.get_running_loop().time()):
                 entry = await self._look(turn, asker, settled)
             entry.admit_unread(workflow.name)
             job = await self._intake.begin(unread, reply.requester, reply.draft(), entry.terms)
