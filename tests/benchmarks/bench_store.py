@@ -137,6 +137,7 @@ async def measure_line(name: str, store: SqlStore) -> None:
     await fill(store)
     print(f"{name}, {LINE} jobs of {MEMBERS} members in {GUILDS} guilds: claim {await claims()}")
     print(f"{name}, with a loaded model: {await claims(loaded='m1')}")
+    print(f"{name}, with a loaded model that nobody needs: {await claims(loaded='m9')}")
     print(f"{name}, a server that fits 2 of 10 classes: {await claims(OTHER)}")
     await execute(
         store,

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, TextClause
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.selectable import FromClause, Subquery
+from sqlalchemy.sql.selectable import CTE, FromClause, Subquery
 
 from bot.jobs.fairshare import NEVER, OWN_ORDER, PATIENCE, Candidate, Share, order
 from bot.jobs.store import leases
@@ -125,7 +125,7 @@ def _unpaused(account: FromClause) -> ColumnElement[bool]:
     return sa.not_(_paused(_scope("guild", account.c.guild_key), _scope("member", account.c.account_id)))
 
 
-def _some(condition: ColumnElement[bool], *by: ColumnElement[Any]) -> Subquery:
+def _some(condition: ColumnElement[bool], *by: ColumnElement[Any], few: int = FEW) -> Subquery:
     """Return the first accounts that meet a condition and have something to start.
 
     The inner limit keeps the two queries apart, so that the head is looked up once for each, and only as often as
@@ -133,7 +133,7 @@ def _some(condition: ColumnElement[bool], *by: ColumnElement[Any]) -> Subquery:
     """
     ready = sa.select(*_ACCOUNT, _head(accounts).label("head")).where(READY, condition, _unpaused(accounts))
     each = ready.order_by(*by).limit(_number(MANY)).subquery()
-    return sa.select(each).where(each.c.head.is_not(None)).limit(_number(FEW)).subquery()
+    return sa.select(each).where(each.c.head.is_not(None)).limit(_number(few)).subquery()
 
 
 def _next_guild() -> ColumnElement[str]:
@@ -155,11 +155,15 @@ def _with_jobs(names: Sequence[str], some: Subquery, *more: ColumnElement[Any]) 
     return sa.select(*columns).select_from(source)
 
 
-def _next(dialect: str, names: Sequence[str]) -> ClauseElement:
+def _next(dialect: str, names: Sequence[str], few: int = FEW) -> sa.Select[Any]:
     """Return the query for the first of the guild that is next, and whether anybody goes before guilds."""
     urgent = sa.or_(_any(accounts, READY, _IN_LANE), _any(accounts, READY, _HAS_WAITED)).label("is_any_urgent")
-    found = _with_jobs(names, _some(accounts.c.guild_key == _next_guild(), *_BY_SHARE), urgent)
+    found = _with_jobs(names, _of_guild(_next_guild(), few), urgent)
     return found.where(_gate(dialect)) if dialect == POSTGRES else found  # SQLite would look at it last
+
+
+def _of_guild(key: ColumnElement[str], few: int) -> Subquery:
+    return _some(accounts.c.guild_key == key, *_BY_SHARE, few=few)
 
 
 def _urgent(_dialect: str, names: Sequence[str]) -> ClauseElement:
@@ -173,6 +177,28 @@ _URGENT: Final = Prepared(_urgent)
 _GATE: Final = Prepared(lambda dialect, _names: sa.select(_number(1).label("open")).where(_gate(dialect)))
 _ASKED: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
 
+
+def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
+    """Return whoever is first of the guild that is next, and their job if `order` cannot but say that it is next.
+
+    That is so if nobody goes before guilds, and the model that is loaded is for them, or for nobody.
+    """
+    first = _next(dialect, names, 1).cte("first_one")
+    job: ColumnElement[int] = first.c.head
+    if "loaded" in names:
+        others = _with_jobs(names, _of_guild(sa.select(first.c.guild_key).scalar_subquery(), FEW)).subquery()
+        is_for_others = sa.select(_number(1)).select_from(others).where(_is_warm(others)).limit(_number(1))
+        job = sa.case((_is_warm(first), first.c.warm), (is_for_others.scalar_subquery().is_(None), first.c.head))
+    return first, sa.select(job).where(sa.not_(first.c.is_any_urgent))
+
+
+def _is_warm(some: FromClause) -> ColumnElement[bool]:
+    """Return what `_is_loaded` says."""
+    return sa.or_(
+        some.c.warm == some.c.head, sa.and_(some.c.warm.is_not(None), NOW - some.c.created < _number(OWN_ORDER))
+    )
+
+
 # ------------------------------------------------------------------ answers
 
 
@@ -184,17 +210,25 @@ class Choice:
     seq: int
 
 
-def look(conn: Connection, question: Values, loaded: str) -> list[Choice]:
+def question(values: Values, loaded: str) -> Values:
+    """Return what a look asks, out of all values of a claim."""
+    return {name: values[name] for name in _ASKED} | ({"loaded": loaded} if loaded else {})
+
+
+def look(conn: Connection, question: Values) -> list[Choice]:
     """Return who is to be tried, next first. Nobody, when the server may not have anything now."""
-    values, now = {name: question[name] for name in _ASKED}, question["now"]
-    if conn.dialect.name != POSTGRES and _GATE.first(conn, values) is None:
-        return []
-    if loaded:
-        values["loaded"] = loaded
-    found = _NEXT.rows(conn, values)
+    if conn.dialect.name != POSTGRES:
+        gate = {name: question[name] for name in _ASKED}
+        if _GATE.first(conn, gate) is None:
+            return []
+    return choices(conn, question, _NEXT.rows(conn, question))
+
+
+def choices(conn: Connection, question: Values, found: Sequence[Values]) -> list[Choice]:
+    """Return who is to be tried, next first, after a look that found these."""
     if found and found[0]["is_any_urgent"]:
-        found += _URGENT.rows(conn, values)
-    rows = {row["account_id"]: row for row in found}
+        found = [*found, *_URGENT.rows(conn, question)]
+    rows, now = {row["account_id"]: row for row in found}, question["now"]
     ordered = order((_candidate(row, now) for row in rows.values()), now)
     return [Choice(each.account, _job(rows[each.account], now)) for each in ordered]
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import CTE
 
 from bot.i18n import _
 from bot.jobs.job import Delivery, Job, JobState
@@ -36,13 +37,29 @@ def _taking(dialect: str, names: Sequence[str]) -> ClauseElement:
     """
     if dialect != POSTGRES:
         return _change(dialect, _JOB)
-    found = _found(names).cte("found")
+    taken = _taken(dialect, _found(names).cte("found"), waits="this_job" not in names)
+    return sa.select(taken).add_cte(*counters.effects(taken, names))
+
+
+def _taking_at_once(dialect: str, names: Sequence[str]) -> ClauseElement:
+    """Return a look at who is next that takes the job at once, if it is clear that it is next: all in one statement.
+
+    A look, a decision and a change are two ways to the database and back.
+    """
+    first, job = candidates.at_once(dialect, names)
+    found = sa.select(jobs.c.seq, jobs.c.account_id).where(jobs.c.seq == job.scalar_subquery(), QUEUED)
+    taken = _taken(dialect, found.with_for_update(skip_locked=True).cte("found"))
+    both = sa.select(taken).select_from(first.outerjoin(taken, sa.true()))
+    return both.add_cte(*counters.effects(taken, names))
+
+
+def _taken(dialect: str, found: CTE, *, waits: bool = False) -> CTE:
+    """Return the change of a job that was found and locked, after its account is locked, or waited for."""
     its = sa.select(found.c.account_id).scalar_subquery()
     able = sa.select(accounts.c.account_id).where(accounts.c.account_id == its, READY)
-    able = able.with_for_update(skip_locked="this_job" in names).cte("able")
+    able = able.with_for_update(skip_locked=not waits).cte("able")
     change = _change(dialect, sa.select(found.c.seq).scalar_subquery())
-    taken = change.where(sa.select(able.c.account_id).scalar_subquery().is_not(None)).cte("taken")
-    return sa.select(taken).add_cte(*counters.effects(taken, names))
+    return change.where(sa.select(able.c.account_id).scalar_subquery().is_not(None)).cte("taken")
 
 
 _JOB: Final[ColumnElement[int]] = sa.bindparam("this_job", type_=sa.BigInteger)
@@ -80,6 +97,7 @@ def _found(names: Sequence[str]) -> sa.Select[int, str]:
 
 
 _TAKE: Final = Prepared(_taking)
+_TAKE_AT_ONCE: Final = Prepared(_taking_at_once)
 _CLAIMED: Final = Prepared(
     lambda dialect, _names: sa.select(*rows.READ).where(
         candidates.claimed(), leases.locked(dialect).scalar_subquery().is_not(None)
@@ -112,8 +130,13 @@ def _take(conn: Connection, values: Values, loaded: str) -> Values | None:
     On PostgreSQL a look is at one moment: what it sees may be taken by others before it has it, while more has come.
     """
     values = values | counters.steps(JobState.QUEUED, JobState.RUNNING, values["now"])
+    question = candidates.question(values, loaded)
+    if conn.dialect.name == POSTGRES:
+        first = _TAKE_AT_ONCE.first(conn, values | question)
+        if first is None or first["seq"] is not None:
+            return first
     for look in range(LOOKS):
-        choices = candidates.look(conn, values, loaded)
+        choices = candidates.look(conn, question)
         for choice in choices:
             which = {"this_job": choice.seq} if look < HASTY else {"this_account": choice.account}
             if (row := _TAKE.first(conn, values | which)) is not None:

@@ -51,8 +51,7 @@ class PostgresEngine:
         self._hasty, self._unsafe = None, self._statements
         if session := arguments.get(SETTINGS):
             hasty = arguments | {SETTINGS: session | {"synchronous_commit": "off"}}
-            self._hasty = _engine(hasty, HASTY)
-            self._unsafe = self._hasty.execution_options(isolation_level="AUTOCOMMIT")
+            self._hasty = self._unsafe = _engine(hasty, HASTY, isolation_level="AUTOCOMMIT")
         self._tries = Tries(passes)
 
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
@@ -74,7 +73,7 @@ class PostgresEngine:
             await self._hasty.dispose()
 
 
-def _engine(arguments: dict[str, Any], connections: int) -> AsyncEngine:
+def _engine(arguments: dict[str, Any], connections: int, **options: Any) -> AsyncEngine:
     try:
         return create_async_engine(
             "postgresql+asyncpg://",
@@ -83,6 +82,7 @@ def _engine(arguments: dict[str, Any], connections: int) -> AsyncEngine:
             max_overflow=0,
             pool_timeout=CONNECT,
             pool_use_lifo=True,
+            **options,
         )
     except ModuleNotFoundError as error:
         raise StartupError(
@@ -116,7 +116,8 @@ def _arguments(url: sa.URL) -> dict[str, Any]:
     }
     if pooled:  # the next statement may meet another session: nothing can be prepared, and nothing set
         return shared | {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-    return shared | {SETTINGS: _SESSION}
+    # Statements are long, few, and used for as long as the bot runs
+    return shared | {SETTINGS: _SESSION, "max_cacheable_statement_size": 0, "max_cached_statement_lifetime": 0}
 
 
 _SESSION: Final = {

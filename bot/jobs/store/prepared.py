@@ -1,7 +1,8 @@
 """Statements of every job's life, without what is not needed to repeat them.
 
 SQLAlchemy finds out anew at each execution what a statement is; for a table as wide as ours that takes longer than
-SQLite needs to carry it out. Here a statement is compiled once, and its text goes to the driver with the values.
+SQLite needs to carry it out. Here a statement is compiled once, and its text goes to the driver with the values: to
+asyncpg itself where there is no transaction, which SQLAlchemy's cursor would begin.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,12 +10,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.util import await_only
 
 Values = dict[str, Any]
 Build = Callable[[str, Sequence[str]], ClauseElement]
 """Makes a statement for a dialect and the names of the values that it will get."""
 
 POSTGRES: Final = "postgresql"
+_AUTOCOMMIT: Final = "autocommit"
+"""How SQLAlchemy's adapter of asyncpg names a connection without transactions."""
 
 
 class Prepared:
@@ -26,11 +30,7 @@ class Prepared:
 
     def rows(self, conn: Connection, values: Values) -> list[Values]:
         """Carry it out and return its rows, by column."""
-        cursor = self._for(conn, values).execute(conn, values)
-        found = cursor.fetchall()
-        names = [column[0] for column in cursor.description] if found else []
-        cursor.close()
-        return [dict(zip(names, row, strict=True)) for row in found]
+        return self._for(conn, values).rows(conn, values)
 
     def first(self, conn: Connection, values: Values) -> Values | None:
         """Carry it out and return its first row."""
@@ -39,7 +39,7 @@ class Prepared:
 
     def run(self, conn: Connection, values: Values) -> None:
         """Carry out a statement that has no rows."""
-        self._for(conn, values).execute(conn, values).close()
+        self.rows(conn, values)
 
     def _for(self, conn: Connection, values: Values) -> "_Compiled":
         key = (conn.dialect.name, *values)
@@ -58,16 +58,27 @@ class _Compiled:
         self._defaults: Values = compiled.params
         self._order: Sequence[str] = compiled.positiontup or ()
 
-    def execute(self, conn: Connection, values: Values) -> Any:
+    def rows(self, conn: Connection, values: Values) -> list[Values]:
         values = {**self._defaults, **values}
-        cursor = conn.connection.cursor()
+        arguments = tuple([values[name] for name in self._order])
         try:
-            cursor.execute(self._text, tuple([values[name] for name in self._order]))
+            if getattr(conn.connection.dbapi_connection, "isolation_level", None) == _AUTOCOMMIT:
+                asyncpg: Any = conn.connection.driver_connection
+                return [dict(row) for row in await_only(asyncpg.fetch(self._text, *arguments))]
+            return _through_cursor(conn, self._text, arguments)
         except Exception as error:
-            if conn.dialect.is_disconnect(error, conn.connection.dbapi_connection, cursor):  # type: ignore[arg-type]
+            if conn.dialect.is_disconnect(error, conn.connection.dbapi_connection, None):  # type: ignore[arg-type]
                 conn.exec_driver_sql("SELECT 1")  # fails: so SQLAlchemy learns it, and lets go of the whole pool
             raise
         except BaseException:
             conn.invalidate()  # given up in the middle: nobody knows what the connection is about to say
             raise
-        return cursor
+
+
+def _through_cursor(conn: Connection, text: str, arguments: tuple[Any, ...]) -> list[Values]:
+    cursor: Any = conn.connection.cursor()
+    cursor.execute(text, arguments)
+    found: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
+    names = [column[0] for column in cursor.description] if found else []
+    cursor.close()
+    return [dict(zip(names, row, strict=True)) for row in found]
