@@ -172,12 +172,6 @@ def _urgent(_dialect: str, names: Sequence[str]) -> ClauseElement:
     return lane.union_all(_with_jobs(names, _some(_HAS_WAITED, accounts.c.waits_since)))
 
 
-_NEXT: Final = Prepared(_next)
-_URGENT: Final = Prepared(_urgent)
-_GATE: Final = Prepared(lambda dialect, _names: sa.select(_number(1).label("open")).where(_gate(dialect)))
-_ASKED: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
-
-
 def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
     """Return whoever is first of the guild that is next, and their job if `order` cannot but say that it is next.
 
@@ -193,11 +187,16 @@ def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
 
 
 def _is_warm(some: FromClause) -> ColumnElement[bool]:
-    """Return what `_is_loaded` says."""
+    """Return the condition that `_is_loaded` holds."""
     return sa.or_(
         some.c.warm == some.c.head, sa.and_(some.c.warm.is_not(None), NOW - some.c.created < _number(OWN_ORDER))
     )
 
+
+_NEXT: Final = Prepared(_next)
+_URGENT: Final = Prepared(_urgent)
+_GATE: Final = Prepared(lambda dialect, _names: sa.select(_number(1).label("open")).where(_gate(dialect)))
+_ASKED: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
 
 # ------------------------------------------------------------------ answers
 
@@ -210,25 +209,19 @@ class Choice:
     seq: int
 
 
-def question(values: Values, loaded: str) -> Values:
+def asked(values: Values, loaded: str) -> Values:
     """Return what a look asks, out of all values of a claim."""
     return {name: values[name] for name in _ASKED} | ({"loaded": loaded} if loaded else {})
 
 
 def look(conn: Connection, question: Values) -> list[Choice]:
     """Return who is to be tried, next first. Nobody, when the server may not have anything now."""
-    if conn.dialect.name != POSTGRES:
-        gate = {name: question[name] for name in _ASKED}
-        if _GATE.first(conn, gate) is None:
-            return []
-    return choices(conn, question, _NEXT.rows(conn, question))
-
-
-def choices(conn: Connection, question: Values, found: Sequence[Values]) -> list[Choice]:
-    """Return who is to be tried, next first, after a look that found these."""
+    if conn.dialect.name != POSTGRES and _GATE.first(conn, {name: question[name] for name in _ASKED}) is None:
+        return []
+    found, now = _NEXT.rows(conn, question), question["now"]
     if found and found[0]["is_any_urgent"]:
-        found = [*found, *_URGENT.rows(conn, question)]
-    rows, now = {row["account_id"]: row for row in found}, question["now"]
+        found += _URGENT.rows(conn, question)
+    rows = {row["account_id"]: row for row in found}
     ordered = order((_candidate(row, now) for row in rows.values()), now)
     return [Choice(each.account, _job(rows[each.account], now)) for each in ordered]
 

@@ -42,9 +42,9 @@ def _taking(dialect: str, names: Sequence[str]) -> ClauseElement:
 
 
 def _taking_at_once(dialect: str, names: Sequence[str]) -> ClauseElement:
-    """Return a look at who is next that takes the job at once, if it is clear that it is next: all in one statement.
+    """Return a look that takes the job of who is next, if that is clear: one way to the database and back, not two.
 
-    A look, a decision and a change are two ways to the database and back.
+    Without a row nothing may start; a row without a job says that something may, but not at once.
     """
     first, job = candidates.at_once(dialect, names)
     found = sa.select(jobs.c.seq, jobs.c.account_id).where(jobs.c.seq == job.scalar_subquery(), QUEUED)
@@ -130,7 +130,7 @@ def _take(conn: Connection, values: Values, loaded: str) -> Values | None:
     On PostgreSQL a look is at one moment: what it sees may be taken by others before it has it, while more has come.
     """
     values = values | counters.steps(JobState.QUEUED, JobState.RUNNING, values["now"])
-    question = candidates.question(values, loaded)
+    question = candidates.asked(values, loaded)
     if conn.dialect.name == POSTGRES:
         first = _TAKE_AT_ONCE.first(conn, values | question)
         if first is None or first["seq"] is not None:
