@@ -83,10 +83,13 @@ class Front:
         self._works = works
         self._office = office
         self._library = library
+        self._pictures = pictures
+        self._messages = messages
+        self._renderer = renderer
         self._languages = languages
         self._board = board
         self._clock = clock
-        store, shelf, tree = installation.store, installation.shelf, cast("Tree", bot.tree)
+        self._tree = tree = cast("Tree", bot.tree)
         self._suggester = Suggester(definitions=works.definitions, uses=Uses())
         self.orders = Orders(
             tree=tree,
@@ -116,23 +119,6 @@ class Front:
         library.listen(self._hint_at)
         installation.hints.listen(Topic.RULES, lambda _payload: self.registrar.wake())
         self._hint_at(Changes())
-        self._results = Results(
-            bot=bot,
-            show=ShowResult(
-                store=store,
-                shelf=shelf,
-                messages=messages,
-                languages=languages,
-                clock=clock,
-                is_ours=works.tells_of,
-            ),
-        )
-        self._history = HistoryCommand(
-            bot=bot,
-            history=History(
-                store=store, shelf=shelf, packer=Packer(pictures=pictures), renderer=renderer, languages=languages
-            ),
-        )
 
     async def look_at_guilds(self, guild_ids: Sequence[int]) -> None:
         """Read what guilds have decided, so that `hidden` knows it; a database that is away changes nothing."""
@@ -188,27 +174,46 @@ class Front:
 
     def cogs(self) -> Sequence[commands.Cog]:
         """Return the cogs in the order in which they are added."""
-        store, works, languages = self._installation.store, self._works, self._languages
+        bot, store, works, languages = self._bot, self._installation.store, self._works, self._languages
         return (
             self.generate,
             RunCommand(
                 runs=Runs(finder=self._finder, orders=self.orders, forms=self._forms, suggester=self._suggester)
             ),
-            self._results,
-            NextStepButtons(
-                bot=self._bot,
-                steps=NextSteps(
-                    store=store,
-                    shelf=self._installation.shelf,
-                    finder=self._finder,
-                    definitions=works.definitions,
-                    orders=self.orders,
-                    forms=self._forms,
-                    tree=cast("Tree", self._bot.tree),
-                ),
-            ),
-            self._history,
-            CancelCommand(bot=self._bot, jobs=CancelJobs(store=store, canceller=works.canceller, languages=languages)),
+            Results(bot=bot, show=self._show_result()),
+            NextStepButtons(bot=bot, steps=self._next_steps()),
+            HistoryCommand(bot=bot, history=self._past()),
+            CancelCommand(bot=bot, jobs=CancelJobs(store=store, canceller=works.canceller, languages=languages)),
             QueueCommand(survey=works.lineup.survey, page=QueuePage(languages, self._board.fraction)),
             *self._office.cogs(self.registrar, self._suggester),
+        )
+
+    def _show_result(self) -> ShowResult:
+        return ShowResult(
+            store=self._installation.store,
+            shelf=self._installation.shelf,
+            messages=self._messages,
+            languages=self._languages,
+            clock=self._clock,
+            is_ours=self._works.tells_of,
+        )
+
+    def _next_steps(self) -> NextSteps:
+        return NextSteps(
+            store=self._installation.store,
+            shelf=self._installation.shelf,
+            finder=self._finder,
+            definitions=self._works.definitions,
+            orders=self.orders,
+            forms=self._forms,
+            tree=self._tree,
+        )
+
+    def _past(self) -> History:
+        return History(
+            store=self._installation.store,
+            shelf=self._installation.shelf,
+            packer=Packer(pictures=self._pictures),
+            renderer=self._renderer,
+            languages=self._languages,
         )
