@@ -117,4 +117,8 @@ async def _read(given: UnreadFile) -> bytes:
     except BotError:
         raise
     except Exception as error:  # discord.py lets the faults of its HTTP library through
+        if isinstance(given, KeptFile):
+            raise InputError(
+                _("This result cannot be read now. Try again in a minute, or save it from the message, and attach it.")
+            ) from error
         raise InputError(_("Discord did not hand out the file. Please attach it again.")) from error

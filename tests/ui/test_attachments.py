@@ -1,0 +1,44 @@
+"""What is said when a file cannot be read: by whom it was to be handed out, and what to do."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.app import load_catalog
+from bot.errors import InputError
+from bot.images.intake import IntakeLimits
+from bot.images.pictures import Pictures
+from bot.images.pool import ImagePool
+from bot.jobs.shelf import DiskShelf
+from bot.ui import attachments
+from bot.ui.attachments import Attachments, KeptFile
+from bot.workflow.execution import OutputFile
+
+WORKFLOWS = Path(__file__).parents[2] / "workflows"
+
+
+class StuckShelf(DiskShelf):
+    """A shelf whose disk does not answer."""
+
+    async def get(self, job_id: str) -> list[OutputFile]:
+        await asyncio.Event().wait()
+        raise AssertionError(job_id)
+
+
+@pytest.mark.parametrize(
+    ("shelf", "says"),
+    [(StuckShelf, "image: This result cannot be read now"), (DiskShelf, "image: This result is not kept any more")],
+)
+async def test_a_kept_result_that_cannot_be_read_is_not_laid_to_discord(
+    shelf: type[DiskShelf], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attachments, "DOWNLOAD_TIMEOUT", 0.5)
+    upscale = load_catalog(WORKFLOWS).workflows["upscale"]
+    pool = ImagePool(workers=1)
+    reader = Attachments(pictures=Pictures(pool=pool, limits=IntakeLimits()))
+    with pytest.raises(InputError) as caught:
+        await reader.read(upscale, {"image": KeptFile("a.png", "job1", 0, shelf(tmp_path, durable=False))})
+    await pool.close()
+    assert says in str(caught.value)
+    assert "attach it" in str(caught.value)
