@@ -73,8 +73,9 @@ async def _replace(town: Town) -> None:
     # Who starts first has taken all of them, and leaves one: for some seconds it is nobody's
     await until(lambda: len(town.holders()) == len(town.workers), 30.0)
     await until(lambda: all(server.state.seen.sockets_open for server in town.servers), 30.0)
+    before = _progress(town)
     await town.crowd.order(8)
-    await until(lambda: all(server.state.seen.frames["progress"] for server in town.servers), 20.0)
+    await until(lambda: all(now > then for now, then in zip(_progress(town), before, strict=True)), 20.0)
     died = time.monotonic()
     await town.kill(town.random.choice(town.holders()))
     await town.crowd.ends(TAKEN_OVER)
@@ -84,7 +85,8 @@ async def _replace(town: Town) -> None:
     assert not strangers, town.report(census)
     assert census.shown == 8, town.report(census)
     assert set(census.prompts.values()) == {1}, town.report(census)
-    assert all(server.state.seen.sockets_open == 1 for server in town.servers)
+    # Jobs may all have ended elsewhere before the one without a worker gets another: a lease, and a look
+    await until(lambda: all(server.state.seen.sockets_open == 1 for server in town.servers), TAKEN_OVER)
 
 
 async def test_where_the_database_passes_no_hints_on_everything_takes_a_little_longer(
@@ -145,8 +147,13 @@ async def _cancel(town: Town, job: WireInteraction) -> float:
     return took
 
 
+def _progress(town: Town) -> list[int]:
+    """Return how many signs of progress each ComfyUI has sent."""
+    return [server.state.seen.frames["progress"] for server in town.servers]
+
+
 def _steps(town: Town) -> int:
-    return sum(server.state.seen.frames["progress"] for server in town.servers)
+    return sum(_progress(town))
 
 
 def _interrupts(town: Town) -> int:
