@@ -9,17 +9,15 @@ import logging
 from collections.abc import Callable, Iterable
 
 from bot.clock import Clock
-from bot.jobs.fleetrecords import FleetRecords, Verdict
+from bot.jobs.fleetrecords import FleetRecords, ServerHealth, Verdict
 from bot.jobs.hints import Hints, Topic
 from bot.jobs.naps import nap
-from bot.jobs.places import ONLINE
 from bot.jobs.ports import Backend
 from bot.jobs.records import StoreDownError
 from bot.workflow.needs import Abilities, Needs, lacks
 
 log = logging.getLogger(__name__)
 
-OFFLINE, RESTING = "offline", "resting"
 """See `ServerRecord.health`."""
 
 
@@ -77,9 +75,9 @@ class Judge:
         self._reported.pop(key, None)
 
     async def _report(self, server: Backend) -> None:
-        health = ONLINE if server.online else OFFLINE
+        health = ServerHealth.ONLINE if server.online else ServerHealth.OFFLINE
         if self._is_resting(server.key):
-            health = RESTING
+            health = ServerHealth.RESTING
         if self._reported.get(server.key) != health:
             await self._fleet.report(server.key, health)
             self._reported[server.key] = health

@@ -14,11 +14,10 @@ from bot.clock import Clock
 from bot.errors import BotError
 from bot.jobs.carrier import Carrier
 from bot.jobs.durations import Durations
-from bot.jobs.fleetrecords import FleetRecords, ServerRecord
+from bot.jobs.fleetrecords import FleetRecords, ServerHealth, ServerRecord
 from bot.jobs.hints import Hints, Topic
 from bot.jobs.job import Job
 from bot.jobs.naps import cancelled, nap
-from bot.jobs.places import ONLINE
 from bot.jobs.ports import Backend
 from bot.jobs.records import StoreDownError
 from bot.jobs.runner import Runner
@@ -146,7 +145,7 @@ class Crew:
 
     def _is_there(self, record: ServerRecord) -> bool:
         member = self._members.get(record.key)
-        return member.backend.online if member and self.is_ours(record.key) else record.health == ONLINE
+        return member.backend.online if member and self.is_ours(record.key) else record.health == ServerHealth.ONLINE
 
     # ------------------------------------------------------------------ coming and going
 

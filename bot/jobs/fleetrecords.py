@@ -2,10 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from bot.workflow.definitions import Definitions
 from bot.workflow.needs import Abilities, Lack, Needs
+
+
+class ServerHealth(StrEnum):
+    """How a server was when the process that leases it last reported."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    RESTING = "resting"
+    """Its circuit breaker is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,7 @@ class ServerRecord:
     fingerprint: str = ""
     """Of what it can do, as it was last written down; empty before that."""
     health: str = ""
-    """"online", "offline" or "resting", as its holder last wrote down; empty before that."""
+    """A `ServerHealth`, as its holder last wrote it down; empty before that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,11 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.jobs.durations import Durations
-from bot.jobs.fleetrecords import FleetRecords, ServerRecord
+from bot.jobs.fleetrecords import FleetRecords, ServerHealth, ServerRecord
 from bot.jobs.job import Job
 
 KEPT = 5.0
 """Seconds for which the list of servers is not read again."""
-ONLINE = "online"
-"""`ServerRecord.health` of a server that its holder can reach."""
 
 
 class Known(Protocol):
@@ -63,7 +61,7 @@ class Places:
     def _busy(self, record: ServerRecord, elsewhere: dict[str, float]) -> float | None:
         if self._known.is_ours(record.key):
             return self._known.busy(record.key)
-        return elsewhere[record.key] if record.health == ONLINE else None
+        return elsewhere[record.key] if record.health == ServerHealth.ONLINE else None
 
     def _remaining(self, running: Sequence[Job]) -> dict[str, float]:
         now, remaining = self._clock.now(), defaultdict[str, float](float)

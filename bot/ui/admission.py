@@ -9,9 +9,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, Self
-
-import discord
+from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import LimitError
@@ -48,18 +46,6 @@ class Asker:
     user_id: int
     guild_id: int | None
     role_ids: frozenset[int] = frozenset()
-
-    @classmethod
-    def of(cls, interaction: discord.Interaction) -> Self:
-        """Read who asks from an interaction; nobody has roles in direct messages."""
-        return cls.who(interaction.user, interaction.guild_id)
-
-    @classmethod
-    def who(cls, user: discord.User | discord.Member, guild_id: int | None) -> Self:
-        """Return somebody in a guild; who is not there (any more) has no roles."""
-        # `Member.roles` leaves out those of a guild that is not known (yet)
-        roles = user._roles if isinstance(user, discord.Member) else ()  # pyright: ignore[reportPrivateUsage]
-        return cls(user.id, guild_id, frozenset(roles))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from bot.ui.answers import in_time, show
 from bot.ui.authority import Authority
 from bot.ui.i18n import Languages
 from bot.ui.mepage import Account, MePage
+from bot.ui.requester import member_of, requester_of
 
 ANSWER_LIMIT = 2.0
 """Seconds for what comes before an answer: Discord waits three for it."""
@@ -42,13 +43,13 @@ class Members:
 
     async def me(self, interaction: discord.Interaction) -> None:
         """Show somebody their own account: in this guild, or in direct messages."""
-        await self._show(interaction, Asker.of(interaction), _("What you have used, and what you may have"))
+        await self._show(interaction, requester_of(interaction), _("What you have used, and what you may have"))
 
     async def member(self, interaction: discord.Interaction, user: discord.User | discord.Member) -> None:
         """Show a moderator the account of a member of their guild."""
         self._authority.require_moderator(interaction)
         heading = _("{who}: what they have used, and what they may have", who=f"<@{user.id}>")
-        await self._show(interaction, Asker.who(user, interaction.guild_id), heading)
+        await self._show(interaction, member_of(user, interaction.guild_id), heading)
 
     async def _show(self, interaction: discord.Interaction, asker: Asker, heading: Message) -> None:
         async with in_time(ANSWER_LIMIT):

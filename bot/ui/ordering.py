@@ -27,6 +27,7 @@ from bot.ui.attachments import Attachments, UnreadFile
 from bot.ui.layout import SILENT, layout
 from bot.ui.render import Renderer
 from bot.ui.reply import Reply
+from bot.ui.requester import requester_of
 from bot.ui.tree import Tree, explain_error
 from bot.workflow.definitions import Definitions
 from bot.workflow.nextsteps import next_steps
@@ -147,7 +148,7 @@ class Orders:
     async def _accept(self, interaction: discord.Interaction, reply: Reply, workflow: Workflow, given: Given) -> None:
         if self._is_closed:
             raise LimitError(_("The bot is being restarted. Please try again in a minute."))
-        asker = Asker.of(interaction)
+        asker = requester_of(interaction)
         until = asyncio.get_running_loop().time() + LOOK_LIMIT
         async with in_time(LOOK_LIMIT):
             settled = await self._house.settle(interaction, workflow)

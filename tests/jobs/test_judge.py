@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.jobs.abilities import OFFLINE, RESTING, Judge
+from bot.jobs.abilities import Judge
 from bot.jobs.durations import Durations
 from bot.jobs.fairshare import Share
+from bot.jobs.fleetrecords import ServerHealth
 from bot.jobs.hints import LocalHints, Topic
 from bot.jobs.naps import cancelled
 from bot.jobs.obstacles import Obstacles
-from bot.jobs.places import ONLINE, Places
+from bot.jobs.places import Places
 from bot.jobs.records import Account, Waiting
 from bot.jobs.store.opening import Database, open_database
 from bot.jobs.terms import Terms
@@ -124,8 +125,8 @@ async def test_how_a_server_is_is_written_down_when_it_changes() -> None:
             here.resting = resting
             await here.judge.judge_all()
             seen.append({record.key: record.health for record in await here.fleet.servers()}[ONE])
-        assert seen == [ONLINE, RESTING, ONLINE]
-        assert {record.key: record.health for record in await here.fleet.servers()}[TWO] == OFFLINE
+        assert seen == [ServerHealth.ONLINE, ServerHealth.RESTING, ServerHealth.ONLINE]
+        assert {record.key: record.health for record in await here.fleet.servers()}[TWO] == ServerHealth.OFFLINE
 
 
 async def test_what_no_server_can_run_says_what_is_missing() -> None:
@@ -171,7 +172,7 @@ async def test_servers_of_other_processes_count_by_what_is_written_down() -> Non
         durations.learn("imagine", TWO, 20.0)
         places = Places(fleet=here.fleet, known=Ours(), durations=durations, clock=here.clock)
         assert await places.look([]) == [4.0], "nobody has said that the other one is there"
-        await here.fleet.report(TWO, ONLINE)
+        await here.fleet.report(TWO, ServerHealth.ONLINE)
         places.forget()
         job = new_job(spec(), 1, created=1.0, server=TWO, started=here.clock.now() - 5.0)
         assert await places.look([job]) == [4.0, 15.0]
