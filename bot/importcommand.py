@@ -1,6 +1,6 @@
-"""`python -m bot import`: drafts a workflow pair for each file, and puts it beside the other workflows.
+"""`python -m bot import`: drafts a graph and manifest for each file and adds them to the workflow folder.
 
-A file that cannot be used is one line, and the others go on. Nothing is ever overwritten, no half of a pair is left.
+A rejected file prints one line, and the others continue. Nothing is ever overwritten, no half of a pair is left.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from bot.workflow.shapes import load, mapping
 from bot.workflow.wording import shown
 
 MAX_OBJECT_INFO = 128 * 1024 * 1024
-"""Bytes, unpacked; a server with hundreds of packs has some 20 MB."""
+"""Bytes when unpacked; a server with hundreds of packs has about 20 MB."""
 
 Ask = Callable[[], Known]
 Say = Callable[[str], None]
@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 
 class ImportCommand:
-    """Imports files into one folder. `say` gets what was made, `complain` one line for each file that was refused."""
+    """Imports files into one folder. `say` gets the results, `complain` one line for each rejected file."""
 
     def __init__(self, into: Path, ask: Ask, *, say: Say, complain: Say) -> None:
         self._into = into
@@ -42,7 +42,7 @@ class ImportCommand:
         self._complain = complain
 
     def run(self, files: Sequence[Path]) -> int:
-        """Import every file and return how many were refused."""
+        """Import every file and return how many were rejected."""
         return sum(0 if self._import(file) else 1 for file in files)
 
     def _import(self, file: Path) -> bool:
@@ -62,29 +62,27 @@ class ImportCommand:
 
     def _drafted(self, file: Path) -> tuple[Draft, bytes | None]:
         data = _read(file, MAX_PICTURE)
-        needs_definitions(data)  # what cannot be read at all is refused before any server is asked
+        needs_definitions(data)  # reject unreadable files before asking any server
         if self._known is None:
             self._known = self._ask()
         return drafted(data, file.stem, self._known)
 
 
-# ------------------------------------------------------------------ what is known of nodes
+# ------------------------------------------------------------------ node definitions
 
 
 def known_from_file(file: Path) -> Known:
-    """Read a saved `/object_info`, packed or not. Raises `InputError`."""
+    """Read a saved `/object_info`, gzipped or not. Raises `InputError`."""
     packed = _read(file, MAX_OBJECT_INFO)
     object_info = mapping(load(_unpacked(packed, file) if packed.startswith(b"\x1f\x8b") else packed))
     definitions = Definitions.parse(object_info)
     if not any(node.inputs for node in definitions.nodes.values()):
-        raise InputError(
-            _("{file} is no saved /object_info. Save the answer of http://…:8188/object_info.", file=shown(file.name))
-        )
+        raise InputError(_("{file} isn't a saved response of http://…:8188/object_info.", file=shown(file.name)))
     return Known(dict(object_info), definitions)
 
 
 def known_from_servers(settings: Settings) -> Known:
-    """Ask the servers of COMFYUI_URLS; those that do not answer are left out."""
+    """Ask the servers of COMFYUI_URLS; those that do not answer are skipped."""
     return asyncio.run(_asked(settings))
 
 
@@ -117,7 +115,7 @@ def _read(file: Path, limit: int) -> bytes:
     except OSError as error:
         raise InputError(_("cannot be read: {reason}.", reason=error.strerror or type(error).__name__)) from error
     if len(data) > limit:
-        raise InputError(_("is too large: a file may have {limit} MiB.", limit=limit // 2**20))
+        raise InputError(_("is too large: files can have up to {limit} MiB.", limit=limit // 2**20))
     if not data:
         raise InputError(_("is empty."))
     return data

@@ -89,8 +89,8 @@ def test_an_export_stays_as_it_is_and_gets_a_manifest(tmp_path: Path, folder: Pa
 def test_it_prints_the_command_before_anybody_uses_it(tmp_path: Path, terminal: Terminal) -> None:
     terminal.run(saved(tmp_path / "portrait.json", NODES))
     printed = "\n".join(terminal.out)
-    assert "/portrait: Paint a picture from words" in printed
-    assert "prompt      text     needed" in printed
+    assert "/portrait: Generate an image from text" in printed
+    assert "prompt      text     required" in printed
     assert "width       integer  512 (64 to 2048)" in printed
     assert "seed        seed     random" in printed
 
@@ -142,7 +142,7 @@ def test_nothing_is_ever_overwritten(tmp_path: Path, folder: Path, terminal: Ter
     assert terminal.run(file) == 1
     (folder / "b.json").write_text("{}", encoding="utf-8")
     assert terminal.run(saved(tmp_path / "b.json", NODES)) == 1
-    assert all("is there already" in line for line in terminal.err)
+    assert all("already exists" in line for line in terminal.err)
     assert (folder / "a.toml").read_bytes() == before
     assert names(folder) == ["a.json", "a.toml", "b.json"]
 
@@ -171,7 +171,7 @@ def test_without_a_server_only_files_of_the_editor_are_refused(tmp_path: Path, f
     ui = saved(tmp_path / "ui.json", PAIRS["hand_string_ids"]["ui"])
     assert terminal.run(ui, saved(tmp_path / "api.json", NODES)) == 1
     assert "--object-info" in terminal.err[0]
-    assert "No server told what its nodes take" in "\n".join(terminal.out)
+    assert "No ComfyUI server reachable" in "\n".join(terminal.out)
 
 
 def test_saved_definitions_are_read_packed_and_plain(tmp_path: Path) -> None:

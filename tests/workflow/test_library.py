@@ -56,7 +56,10 @@ async def test_a_broken_edit_keeps_the_old_version_until_it_is_mended_or_gone(fo
     assert entry.is_kept
     assert "Did you mean “steps”?" in str(entry.problems[0])
 
-    edit(folder / "imagine.toml", lambda text: text.replace("Sampler.stepz", "Sampler.steps").replace("Paint a", "A"))
+    edit(
+        folder / "imagine.toml",
+        lambda text: text.replace("Sampler.stepz", "Sampler.steps").replace("Generate an", "An"),
+    )
     assert await library.reload() == Changes(changed=("imagine",))
     assert library.workflows["imagine"].version != before.version
     assert [entry.problems for entry in library.entries()] == [(), ()]

@@ -1,6 +1,6 @@
-"""Puts a drafted pair beside the other workflows, and says what it would be. Writes files: not for the event loop.
+"""Writes a drafted pair of graph and manifest into the workflow folder, and describes it.
 
-Nothing is ever overwritten, and no half of a pair is left.
+Does file I/O, so keep it off the event loop. Nothing is ever overwritten, and no half of a pair is left.
 """
 
 import json
@@ -25,14 +25,14 @@ ObjectInfo = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What servers, or a file that one of them filled, say about their nodes; empty when nobody did."""
+    """Node definitions from ComfyUI servers or a saved `/object_info`; empty when there are none."""
 
     object_info: ObjectInfo
     definitions: Definitions
 
     @classmethod
     def of(cls, answers: Sequence[Mapping[str, Any]]) -> Self:
-        """Return what several servers say together; the first one counts where they differ."""
+        """Merge the answers of several servers; the first server wins where they differ."""
         together: ObjectInfo = {}
         for answer in reversed(answers):
             together |= answer
@@ -40,15 +40,15 @@ class Known:
 
 
 def drafted(data: bytes, name: str, known: Known) -> tuple[Draft, bytes | None]:
-    """Return the draft of a file, and its content when it is an export that can stay as it is.
+    """Return the draft of a file, and its content when it is an API export that can be stored unchanged.
 
-    Takes up to a second. Raises `WorkflowImportError`, and `InputError` when a server would have to be asked.
+    Takes up to a second. Raises `WorkflowImportError`, and `InputError` for a UI-format file without definitions.
     """
     if not known.object_info and needs_definitions(data):
         raise InputError(
             _(
-                "is in the format of ComfyUI's editor, which needs the definitions of its nodes, and no server of"
-                " COMFYUI_URLS answers. Start ComfyUI, or name a saved /object_info with --object-info."
+                "is a UI-format workflow; converting it needs a running ComfyUI server"
+                " (or `--object-info FILE` on the command line)."
             )
         )
     brought = read_any(data, known.object_info)
@@ -58,11 +58,11 @@ def drafted(data: bytes, name: str, known: Known) -> tuple[Draft, bytes | None]:
 
 
 def _unknown() -> Message:
-    return _("No server told what its nodes take: kinds and limits are guesses. Run the check when one is there.")
+    return _("No ComfyUI server reachable: types and limits are guesses. Run `check --online` later.")
 
 
 def add(folder: Path, made: Draft, export: bytes | None) -> list[Path]:
-    """Write the pair, and return its files. Raises `InputError` when one of them is there already."""
+    """Write the pair and return its files. Raises `InputError` when one of them already exists."""
     graph, manifest = folder / f"{made.name}.json", folder / f"{made.name}.toml"
     content = export or (json.dumps(made.graph, indent=2, ensure_ascii=False) + "\n").encode()
     try:
@@ -85,12 +85,12 @@ def add(folder: Path, made: Draft, export: bytes | None) -> list[Path]:
 
 
 def _holds(file: Path, content: bytes) -> bool:
-    """Whether the graph was put there by hand, and only lacks its manifest."""
+    """Whether this graph is already in the folder, put there by hand without a manifest."""
     return file.is_file() and not file.is_symlink() and file.read_bytes() == content
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Put a whole file into place, or none; a name that begins with a dot is no workflow meanwhile."""
+    """Write a file completely or not at all; the leading dot hides it from the catalog until it is complete."""
     with NamedTemporaryFile(dir=file.parent, prefix=".import-", delete=False) as stream:
         half = Path(stream.name)
         try:
@@ -108,7 +108,7 @@ def _put(half: Path, file: Path) -> None:
         os.link(half, file)
     except FileExistsError as error:
         raise _is_there(file) from error
-    except OSError as error:  # a file system without links
+    except OSError as error:  # the file system has no hard links
         if file.exists() or file.is_symlink():
             raise _is_there(file) from error
         half.rename(file)
@@ -116,15 +116,12 @@ def _put(half: Path, file: Path) -> None:
 
 def _is_there(file: Path) -> InputError:
     return InputError(
-        _(
-            "{file} is there already, and nothing is overwritten. Rename one of the two, or move it away.",
-            file=str(file),
-        )
+        _("{file} already exists and was not overwritten. Rename or move one of the two.", file=str(file))
     )
 
 
 def described(made: Draft) -> Iterator[str]:
-    """Yield the proposed command as people see it, then what they should know about it."""
+    """Yield lines about the proposed command: its options, then notes and warnings."""
     yield f"  /{made.name}: {made.workflow.manifest.description}"
     options = made.workflow.manifest.ordered_options()
     width = max((len(name) for name, _option in options), default=0)
@@ -137,12 +134,12 @@ def described(made: Draft) -> Iterator[str]:
 
 
 def _unsaid(made: Draft, name: str, option: Option) -> str:
-    """Say what is used when a member leaves an option alone, and what may be given."""
+    """Return the value used when a member leaves an option out, and its limits."""
     limits = ""
     if option.minimum is not None and option.maximum is not None:
         limits = f" ({tidy(option.minimum)} to {tidy(option.maximum)})"
     if option.required:
-        return str(_("needed")) + limits
+        return str(_("required")) + limits
     if option.kind == "seed":
         return str(_("random"))
     value = option.default if option.default is not None else (made.workflow.own_value(name) if option.bind else "")

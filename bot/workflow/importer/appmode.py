@@ -1,7 +1,7 @@
-"""Reads which inputs an author put into the form of ComfyUI's App mode (`extra.linearData` of a UI document).
+"""Reads the inputs that an author chose for ComfyUI's App mode (`extra.linearData` of a UI document).
 
-The list names nodes as the editor knows them; nodes inside subgraphs have longer ids in the graph, and inputs of a
-subgraph's own node are those of a node within.
+Entries name nodes by their editor ids. Nodes inside subgraphs have longer ids in the graph, and inputs of a subgraph's
+own node belong to a node inside it.
 """
 
 import re
@@ -17,14 +17,14 @@ from bot.workflow.shapes import items, mapping, text
 from bot.workflow.spec import Target
 
 MOST = 200
-"""Entries that are read; a form of so many fields is a mistake."""
+"""Entries that are read; a form with more fields is a mistake."""
 
 _PATH = re.compile(r"[0-9a-fA-F-]{36}:(.+):([^:]+)")
-"""A definition, a node in it and an input, in one text."""
+"""A definition, a node in it and an input, in one string."""
 
 
 class AppMode:
-    """The form of one document, as far as it leads to values of the graph."""
+    """The App mode form of one document, as far as it leads to values in the graph."""
 
     def __init__(self, document: object, wiring: Wiring) -> None:
         extra = mapping(mapping(document).get("extra"))
@@ -33,7 +33,7 @@ class AppMode:
         self._wiring = wiring
 
     def claims(self) -> Iterator[Claim]:
-        """Yield what the author chose, in the author's order."""
+        """Yield the chosen inputs in the author's order."""
         entries = items(self._data.get("inputs"))[:MOST]
         workflow = self._workflow() if entries else None
         for entry in entries:
@@ -43,7 +43,7 @@ class AppMode:
                 yield Claim(self._use(target))
 
     def outputs(self) -> tuple[str, ...]:
-        """Return the ids of the nodes whose results the author wants shown."""
+        """Return the ids of the nodes whose results the author chose to show."""
         named = (identity(each) for each in items(self._data.get("outputs"))[:MOST])
         return tuple(dict.fromkeys(found for each in named for found in self._nodes(each)))
 
@@ -63,7 +63,7 @@ class AppMode:
         return None
 
     def _within(self, workflow: UiWorkflow, host: UiNode, name: str) -> Target | None:
-        """Follow an input of a subgraph's node to the node within that takes it."""
+        """Follow an input of a subgraph's node to the inner node that takes it."""
         path = host.id
         for _level in range(MAX_NESTING):
             subgraph = workflow.subgraphs.get(host.type)
@@ -80,14 +80,14 @@ class AppMode:
         return None
 
     def _nodes(self, node_id: str) -> list[str]:
-        """Return the nodes that an id may mean: that one, or those within subgraphs that end with it."""
+        """Return the nodes that an id can mean: that node, or nodes inside subgraphs whose id ends with it."""
         nodes = self._wiring.graph.nodes
         if node_id in nodes or not node_id:
             return [node_id] if node_id else []
         return [each for each in nodes if each.endswith(f":{node_id}")]
 
     def _use(self, target: Target) -> Use:
-        """Take a value of a node of values for the input that it feeds: that one has limits and choices."""
+        """For a node that only holds a value, use the input that it feeds: that one has limits and choices."""
         node = self._wiring.graph.nodes[target.node_id]
         readers = self._wiring.readers(node.id)
         if readers and not any(node.links()) and len(node.inputs) == 1:
@@ -97,7 +97,7 @@ class AppMode:
 
 
 def _parsed(entry: object) -> tuple[str, str]:
-    """Read `[node, input]`, or one text of three parts."""
+    """Parse `[node, input]`, or one string of three parts."""
     parts = items(entry) or [entry]
     path = _PATH.fullmatch(text(parts[0]))
     if path:
@@ -106,7 +106,7 @@ def _parsed(entry: object) -> tuple[str, str]:
 
 
 def _taker(subgraph: Subgraph, host: UiNode, name: str) -> tuple[str, str] | None:
-    """Return the node within a subgraph, and its input, that one input of the host is for."""
+    """Return the inner node, and its input, that an input of the subgraph's host leads to."""
     for proxy in map(items, items(host.properties.get("proxyWidgets"))):
         if len(proxy) >= 2 and text(proxy[1]) == name and identity(proxy[0]) not in ("", "-1"):
             return identity(proxy[0]), name

@@ -1,4 +1,4 @@
-"""Finds the size of what is painted: back from the samplers along what they paint on."""
+"""Finds the image size by following latents back from the samplers."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -21,14 +21,12 @@ class _Size(NamedTuple):
 
 
 class Canvas:
-    """The sizes of one graph."""
-
     def __init__(self, reading: Reading, maker: Maker) -> None:
         self._reading = reading
         self._maker = maker
 
     def proposals(self) -> Iterator[Proposal]:
-        """Yield width and height, number and length, of the first canvas that has them."""
+        """Yield width, height, count and length of the first latent that has them."""
         nodes = list(self._canvases())
         size = next((found for node in nodes if (found := self._size(node))), None)
         if size:
@@ -43,7 +41,7 @@ class Canvas:
                 return
 
     def _canvases(self) -> Iterator[Node]:
-        """Yield what samplers paint on, the first sampler's first; without samplers, whatever has a size."""
+        """Yield the nodes that samplers work on, the first sampler's first; without samplers, all nodes."""
         seen: set[str] = set()
         for start in (*self._bases(), *(sampler.id for sampler in self._reading.samplers)):
             waiting = [start]
@@ -54,13 +52,13 @@ class Canvas:
                 seen.add(node_id)
                 node = self._reading.wiring.graph.nodes[node_id]
                 yield node
-                # A canvas may be as large as a picture, which may be an empty one
+                # A latent can take its size from an image, which may be an empty one
                 waiting += beneath(node) or [feeder for name, feeder in linked(node) if name in ("width", "height")]
         if not self._reading.samplers:
             yield from self._reading.nodes
 
     def _bases(self) -> Iterator[str]:
-        """Yield what other latents are laid on, the last one first: it is as large as the result."""
+        """Yield the bottom layers of composited latents, the last one first: it is as large as the result."""
         for node in reversed(self._reading.nodes) if self._reading.samplers else ():
             base = _base(node)
             while base is not None:
@@ -70,7 +68,7 @@ class Canvas:
 
     def _size(self, node: Node) -> _Size | None:
         name = node.class_type.casefold()
-        # The sizes of encoders are hints for the model; those of later passes follow from the first
+        # Sizes of encoders are hints for the model; those of later passes derive from the first
         if "textencode" in name or "upscale" in name or "crop" in name or "composite" in name:
             return None
         for prefix in ("", "empty_latent_"):
@@ -88,7 +86,7 @@ class Canvas:
             yield from self._made(name, [use, *self._twins(name, size)])
 
     def _twins(self, name: str, size: _Size) -> Iterator[Use]:
-        """Yield what repeats the size: hints for models and encoders, canvases of other samplers."""
+        """Yield inputs that repeat the size: hints for models and encoders, latents of other samplers."""
         value = self._reading.wiring.value
         wanted = value(size.width.target), value(size.height.target)
         for node in self._reading.nodes:
@@ -111,7 +109,7 @@ class Canvas:
             yield from self._made("count", [count])
 
     def _named(self, nodes: list[Node]) -> Iterator[Proposal]:
-        """Yield a size that is chosen by its name, such as “1024 x 1024”."""
+        """Yield a size that is chosen by name, such as “1024 x 1024”."""
         for node in nodes:
             for name in _NAMED_SIZES:
                 use = self._reading.use(node, name, is_text)
@@ -131,7 +129,7 @@ def _has_length(node: Node) -> bool:
 
 
 def _base(node: Node) -> str | None:
-    """Return what feeds a node that lays one latent on another with the one beneath."""
+    """Return the feeder of the bottom layer of a node that composites latents; None for other nodes."""
     fed = dict(linked(node))
     if "samples_to" in fed and "samples_from" in fed:
         return fed["samples_to"]

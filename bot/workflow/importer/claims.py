@@ -1,6 +1,6 @@
-"""What an author said about an option in so many words, wherever that was: where it goes, and perhaps what it is.
+"""Options that an author declared: which input, and perhaps its name, kind, limits and choices.
 
-Claims come before everything that is only found; they are joined with what was found at the same place.
+Claims come before everything that is only found, and are merged with what was found for the same input.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ FIRST = -10_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One wish of the author. What is empty is not said."""
+    """One option declared by the author; empty fields were not declared."""
 
     use: Use
     name: str = ""
@@ -34,14 +34,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """All proposals, the claimed ones first, and what could not be done."""
+    """All proposals, the claimed ones first, and notes on rejected claims."""
 
     proposals: tuple[Proposal, ...]
     notes: tuple[Message, ...]
 
 
 def settle(claims: list[Claim], found: list[Proposal], maker: Maker) -> Settled:
-    """Join claims with what was found: the author's words count, the rest is filled in."""
+    """Merge claims with what was found: the author's words win, the rest is filled in."""
     places = {target: number for number, proposal in enumerate(found) for target in proposal.targets}
     left: dict[int, Proposal] = dict(enumerate(found))
     chosen: list[Proposal] = []
@@ -94,8 +94,8 @@ def _limit(said: Number | None, found: Number | None, kind: str) -> Number | Non
 
 def _refused(claim: Claim) -> Message:
     return _(
-        "“{input}” of {source} was meant as an option, but members may not set it: it names a file or holds no"
-        " plain value. It stays as it is.",
+        "“{input}” of {source} was declared as an option, but members must not set it: it names a file or holds no"
+        " plain value. It keeps its value.",
         input=shown(claim.use.input_name),
         source=shown(claim.use.class_type),
     )

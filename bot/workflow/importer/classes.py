@@ -1,7 +1,7 @@
-"""The node classes of a server as the editor shows them: which inputs are widgets, and in which order.
+"""A server's node classes as the editor shows them: which inputs are widgets, and in which order.
 
-Read from the raw answer of `/object_info`, since the order and the options of widgets decide what a saved list of
-values means. Custom nodes write their own part of that answer: what has an unknown shape is left out.
+Read from the raw `/object_info`, because the order and options of widgets decide what a saved list of values means.
+Custom nodes write their own part of it: entries of an unknown shape are skipped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,11 @@ from bot.workflow.importer.uigraph import ANY
 from bot.workflow.shapes import items, mapping, text, texts
 
 MAX_BRANCHES = 8
-"""How deep choices may bring inputs that are choices with inputs of their own."""
+"""How deep dynamic choices can be nested."""
 
 
 class WidgetKind(StrEnum):
-    """What a widget holds. The first six are inputs of the node; the others take a place among the values only."""
+    """What a widget holds. The first six are inputs of the node; the others only take a place in the values."""
 
     INT = auto()
     FLOAT = auto()
@@ -27,7 +27,7 @@ class WidgetKind(StrEnum):
     COMBO = auto()
     OTHER = auto()
     CONTROL = auto()
-    """What the editor does with the value in front of it after each run: "fixed", "randomize", …"""
+    """What the editor does with the preceding value after each run: "fixed", "randomize", …"""
     UNUSED = auto()
 
 
@@ -48,12 +48,12 @@ _CONTROLLED = frozenset({WidgetKind.INT, WidgetKind.FLOAT, WidgetKind.COMBO})
 _SEED_NAMES = frozenset({"seed", "noise_seed"})
 
 _NEEDS_BROWSER = frozenset({"WEBCAM", "AUDIO_RECORD", "LOAD_3D", "LOAD_3D_ANIMATION"})
-"""Types of inputs whose value the editor makes while it is looked at: there is none in a file."""
+"""Input types whose value only exists in the open editor, not in a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Widget:
-    """One value that the editor lets people set."""
+    """One value that can be set in the editor."""
 
     name: str
     kind: WidgetKind
@@ -61,22 +61,20 @@ class Widget:
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     choices: tuple[Any, ...] = ()
     branches: Mapping[str, tuple["Widget", ...]] = field(default_factory=dict[str, tuple["Widget", ...]])
-    """The widgets that come with a choice, by choice."""
+    """The widgets that a choice adds, by choice."""
 
     @property
     def is_input(self) -> bool:
-        """Whether its value is posted."""
+        """Whether its value is submitted."""
         return self.kind not in (WidgetKind.CONTROL, WidgetKind.UNUSED)
 
 
 @dataclass(frozen=True)
 class NodeClass:
-    """One node class."""
-
     name: str
     display_name: str = ""
     is_custom: bool = False
-    """Whether it comes from a pack; what the server itself brings is handled by the editor alone."""
+    """Whether it comes from a node pack; the server's own classes have no editor code besides ComfyUI's."""
     is_output: bool = False
     needs_browser: bool = False
     widgets: tuple[Widget, ...] = ()
@@ -85,12 +83,12 @@ class NodeClass:
 
     @cached_property
     def widget_names(self) -> frozenset[str]:
-        """All inputs that can be widgets, those of every choice included."""
+        """All inputs that can be widgets, including those of every choice."""
         return frozenset(_names(self.widgets))
 
 
 class NodeClasses:
-    """All node classes of a server; each is read when it is first asked for."""
+    """All node classes of a server, each parsed on first use."""
 
     def __init__(self, object_info: Mapping[str, Any]) -> None:
         self._raw = mapping(object_info)
@@ -118,7 +116,7 @@ def _node_class(name: str, raw: Mapping[str, Any]) -> NodeClass:
 
 
 _Input = tuple[str, str, Mapping[str, Any]]
-"""Name, type and options of an input; the choices of a combo are among the options."""
+"""Name, type and options of an input; a combo's choices are among the options."""
 
 
 def _inputs(raw: Mapping[str, Any]) -> Iterator[_Input]:
@@ -130,7 +128,7 @@ def _inputs(raw: Mapping[str, Any]) -> Iterator[_Input]:
             kind, options = (*items(specs[name]), None, None)[:2]
             if isinstance(kind, str):
                 yield name, kind or ANY, mapping(options)
-            elif isinstance(kind, list):  # the older notation: the choices stand for the type
+            elif isinstance(kind, list):  # older notation: the choices take the place of the type
                 yield name, "COMBO", {**mapping(options), "options": kind}
 
 
@@ -161,7 +159,7 @@ def _default(kind: WidgetKind, choices: tuple[Any, ...], options: Mapping[str, A
 
 
 def _branches(name: str, listed: list[Any], depth: int) -> Iterator[tuple[str, tuple[Widget, ...]]]:
-    """Yield the widgets behind each choice of a dynamic combo; their names begin with the combo's."""
+    """Yield the widgets of each choice of a dynamic combo; their names begin with the combo's."""
     for option in map(mapping, listed):
         key = option.get("key")
         if isinstance(key, str) and depth < MAX_BRANCHES:
@@ -169,14 +167,14 @@ def _branches(name: str, listed: list[Any], depth: int) -> Iterator[tuple[str, t
 
 
 def _companions(widget: Widget, name: str) -> Iterator[Widget]:
-    """Yield what stands behind a widget in the list of values without being an input."""
+    """Yield what follows a widget in the list of values without being an input."""
     if _is_controlled(widget, name):
         yield Widget("control_after_generate", WidgetKind.CONTROL)
         if widget.kind is WidgetKind.COMBO:
             yield Widget("control_filter_list", WidgetKind.UNUSED)
     if mapping(widget.options.get("remote")).get("refresh_button"):
         yield Widget("Auto-refresh after generation", WidgetKind.UNUSED)
-        yield Widget("refresh", WidgetKind.OTHER, "refresh")  # a button, which the editor posts like an input
+        yield Widget("refresh", WidgetKind.OTHER, "refresh")  # a button, which the editor submits like an input
 
 
 def _is_controlled(widget: Widget, name: str) -> bool:
@@ -187,7 +185,7 @@ def _is_controlled(widget: Widget, name: str) -> bool:
 
 
 def _editor_widgets(class_type: str, taken: set[str]) -> Iterator[Widget]:
-    """Yield what the editor adds to 3D nodes, and posts although the server knows no such input."""
+    """Yield what the editor adds to 3D nodes and submits although the server has no such input."""
     if class_type in ("SaveGLB", "Preview3D", "Preview3DAnimation") and "image" not in taken:
         yield Widget("image", WidgetKind.OTHER, "")
 

@@ -1,7 +1,7 @@
-"""Turns what ComfyUI's editor saves (the UI format) into the graph that is posted (the API format).
+"""Converts what ComfyUI's editor saves (UI format) into the graph to submit (API format).
 
-Pure: a document and the server's `/object_info` in, a graph out, nothing asked of anyone. The same rules as the
-editor's own export, found by comparing what goes in with what comes out. Nodes of subgraphs get the id `host:inner`.
+Pure: takes a document and the server's `/object_info`. Follows the rules of the editor's own export, found by comparing
+its inputs and outputs. Nodes of subgraphs get the id `host:inner`.
 """
 
 import re
@@ -29,24 +29,24 @@ from bot.workflow.shapes import text
 from bot.workflow.wording import shown
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-"""The type of a node that stands for a subgraph."""
+"""The type of a node that represents a subgraph."""
 
 
 def convert(document: object, object_info: Mapping[str, Any], *, choose: Choose = first) -> JsonGraph:
-    """Return the graph of a workflow in UI format. `choose` picks from `{a|b}` in prompts.
+    """Return the graph of a UI-format workflow. `choose` picks from `{a|b}` in prompts.
 
-    Raises `WorkflowImportError`, which names every node at fault: of a class that the server lacks, or saved for
-    another version of its class; also for what is no such workflow, is too large, or is linked in circles.
+    Raises `WorkflowImportError`, which names every node whose class the server lacks, or that was saved with another
+    version of its class; also for a document that is not UI format, is too large or has circular links.
     """
     if kind_of(document) is not DocumentKind.UI:
-        raise WorkflowImportError(_("is not a workflow as ComfyUI's editor saves it."))
+        raise WorkflowImportError(_("is not a workflow saved by ComfyUI's editor."))
     try:
         require_plain(document)
     except RefusedValueError as refusal:
         raise WorkflowImportError(refusal.reason) from refusal
     if not object_info:
         raise WorkflowImportError(
-            _("is in the editor's format, which needs a ComfyUI server to be read. Start ComfyUI, then try again.")
+            _("is a UI-format workflow; converting it needs a ComfyUI server. Start ComfyUI, then try again.")
         )
     return _Conversion(UiWorkflow.read(document), NodeClasses(object_info), choose).run()
 
@@ -99,7 +99,7 @@ class _Conversion:
         }
 
     def _linked(self, scope: Scope, node: UiNode, values: Values) -> dict[str, Any]:
-        """Return the inputs that other nodes feed; put what hosts of subgraphs hold for the others into `values`."""
+        """Return the inputs that other nodes feed; store values held by subgraph hosts in `values`."""
         linked: dict[str, Any] = {}
         for slot in node.inputs:
             found = self._links.feeding(scope, slot) if slot.link is not None else None
@@ -130,8 +130,8 @@ class _Conversion:
                 scope,
                 node,
                 _(
-                    "{fault}: it was saved for another version of this node."
-                    " Open the workflow in this ComfyUI, set the node's values again and save it",
+                    "{fault}: it was saved with another version of this node."
+                    " Open the workflow in ComfyUI, set the node's values again and save it",
                     fault=wrong,
                 ),
             )
@@ -144,28 +144,28 @@ class _Conversion:
 
 
 def _unusable(node: UiNode, node_class: NodeClass | None) -> Message | None:
-    """Say why this node cannot run here, whatever it holds; None when it can."""
+    """Return why the node cannot run here, whatever its values; None when it can."""
     if node.type in BROADCASTING:
-        return _("feeds inputs without links, which only the editor understands. Link them, then take it out")
+        return _("feeds inputs without links, which only works in the editor. Link them, then remove this node")
     if node_class is not None and node_class.needs_browser:
         return _("needs ComfyUI's editor to be open. Use a node that loads a file instead")
     return None if node_class is not None else _missing(node)
 
 
 def _missing(node: UiNode) -> Message:
-    """Say what would bring the class that the server lacks."""
+    """Return how to get a class that the server lacks."""
     if is_group(node):
         return _("its group is not in the file. Open the workflow in ComfyUI and save it again")
     if _UUID.fullmatch(node.type):
         return _("its subgraph is not in the file. Open the workflow in ComfyUI and save it again")
     package = text(node.properties.get("cnr_id")) or text(node.properties.get("aux_id"))
     if package == "comfy-core":
-        return _("the server has no such node. Update ComfyUI")
+        return _("not installed on the ComfyUI server. Update ComfyUI")
     if package:
-        return _("the server has no such node. Install the package {package}", package=shown(package))
-    return _("the server has no such node. Install the package that brings it, or take it out")
+        return _("not installed on the ComfyUI server. Install the node pack {package}", package=shown(package))
+    return _("not installed on the ComfyUI server. Install its node pack, or remove the node")
 
 
 def _fills_tokens(node_class: NodeClass) -> bool:
-    """Whether the editor fills tokens in the file name of this class: of all that save files but one."""
+    """Whether the editor fills tokens in this class's file name: it does for all that save files, except one."""
     return node_class.is_output and node_class.name != "CheckpointSave"

@@ -1,6 +1,6 @@
-"""Reads a JSON file that may be a workflow, and tells which of ComfyUI's two formats it has.
+"""Reads a JSON file that may be a workflow, and detects which of ComfyUI's two formats it has.
 
-The API format is the graph that is posted; the UI format is what the editor saves and `convert` turns into a graph.
+The API format is the graph to submit; the UI format is what the editor saves and `convert` turns into a graph.
 """
 
 from enum import StrEnum, auto
@@ -19,17 +19,15 @@ _UI_KEYS = ("links", "version", "last_node_id", "revision", "definitions", "stat
 
 
 class DocumentKind(StrEnum):
-    """What a JSON document is."""
-
     API = auto()
     UI = auto()
     OTHER = auto()
 
 
 def read_document(data: bytes | str) -> object:
-    """Return the JSON value of a file. Raises `WorkflowImportError`: too large, not JSON, nested too deep."""
+    """Decode a JSON file. Raises `WorkflowImportError` if it is too large, not JSON or nested too deep."""
     if len(data) > MAX_BYTES:
-        raise WorkflowImportError(_("is too large: a workflow may have {limit} MiB.", limit=MAX_BYTES // 2**20))
+        raise WorkflowImportError(_("is too large: workflows can have up to {limit} MiB.", limit=MAX_BYTES // 2**20))
     try:
         return decode(data)
     except RefusedValueError as refusal:
@@ -37,7 +35,7 @@ def read_document(data: bytes | str) -> object:
 
 
 def kind_of(document: object) -> DocumentKind:
-    """Tell the format of a decoded document by its shape alone; whether it is sound is for the readers to say."""
+    """Detect the format of a decoded document by its shape alone; the readers validate it."""
     entries = mapping(document)
     if isinstance(entries.get("nodes"), list) and not entries.keys().isdisjoint(_UI_KEYS):
         return DocumentKind.UI

@@ -1,7 +1,7 @@
-"""Drafts a command from a graph: what members will probably want to set, bound to where it stands.
+"""Drafts a command from a graph: the options that members probably want, bound to the inputs that hold them.
 
-Reads what the author said first (App mode, marker nodes, placeholders), then the graph itself. Pure. What comes out is
-a pair that loads; everything that was not understood is told.
+Reads what the author declared first (App mode, marker nodes, placeholders), then the graph itself. Pure. The result is
+a pair that loads, with notes on everything that was not understood.
 """
 
 import json
@@ -40,38 +40,37 @@ from bot.workflow.wording import listed
 from bot.workflow.workflow import Workflow
 
 MAX_BINDS = 64
-"""Inputs that one option fills; a graph with more repeats itself for another reason."""
-
+"""Inputs that one option sets; a graph with more repeats itself for another reason."""
 
 MAX_OUTPUTS = 12
-"""Nodes that a manifest lists by name; of more than these, all are shown anyway."""
+"""Nodes that a manifest lists by name; with more than these, all are shown."""
 MAX_PROPOSALS = 60
-"""Options that are thought about; more than twice of what Discord takes."""
+"""Options that are considered; more than twice Discord's limit."""
 
 MAX_NOTES = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A pair, proposed: whoever asked looks at it before it becomes a command."""
+    """A proposed pair, to be reviewed before it becomes a command."""
 
     name: str
-    """The command's name, made of the one that was given."""
+    """The command's name, derived from the given one."""
     manifest: str = field(repr=False)
-    """TOML, with remarks where its author must decide."""
+    """TOML, with comments where its author has to decide."""
     graph: JsonGraph = field(repr=False)
     workflow: Workflow = field(repr=False)
     """The same pair, loaded."""
     notes: tuple[Message, ...] = ()
-    """What was not understood or left out, a sentence each."""
+    """What was not understood or skipped, a sentence each."""
     warnings: tuple[Message, ...] = ()
-    """What the graph reaches beyond itself, a sentence each."""
+    """What the graph accesses beyond itself, a sentence each."""
 
 
 def draft(graph: JsonGraph, definitions: Definitions, *, document: object = None, name: str = "") -> Draft:
-    """Return the proposed command. `document` is what ComfyUI's editor saved of the same workflow, if there is that.
+    """Return the proposed command. `document` is the UI-format document of the same workflow, if there is one.
 
-    Without `definitions` the kinds of unknown values are guessed. Raises `WorkflowImportError` for what is no graph.
+    Without `definitions`, kinds of unknown values are guessed. Raises `WorkflowImportError` for an invalid graph.
     """
     parsed = _parsed(graph)
     if next(circles(parsed), None):
@@ -83,7 +82,7 @@ def draft(graph: JsonGraph, definitions: Definitions, *, document: object = None
 
 
 def _known_links(graph: JsonGraph, definitions: Definitions) -> JsonGraph:
-    """Return the graph without links into inputs that the server does not know, and passes by."""
+    """Return the graph without links into inputs that the server does not know and ignores."""
     kept: JsonGraph = {}
     for node_id, node in graph.items():
         class_type, inputs = node["class_type"], node["inputs"]
@@ -104,7 +103,7 @@ def _parsed(graph: JsonGraph) -> Graph:
     except WorkflowError as error:
         raise WorkflowImportError(*error.reasons) from error
     except (ValueError, RecursionError) as error:
-        raise WorkflowImportError(_("holds values that cannot be written down.")) from error
+        raise WorkflowImportError(_("contains values that cannot be saved.")) from error
 
 
 class _Drafting:
@@ -142,7 +141,7 @@ class _Drafting:
         return settled
 
     def _found(self) -> Iterator[Proposal]:
-        """Yield what the graph itself tells; each value belongs to the first that finds it."""
+        """Yield options found in the graph itself; each value belongs to the first finder of it."""
         taken: set[object] = set()
         reading, maker = self._reading, self._maker
         prompts = Prompts(reading, maker)
@@ -156,13 +155,17 @@ class _Drafting:
                     yield replace(proposal, targets=targets)
 
     def _named(self, proposals: Sequence[Proposal]) -> list[Proposal]:
-        """Put options in order and give each a name of its own; masks follow the picture that they belong to."""
+        """Sort options and give each a unique name; masks follow the image that they belong to."""
         named: list[Proposal] = []
         taken = {ADVANCED, PRESET} if len(proposals) > SLASH_OPTIONS else set[str]()
         first = sorted(proposals, key=lambda each: each.rank)[:MAX_PROPOSALS]
         if len(proposals) > MAX_PROPOSALS:
             self._notes.append(
-                _("Of {count} values only {limit} were looked at.", count=len(proposals), limit=MAX_PROPOSALS)
+                _(
+                    "Only the first {limit} of {count} values were considered.",
+                    count=len(proposals),
+                    limit=MAX_PROPOSALS,
+                )
             )
         for proposal in sorted(first, key=lambda each: (each.mask_of is not None, each.rank)):
             own = unique(option_name(proposal.name), {*taken, *(each.name for each in named)})
@@ -173,19 +176,19 @@ class _Drafting:
         for proposal in proposals:
             if len(proposal.targets) > MAX_BINDS:
                 self._notes.append(
-                    _("“{option}” fills the first {limit} of its inputs only.", option=proposal.name, limit=MAX_BINDS)
+                    _("“{option}” only sets the first {limit} of its inputs.", option=proposal.name, limit=MAX_BINDS)
                 )
             yield replace(proposal, targets=proposal.targets[:MAX_BINDS])
 
     def _sound(self, proposals: Iterator[Proposal]) -> list[Proposal]:
-        """Leave out what would keep the pair from being loaded, each with its reason."""
+        """Drop proposals that would keep the pair from loading, and note the reasons."""
         every, sound = list(proposals), list[Proposal]()
         if not self._faults(self._counted(every)):
             return every
         for proposal in every:
             needed = [each for each in sound if each.name == proposal.mask_of]
             faults = self._faults([*needed, proposal])
-            self._notes += [_("Left out: {reason}", reason=reason) for reason in faults]
+            self._notes += [_("Skipped: {reason}", reason=reason) for reason in faults]
             if not faults:
                 sound.append(proposal)
         return sound
@@ -198,7 +201,7 @@ class _Drafting:
         return ()
 
     def _counted(self, proposals: list[Proposal]) -> list[Proposal]:
-        """Leave out what is required beyond what a command holds; whatever else is too much is asked for in a form."""
+        """Drop required options beyond Discord's limit; other surplus options are asked for in a form."""
         if len(proposals) <= SLASH_OPTIONS:
             return proposals
         rest = [each for each in proposals if each.is_required][SLASH_OPTIONS - 1 :]
@@ -206,7 +209,7 @@ class _Drafting:
             names = listed([each.name for each in rest])
             self._notes.append(
                 _(
-                    "Discord takes {limit} options. Left as the graph has them: {names}.",
+                    "Discord allows {limit} options; kept fixed: {names}.",
                     limit=SLASH_OPTIONS,
                     names=names,
                 )
@@ -214,7 +217,7 @@ class _Drafting:
         left_out = {each.name for each in rest}
         return [each for each in proposals if not {each.name, each.mask_of} & left_out]
 
-    # ------------------------------------------------------------------ the text
+    # ------------------------------------------------------------------ the manifest
 
     def _text(self, lines: Sequence[str]) -> str:
         outputs = [self._wiring.selector(node_id) for node_id in self._outputs()]
@@ -222,7 +225,7 @@ class _Drafting:
         return manifest_text(title_of(self._name), _described(lines, classes), outputs, lines)
 
     def _outputs(self) -> Sequence[str]:
-        """Return what is shown; nothing, when that is a list too long to be one, which means all that is saved."""
+        """Return the nodes to show; none when there are too many to list, which shows all that is saved."""
         found = self._appmode.outputs() or self._reading.outputs
         return found if len(found) <= MAX_OUTPUTS else ()
 
@@ -240,11 +243,13 @@ class _Drafting:
 
 
 def _parted(proposals: list[Proposal]) -> list[Proposal]:
-    """Tell where the author's own choice ends."""
+    """Mark where the author's own choice ends."""
     at = next((at for at, each in enumerate(proposals) if each.rank >= 0), 0)
     if at == 0:
         return proposals
-    remark = _("The author's own choice ends here. What follows was found in the graph: delete what is too much.")
+    remark = _(
+        "The author's own choice ends here. The options below were found in the graph: delete what you don't need."
+    )
     first = proposals[at]
     told = first.remark
     joined = Message("{first} {second}", {"first": remark, "second": told}) if told else remark
@@ -256,18 +261,18 @@ def _described(lines: Sequence[str], classes: Sequence[str]) -> str:
     given = [name for name in ("image", "video", "audio") if f"[options.{name}]" in tables]
     made = next((what for what, names in _MADE if classes and all(names.search(each) for each in classes)), "")
     if made:
-        of = {"image": "a picture", "video": "a film", "audio": "a sound"}[given[0]] if given else "words"
-        return f"Work on {of}" if of == made else f"Make {made} {'of' if given else 'from'} {of}"
+        of = {"image": "an image", "video": "a video", "audio": "audio"}[given[0]] if given else "text"
+        return f"Process {of}" if of == made else f"Turn {of} into {made}" if given else f"Generate {made} from {of}"
     if "video" in given or "audio" in given:
-        return "Work on a film" if "video" in given else "Work on a sound"
+        return "Process a video" if "video" in given else "Process audio"
     if given:
-        return "Make something new of a picture" if "[options.prompt]" in tables else "Work on a picture"
-    return "Paint a picture from words" if "[options.prompt]" in tables else "Run this workflow"
+        return "Create a new image from an existing one" if "[options.prompt]" in tables else "Process an image"
+    return "Generate an image from text" if "[options.prompt]" in tables else "Run this workflow"
 
 
 _MADE = (
-    ("a film", re.compile(r"video|webm|animated|gif", re.IGNORECASE)),
-    ("a sound", re.compile(r"audio|sound|music", re.IGNORECASE)),
+    ("a video", re.compile(r"video|webm|animated|gif", re.IGNORECASE)),
+    ("audio", re.compile(r"audio|sound|music", re.IGNORECASE)),
     ("a 3D model", re.compile(r"3d|glb|mesh", re.IGNORECASE)),
 )
-"""What a graph makes, told by the classes of the nodes that save or show it."""
+"""What a graph makes, by the classes of the nodes that save or show it."""

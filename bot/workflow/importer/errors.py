@@ -1,7 +1,4 @@
-"""What keeps a workflow from being imported, in sentences that name the node and say what to do.
-
-Knows nothing of formats: the readers and the converter raise, whoever asked shows or collects.
-"""
+"""Why a workflow cannot be imported, in sentences that name the node and say what to do."""
 
 from dataclasses import dataclass
 
@@ -10,12 +7,12 @@ from bot.i18n import Message, _
 from bot.workflow.wording import lines, shown
 
 MAX_PROBLEMS = 20
-"""Beyond these an author fixes some first; a hostile file holds thousands."""
+"""An author fixes these first; a hostile file can have thousands."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportProblem:
-    """One reason, and the node at fault; the node's fields are empty where the whole file is at fault."""
+    """One reason and the node at fault; the node's fields are empty when it is the whole file."""
 
     reason: Message
     node_id: str = ""
@@ -23,7 +20,7 @@ class ImportProblem:
 
 
 class WorkflowImportError(InputError):
-    """The file cannot become a workflow. `problems` stand without the file's name, which the caller knows."""
+    """The file cannot become a workflow. `problems` omit the file's name, which the caller knows."""
 
     def __init__(self, *problems: ImportProblem | Message) -> None:
         told = [each if isinstance(each, ImportProblem) else ImportProblem(each) for each in problems[:MAX_PROBLEMS]]
@@ -32,7 +29,7 @@ class WorkflowImportError(InputError):
 
 
 def named(title: str, node_id: str, class_type: str) -> Message:
-    """Return how a node is spoken of: by its title, its id and, when the title does not tell it, its class."""
+    """Return a node's name for messages: title, id and, unless the title already shows it, class."""
     if not title or title == class_type:
         return _("“{class_type}” (#{id})", class_type=shown(class_type), id=shown(node_id))
     return _("“{title}” (#{id}, {class_type})", title=shown(title), id=shown(node_id), class_type=shown(class_type))

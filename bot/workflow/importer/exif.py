@@ -1,6 +1,6 @@
-"""Reads the texts in an EXIF block, whatever tag they stand under. Bounded, and never sure of what it reads.
+"""Reads the texts in an EXIF block, whatever their tags. Sizes are bounded, and nothing read is trusted.
 
-ComfyUI's nodes use tags of cameras (Make, Model, ImageDescription) for texts of their own, others use UserComment.
+ComfyUI's nodes store their texts in camera tags (Make, Model, ImageDescription), others in UserComment.
 Source: TIFF 6.0, EXIF 2.32.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 MAX_TAGS = 500
 
 MAX_BYTES = 20 * 1024 * 1024
-"""Of all texts together: thousands of tags may point to the same bytes."""
+"""For all texts together: thousands of tags can point to the same bytes."""
 
 _SUB_DIRECTORY = 0x8769
 _BYTE, _ASCII, _UNDEFINED, _UTF8 = 1, 2, 7, 129
@@ -19,7 +19,7 @@ _LONG = 4
 
 
 def texts_of(exif: bytes) -> Iterator[str]:
-    """Yield the texts of the main and the EXIF directory. Raises `struct.error` when the block is damaged."""
+    """Yield the texts of the main and the EXIF directory. Raises `struct.error` if the block is damaged."""
     if len(exif) < 8:
         return
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
@@ -35,7 +35,7 @@ def texts_of(exif: bytes) -> Iterator[str]:
 
 
 def _directories(exif: bytes, order: str) -> Iterator[int]:
-    """Yield where the main directory stands, and the first EXIF directory that it leads to."""
+    """Yield the offsets of the main directory and of the first EXIF directory that it points to."""
     main = struct.unpack_from(f"{order}I", exif, 4)[0]
     yield main
     count = struct.unpack_from(f"{order}H", exif, main)[0]
@@ -47,7 +47,7 @@ def _directories(exif: bytes, order: str) -> Iterator[int]:
 
 
 def _values(exif: bytes, order: str, at: int) -> Iterator[bytes]:
-    """Yield the entries of one directory that may be texts."""
+    """Yield the values of one directory that can be text."""
     count = struct.unpack_from(f"{order}H", exif, at)[0]
     for number in range(min(count, MAX_TAGS)):
         entry = at + 2 + 12 * number
@@ -60,8 +60,8 @@ def _values(exif: bytes, order: str, at: int) -> Iterator[bytes]:
 
 
 def _text(value: bytes) -> str:
-    """Decode a text; UserComment says in its first eight bytes how it is written."""
+    """Decode a text; the first eight bytes of a UserComment name its encoding."""
     if value.startswith(b"UNICODE\0"):
-        # Writers do not agree on the order of bytes; ours begins with a brace or a letter.
+        # Writers disagree on the byte order; the texts that matter start with a brace or a letter.
         return value[8:].decode("utf-16-be" if value[8:9] == b"\0" else "utf-16-le", "replace").strip("\0")
     return value.removeprefix(b"ASCII\0\0\0").decode("utf-8", "replace").strip("\0")

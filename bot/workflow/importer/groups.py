@@ -1,7 +1,7 @@
-"""Group nodes: what the editor had before there were subgraphs, read as if they were subgraphs.
+"""Group nodes, the predecessor of subgraphs, read as if they were subgraphs.
 
-The file keeps the nodes of a group once, under its name; each node that stands for it has one list of values for all
-of them, and those inputs and outputs that nothing inside is linked to.
+The file stores the nodes of a group once, under its name. Each node that represents it has one list of values for all
+of them, and the inputs and outputs that are not linked inside.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,15 +31,15 @@ _Place = tuple[str, int]
 class _Group:
     nodes: tuple[UiNode, ...]
     fed: Mapping[_Place, _Place]
-    """Inputs that are linked inside → the outputs that feed them."""
+    """Inputs linked inside → the outputs that feed them."""
     free: tuple[_Place, ...]
-    """Inputs that are not."""
+    """Inputs that are not linked inside."""
     outputs: tuple[_Place, ...]
-    """Outputs that nothing inside takes, or that are shown all the same."""
+    """Outputs that nothing inside uses, or that are exposed anyway."""
 
 
 class Groups:
-    """The groups of a file. `places` tells how many saved values belong to a node."""
+    """The groups of a file. `places` returns how many saved values belong to a node."""
 
     def __init__(self, raw: Mapping[str, Any], places: Callable[[UiNode], int]) -> None:
         self._raw = raw
@@ -47,7 +47,7 @@ class Groups:
         self._read: dict[str, _Group] = {}
 
     def find(self, host: UiNode) -> Subgraph | None:
-        """Return the group that this node stands for, as a subgraph with its values; None when there is none."""
+        """Return the group that a node represents, as a subgraph with its values; None when there is none."""
         if not is_group(host):
             return None
         name = host.type[len(_PREFIXES[0]) :]
@@ -75,13 +75,12 @@ class Groups:
             at = end
 
     def _count(self, node: UiNode) -> int:
-        """Return how many values of the host are for a node: no more than it had when the group was made."""
+        """Return how many of the host's values belong to a node: at most as many as when the group was made."""
         places = self._places(node)
         return min(places, len(node.values)) if isinstance(node.values, list) else places
 
 
 def is_group(node: UiNode) -> bool:
-    """Whether the node stands for a group."""
     return node.type.startswith(_PREFIXES)
 
 
@@ -133,9 +132,9 @@ def _wired(node: UiNode) -> UiNode:
 
 
 def _names(group: _Group, host: UiNode) -> Iterator[str]:
-    """Yield the name that each free input has at the host: the host's own order, where it has as many inputs.
+    """Yield the host's name for each free input: in the host's own order, if it has as many inputs.
 
-    Widgets do not count there: some versions list them among the inputs of the host, or of the nodes inside.
+    Widgets do not count: some versions list them among the inputs of the host, or of the nodes inside.
     """
     nodes = {node.id: node for node in group.nodes}
     slots = [nodes[node_id].inputs[at] for node_id, at in group.free]
@@ -151,5 +150,5 @@ def _names(group: _Group, host: UiNode) -> Iterator[str]:
 
 
 def _free_name(node: UiNode, slot: Slot, taken: set[str]) -> str:
-    """Return the name of the input, with that of its node where another one has it."""
+    """Return the input's name, prefixed with its node's if the name is taken."""
     return slot.name if slot.name not in taken else f"{node.title or node.type} {slot.name}"

@@ -1,6 +1,6 @@
-"""Makes a usable workflow of a graph that nobody wrote a manifest for: what `draft` finds in it is its command.
+"""Makes a usable workflow from a graph without a manifest, with the options that `draft` finds in it.
 
-Nothing is written: whoever wants other names, limits or defaults drafts a manifest to a file, and edits that.
+Nothing is written. For other names, limits or defaults, authors draft a manifest file and edit it.
 """
 
 from pathlib import PurePath
@@ -16,7 +16,7 @@ from bot.workflow.workflow import Workflow
 
 
 def guessed(data: bytes, file: str, known: Known) -> Workflow:
-    """Return the workflow that a graph would be, as the editor saved or exported it; `file` is its bare name.
+    """Return the workflow for a graph in API or UI format; `file` is its bare name.
 
     Takes up to a second. Raises `WorkflowError`.
     """
@@ -26,7 +26,7 @@ def guessed(data: bytes, file: str, known: Known) -> Workflow:
         raise WorkflowError(file, *(problem.reason for problem in error.problems)) from error
     except InputError as error:
         raise WorkflowError(
-            file, _("is as ComfyUI's editor saves it: it becomes a command when a server tells what its nodes take.")
+            file, _("is a UI-format workflow; it becomes a command once a ComfyUI server is reachable.")
         ) from error
     text, graph = made.manifest.encode(), made.workflow.graph
     return Workflow.build(made.name, Manifest.parse(text, file), graph, file, version(graph, text))

@@ -1,4 +1,4 @@
-"""What the widgets of any node hold, whoever put it there: the file, the host of a subgraph, or a PrimitiveNode."""
+"""Widget values of a node, whether they come from the file, a subgraph's host or a PrimitiveNode."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,11 +11,11 @@ from bot.workflow.importer.widgets import Values, as_text, constrained, held, pl
 from bot.workflow.shapes import items, text
 
 _NAME = "Node name for S&R"
-"""The property by which tokens in file names find a node."""
+"""The property by which tokens in file names refer to a node."""
 
 
 class Holdings:
-    """Looks them up within a workflow that is laid out."""
+    """Looks up widget values in a workflow that is laid out."""
 
     def __init__(self, root: Scope, classes: NodeClasses) -> None:
         self._root = root
@@ -24,7 +24,7 @@ class Holdings:
         self._known: dict[str, Values] = {}
 
     def of(self, scope: Scope, node: UiNode) -> Values:
-        """Return what the widgets of a node hold, were none of them linked to another node."""
+        """Return a node's widget values, as if no widget were linked to another node."""
         node_class = self._classes.get(node.type)
         if node_class is None:
             return {}
@@ -40,7 +40,7 @@ class Holdings:
         return values
 
     def token(self, name: str, widget: str) -> str | None:
-        """Return what `%name.widget%` stands for, None when there is no such node or widget."""
+        """Return the value of `%name.widget%`; None when there is no such node or widget."""
         if self._by_name is None:
             self._by_name = self._names()
         if name not in self._known:
@@ -50,7 +50,7 @@ class Holdings:
         return as_text(values[widget][1]) if widget in values else None
 
     def _names(self) -> dict[str, tuple[Scope, UiNode]]:
-        """Return the first node of each name; names that properties give come before titles."""
+        """Return the first node of each name; names from properties come before titles."""
         nodes = list(_everywhere(self._root))
         named: dict[str, tuple[Scope, UiNode]] = {}
         for scope, node in nodes:
@@ -62,14 +62,14 @@ class Holdings:
 
 
 def _everywhere(scope: Scope) -> Iterator[tuple[Scope, UiNode]]:
-    """Yield all nodes, those that are not exported as well: outer ones first."""
+    """Yield all nodes, outer ones first, including those that are not exported."""
     yield from ((scope, node) for node in scope.graph.nodes)
     for inner in scope.inner.values():
         yield from _everywhere(inner)
 
 
 def _from_primitives(scope: Scope, node: UiNode) -> Iterator[tuple[str, Any]]:
-    """Yield the inputs that are linked to a PrimitiveNode itself, with its value. Its own mode does not matter."""
+    """Yield the inputs that a PrimitiveNode feeds directly, with its value, whatever its mode."""
     for slot in node.inputs:
         link = scope.graph.links.get(slot.link) if slot.link is not None else None
         origin = scope.graph.by_id.get(link.origin) if link else None

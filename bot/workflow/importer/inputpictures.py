@@ -1,6 +1,4 @@
-"""Finds the files that a member attaches: pictures, the masks among them, films and sounds; and by how much pictures
-are made larger.
-"""
+"""Finds the files that a member attaches (images, masks, video, audio), and the scale factor of upscalers."""
 
 import re
 from collections.abc import Iterator
@@ -18,24 +16,22 @@ from bot.workflow.wording import shown
 _ANY = frozenset(
     {"image", "images", "pixels", "any", "anything", "input", "value", "video", "audio", "mask", "samples", "source"}
 )
-"""Names of inputs that say nothing of what a file is for."""
+"""Input names that say nothing about what a file is for."""
 _FIRST, _LAST = re.compile(r"^(?:start|first)"), re.compile(r"^(?:end|last)")
 _COUNTED = re.compile(r"[0-9]$")
 MAX_HOPS = 6
-"""Nodes between a file and what it is for."""
+"""Nodes between a file and the input that says what it is for."""
 PICTURE, MASK = 0, 1
 """The outputs of Load Image."""
 
 
 class InputPictures:
-    """The attachments of one graph."""
-
     def __init__(self, reading: Reading, maker: Maker) -> None:
         self._reading = reading
         self._maker = maker
 
     def proposals(self) -> Iterator[Proposal]:
-        """Yield `image` and `mask`, further ones by the same names, and the factor of a graph that only enlarges."""
+        """Yield images, masks, video and audio, and the factor of a graph that only upscales."""
         nodes = [(node, use) for node in self._reading.nodes if (use := self._picture(node))]
         masks = [(node, use) for node, use in nodes if self._is_mask(node)]
         pictures = sorted(((node, use) for node, use in nodes if (node, use) not in masks), key=self._place)
@@ -65,7 +61,7 @@ class InputPictures:
                     yield replace(made, description=description or made.description)
 
     def _told_apart(self, role: str, nodes: list[Node]) -> list[str]:
-        """Return what tells several files from each other: how their nodes are called, else what they are for."""
+        """Return descriptions that tell several files apart: by node title, or else by purpose."""
         if len(nodes) <= 1:
             return [""] * len(nodes)
         names = [shown(node.title, 40) for node in nodes]
@@ -76,7 +72,7 @@ class InputPictures:
         return [shown(f"The {role} for “{name}”", 100) for name in names]
 
     def _place(self, entry: tuple[Node, Use]) -> tuple[int, str]:
-        """Put what comes first in a film first, and numbered inputs in their order."""
+        """Sort the start of a video first and its end last, and numbered inputs by number."""
         purpose = self._purpose(entry[0])
         return (
             2 if _LAST.search(purpose) else 0 if _FIRST.search(purpose) else 1,
@@ -84,7 +80,7 @@ class InputPictures:
         )
 
     def _purpose(self, node: Node) -> str:
-        """Return the first telling name of an input that a file goes to; empty when there is none nearby."""
+        """Return the first meaningful name of an input that a file leads to; empty when there is none nearby."""
         seen, waiting = {node.id}, [(node.id, PICTURE)]
         for _hop in range(MAX_HOPS):
             readers = [
@@ -109,20 +105,20 @@ class InputPictures:
             made = replace(made, description=description)
         is_picture = self._feeds(node, PICTURE)
         if self._feeds(node, MASK):
-            hint = "its transparent areas are where to work"
-            told = f"{made.description}; {hint}" if is_picture else f"A picture; {hint}"
+            hint = "transparent areas are edited"
+            told = f"{made.description}; {hint}" if is_picture else f"Image; {hint}"
             made = replace(made, description=shown(told, 100), needs_mask=True)
         yield replace(made, fit=self._fit(node))
 
     def _masked(self, node: Node, uses: list[Use]) -> Iterator[Proposal]:
-        """One picture whose transparent areas are the mask, and a second attachment that may take their place."""
+        """Yield an image whose transparent areas are the mask, and a second attachment that can replace them."""
         made = self._maker.of_role("image", uses)
         if made is None:
             return
-        told = "The picture; its transparent areas are where to work, unless you attach a mask"
+        told = "Image to edit: its transparent areas, unless you attach a mask"
         yield replace(made, description=told, needs_mask=True, fit=self._fit(node))
         yield Proposal(
-            "mask", "image", "A second picture, white where to work and black elsewhere", mask_of="image",
+            "mask", "image", "Mask: a second image, white where to edit, black elsewhere", mask_of="image",
             rank=RANKS["mask"],
         )  # fmt: skip
 
@@ -143,7 +139,7 @@ class InputPictures:
         return any(each == slot and target.node_id in alive for target, each in self._reading.wiring.readers(node.id))
 
     def _fit(self, node: Node) -> Target | None:
-        """Return the factor of 1 that waits behind a picture for large ones to be made smaller."""
+        """Return the scale factor of 1 right behind an image, which is there to scale down large ones."""
         if not self._reading.samplers:
             return None
         for target, slot in self._reading.wiring.readers(node.id):
@@ -156,7 +152,7 @@ class InputPictures:
         for node in self._reading.nodes:
             name = "upscale_by" if "upscale_by" in node.inputs else "scale_by"
             if self._reading.samplers and name == "scale_by":
-                continue  # a part of the work, not what it is for
+                continue  # one step of the graph, not its purpose
             use = self._reading.use(node, name, is_number)
             made = self._maker.of_role("factor", [use]) if use else None
             if made:
@@ -165,11 +161,11 @@ class InputPictures:
 
 
 def too_large_remark(proposal: Proposal) -> Proposal:
-    """Tell the author of a picture that is worked on at any size."""
+    """Add a remark for the author if an image is used at any size."""
     if proposal.kind != "image" or proposal.fit or proposal.mask_of:
         return proposal
     remark = _(
-        "Pictures are worked on as large as they are. To make large ones smaller, put a node “Upscale Image By”"
+        "Attached images are used at full size. To scale down large ones, put a node “Upscale Image By”"
         " (scale_by 1) behind this one, then set fit and max_megapixels."
     )
     return replace(proposal, remark=remark)

@@ -1,6 +1,6 @@
 """Follows links to the node that really feeds an input: through reroutes, bypassed nodes, and in and out of subgraphs.
 
-Everything is a loop with a budget, because a hostile file may lead in circles, or very far.
+Everything is a loop with a budget, because links in a hostile file can be circular or very deep.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ MAX_STEPS = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The output of a node that comes out."""
+    """An output of an exported node."""
 
     node_id: str
     slot: int
@@ -28,14 +28,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Not a node, but a value that the host of the subgraph holds for this input."""
+    """A value that a subgraph's host holds for this input, instead of a node."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Who feeds this link of this scope, seen by an input of type `type`?"""
+    """The question of what feeds a link of a scope, for an input of type `type`."""
 
     scope: Scope
     link: str
@@ -43,11 +43,11 @@ class _Wanted:
 
 
 Found = Source | Given | None
-"""None: nothing feeds the input, though a link is there."""
+"""None: nothing feeds the input although it is linked."""
 
 
 class Links:
-    """Answers who feeds an input; each question once."""
+    """Finds what feeds an input, and caches the answers."""
 
     def __init__(self, classes: NodeClasses) -> None:
         self._classes = classes
@@ -56,7 +56,7 @@ class Links:
         self._steps = 0
 
     def feeding(self, scope: Scope, slot: Slot) -> Found:
-        """Return what feeds a linked input. Raises `WorkflowImportError` when the links lead in a circle."""
+        """Return what feeds a linked input. Raises `WorkflowImportError` for circular links."""
         trail: dict[_Wanted, None] = {}
         at: _Wanted | Found = _Wanted(scope, slot.link or "", slot.type)
         while isinstance(at, _Wanted):
@@ -74,9 +74,7 @@ class Links:
     def _spend(self, steps: int) -> None:
         self._steps += steps
         if self._steps > MAX_STEPS:
-            raise WorkflowImportError(
-                _("has links that are too tangled to follow. Remove reroutes and bypassed nodes.")
-            )
+            raise WorkflowImportError(_("has links too tangled to follow. Remove reroutes and bypassed nodes."))
 
     def _step(self, at: _Wanted) -> "_Wanted | Found":
         link = at.scope.graph.links.get(at.link)
@@ -97,7 +95,7 @@ class Links:
         return Source(at.scope.id_of(node), link.slot)
 
     def _through(self, scope: Scope, node: UiNode, wanted: str) -> _Wanted | None:
-        """Pass a node that lives in the editor alone."""
+        """Follow a link through a node that exists only in the editor."""
         found: tuple[Scope, UiNode] | None = (scope, node) if node.type in PASSING else None
         if node.type == GET_NODE:
             found = self._setter(scope, _name(node))
@@ -107,7 +105,7 @@ class Links:
         return _next(where, passing.inputs[0] if passing.inputs else None, wanted)
 
     def _setter(self, scope: Scope | None, name: str) -> tuple[Scope, UiNode] | None:
-        """Find the SetNode of that name: here, or around the subgraph that this is in."""
+        """Find the SetNode of that name in this scope or an enclosing one."""
         while scope is not None and name:
             self._spend(1)
             if scope.graph not in self._setters:
@@ -119,7 +117,7 @@ class Links:
         return None
 
     def _ascend(self, scope: Scope, link: UiLink) -> "_Wanted | Found":
-        """Leave subgraphs by their inputs: what the outermost host is linked to, else what a host holds for it."""
+        """Leave subgraphs by their inputs: to the outermost host's link, or else to a value that a host holds."""
         found: Found = None
         while scope.subgraph is not None and scope.parent is not None and link.origin == SUBGRAPH_INPUT:
             self._spend(1)
@@ -146,7 +144,7 @@ class Links:
         return _Wanted(inner, link, wanted) if link is not None else None
 
     def _around(self, scope: Scope, node: UiNode, output: int, wanted: str) -> "_Wanted | None":
-        """Pass a bypassed node: by the input of the same number if it fits, else by the first that does. No other."""
+        """Pass a bypassed node by the input of the same number if its type fits, else by the first that fits."""
         slots = self._slots(node)
         self._spend(len(slots))
         same = [slots[output]] if output < len(slots) else []
@@ -154,7 +152,7 @@ class Links:
         return _next(scope, chosen, chosen.type) if chosen else None
 
     def _slots(self, node: UiNode) -> tuple[Slot, ...]:
-        """Return the inputs that the editor shows: the saved ones, then those that old files leave out."""
+        """Return the inputs that the editor shows: the saved ones, then those that old files omit."""
         node_class = self._classes.get(node.type)
         if node_class is None:
             return node.inputs
@@ -163,7 +161,7 @@ class Links:
 
 
 def fits(one: str, other: str) -> bool:
-    """Whether an output of one type may feed an input of the other; types may be unions ("INT,FLOAT")."""
+    """Whether an output of one type can feed an input of the other; types can be unions ("INT,FLOAT")."""
     if ANY in (one, other):
         return True
     return not set(one.casefold().split(",")).isdisjoint(other.casefold().split(","))
@@ -185,10 +183,10 @@ def _circle(at: _Wanted) -> WorkflowImportError:
     link = at.scope.graph.links[at.link]
     node = at.scope.graph.by_id.get(link.origin)
     if node is None:
-        return WorkflowImportError(_("has links that lead in a circle."))
+        return WorkflowImportError(_("has links in a circle."))
     node_id = at.scope.id_of(node)
     reason = _(
-        "{node} is part of a circle of links, so nothing can feed it. Cut one of them.",
+        "{node} is part of a circle of links. Remove one of them.",
         node=named(node.title, node_id, node.type),
     )
     return WorkflowImportError(ImportProblem(reason, node_id, node.type))

@@ -1,4 +1,4 @@
-"""Finds the models that members may choose: checkpoints, LoRAs and their strength, and what guides or enlarges."""
+"""Finds the models that members can choose: checkpoints, LoRAs and their strength, ControlNets, upscalers."""
 
 import re
 from collections.abc import Iterator
@@ -22,19 +22,17 @@ _LOADERS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("controlnet", "control_net_name", re.compile("")),
     ("upscaler", "model_name", re.compile("upscale")),
 )
-"""Role, input, and what the class of the node has in its name."""
+"""Role, input, and a pattern for the node's class."""
 
 
 class Loaders:
-    """The models of one graph."""
-
     def __init__(self, reading: Reading, maker: Maker, main: tuple[Node, ...]) -> None:
         self._reading = reading
         self._main = main
         self._maker = maker
 
     def proposals(self) -> Iterator[Proposal]:
-        """Yield an option for each model, one for loaders of the same file; with a LoRA goes its strength."""
+        """Yield one option per model file; a LoRA's strength follows it."""
         by_file: dict[tuple[str, str, object], list[Use]] = {}
         for node in self._in_use():
             for role, name, kind in _LOADERS:
@@ -50,7 +48,7 @@ class Loaders:
         yield from self._control_strengths()
 
     def _in_use(self) -> list[Node]:
-        """Return all nodes, those first that the main samplers depend on."""
+        """Return all nodes, starting with those that the main samplers depend on."""
         seen: dict[str, Node] = {}
         for sampler in self._main:
             before = self._reading.wiring.before([sampler.id])
@@ -74,7 +72,7 @@ class Loaders:
                 yield strength
 
     def _strength(self, lora: Use, name: str, first: Use) -> Use | None:
-        """Return a strength of a LoRA, as long as it is that of the first one: they move together."""
+        """Return a LoRA's strength if it equals the first one's, so that they change together."""
         nodes = self._reading.wiring.graph.nodes
         use = self._reading.use(nodes[lora.target.node_id], name, is_number)
         main = next((each for each in ("strength_model", "strength") if each in nodes[first.target.node_id].inputs), "")

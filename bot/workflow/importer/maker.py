@@ -1,6 +1,6 @@
-"""Makes proposals of values that were found: the kind, limits and default that fit the value and the server.
+"""Builds proposals for values found in a graph, with a kind, limits and default that suit the value and the servers.
 
-Who found a value says what it is for; what the servers know of the input narrows the rest.
+The finder says what a value is for; the servers' definition of the input narrows the rest.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from bot.workflow.wording import shown
 
 MAX_DESCRIPTION = 100
 GRIDS = (64, 32, 16, 8)
-"""Multiples that models want sizes to be; 64 is what the oldest wanted, and tells nothing."""
+"""Multiples that models require of sizes; 64 comes from the oldest models and tells nothing."""
 
 _ELSEWHERE = ("url", "path", "base64", "b64", "folder", "director", "3d", "http")
-"""Parts of the names of classes whose pictures come from elsewhere than uploads."""
+"""Parts of class names whose images do not come from uploads."""
 
 CLIPS = ("video", "audio")
 FILES = frozenset({"image", *CLIPS})
@@ -26,18 +26,16 @@ _NUMBERS = frozenset({"integer", "number"})
 
 
 class Maker:
-    """Makes proposals about one graph."""
-
     def __init__(self, wiring: Wiring, definitions: Definitions) -> None:
         self.wiring = wiring
         self.definitions = definitions
 
     def definition(self, use: Use) -> InputDefinition | None:
-        """Return what the servers say about the input that a value is for."""
+        """Return the servers' definition of the input that a value is for."""
         return self.definitions.input(use.class_type, use.input_name)
 
     def of_role(self, role_name: str, uses: Sequence[Use]) -> Proposal | None:
-        """Return the proposal for values of a known role; None where the server's input is of another kind."""
+        """Return the proposal for values of a known role; None if the server's input is of another kind."""
         role = ROLES[role_name]
         uses = [use for use in uses if self._fits(role, use)]
         if not uses:
@@ -45,7 +43,7 @@ class Maker:
         return self._proposal(role_name, role, uses, RANKS[role_name])
 
     def of_any(self, name: str, use: Use, description: str = "", kind: str = "") -> Proposal | None:
-        """Return the proposal for a value of which only its place is known; None where members may not set it."""
+        """Return the proposal for a value without a known role; None if members must not set it."""
         kind = kind or self._kind(use)
         if not kind:
             return None
@@ -78,7 +76,7 @@ class Maker:
         return definition is None or definition.type != "COMBO" or role.kind in FILES
 
     def _limits(self, role: Role, uses: Sequence[Use], own: object) -> tuple[Number | None, Number | None]:
-        """Return the usual limits, wide enough for the graph's own value, narrow enough for every server's input."""
+        """Return the usual limits, wide enough for the graph's own value and narrow enough for every server."""
         known = [definition for use in uses if (definition := self.definition(use))]
         low, high = role.low, role.high
         if is_number(own):
@@ -89,7 +87,7 @@ class Maker:
         return _told(max(lows, default=None), role.kind), _told(min(highs, default=None), role.kind)
 
     def _kind(self, use: Use) -> str:
-        """Return the kind that fits a place; empty where none does."""
+        """Return the kind that suits an input; empty if none does."""
         own, definition = self.wiring.value(use.target), self.definition(use)
         if is_media_input(use.class_type, use.input_name):
             return file_kind(use.class_type, use.input_name)
@@ -101,7 +99,7 @@ class Maker:
 
 
 def is_picture_input(class_type: str, input_name: str) -> bool:
-    """Whether an input takes the name of a picture that was uploaded."""
+    """Whether an input takes the name of an uploaded image."""
     kind, name = class_type.casefold(), input_name.casefold()
     if any(word in kind for word in _ELSEWHERE):
         return False
@@ -109,12 +107,11 @@ def is_picture_input(class_type: str, input_name: str) -> bool:
 
 
 def is_seed_name(name: str) -> bool:
-    """Whether an input is called as seeds are."""
     return name.casefold() == "seed" or name.casefold().endswith("_seed")
 
 
 def file_kind(class_type: str, input_name: str) -> str:
-    """Return which kind of uploaded file an input takes the name of: "image", "video", "audio", or none."""
+    """Return the kind of uploaded file that an input names: "image", "video" or "audio"; empty for none."""
     if is_picture_input(class_type, input_name):
         return "image"
     kind, name = class_type.casefold(), input_name.casefold()
@@ -136,7 +133,7 @@ def _kind_of_type(use: Use, kind: str, own: object) -> str:
 
 
 def _default(kind: str, own: object) -> Scalar | None:
-    """Return the graph's own value where it can be a default; texts stay in the graph, seeds and models are open."""
+    """Return the graph's own value if it can be a default; texts stay in the graph, seeds and models have none."""
     if kind == "integer" and isinstance(own, float) and own.is_integer():
         return int(own)
     if kind == "number" and is_number(own):
@@ -147,14 +144,14 @@ def _default(kind: str, own: object) -> Scalar | None:
 
 
 def _told(limit: Number | None, kind: str) -> Number | None:
-    """Return a limit that is worth stating: what is beyond Discord's numbers is none."""
+    """Return a limit if it is worth stating; one beyond Discord's number range is not."""
     if limit is None or abs(limit) > MAX_WHOLE:
         return None
     return int(limit) if kind == "integer" else limit
 
 
 def _grid(own: object, use: Use) -> int | None:
-    """Return the step of a size: what models of the class want, as far as the graph's own size keeps to it."""
+    """Return the step of a size: what models of the class require, as far as the graph's own size complies."""
     if not isinstance(own, int) or own <= 0:
         return None
     name = use.class_type.casefold()

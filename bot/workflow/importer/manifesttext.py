@@ -1,6 +1,6 @@
-"""Writes a manifest down as TOML, in the style of those that ship: one table for each option, remarks above it.
+"""Writes a manifest as TOML in the style of the shipped ones: one table per option, with remarks above it.
 
-There is no writer of TOML in the standard library; all that is needed here are texts, numbers and lists of texts.
+The standard library has no TOML writer; strings, numbers and lists of strings are all that is needed here.
 """
 
 import json
@@ -12,18 +12,18 @@ from bot.workflow.importer.wiring import Wiring
 from bot.workflow.wording import shown
 
 MAX_MEGAPIXELS = 1.0
-"""What large pictures are made smaller to: what most models paint well."""
+"""Large images are scaled down to this, which most models handle well."""
 
 _REMARK_WIDTH = 500
 
 
 def manifest_text(title: str, description: str, outputs: Sequence[str], lines: Sequence[str]) -> str:
-    """Return a whole manifest; `lines` are those of its options."""
+    """Return a whole manifest; `lines` are the lines of its options."""
     head = [
-        f"# {_('A draft: names, descriptions and limits are guesses from the graph. Read it through.')}",
+        f"# {_('Draft: names, descriptions and limits were guessed from the graph. Please review them.')}",
         "schema = 1",
         f"title = {quoted(title)}",
-        f"# {_('What Discord shows beside the command: say what members get.')}",
+        f"# {_('Shown next to the command in Discord: say what members get.')}",
         f"description = {quoted(description)}",
     ]
     if outputs:
@@ -32,12 +32,12 @@ def manifest_text(title: str, description: str, outputs: Sequence[str], lines: S
 
 
 def option_lines(proposal: Proposal, wiring: Wiring) -> list[str]:
-    """Return the table of one option, with an empty line in front."""
+    """Return the table of one option, preceded by an empty line."""
     return ["", *_remark(proposal.remark), f"[options.{_key(proposal.name)}]", *_keys(proposal, wiring)]
 
 
 def quoted(text: str) -> str:
-    """Return a basic string of TOML: JSON's rules, but for the one control character that JSON lets pass."""
+    """Return a TOML basic string: JSON's rules, plus the one control character that JSON does not escape."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

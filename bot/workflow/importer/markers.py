@@ -1,6 +1,6 @@
-"""Reads nodes that exist only to say what may be set: `ETN_Parameter`, `ComfyUIDeployExternal…`, `SwarmInput…`.
+"""Reads nodes that only declare options: `ETN_Parameter`, `ComfyUIDeployExternal…`, `SwarmInput…`.
 
-They hand a value on and carry what an author said about it: name, order, limits, choices. The value is bound in them.
+They pass a value on, together with its name, order, limits and choices. Options are bound to the value in them.
 """
 
 import re
@@ -38,15 +38,13 @@ _NUMBERED = re.compile(r"\s*([0-9]+)\s*[.)]\s*")
 
 
 class Markers:
-    """The marker nodes of one graph."""
-
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self.notes: list[Message] = []
-        """What `claims` could not make an option of."""
+        """Markers that `claims` could not turn into options."""
 
     def claims(self) -> Iterator[Claim]:
-        """Yield what the markers say, in the order that they ask for."""
+        """Yield the declared options in their declared order."""
         found: list[tuple[float, Claim]] = []
         for node in self._wiring.graph.nodes.values():
             reader = _reader(node)
@@ -58,7 +56,7 @@ class Markers:
         yield from (claim for _place, claim in sorted(found, key=lambda each: each[0]))
 
     def _consumer(self, node: Node) -> tuple[str, str] | None:
-        """Return class and input that a marker feeds: its limits and choices count."""
+        """Return the class and input that a marker feeds: its limits and choices apply."""
         readers = self._wiring.readers(node.id)
         if not readers:
             return None
@@ -78,7 +76,7 @@ def _reader(node: Node) -> Callable[[Node, _Consumer], _Marked] | None:
 
 
 def _etn(node: Node, consumer: _Consumer) -> _Marked:
-    """Names look like “2. Group/1. Label”; the numbers are the order."""
+    """Names look like “2. Group/1. Label”; the numbers give the order."""
     use = _use(node, "default", consumer)
     parts = [part for part in text(node.inputs.get("name")).split("/") if part.strip()]
     numbers = [float(match[1][:6]) if (match := _NUMBERED.match(part)) else 1e6 for part in parts]
@@ -124,7 +122,7 @@ def _use(node: Node, input_name: str, consumer: _Consumer) -> Use | None:
 
 
 def _limits(inputs: Mapping[str, Any], low: str, high: str) -> tuple[Number | None, Number | None]:
-    """Return the limits that were said; where they are the other way round, or both the same, nothing was said."""
+    """Return the declared limits; reversed or equal ones count as none."""
     least, most = inputs.get(low), inputs.get(high)
     if not is_number(least) or not is_number(most) or not least < most:
         return None, None
@@ -133,8 +131,8 @@ def _limits(inputs: Mapping[str, Any], low: str, high: str) -> tuple[Number | No
 
 def _unusable(node: Node) -> Message:
     return _(
-        "“{node}” ({class_type}) is meant as an option, but takes a file or address in a way that members must not"
-        " use. Put Load Image in its place, or leave it as it is.",
+        "“{node}” ({class_type}) is declared as an option, but takes a file or address, which members must not set."
+        " Put Load Image in its place, or keep it fixed.",
         node=shown(node.title),
         class_type=shown(node.class_type),
     )

@@ -1,4 +1,4 @@
-"""Names that Discord takes, made from whatever authors called their files, nodes and parameters."""
+"""Names that Discord accepts, made from the names of files, nodes and parameters."""
 
 import keyword
 import re
@@ -9,10 +9,10 @@ from bot.workflow.manifest import RESERVED_NAMES
 from bot.workflow.wording import SHOWN_LENGTH, shown
 
 MAX_NAME = 32
-"""Discord's limit for the names of commands and options."""
+"""Discord's limit for command and option names."""
 
 MAX_READ = 500
-"""Characters of a foreign name that are looked at."""
+"""Characters of a foreign name that are read."""
 
 _TAKEN = frozenset({"self", "interaction"})
 """Parameters of the functions behind commands."""
@@ -21,15 +21,15 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def slug(text: str) -> str:
-    """Return lower-case letters and digits with single underscores between words; empty when there are none."""
+    """Return lower-case letters and digits with single underscores between words; empty if there are none."""
     plain = unicodedata.normalize("NFKC", _CAMEL.sub("_", text[:MAX_READ])).lower()
-    # Lower case may be longer, and letters of some scripts have marks, which Discord's rule leaves out
+    # Lower-casing can add characters, and some scripts use combining marks, which Discord rejects
     kept = "".join(char if char.isalnum() and char == char.lower() else "_" for char in plain)
     return "_".join(part for part in kept.split("_") if part)[:MAX_NAME].rstrip("_")
 
 
 def option_name(text: str, fallback: str = "value") -> str:
-    """Return a name for an option: a word that a function's parameter can have as well."""
+    """Return an option name that is also a valid function parameter."""
     name = slug(text) or fallback
     if not name.isidentifier():
         name = f"option_{name}"[:MAX_NAME]
@@ -39,13 +39,13 @@ def option_name(text: str, fallback: str = "value") -> str:
 
 
 def command_name(text: str) -> str:
-    """Return a name for a command, which is none of the bot's own."""
+    """Return a command name that is not one of the bot's own."""
     name = slug(text) or "my_workflow"
     return f"{name}_workflow" if name in RESERVED_NAMES else name
 
 
 def unique(name: str, taken: Collection[str]) -> str:
-    """Return the name, or with a number behind it where it is taken."""
+    """Return the name, with a number appended if it is taken."""
     number = 1
     numbered = name
     while numbered in taken:
@@ -56,6 +56,6 @@ def unique(name: str, taken: Collection[str]) -> str:
 
 
 def title_of(name: str) -> str:
-    """Return a name as people write it: `my_portrait` as “My portrait”."""
+    """Return a readable title: “My portrait” for `my_portrait`."""
     words = shown(name.replace("_", " ").replace("-", " "), SHOWN_LENGTH).strip()
     return (words[:1].upper() + words[1:]) or "Workflow"

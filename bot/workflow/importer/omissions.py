@@ -1,4 +1,4 @@
-"""What a draft does not offer although one would look for it: told, so that nobody finds out from a member."""
+"""Notes on what a draft lacks although authors would expect it, so that they know before members do."""
 
 from collections.abc import Iterator
 
@@ -13,17 +13,16 @@ from bot.workflow.workflow import Workflow
 _PREFIX = "prefix"
 _SIDES = ("width", "height")
 _BUTTONS = frozenset({"image", "video", "audio"})
-"""What the button for uploads leaves in old files."""
+"""What the upload button leaves in old files."""
 
 
 def omissions(reading: Reading, workflow: Workflow) -> Iterator[Message]:
-    """Yield a sentence for each."""
     bound = {target for targets in workflow.bindings.values() for target in targets}
     yield from _main_options(reading, workflow, bound)
     yield from _files(reading, bound)
     models = [value for target, value in _texts(reading) if target not in bound and is_model_file(value)]
     if models:
-        yield _("Models that stay as the graph has them: {models}.", models=listed(dict.fromkeys(models)))
+        yield _("Fixed models: {models}.", models=listed(dict.fromkeys(models)))
     if not reading.outputs:
         yield _("Nothing in this graph saves or shows a result. Add a node such as Save Image.")
 
@@ -32,19 +31,19 @@ def _main_options(reading: Reading, workflow: Workflow, bound: set[Target]) -> I
     kinds = {option.kind for option in workflow.manifest.options.values()}
     if not reading.samplers:
         if not bound:
-            yield _("Nothing was found that members could set. Add options to the manifest by hand.")
+            yield _("No options found for members. Add them to the manifest by hand.")
         return
     if "text" not in kinds:
-        yield _("No prompt was found: nothing leads from a sampler to a text that is written in the graph.")
+        yield _("No prompt found: no sampler is connected to a text in the graph.")
     if "seed" not in kinds:
-        yield _("No seed was found: the same options will give the same result.")
+        yield _("No seed found: the same options always give the same result.")
     has_size = any(target.input_name.endswith(_SIDES) for target in bound) or "resolution" in workflow.manifest.options
     if not has_size and kinds.isdisjoint(FILES) and not _is_of_sound(reading):
-        yield _("No size was found: it is computed in the graph, or stands in a node that was not understood.")
+        yield _("No size found: it is computed in the graph, or set in an unknown kind of node.")
 
 
 def _is_of_sound(reading: Reading) -> bool:
-    """Whether all that comes out is to be heard."""
+    """Whether all outputs are audio."""
     classes = [reading.wiring.graph.nodes[node_id].class_type.casefold() for node_id in reading.outputs]
     return bool(classes) and all("audio" in each for each in classes)
 
@@ -58,7 +57,7 @@ def _files(reading: Reading, bound: set[Target]) -> Iterator[Message]:
         if file_kind(node.class_type, name) or is_model_file(value) or value in _BUTTONS:
             continue
         yield _(
-            "“{input}” of “{node}” stays “{value}”: members cannot give such a file.",
+            "“{input}” of “{node}” stays “{value}”: members cannot attach this kind of file.",
             input=shown(name),
             node=shown(node.title),
             value=shown(value),

@@ -1,6 +1,6 @@
-"""Finds the workflow that ComfyUI wrote into a picture: the graph that was posted, and what the editor had open.
+"""Finds the workflow that ComfyUI embedded in an image: the submitted graph, and the UI-format document.
 
-Looks at containers only, never at a pixel: text chunks of PNG, EXIF of WebP and JPEG. All sizes are bounded.
+Reads containers only, no pixels: text chunks of PNG, EXIF of WebP and JPEG. All sizes are bounded.
 Sources: PNG 3rd edition, RFC 9649 (WebP), ITU-T T.81 (JPEG).
 """
 
@@ -17,7 +17,7 @@ from bot.workflow.importer.exif import texts_of
 from bot.workflow.shapes import mapping
 
 MAX_TEXT = 5 * 1024 * 1024
-"""Bytes of one text, unpacked; the largest official workflow has 270 kB."""
+"""Bytes of one text when unpacked; the largest official workflow has 270 kB."""
 
 PROMPT, WORKFLOW = "prompt", "workflow"
 
@@ -36,13 +36,13 @@ _LABEL = re.compile(r"\s*(prompt|workflow)\s*:", re.IGNORECASE)
 
 
 class _BrokenError(Exception):
-    """A container ends too early, or a part of it is damaged."""
+    """A container is cut off or damaged."""
 
 
 def read_picture_workflow(data: bytes) -> tuple[Written | None, Written | None]:
-    """Return `(prompt, workflow)`: the API graph and the UI document that a PNG, WebP or JPEG carries, None for none.
+    """Return `(prompt, workflow)`: the API graph and the UI document in a PNG, WebP or JPEG, or None for each.
 
-    Raises `WorkflowImportError` when the file is none of these, or when what it carries cannot be read.
+    Raises `WorkflowImportError` if the file is none of these, or what it contains cannot be read.
     """
     found: dict[str, Written] = {}
     try:
@@ -51,13 +51,13 @@ def read_picture_workflow(data: bytes) -> tuple[Written | None, Written | None]:
     except (_BrokenError, struct.error) as err:
         if not any(found.values()):
             raise WorkflowImportError(
-                _("is damaged: the workflow in it cannot be read. Take the original file, not a copy from a chat.")
+                _("is damaged: its workflow cannot be read. Use the original file, not a copy from a chat.")
             ) from err
     return found.get(PROMPT) or None, found.get(WORKFLOW) or None
 
 
 def _texts(data: bytes) -> Iterator[tuple[str, str]]:
-    """Yield what is labelled as prompt or workflow."""
+    """Yield the texts that are labelled as prompt or workflow."""
     if data.startswith(_PNG):
         yield from _png_texts(data)
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -65,11 +65,11 @@ def _texts(data: bytes) -> Iterator[tuple[str, str]]:
     elif data.startswith(_JPEG):
         yield from _labelled(texts_of(_jpeg_exif(data)))
     else:
-        raise WorkflowImportError(_("is neither a PNG, a WebP nor a JPEG picture."))
+        raise WorkflowImportError(_("is not a PNG, WebP or JPEG image."))
 
 
 def _decoded(text: str) -> Written:
-    """Read JSON as ComfyUI writes it: it may hold a bare NaN, which no one can post again."""
+    """Decode JSON as ComfyUI writes it: it may contain a bare NaN, which cannot be submitted again."""
     if len(text) > MAX_TEXT:
         raise _BrokenError
     try:
@@ -87,15 +87,15 @@ def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
         key, _end, rest = body[:MAX_TEXT].partition(b"\0")
         name = key[:16].decode("latin-1").casefold()
         if name in wanted:
-            wanted.remove(name)  # the first of each counts: a hostile file holds thousands, each to be unpacked
+            wanted.remove(name)  # only the first of each: a hostile file can hold thousands to unpack
             yield name, _png_text(kind, rest)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the chunks of text. Raises `_BrokenError` where one is damaged, or the file ends within a chunk.
+    """Yield the text chunks. Raises `_BrokenError` if one is damaged, or the file ends within a chunk.
 
-    Some tools put the workflow behind the end of the picture, where ComfyUI's editor finds it, too; whatever else
-    stands there is no harm.
+    Some tools append the workflow after the end of the image, where ComfyUI's editor finds it too; anything else there
+    is ignored.
     """
     at, is_over = len(_PNG), False
     while at < len(data):
@@ -105,7 +105,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         is_whole = end + 4 <= len(data)
         if is_over and not is_whole:
             return
-        # Those tools do not care for the sum at the end of a chunk
+        # Those tools write no valid checksum at the end of a chunk
         if not is_whole or (body and not is_over and zlib.crc32(kind + body) != struct.unpack_from(">I", data, end)[0]):
             raise _BrokenError
         if body:
@@ -167,7 +167,7 @@ def _jpeg_exif(data: bytes) -> bytes:
 
 
 def _labelled(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield by label: `workflow:{…}` as ComfyUI writes it, or one JSON object that holds both as others do."""
+    """Yield texts by label: `workflow:{…}` as ComfyUI writes it, or one JSON object with both, as others do."""
     for text in texts:
         label = _LABEL.match(text)
         if label:
@@ -180,7 +180,7 @@ def _labelled(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _object(text: str) -> Written:
-    """Read what may be JSON, or anybody's remark that begins with a brace."""
+    """Parse what may be JSON, or any comment that begins with a brace."""
     try:
         return _decoded(text)
     except _BrokenError:

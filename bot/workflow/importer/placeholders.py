@@ -1,7 +1,7 @@
-"""Reads `${name:default}` in the texts of a graph: places that an author meant to be filled.
+"""Reads `${name:default}` placeholders in the texts of a graph.
 
-Text is never put into text when a workflow runs. An option takes the whole input, and where other words stand around
-a placeholder, they become a part of the option's default.
+Text is never inserted into text when a workflow runs. An option sets the whole input, and words around a placeholder
+become part of the option's default.
 """
 
 import json
@@ -22,18 +22,18 @@ from bot.workflow.values import Scalar
 from bot.workflow.wording import shown
 
 MAX_READ = 20_000
-"""Characters of one text that are looked at."""
+"""Characters of one text that are read."""
 
 _PLACEHOLDER = re.compile(r"\$\{([^\W\d][\w .-]{0,60})(?::([^{}]{0,6000}))?\}")
 _WHOLE = re.compile(r"(?:\{\{\s*([^\W\d]\w{0,60})\s*\}\}|%([^\W\d]\w{0,60})%)")
-"""Other spellings, which stand for the whole text only: within a text they may mean something else."""
+"""Other spellings, for a whole text only: within a text they may mean something else."""
 
 _NUMBERS = {
     "steps": "integer", "width": "integer", "height": "integer", "batch_size": "integer", "length": "integer",
     "cfg": "number", "denoise": "number", "guidance": "number", "strength": "number", "strength_model": "number",
     "strength_clip": "number",
 }  # fmt: skip
-"""Kinds of inputs of stock nodes, for when no server tells them."""
+"""Kinds of stock nodes' inputs, for use without a server."""
 
 _CHOICES = {"sampler_name": "choice", "scheduler": "choice", "ckpt_name": "model", "unet_name": "model",
             "lora_name": "model", "vae_name": "model"}  # fmt: skip
@@ -42,21 +42,19 @@ _OPTION_TYPES = {"INT": "integer", "FLOAT": "number", "BOOLEAN": "boolean", "STR
 
 
 class Placeholders:
-    """The placeholders of one graph."""
-
     def __init__(self, graph: Graph, definitions: Definitions) -> None:
         self._graph = graph
         self._definitions = definitions
         self.notes: list[Message] = []
-        """What could not become an option."""
+        """Placeholders that could not become options."""
         self._claims = list(self._read())
 
     def claims(self) -> Iterator[Claim]:
-        """Yield an option for each text with placeholders."""
+        """Yield one option per text with placeholders."""
         yield from self._claims
 
     def filled(self) -> Graph:
-        """Return the graph with a value of the right kind in each place, for those who look for meaning in it."""
+        """Return the graph with a value of the right kind in place of each placeholder, for the finders."""
         if not self._claims:
             return self._graph
         raw = self._graph.to_json()
@@ -116,7 +114,7 @@ class Placeholders:
 
 
 def _found(value: Any) -> tuple[str, str | None, bool] | None:
-    """Return name and default of the first placeholder, and whether there is more text; the default is all of it."""
+    """Return name and default of the first placeholder, and whether more text surrounds it: the default is all of it."""
     if not isinstance(value, str) or len(value) > MAX_READ:
         return None
     whole = _WHOLE.fullmatch(value.strip())
@@ -146,12 +144,12 @@ def _typed(kind: str, default: str | None) -> Scalar | None:
 
 
 def _is_whole_text() -> Message:
-    return _("The words around the placeholder are a part of the default: a member's text takes the place of all.")
+    return _("The words around the placeholder are part of the default: a member's text replaces all of it.")
 
 
 def _names_file(node: Node, input_name: str) -> Message:
     return _(
-        "“{input}” of “{node}” names a file, so what stands there cannot be an option. Write a name there.",
+        "“{input}” of “{node}” names a file, so it cannot be an option. Enter a file name instead.",
         input=shown(input_name),
         node=shown(node.title),
     )

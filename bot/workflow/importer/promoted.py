@@ -1,6 +1,6 @@
-"""Which inputs of a subgraph are widgets of the node that stands for it: those that lead to a widget inside.
+"""Finds the inputs of a subgraph that are widgets of the node that represents it: those that lead to a widget inside.
 
-The node's saved values are a list over exactly these, so counting them right decides what each value means.
+The node's saved values are a list of exactly these, so their order decides what each value means.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from bot.workflow.importer.uigraph import MAX_NESTING, Slot, Subgraph, UiNode
 
 
 class Promotions:
-    """Counts them; each subgraph once."""
+    """Finds promoted inputs, once per subgraph."""
 
     def __init__(self, subgraphs: Mapping[str, Subgraph], classes: NodeClasses) -> None:
         self._subgraphs = subgraphs
@@ -19,9 +19,9 @@ class Promotions:
         self._depth = 0
 
     def of(self, subgraph: Subgraph) -> Mapping[int, str]:
-        """Return the inputs that are widgets, by number, in order."""
+        """Return the promoted inputs by number, in order."""
         if subgraph not in self._known and self._depth <= MAX_NESTING:
-            self._known[subgraph] = {}  # of a subgraph within itself nothing is known; laying out refuses it
+            self._known[subgraph] = {}  # ends the recursion for a subgraph within itself, which `Layout` rejects
             self._depth += 1
             fed = self._fed_widgets(subgraph)
             self._depth -= 1

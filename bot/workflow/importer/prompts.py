@@ -1,6 +1,6 @@
-"""Finds the texts that say what to paint and what not: back from samplers to encoders, and to where the text stands.
+"""Finds prompts and negative prompts: from samplers back to encoders, and to where the text is stored.
 
-Which side a text is on is told by the samplers' inputs, or by the name of its own input where one node has both.
+The samplers' inputs tell positive from negative, or the name of the text's own input where one node has both.
 """
 
 import re
@@ -18,10 +18,10 @@ from bot.workflow.inputnames import is_media_input
 from bot.workflow.spec import Target
 
 MOST_PROMPTS = 8
-"""Options for texts of one side; nobody fills in more."""
+"""Options for texts of one side; more are of no use to members."""
 
 MAX_LOOKED_AT = 200
-"""Nodes between a sampler and its texts, or a text and where it stands; inputs of one node."""
+"""Nodes visited from a sampler to its texts, or from a text to where it is stored; inputs read of one node."""
 
 _TEXT = re.compile(
     r"(?:^|[_.])(?:text|prompt|caption|string|tags|lyrics|instruction)(?:_?(?:[a-z]|[0-9]{1,2}))?$"
@@ -42,7 +42,7 @@ _MATERIAL = frozenset(
         "end_image", "vision", "photomaker", "hooks", "bbox_detector", "sam_model_opt",
     }
 )  # fmt: skip
-"""Inputs behind which there is no text about the picture."""
+"""Inputs that lead to no text about the image."""
 
 
 class _Side(StrEnum):
@@ -52,23 +52,21 @@ class _Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """What one encoder is told; several inputs of one encoder share one text."""
+    """The text of one encoder, whose inputs can share it."""
 
     uses: tuple[Use, ...]
     is_of_later_pass: bool = False
-    """Whether it is the main text of a sampler that goes over what another one painted."""
+    """Whether it is the main text of a sampler that refines another one's output."""
 
 
 class Prompts:
-    """The texts of one graph."""
-
     def __init__(self, reading: Reading, maker: Maker) -> None:
         self._reading = reading
         self._wiring = reading.wiring
         self._maker = maker
 
     def guided(self) -> tuple[Node, ...]:
-        """Return the samplers that follow a text; all of them when none does."""
+        """Return the samplers that a text guides; all samplers when there is none."""
         samplers = self._reading.samplers
         following = (
             sampler
@@ -78,7 +76,7 @@ class Prompts:
         return tuple(following) or samplers
 
     def proposals(self) -> Iterator[Proposal]:
-        """Yield the texts as options: `prompt`, `negative`, and further ones of both by the same names."""
+        """Yield the options `prompt` and `negative`, and further ones of both by the same names."""
         positive, negative = self._texts(_Side.POSITIVE), self._texts(_Side.NEGATIVE)
         if not positive:
             told = {use.target for text in negative for use in text.uses}
@@ -93,7 +91,7 @@ class Prompts:
     def _options(self, role: str, texts: Iterable[_Text]) -> Iterator[Proposal]:
         for at, uses in enumerate(list(self._merged(texts))[:MOST_PROMPTS]):
             for made in self._split(role, uses):
-                # Further texts are about parts of the picture, which may stay
+                # Further texts describe parts of the image and are optional
                 yield (
                     made
                     if at == 0
@@ -101,7 +99,7 @@ class Prompts:
                 )
 
     def _split(self, role: str, uses: list[Use]) -> Iterator[Proposal]:
-        """Words of a song are an option of their own beside the tags that describe it."""
+        """Make lyrics an option of their own beside the tags that describe the song."""
         lyrics = [use for use in uses if use.input_name == "lyrics"]
         for name, part in ((role, [use for use in uses if use not in lyrics]), ("lyrics", lyrics)):
             made = self._maker.of_role(name, part)
@@ -109,7 +107,7 @@ class Prompts:
                 yield made
 
     def _merged(self, texts: Iterable[_Text]) -> Iterator[list[Use]]:
-        """Put encoders together that are told the same, or that guide another pass over the same picture."""
+        """Group encoders that have the same text, or that guide another pass over the same image."""
         by_words: dict[str, list[Use]] = {}
         for text in texts:
             words = str(self._wiring.value(text.uses[0].target)).strip()
@@ -122,7 +120,7 @@ class Prompts:
         found: dict[str, _Text] = {}
         for sampler in self._reading.samplers:
             is_later = self._reading.is_later_pass(sampler) and not self._reading.repaints_a_part(sampler)
-            # A text for an area comes after the one for the whole, which it is laid over
+            # The text for the whole image comes before those for areas of it
             encoders = sorted(self._encoders(sampler, side), key=_is_laid_over)
             for at, node in enumerate(encoders):
                 uses = tuple(self._uses(node, side))
@@ -131,7 +129,7 @@ class Prompts:
         return list(found.values())
 
     def _without_samplers(self, known: Collection[Target]) -> Iterator[Proposal]:
-        """Nodes that do everything themselves have their prompt among their own inputs; `known` is what to avoid."""
+        """Yield the prompts of nodes that sample and encode in one; inputs in `known` are skipped."""
         for role, side in (("prompt", _Side.POSITIVE), ("negative", _Side.NEGATIVE)):
             texts = [
                 _Text(tuple(uses))
@@ -149,7 +147,7 @@ class Prompts:
     # ------------------------------------------------------------------ from samplers to encoders
 
     def _encoders(self, sampler: Node, side: _Side) -> Iterator[Node]:
-        """Yield the nodes that turn text into what a sampler is guided by, the nearest first."""
+        """Yield the nodes that encode the text that guides a sampler, the nearest first."""
         seen = {sampler.id}
         waiting = list(self._guides(sampler, side))
         while waiting and len(seen) < MAX_LOOKED_AT:
@@ -163,18 +161,18 @@ class Prompts:
                 waiting.extend(self._guides(node, side))
 
     def _guides(self, node: Node, side: _Side) -> list[str]:
-        """Return what feeds the inputs that guide a node, on one side where the node has two."""
+        """Return the feeders of the inputs that guide a node, of one side if the node has two."""
         fed = dict(linked(node))
         branch = self._wiring.branch(node)
         if branch is not None:
             return [fed[branch]] if branch in fed else []
         if side in fed:
-            # Where two texts guide, the second is what keeps to the picture, and is told what to avoid
+            # Of two conditionings, the second keeps to the image and also carries the negative text
             return [fed[side], *([fed["cond2"]] if side is _Side.NEGATIVE and "cond2" in fed else [])]
         negative = [feeder for name, feeder in fed.items() if _NEGATIVE.match(name)]
         if side is _Side.NEGATIVE and negative:
             return negative
-        if side is _Side.POSITIVE and "cond1" in fed:  # of two, the second is what is edited
+        if side is _Side.POSITIVE and "cond1" in fed:  # of two, the second is about the image to edit
             return [fed["cond1"]]
         if any(each in fed for each in _CONDITIONS):
             return []
@@ -185,10 +183,10 @@ class Prompts:
             return conditions
         return [feeder for name, feeder in fed.items() if name not in _MATERIAL]
 
-    # ------------------------------------------------------------------ from encoders to where text stands
+    # ------------------------------------------------------------------ from encoders to where text is stored
 
     def _text_inputs(self, node: Node, side: _Side) -> list[str]:
-        """Return the inputs of a node that take text, on one side where the node has two."""
+        """Return a node's text inputs, of one side if the node has two."""
         names = [name for name in islice(node.inputs, MAX_LOOKED_AT) if self._is_text_input(node, name)]
         negative = [name for name in names if _NEGATIVE.search(name)]
         if side is _Side.NEGATIVE and (negative or "positive" in names):
@@ -203,7 +201,9 @@ class Prompts:
             return False
         value = node.inputs[name]
         if isinstance(value, str):
-            return not (_SHOWING.search(node.class_type) and any(node.links()))  # what was shown last
+            return not (
+                _SHOWING.search(node.class_type) and any(node.links())
+            )  # a display node keeps the text that it last showed
         return is_link(value) and (definition is not None or name not in _CONDITIONS)
 
     def _uses(self, node: Node, side: _Side) -> Iterator[Use]:
@@ -213,7 +213,7 @@ class Prompts:
                 yield Use(target, node.class_type, name)
 
     def _standing(self, node: Node, name: str, side: _Side) -> Target | None:
-        """Return where the text of an input stands; of several that are put together, the one that is meant."""
+        """Return where an input's text is stored; of several that are joined, the most likely prompt."""
         found: list[Target] = []
         seen: set[str] = set()
         waiting = [(node, name, 0)]
@@ -235,19 +235,19 @@ class Prompts:
         names = self._text_inputs(node, side)
         if names:
             return names
-        if len(node.inputs) == 1:  # a reroute, or a box with one value
+        if len(node.inputs) == 1:  # a reroute, or a node that holds one value
             return [name for name, value in node.inputs.items() if isinstance(value, str) or is_link(value)]
         return [name for name in ("default", "default_value") if isinstance(node.inputs.get(name), str)]
 
     def _worth(self, target: Target) -> tuple[bool, bool, int]:
-        """Prefer what is titled as a prompt, then what stands in a box of its own, then the longest."""
+        """Prefer texts titled as a prompt, then those in a node of their own, then the longest."""
         node = self._wiring.graph.nodes[target.node_id]
         is_titled = bool(_TITLED.search(node.title)) and not _NOT_TEXT.search(node.title)
         return is_titled, not any(node.links()), len(str(node.inputs[target.input_name]))
 
 
 def _is_laid_over(node: Node) -> bool:
-    """Whether a node adds a text to what others said."""
+    """Whether a node adds its text to other conditioning."""
     return any(name.startswith("conditioning") for name, _feeder in linked(node))
 
 

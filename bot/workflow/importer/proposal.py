@@ -1,7 +1,4 @@
-"""One option that a draft proposes, and the words and limits of the options that most workflows have.
-
-Plain facts: who finds options and who writes them down is not known here.
-"""
+"""An option that a draft proposes, and the descriptions and limits of common options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,23 +10,23 @@ from bot.workflow.values import Number, Scalar
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A value of the graph that an option may set, and the input that it is for in the end."""
+    """A value in the graph that an option can set, and the input that it ends up in."""
 
     target: Target
-    """Where the value stands, which may be a node of values in front of the input."""
+    """Where the value is stored, which can be a value node in front of the input."""
     class_type: str
     input_name: str
-    """The input whose limits and choices count."""
+    """The input whose limits and choices apply."""
 
     @property
     def source(self) -> str:
-        """Return how a manifest names the live list of the input."""
+        """The manifest's name for the input's live list."""
         return f"{self.class_type}.{self.input_name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An option as it would stand in a manifest."""
+    """An option as it would appear in a manifest."""
 
     name: str
     kind: str
@@ -47,14 +44,14 @@ class Proposal:
     mask_of: str | None = None
     fit: Target | None = None
     remark: Message | None = None
-    """What its author should look at."""
+    """A comment for its author."""
     rank: int = 0
-    """Its place among the others: the smallest first."""
+    """Sort key: the smallest comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What is usual for one kind of option. Limits are widened where the graph's own value lies outside."""
+    """Usual values of one kind of option. Limits are widened to include the graph's own value."""
 
     kind: str
     description: str
@@ -64,40 +61,40 @@ class Role:
 
 
 ROLES: Mapping[str, Role] = {
-    "image": Role("image", "The picture to start from", is_required=True),
-    "video": Role("video", "The film to start from", is_required=True),
-    "audio": Role("audio", "The sound to start from", is_required=True),
-    "prompt": Role("text", "What to paint", is_required=True),
-    "mask": Role("image", "A picture, white where to work and black elsewhere", is_required=True),
-    "lyrics": Role("text", "The words of the song"),
-    "negative": Role("text", "What to keep out of the picture"),
-    "strength": Role("number", "How much may change: 0.3 keeps most of the picture, 0.8 little", 0.05, 1),
-    "factor": Role("number", "How many times as wide and as high", 1, 4),
+    "image": Role("image", "Image to start from", is_required=True),
+    "video": Role("video", "Video to start from", is_required=True),
+    "audio": Role("audio", "Audio to start from", is_required=True),
+    "prompt": Role("text", "Describe what you want", is_required=True),
+    "mask": Role("image", "Mask: white where to edit, black elsewhere", is_required=True),
+    "lyrics": Role("text", "Lyrics"),
+    "negative": Role("text", "What to avoid (negative prompt)"),
+    "strength": Role("number", "How much to change (0.3 keeps most of the image, 0.8 very little)", 0.05, 1),
+    "factor": Role("number", "Scale factor (2 = twice the width and height)", 1, 4),
     "size": Role("integer", "Width and height in pixels", 64, 2048),
-    "resolution": Role("choice", "The size of the picture"),
+    "resolution": Role("choice", "Image size"),
     "width": Role("integer", "Width in pixels", 64, 2048),
     "height": Role("integer", "Height in pixels", 64, 2048),
-    "length": Role("integer", "How many frames the video has", 1, 121),
-    "seconds": Role("number", "How long it is, in seconds", 1, 240),
-    "count": Role("integer", "How many pictures", 1, 4),
-    "steps": Role("integer", "How long to work on it, in steps", 1, 60),
-    "cfg": Role("number", "How closely to follow the prompt; less is freer", 1, 20),
-    "guidance": Role("number", "How closely to follow the prompt; less is freer", 1, 10),
-    "denoise": Role("number", "How much the last pass may change", 0.05, 1),
-    "sampler": Role("choice", "The sampling method"),
-    "scheduler": Role("choice", "How the noise is spread over the steps"),
-    "seed": Role("seed", "The same seed and options give the same picture; empty for a new one each time"),
-    "checkpoint": Role("model", "The model that paints; empty for the usual one"),
-    "model": Role("model", "The model that paints; empty for the usual one"),
-    "lora": Role("model", "A style or subject that is added to the model; empty for the usual one"),
-    "lora_strength": Role("number", "How strongly the LoRA works", 0, 2),
-    "controlnet": Role("model", "The model that follows the guiding picture; empty for the usual one"),
-    "control_strength": Role("number", "How closely to follow the guiding picture", 0, 2),
-    "upscaler": Role("model", "The model that enlarges; empty for the usual one"),
+    "length": Role("integer", "Number of frames", 1, 121),
+    "seconds": Role("number", "Length in seconds", 1, 240),
+    "count": Role("integer", "Number of images", 1, 4),
+    "steps": Role("integer", "Steps (more is slower)", 1, 60),
+    "cfg": Role("number", "Prompt strength (lower = more creative)", 1, 20),
+    "guidance": Role("number", "Prompt strength (lower = more creative)", 1, 10),
+    "denoise": Role("number", "How much the last pass can change", 0.05, 1),
+    "sampler": Role("choice", "Sampling method"),
+    "scheduler": Role("choice", "Noise schedule"),
+    "seed": Role("seed", "Seed for repeatable results (random if omitted)"),
+    "checkpoint": Role("model", "Image model (default: chosen automatically)"),
+    "model": Role("model", "Model (default: chosen automatically)"),
+    "lora": Role("model", "LoRA: a style or subject to add (default: chosen automatically)"),
+    "lora_strength": Role("number", "LoRA strength", 0, 2),
+    "controlnet": Role("model", "ControlNet model (default: chosen automatically)"),
+    "control_strength": Role("number", "How closely to follow the control image", 0, 2),
+    "upscaler": Role("model", "Upscale model (default: chosen automatically)"),
 }
-"""In the order in which people look for them."""
+"""In the order in which members look for them."""
 
 RANKS: Mapping[str, int] = {name: at * 10 for at, name in enumerate(ROLES)}
 
 OTHER = len(ROLES) * 10
-"""The rank of what has no role."""
+"""The rank of options without a role."""

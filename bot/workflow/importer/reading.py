@@ -1,7 +1,6 @@
-"""What a graph is about: the nodes that save something, what they depend on, and the samplers among that.
+"""What a graph does: the nodes that save results, what they depend on, and the samplers among those.
 
-Nodes are understood by what their inputs are called, so that packs with the habits of the stock nodes are understood
-too.
+Nodes are recognized by the names of their inputs, so packs that follow the stock nodes' conventions work as well.
 """
 
 import re
@@ -28,8 +27,6 @@ _OF_SAMPLERS = frozenset({"steps", "sampler_name", "cfg", "sigmas", "sampler", "
 
 
 class Reading:
-    """A graph with an idea of what it does."""
-
     def __init__(self, wiring: Wiring, definitions: Definitions) -> None:
         self.wiring = wiring
         self.definitions = definitions
@@ -41,14 +38,14 @@ class Reading:
         ends = [node for node in nodes if self._is_output(node)]
         if not ends:
             ends = [node for node in nodes if any(node.links()) and not self.wiring.readers(node.id)]
-        # Some classes call themselves outputs, and hand on what they make all the same
+        # Some classes are declared as outputs but still feed other nodes
         ends = [node for node in ends if not self.wiring.readers(node.id)] or ends
         saving = [node.id for node in ends if not _SHOWING.search(node.class_type.casefold())]
         return tuple(saving or (node.id for node in ends))
 
     @cached_property
     def alive(self) -> frozenset[str]:
-        """The nodes that the result depends on; all of them while nothing tells what the result is."""
+        """The nodes that the result depends on; all nodes if the result is unknown."""
         return frozenset(self.wiring.before(self.outputs) if self.outputs else self.wiring.graph.nodes)
 
     @cached_property
@@ -58,23 +55,22 @@ class Reading:
 
     @cached_property
     def samplers(self) -> tuple[Node, ...]:
-        """The nodes that paint, the first one first; no more than anybody looks at."""
+        """The first `MAX_SAMPLERS` samplers, each after those that feed it."""
         return tuple(islice((node for node in self.nodes if is_sampler(node)), MAX_SAMPLERS))
 
     @cached_property
     def sampler_ids(self) -> frozenset[str]:
-        """The ids of `samplers`."""
         return frozenset(node.id for node in self.samplers)
 
     def use(self, node: Node, input_name: str, wanted: Wanted) -> Use | None:
-        """Return the value of an input, wherever it stands; None where there is none that can be set."""
+        """Return the value of an input, wherever it is stored; None if there is none that can be set."""
         if input_name not in node.inputs:
             return None
         target = self.wiring.literal(node.id, input_name, wanted)
         return Use(target, node.class_type, input_name) if target else None
 
     def sampler_of(self, node: Node) -> Node | None:
-        """Return the sampler that a node serves, itself if it is one."""
+        """Return the sampler that depends on a node, or the node itself if it is one."""
         return self._served.get(node.id)
 
     @cached_property
@@ -86,7 +82,7 @@ class Reading:
         return served
 
     def is_later_pass(self, sampler: Node) -> bool:
-        """Whether a sampler goes over what another one painted."""
+        """Whether a sampler refines another one's output."""
         seen: set[str] = set()
         waiting = beneath(sampler)
         while waiting:
@@ -100,7 +96,7 @@ class Reading:
         return False
 
     def repaints_a_part(self, sampler: Node) -> bool:
-        """Whether a sampler works within a mask on what it is given, or on what another one painted."""
+        """Whether a sampler works within a mask, on a given image or another sampler's output."""
         seen: set[str] = set()
         waiting = painted_on(sampler)
         while waiting:
@@ -124,7 +120,7 @@ class Reading:
 
 
 def is_sampler(node: Node) -> bool:
-    """Whether a node paints: it is given a model and says how to use it."""
+    """Whether a node samples: it takes a model and settings for it."""
     fed = {name for name, _link in node.links()}
     if "guider" in fed and ("sigmas" in fed or "noise" in fed):
         return True
@@ -135,12 +131,12 @@ def is_sampler(node: Node) -> bool:
 
 
 def painted_on(node: Node) -> list[str]:
-    """Return what feeds the inputs of a node that take a canvas."""
+    """Return the feeders of a node's latent inputs."""
     return [feeder for name, feeder in linked(node) if name in _PAINTED_ON or name.startswith(("samples", "latent"))]
 
 
 def beneath(node: Node) -> list[str]:
-    """Return where the canvas of a node comes from; behind an encoder of pictures, the picture."""
+    """Return the feeders of a node's latent; behind an image encoder, those of its image."""
     return painted_on(node) or [feeder for name, feeder in linked(node) if name in _PICTURES]
 
 

@@ -1,6 +1,6 @@
-"""Which nodes of a graph reach beyond the graph: files other than uploads and results, addresses, programs.
+"""Finds nodes that reach beyond the graph: files other than uploads and results, addresses, programs.
 
-A list for whoever adds a workflow that somebody else made. Judged by names, since a server does not tell: one warning
+Warns people who add a workflow made by someone else. Judged by class names, since a server does not say: one warning
 too many is better than one too few.
 """
 
@@ -21,7 +21,7 @@ CONFINED = frozenset(
         "Preview3DAnimation", "PreviewAudio", "PreviewImage", "MaskPreview",
     }
 )  # fmt: skip
-"""Stock nodes that keep to the server's folders for uploads and results."""
+"""Stock nodes that only use the server's folders for uploads and results."""
 
 WRITES_MODELS = frozenset(
     {
@@ -42,17 +42,20 @@ _OUTSIDE = re.compile(r"^(?:[a-zA-Z]:[\\/]|[\\/]{1,2}|~)|(?:^|[\\/])\.\.(?:[\\/]
 
 
 def risks(graph: Graph, given: Container[Target] = frozenset[Target]()) -> tuple[Message, ...]:
-    """Return a sentence for each kind of reach, which names the classes; inputs that are `given` hold other values."""
+    """Return one sentence per kind of access, naming the classes; options set the inputs in `given`."""
     nodes = list(graph.nodes.values())
     code = _classes(node for node in nodes if _CODE.search(node.class_type.casefold()))
     writes = _classes(node for node in nodes if _writes(node))
     reads = _classes(node for node in nodes if _reads(node))
     outside = list(dict.fromkeys(place for node in nodes for place in _outside(node, given)))
     found = (
-        (code, _("Runs code on the server: {nodes}. Look at what it does before you add this.", nodes=listed(code))),
-        (writes, _("Writes files on the server, models or in places of its own: {nodes}.", nodes=listed(writes))),
-        (reads, _("Reads files or addresses that the graph names: {nodes}.", nodes=listed(reads))),
-        (outside, _("Names places outside of ComfyUI's own folders: {places}.", places=listed(outside))),
+        (code, _("Runs code on the ComfyUI server: {nodes}. Check it before you add this.", nodes=listed(code))),
+        (
+            writes,
+            _("Writes models, or files at places of its own, on the ComfyUI server: {nodes}.", nodes=listed(writes)),
+        ),
+        (reads, _("Reads files or addresses named in the graph: {nodes}.", nodes=listed(reads))),
+        (outside, _("Uses paths outside ComfyUI's own folders: {places}.", places=listed(outside))),
     )
     return tuple(sentence for names, sentence in found if names)
 

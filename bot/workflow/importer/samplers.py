@@ -1,4 +1,4 @@
-"""Finds how it is painted: seeds, steps, and the other numbers and lists of samplers and of what serves them."""
+"""Finds sampler settings: seeds, steps and other values of samplers and of the nodes that feed them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +11,7 @@ from bot.workflow.importer.reading import Reading, linked, painted_on
 from bot.workflow.importer.wiring import Wanted, is_number, is_text, is_whole
 
 MOST_VARIANTS = 2
-"""Options for values of one role that differ between samplers."""
+"""Options for one role whose values differ between samplers."""
 
 _INPUTS: tuple[tuple[str, tuple[str, ...], Wanted], ...] = (
     ("steps", ("steps",), is_whole),
@@ -23,7 +23,7 @@ _INPUTS: tuple[tuple[str, tuple[str, ...], Wanted], ...] = (
 
 
 class Samplers:
-    """The settings of the samplers of one graph; of the `main` ones alone, but for the seed."""
+    """The settings of the `main` samplers; the seed is one for all samplers."""
 
     def __init__(self, reading: Reading, maker: Maker, main: tuple[Node, ...]) -> None:
         self._reading = reading
@@ -32,7 +32,7 @@ class Samplers:
         self._canvases: dict[str, str] = {}
 
     def proposals(self) -> Iterator[Proposal]:
-        """Yield one option for values that are the same everywhere, and a second one where they differ."""
+        """Yield one option for values that are equal everywhere, and a second one where they differ."""
         yield from self._seeds()
         yield from self._strengths()
         serving = self._serving()
@@ -49,7 +49,7 @@ class Samplers:
                     yield self._whole(made, uses) if role == "steps" else made
 
     def _serving(self) -> list[Node]:
-        """Return the samplers and what they are told, the first sampler's first."""
+        """Return the main samplers, then the nodes that they depend on."""
         if not self._reading.samplers:
             return list(self._reading.nodes)
         seen: dict[str, Node] = {}
@@ -61,7 +61,7 @@ class Samplers:
         return sorted(seen.values(), key=lambda node: node.id not in self._reading.sampler_ids)
 
     def _seeds(self) -> Iterator[Proposal]:
-        """One seed for all: a member wants the same picture again, not a part of it."""
+        """Yield one seed for all samplers: members want to repeat the whole image, not a part of it."""
         uses = [
             use
             for node in self._reading.nodes
@@ -73,7 +73,7 @@ class Samplers:
             yield made
 
     def _whole(self, made: Proposal, uses: list[Use]) -> Proposal:
-        """Keep the steps above those at which samplers take turns."""
+        """Keep the steps above the one at which one sampler takes over from another."""
         turns = [
             turn
             for use in uses
@@ -84,10 +84,10 @@ class Samplers:
         inner = [turn for turn in turns if isinstance(own, int) and 0 < turn < own]
         if not inner:
             return made
-        remark = _("The samplers take turns at step {step}, which stays: the steps must be more.", step=max(inner))
+        remark = _("Steps must exceed {step} (the base/refiner switch is fixed).", step=max(inner))
         return replace(made, minimum=max(inner) + 1, remark=remark)
 
-    # ------------------------------------------------------------------ how much of a picture stays
+    # ------------------------------------------------------------------ how much of an image stays
 
     def _strengths(self) -> Iterator[Proposal]:
         by_role: dict[str, list[Use]] = {}
@@ -104,14 +104,14 @@ class Samplers:
                 yield made
 
     def _role_of_denoise(self, sampler: Node, use: Use) -> str:
-        """Denoise is the strength where a member's picture is painted over; it is fixed on an empty canvas."""
+        """Denoise is the strength where a member's image is painted over; it is fixed on an empty latent."""
         if sampler.id not in self._canvases:
             self._canvases[sampler.id] = self._canvas(sampler)
         role = self._canvases[sampler.id]
         return "" if role == "denoise" and self._reading.wiring.value(use.target) >= 1 else role
 
     def _canvas(self, sampler: Node) -> str:
-        """Return the role that denoise has for what a sampler paints on."""
+        """Return the role that denoise has for what a sampler works on."""
         seen: set[str] = set()
         waiting = painted_on(sampler)
         while waiting:

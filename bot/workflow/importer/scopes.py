@@ -1,7 +1,6 @@
-"""Subgraphs laid out: one scope for the workflow itself, and one for each node that stands for a subgraph.
+"""Lays out subgraphs: one scope for the workflow itself, and one for each node that represents a subgraph.
 
-A scope knows where its nodes come out (`host:inner`), what its host gives to its inputs, and which scopes it holds.
-Links are followed elsewhere.
+A scope knows the exported ids of its nodes (`host:inner`), the values that its host holds, and its inner scopes.
 """
 
 import re
@@ -35,7 +34,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 
 @dataclass(eq=False)
 class Scope:
-    """The nodes of one graph in one place of the whole."""
+    """The nodes of one graph in one place of the workflow."""
 
     graph: UiGraph
     prefix: str = ""
@@ -44,21 +43,21 @@ class Scope:
     subgraph: Subgraph | None = None
     host_slots: Mapping[str, Slot] = field(default_factory=dict[str, Slot])
     given: dict[int, Any] = field(default_factory=dict[int, Any])
-    """What the host holds for inputs of the subgraph, by the input's number."""
+    """Values that the host holds for inputs of the subgraph, by input number."""
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    """What the host holds for widgets inside, by node id and widget."""
+    """Values that the host holds for inner widgets, by node id and widget."""
     inner: dict[UiNode, "Scope"] = field(default_factory=dict[UiNode, "Scope"])
     is_shown: bool = True
-    """Whether its nodes come out."""
+    """Whether its nodes are exported."""
     renamed: dict[UiNode, str] = field(default_factory=dict[UiNode, str])
-    """The ids of nodes whose own was taken."""
+    """New ids of nodes whose own was taken."""
 
     def id_of(self, node: UiNode) -> str:
         """Return the id of a node in the exported graph."""
         return self.renamed.get(node) or self.prefix + node.id
 
     def walk(self) -> Iterator[tuple["Scope", UiNode]]:
-        """Yield every node that may come out, with its scope; hosts give way to what is in them."""
+        """Yield every node that can be exported, with its scope; hosts are replaced by their content."""
         for node in self.graph.nodes:
             held = self.inner.get(node)
             if held is None:
@@ -68,7 +67,7 @@ class Scope:
 
 
 class Layout:
-    """Lays a workflow out. Raises `WorkflowImportError` for too many nodes, or a subgraph that contains itself."""
+    """Lays out a workflow. Raises `WorkflowImportError` for too many nodes, or a subgraph that contains itself."""
 
     def __init__(self, workflow: UiWorkflow, promotions: Promotions, groups: Groups) -> None:
         self._workflow = workflow
@@ -78,7 +77,6 @@ class Layout:
         self._parts = 0
 
     def lay_out(self) -> Scope:
-        """Return the scope of the workflow itself."""
         root = self._filled(Scope(self._workflow.graph), depth=0)
         _rename_twins(root)
         return root
@@ -112,7 +110,7 @@ class Layout:
             host=host,
             subgraph=subgraph,
             host_slots={slot.name: slot for slot in reversed(host.inputs)},
-            # The editor drops what is in a muted or bypassed host of the workflow itself; deeper ones it lets run.
+            # The editor drops the content of muted or bypassed hosts at the top level only; deeper ones run.
             is_shown=parent.host is not None or host.mode not in (MUTED, BYPASSED),
         )
         if not is_group(host):
@@ -123,7 +121,7 @@ class Layout:
         return scope
 
     def _give(self, scope: Scope, host: UiNode, subgraph: Subgraph) -> None:
-        """Hand the host's values in: one for each promoted widget, or for each proxy where the file has those."""
+        """Pass the host's values in: one per promoted widget, or per proxy if the file has those."""
         values = items(host.values)
         proxies = items(host.properties.get("proxyWidgets"))
         if not proxies:
@@ -138,7 +136,7 @@ class Layout:
 
 
 def _rename_twins(root: Scope) -> None:
-    """Give an id of its own to each node whose id an earlier one has, as the editor does: the next free number."""
+    """Give each node whose id is taken the next free number, as the editor does."""
     taken: set[str] = set()
     free = count(1 + max((int(node.id) for node in root.graph.nodes if _NUMBER.fullmatch(node.id)), default=0))
     for scope, node in list(root.walk()):
@@ -150,7 +148,7 @@ def _rename_twins(root: Scope) -> None:
 def _too_deep(scope: Scope, node: UiNode) -> WorkflowImportError:
     whom = named(node.title or "subgraph", scope.id_of(node), node.type)
     reason = _(
-        "{node} is a subgraph within more than {limit} others, or contains itself. Take it out.",
+        "{node} is nested more than {limit} levels deep, or contains itself. Remove it.",
         node=whom,
         limit=MAX_NESTING,
     )
@@ -159,8 +157,8 @@ def _too_deep(scope: Scope, node: UiNode) -> WorkflowImportError:
 
 def _bypassed_group(scope: Scope, node: UiNode) -> WorkflowImportError:
     reason = _(
-        "{node} is a bypassed group node, which versions of ComfyUI read differently."
-        " Open the workflow in ComfyUI, make a subgraph of it or take it out, and save again.",
+        "{node} is a bypassed group node, which ComfyUI versions read differently."
+        " Open the workflow in ComfyUI, turn it into a subgraph or remove it, and save again.",
         node=named(node.title, scope.id_of(node), node.type),
     )
     return WorkflowImportError(ImportProblem(reason, scope.id_of(node), node.type))

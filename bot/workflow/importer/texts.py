@@ -1,19 +1,16 @@
-"""What the editor does to texts when it exports: comments and choices in prompts, tokens in file names.
-
-Pure text in, text out; which widgets are meant is for the converter to know.
-"""
+"""What the editor does to texts on export: comments and choices in prompts, tokens in file names."""
 
 import re
 from collections.abc import Callable
 
 Choose = Callable[[int], int]
-"""Picks one of so many: a number from 0 on, below the given one."""
+"""Takes a count and picks a number from 0 up to, but not including, it."""
 
 MAX_MARKS = 10_000
-"""Braces and bars in one prompt; beyond, it is left as it is."""
+"""Braces and bars in one prompt; with more, it stays unchanged."""
 
 MAX_PREFIX = 1000
-"""Characters of a file name in which tokens are filled, and of a value that fills one."""
+"""Characters of a file name with tokens, and of a value that replaces one."""
 
 _COMMENT_START = re.compile(r"/\*|//")
 _LINE_END = re.compile(r"[\n\r\u2028\u2029]|$")
@@ -23,14 +20,14 @@ _NOT_IN_FILE_NAMES = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
 
 
 def first(_count: int) -> int:
-    """Choose the first of all: the same export each time."""
+    """Choose the first: every export is the same."""
     return 0
 
 
 def dynamic_prompt(text: str, choose: Choose = first) -> str:
-    """Return a prompt without its comments, each `{a|b|{c|d}}` replaced by one of its parts.
+    """Return a prompt without comments, with each `{a|b|{c|d}}` replaced by one of its parts.
 
-    A comment starts at `//` even within an address, as in the editor. `\\{`, `\\|` and `\\}` stand for themselves.
+    A comment starts at `//` even within a URL, as in the editor. `\\{`, `\\|` and `\\}` stand for themselves.
     """
     pieces = _MARK.split(_without_comments(text))
     if len(pieces) > MAX_MARKS:
@@ -45,13 +42,13 @@ def dynamic_prompt(text: str, choose: Choose = first) -> str:
             _close(frames, choose)
         else:
             frames[-1][-1].append(piece[1:] if _MARK.fullmatch(piece) and len(piece) > 1 else piece)
-    while len(frames) > 1:  # braces that nobody closed end with the text
+    while len(frames) > 1:  # unclosed braces end with the text
         _close(frames, choose)
     return "".join(frames[0][0])
 
 
 def _without_comments(text: str) -> str:
-    """Cut comments out, in one pass: a block that is never closed is none."""
+    """Remove comments in one pass; a block that is never closed stays."""
     kept: list[str] = []
     at, last_end = 0, text.rfind("*/")
     while found := _COMMENT_START.search(text, at):
@@ -76,7 +73,7 @@ def _close(frames: list[list[list[str]]], choose: Choose) -> None:
 
 
 def fill_tokens(text: str, lookup: Callable[[str, str], str | None]) -> str:
-    """Replace each `%Node.widget%` by what `lookup(node, widget)` says; the others are left for the server."""
+    """Replace each `%Node.widget%` with `lookup(node, widget)`; those without a value are left for the server."""
 
     if len(text) > MAX_PREFIX:
         return text

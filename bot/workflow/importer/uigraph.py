@@ -1,7 +1,7 @@
-"""A workflow as ComfyUI's editor saves it, read without trust: nodes, slots, links, subgraphs.
+"""Parses a workflow saved by ComfyUI's editor without trusting it: nodes, slots, links, subgraphs.
 
-Only shapes are looked at here, not what they mean. What has an unknown shape is left out rather than refused, as
-the editor does. Ids come as numbers or texts, links as lists or objects; afterwards all ids are texts.
+Checks shapes only, not meaning. Parts of an unknown shape are skipped rather than rejected, as in the editor. Ids come
+as numbers or strings, links as lists or objects; once parsed, all ids are strings.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,18 +14,18 @@ from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.shapes import items, mapping, text
 
 MAX_NODES = 5000
-"""In a file, and in the graph that comes out of it: subgraphs within subgraphs multiply."""
+"""In a file, and in the exported graph: nested subgraphs multiply."""
 
 MAX_PARTS = 200_000
-"""Inputs and saved values of all nodes that come out together; real nodes have some ten each."""
+"""Inputs and saved values of all exported nodes together; real nodes have about ten each."""
 
 MAX_SUBGRAPHS = 1000
 
 MAX_NESTING = 32
-"""Of subgraphs within subgraphs; a subgraph that contains itself ends here too."""
+"""Levels of nested subgraphs; this also stops a subgraph that contains itself."""
 
 SUBGRAPH_INPUT = "-10"
-"""As the origin of a link: the inputs of the subgraph that the link is in."""
+"""The origin of links that come from the inputs of their subgraph."""
 
 ANY = "*"
 
@@ -40,12 +40,12 @@ class Slot:
     type: str = ANY
     link: str | None = None
     widget: str = ""
-    """The name of the widget that stands for the input while nothing is linked; empty where there is none."""
+    """The name of the widget that provides the value while nothing is linked; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class UiLink:
-    """Output `slot` of the node `origin` feeds whoever names this link."""
+    """Output `slot` of the node `origin` feeds the inputs that name this link."""
 
     origin: str
     slot: int
@@ -53,7 +53,7 @@ class UiLink:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class UiNode:
-    """One node. `values` is None where nothing was saved."""
+    """One node. `values` is None if none were saved."""
 
     id: str
     type: str
@@ -61,14 +61,14 @@ class UiNode:
     title: str = ""
     inputs: tuple[Slot, ...] = ()
     outputs: int = 0
-    """How many outputs were saved."""
+    """Number of saved outputs."""
     values: list[Any] | Mapping[str, Any] | None = None
     properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or output of a subgraph; `links` are the ids of the links inside that begin or end there."""
+    """An input or output of a subgraph; `links` are the ids of the inner links that begin or end there."""
 
     name: str
     type: str = ANY
@@ -80,7 +80,7 @@ _NOW_CALLED: Mapping[str, str] = {
     "T2IAdapterLoader": "ControlNetLoader",
     "SDV_img2vid_Conditioning": "SVD_img2vid_Conditioning",
 }
-"""Classes that files of 2023 know by an older name; the editor reads them so, too."""
+"""Classes that have other names in files of 2023; the editor maps them too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +92,11 @@ class UiGraph:
     by_id: Mapping[str, UiNode] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "by_id", {node.id: node for node in reversed(self.nodes)})  # the first one counts
+        object.__setattr__(self, "by_id", {node.id: node for node in reversed(self.nodes)})  # the first one wins
 
     @classmethod
     def read(cls, value: object) -> Self:
-        """Read `nodes` and `links` of a JSON object."""
+        """Parse `nodes` and `links` of a JSON object."""
         raw = mapping(value)
         entries = items(raw.get("nodes"))
         if len(entries) > MAX_NODES:
@@ -106,7 +106,7 @@ class UiGraph:
 
 @dataclass(frozen=True, eq=False)
 class Subgraph:
-    """The definition of a subgraph: a graph that nodes of type `id` stand for."""
+    """The definition of a subgraph, which nodes of type `id` represent."""
 
     id: str
     graph: UiGraph
@@ -115,39 +115,36 @@ class Subgraph:
 
     @cached_property
     def input_numbers(self) -> Mapping[str, int]:
-        """The place of each input by name; the first one counts."""
+        """The number of each input by name; the first one wins."""
         return {port.name: at for at, port in reversed(list(enumerate(self.inputs)))}
 
 
 @dataclass(frozen=True, eq=False)
 class UiWorkflow:
-    """A whole file."""
-
     graph: UiGraph
     subgraphs: Mapping[str, Subgraph]
     groups: Mapping[str, Any]
-    """`extra.groupNodes`, untouched: the group nodes of before there were subgraphs, by name."""
+    """`extra.groupNodes`, not parsed yet: group nodes, the predecessor of subgraphs, by name."""
 
     @classmethod
     def read(cls, document: object) -> Self:
-        """Read a decoded file. Raises `WorkflowImportError` when it has too many parts."""
+        """Parse a decoded file. Raises `WorkflowImportError` when it has too many parts."""
         raw = mapping(document)
         definitions = items(mapping(raw.get("definitions")).get("subgraphs"))
         if len(definitions) > MAX_SUBGRAPHS:
             raise WorkflowImportError(
-                _("has {count} subgraphs; {limit} are allowed.", count=len(definitions), limit=MAX_SUBGRAPHS)
+                _("has {count} subgraphs; the limit is {limit}.", count=len(definitions), limit=MAX_SUBGRAPHS)
             )
         subgraphs = {each.id: each for each in map(_subgraph, reversed(definitions)) if each.id}
         return cls(UiGraph.read(raw), subgraphs, mapping(mapping(raw.get("extra")).get("groupNodes")))
 
 
 def too_many_nodes() -> WorkflowImportError:
-    """Return the error of a file that is too large to be a workflow."""
     return WorkflowImportError(_("has more than {limit} nodes.", limit=MAX_NODES))
 
 
 def identity(value: object) -> str:
-    """Return an id as text; empty when the value can be none."""
+    """Return an id as a string; empty if the value cannot be one."""
     if isinstance(value, bool):
         return ""
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
@@ -156,7 +153,7 @@ def identity(value: object) -> str:
 
 
 def index(value: object) -> int:
-    """Return the number of a slot, or -1."""
+    """Return a slot's number, or -1."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else -1
 
 
@@ -167,7 +164,7 @@ def _slot(value: object) -> Slot:
 
 
 def _type_name(value: object) -> str:
-    """Return the type of a slot; old files have 0, -1 or nothing for "any", and list the choices of a combo."""
+    """Return a slot's type; old files have 0, -1 or nothing for "any", and list the choices of a combo."""
     return "COMBO" if isinstance(value, list) else text(value) or ANY
 
 

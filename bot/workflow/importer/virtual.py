@@ -1,7 +1,7 @@
-"""Nodes that live in the editor alone: what carries a link on, and what is only there for people.
+"""Nodes that exist only in the editor: some pass a link on, others are notes and switches.
 
-Beside ComfyUI's own these are the ones of a few packages that many workflows use. They are no classes of a server;
-where a server has a class of such a name, it is taken for what it is.
+These are ComfyUI's own and those of a few packs that many workflows use. If a server has a class of such a name, that
+class is used instead.
 """
 
 REROUTE = "Reroute"
@@ -9,10 +9,10 @@ PRIMITIVE = "PrimitiveNode"
 
 SET_NODE = "SetNode"
 GET_NODE = "GetNode"
-"""A GetNode gives what the SetNode of the same name takes, without a link between them."""
+"""A GetNode outputs the input of the SetNode of the same name, without a link between them."""
 
 PASSING = frozenset({REROUTE, "Reroute (rgthree)", SET_NODE})
-"""Give what they take."""
+"""Output their input."""
 
 FOR_PEOPLE = frozenset(
     {
@@ -31,7 +31,7 @@ FOR_PEOPLE = frozenset(
         "Node Collector (rgthree)",
     }
 )
-"""Texts and switches: what the switches did is saved in the modes of other nodes."""
+"""Notes and switches; what the switches did is saved in the modes of other nodes."""
 
 BROADCASTING = frozenset(
     {
@@ -42,6 +42,6 @@ BROADCASTING = frozenset(
         "Seed Everywhere",
     }
 )
-"""Feed inputs that nothing is linked to, by code in the editor: without it those inputs stay empty."""
+"""Feed unlinked inputs by code in the editor; without it, those inputs stay empty."""
 
 VIRTUAL = PASSING | FOR_PEOPLE | {PRIMITIVE, GET_NODE}

@@ -1,4 +1,4 @@
-"""How large a graph becomes: a subgraph that is used a thousand times brings its texts a thousand times."""
+"""Limits the size of a graph: a subgraph used a thousand times repeats its texts a thousand times."""
 
 from typing import cast
 
@@ -8,17 +8,17 @@ from bot.workflow.importer.errors import WorkflowImportError
 
 
 class Weights:
-    """Adds up what goes into one graph. Values must stay alive as long as this does."""
+    """Adds up the size of one graph. Values must outlive it, since they are cached by `id`."""
 
     def __init__(self) -> None:
         self._total = 0
         self._known: dict[int, int] = {}
 
     def add(self, value: object) -> None:
-        """Count a value. Raises `WorkflowImportError` when the graph can no longer be read by anyone."""
+        """Count a value. Raises `WorkflowImportError` when the graph is too large to be loaded."""
         self._total += self._weight(value)
         if self._total > MAX_BYTES:
-            raise WorkflowImportError(_("would become too large: its texts are in many copies of its subgraphs."))
+            raise WorkflowImportError(_("would become too large: copies of its subgraphs repeat their texts."))
 
     def _weight(self, value: object) -> int:
         if isinstance(value, str):
@@ -28,7 +28,7 @@ class Weights:
         return self._measured(cast("object", value))
 
     def _measured(self, value: object) -> int:
-        """Return the size of a list or an object, which all copies of a node share: so it is measured once."""
+        """Return the size of a list or an object; all copies of a node share it, so it is measured once."""
         if id(value) not in self._known:
             self._known[id(value)] = len(repr(value))
         return self._known[id(value)]

@@ -1,7 +1,7 @@
-"""What the widgets of one node hold: saved values put in their places, made plain, and checked.
+"""Widget values of one node: assigned to their widgets, normalized and checked.
 
-The editor saves values as a list without names, so one value too many or too few moves all that follow. It posts
-such nonsense silently; here it is found by type and refused.
+The editor saves values as a list without names, so one value too many or too few shifts all that follow. It submits
+such values silently; here they are detected by type and rejected.
 """
 
 import math
@@ -16,7 +16,7 @@ from bot.workflow.shapes import items, number
 from bot.workflow.wording import shown
 
 Values = dict[str, tuple[Widget, Any]]
-"""Input name → its widget and the value that it holds."""
+"""Input name → its widget and value."""
 
 CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize", "increment-wrap"})
 
@@ -24,7 +24,7 @@ _NUMBERS = frozenset({WidgetKind.INT, WidgetKind.FLOAT})
 
 
 def held(node_class: NodeClass, saved: list[Any] | Mapping[str, Any] | None) -> Values:
-    """Return what each widget that is an input holds; what was not saved has its default."""
+    """Return the value of each widget that is an input, its default if none was saved."""
     found: Values = {}
     for widget, value in placed(node_class, _named(node_class, saved)):
         plain = plain_value(widget, value)
@@ -34,7 +34,7 @@ def held(node_class: NodeClass, saved: list[Any] | Mapping[str, Any] | None) -> 
 
 
 def placed(node_class: NodeClass, saved: Sequence[Any] | Mapping[str, Any] | None) -> Iterator[tuple[Widget, Any]]:
-    """Yield each widget with what was saved for it, `NO_DEFAULT` for nothing. Places count, unless names are given."""
+    """Yield each widget with its saved value or `NO_DEFAULT`, matched by position unless `saved` has names."""
     waiting = deque(node_class.widgets)
     at = 0
     while waiting:
@@ -62,7 +62,7 @@ def plain_value(widget: Widget, value: Any) -> Any:
 
 
 def constrained(widget: Widget, value: Any) -> Any:
-    """Return a value that a PrimitiveNode hands to a widget: within its limits, on its steps."""
+    """Return the value that a PrimitiveNode gives a widget: within its limits, on its steps."""
     plain = plain_value(widget, value)
     if widget.kind not in _NUMBERS or isinstance(plain, bool) or not isinstance(plain, int | float):
         return plain
@@ -70,16 +70,16 @@ def constrained(widget: Widget, value: Any) -> Any:
 
 
 def fault(widget: Widget, value: Any) -> Message | None:
-    """Say why this value cannot be what this widget held when the workflow was saved; None when it can."""
+    """Return why a widget cannot have held this value when the workflow was saved; None when it can."""
     if widget.kind in _NUMBERS and not _is_numeric(widget.kind, value):
         return _("holds “{value}”, but needs a number", value=shown(value))
     if widget.kind is WidgetKind.COMBO and _is_foreign_control(widget, value):
-        return _("holds “{value}”, which belongs to another value", value=shown(value))
+        return _("holds “{value}”, which belongs to another widget", value=shown(value))
     return None
 
 
 def misplaced(node_class: NodeClass, node: UiNode) -> Message | None:
-    """Say whether a control's place is taken by something else, which moves everything behind it."""
+    """Return why values are shifted: something else is in a control's place; None when they are not."""
     if not isinstance(node.values, list):
         return None
     places = list(placed(node_class, node.values))
@@ -92,7 +92,7 @@ def misplaced(node_class: NodeClass, node: UiNode) -> Message | None:
 
 
 def posted(value: Any) -> Any:
-    """Return how a value stands in the graph: a bare list would be taken for a link."""
+    """Return a value as the graph stores it: a bare list would be read as a link."""
     return {"__value__": items(cast("object", value))} if isinstance(value, list) else value
 
 
@@ -106,7 +106,7 @@ def as_text(value: object) -> str:
 
 
 def _named(node_class: NodeClass, saved: list[Any] | Mapping[str, Any] | None) -> list[Any] | Mapping[str, Any] | None:
-    """Drop values by name for the server's own nodes, as the editor does; packs bring code that reads them."""
+    """Drop named values for the server's own nodes, as the editor does; only packs have code that reads them."""
     return saved if node_class.is_custom or not isinstance(saved, Mapping) else None
 
 
@@ -129,7 +129,7 @@ def _stepped(widget: Widget, value: float) -> float:
 
 
 def _on_grid(value: float, step: int, start: int) -> float:
-    """Round to a multiple of `step`, halves upwards; whole numbers keep every digit of a large seed."""
+    """Round to a multiple of `step`, halves up; integers keep every digit of a large seed."""
     if isinstance(value, float) and abs(value) > 2**53:
         return value
     if isinstance(value, int):
@@ -145,7 +145,7 @@ def _clamped(widget: Widget, value: float) -> float:
 
 
 def _is_numeric(kind: WidgetKind, value: Any) -> bool:
-    """Whether the server can read a number from it; an empty place stays empty, the server says that."""
+    """Whether the server can read a number from it; None is left for the server to reject."""
     if value is None or isinstance(value, int | float):
         return True
     if not isinstance(value, str):
@@ -164,7 +164,7 @@ def _is_foreign_control(widget: Widget, value: Any) -> bool:
 
 
 def _may_be_control(value: Any) -> bool:
-    """Old files hold true or false there."""
+    """Old files have true or false there."""
     if value is NO_DEFAULT or value is None or isinstance(value, bool):
         return True
     return isinstance(value, str) and value in CONTROLS

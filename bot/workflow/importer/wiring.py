@@ -1,7 +1,6 @@
-"""How the nodes of a graph hang together: who reads whom, what lies before a node, where a value really stands.
+"""How the nodes of a graph are connected: what reads a node, what it depends on, where a value is stored.
 
-A view for those who look for meaning in a graph. Knows no class of node by name; walks are loops, because graphs may be
-thousands of nodes deep.
+Knows no node class by name. Walks are loops, because graphs can be thousands of nodes deep.
 """
 
 from collections import deque
@@ -12,10 +11,10 @@ from bot.workflow.graph import Graph, Link, Node, is_link
 from bot.workflow.spec import Target
 
 MAX_HOPS = 16
-"""Nodes that only hand a value on, one behind the other."""
+"""Consecutive nodes that only pass a value on."""
 
 _HOLDERS = ("value", "default_value", "default", "text", "string", "number", "int", "float", "Number")
-"""Inputs in which nodes of one value keep it."""
+"""Inputs in which nodes that hold one value store it."""
 
 _SEEDS = ("seed", "noise_seed")
 
@@ -23,17 +22,14 @@ Wanted = Callable[[object], bool]
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether a literal is a whole number, or may stand for one."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a literal is a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """Whether a literal is text."""
     return isinstance(value, str)
 
 
@@ -42,7 +38,7 @@ def _is_decided(value: object) -> bool:
 
 
 class Wiring:
-    """The links of one graph, looked at from both sides."""
+    """The links of one graph, in both directions."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -59,7 +55,6 @@ class Wiring:
         return self._readers.get(node_id, [])
 
     def value(self, target: Target) -> Any:
-        """Return what stands in an input."""
         return self.graph.nodes[target.node_id].inputs[target.input_name]
 
     def in_order(self, node_ids: Iterable[str]) -> list[Node]:
@@ -67,11 +62,11 @@ class Wiring:
         return [self.graph.nodes[each] for each in sorted(set(node_ids), key=self._order.__getitem__)]
 
     def before(self, starts: Iterable[str]) -> set[str]:
-        """Return the nodes that `starts` depend on, themselves included."""
+        """Return the nodes that `starts` depend on, including `starts`."""
         return self._spread(starts, lambda node_id: (link.node_id for _name, link in self._links(node_id)))
 
     def literal(self, node_id: str, input_name: str, wanted: Wanted) -> Target | None:
-        """Return where the value of an input stands: there, or in a node of values that feeds it; None elsewhere."""
+        """Return where an input's value is stored: there, or in a value node that feeds it; None elsewhere."""
         for _hop in range(MAX_HOPS):
             value = self.graph.nodes[node_id].inputs.get(input_name)
             if not is_link(value):
@@ -83,7 +78,7 @@ class Wiring:
         return None
 
     def branch(self, node: Node) -> str | None:
-        """Return the input that a switch hands on, where the graph says which; None for other nodes."""
+        """Return the input that a switch passes on, if the graph fixes which; None for other nodes."""
         if "on_true" not in node.inputs and "on_false" not in node.inputs:
             return None
         target = self.literal(node.id, "switch", _is_decided) if "switch" in node.inputs else None
@@ -91,18 +86,17 @@ class Wiring:
         return name if target is not None and name in node.inputs else None
 
     def address(self, target: Target) -> str:
-        """Return how a manifest names an input: by the node's title where only that node has it, else by its id."""
+        """Return how a manifest names an input: by the node's title if it is unique, else by its id."""
         return f"{self.selector(target.node_id)}.{target.input_name}"
 
     def selector(self, node_id: str) -> str:
-        """Return how a manifest names a node."""
         title = self.graph.nodes[node_id].title
-        # With a dot the address could be cut at another place, and one with “#” in front would be an id
+        # A dot would make the address ambiguous, and a leading “#” marks an id
         is_plain = "." not in title and not title.startswith("#") and title.isprintable() and len(title) <= 60
         return title if is_plain and self._titles[title] == 1 else f"#{node_id}"
 
     def _held(self, node: Node, asked: str, wanted: Wanted) -> str | None:
-        """Return the input in which a node keeps the one value that it hands on."""
+        """Return the input in which a node stores the one value that it passes on."""
         free = [name for name, value in node.inputs.items() if is_link(value) or wanted(value)]
         branch = self.branch(node)
         if branch is not None:
@@ -131,7 +125,7 @@ class Wiring:
         return seen
 
     def _sorted(self) -> Iterator[str]:
-        """Yield every node after those that feed it; nodes in a circle, which servers refuse, come at the end."""
+        """Yield every node after those that feed it; nodes in a circle, which servers reject, come at the end."""
         missing = {node_id: {link.node_id for _name, link in self._links(node_id)} for node_id in self.graph.nodes}
         ready = deque(node_id for node_id, sources in missing.items() if not sources)
         while ready:

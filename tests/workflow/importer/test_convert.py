@@ -183,8 +183,8 @@ def test_missing_classes_are_all_named_with_the_package_that_has_them():
     )
 
     assert said.splitlines() == [
-        "“My node” (#1, Gone): the server has no such node. Install the package comfyui-gone.",
-        "“Newer” (#2): the server has no such node. Update ComfyUI.",
+        "“My node” (#1, Gone): not installed on the ComfyUI server. Install the node pack comfyui-gone.",
+        "“Newer” (#2): not installed on the ComfyUI server. Update ComfyUI.",
     ]
 
 

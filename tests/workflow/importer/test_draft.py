@@ -241,7 +241,7 @@ def test_films_and_sounds_are_attachments_too() -> None:
         ("video", "video", ("LoadVideo.file",), True),
         ("audio", "audio", ("LoadAudio.audio",), True),
     ]
-    assert "members cannot give such a file" in told(made)
+    assert "members cannot attach this kind of file" in told(made)
 
 
 def test_the_size_is_that_of_what_other_latents_are_laid_on() -> None:
@@ -324,9 +324,9 @@ def test_a_pass_over_a_part_has_a_text_of_its_own(is_masked: bool) -> None:
 @pytest.mark.parametrize(
     ("sink", "words"),
     [
-        ("SaveVideo", "Make a film of a picture"),
-        ("SaveAudio", "Make a sound of a picture"),
-        ("SaveGLB", "Make a 3D model"),
+        ("SaveVideo", "Turn an image into a video"),
+        ("SaveAudio", "Turn an image into audio"),
+        ("SaveGLB", "Turn an image into a 3D model"),
     ],
 )
 def test_the_description_says_what_is_made(sink: str, words: str) -> None:
@@ -363,7 +363,7 @@ def test_no_more_is_required_than_discord_takes() -> None:
         graph[f"s{at}"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "x", "images": [f"l{at}", 0]}}
     made = draft(graph, KNOWN)
     assert sum(option.required for option in options_of(made).values()) == 24
-    assert "Discord takes 25 options. Left as the graph has them: " in told(made)
+    assert "Discord allows 25 options; kept fixed: " in told(made)
 
 
 def test_a_prompt_longer_than_discord_takes_is_no_obstacle() -> None:
@@ -373,14 +373,14 @@ def test_a_prompt_longer_than_discord_takes_is_no_obstacle() -> None:
 def test_an_option_that_cannot_be_is_left_out_with_its_reason() -> None:
     made = draft(changed(n7__text="x" * 9000), KNOWN)
     assert "negative" not in options_of(made)
-    assert "Left out: [options.negative]" in told(made)
+    assert "Skipped: [options.negative]" in told(made)
 
 
 def test_a_graph_without_anything_to_set_says_so() -> None:
     graph = {"1": {"class_type": "SaveImage", "inputs": {"images": ["2", 0]}}, "2": {"class_type": "X", "inputs": {}}}
     made = draft(graph, OFFLINE)
     assert options_of(made) == {}
-    assert "Nothing was found" in told(made)
+    assert "No options found" in told(made)
 
 
 @pytest.mark.parametrize("graph", [{}, {"1": {"inputs": {}}}, {"1": {"class_type": "X", "inputs": {"a": ["9", 0]}}}])
@@ -397,10 +397,10 @@ def test_nodes_that_reach_beyond_the_graph_are_warned_about() -> None:
     }
     warnings = list(map(str, draft(graph, KNOWN).warnings))
     assert [each.split(":")[0] for each in warnings] == [
-        "Runs code on the server",
-        "Writes files on the server, models or in places of its own",
-        "Reads files or addresses that the graph names",
-        "Names places outside of ComfyUI's own folders",
+        "Runs code on the ComfyUI server",
+        "Writes models, or files at places of its own, on the ComfyUI server",
+        "Reads files or addresses named in the graph",
+        "Uses paths outside ComfyUI's own folders",
     ]
     assert draft(NODES, KNOWN).warnings == ()
 

@@ -100,7 +100,7 @@ def test_other_pictures_have_none(data: bytes):
 
 
 def test_other_files_are_refused():
-    with pytest.raises(WorkflowImportError, match="neither a PNG"):
+    with pytest.raises(WorkflowImportError, match="not a PNG"):
         read_picture_workflow(b"GIF89a")
 
 
