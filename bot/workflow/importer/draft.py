@@ -161,11 +161,7 @@ class _Drafting:
         first = sorted(proposals, key=lambda each: each.rank)[:MAX_PROPOSALS]
         if len(proposals) > MAX_PROPOSALS:
             self._notes.append(
-                _(
-                    "Only the first {limit} of {count} values were considered.",
-                    count=len(proposals),
-                    limit=MAX_PROPOSALS,
-                )
+                _("Only {limit} of {count} values were considered.", count=len(proposals), limit=MAX_PROPOSALS)
             )
         for proposal in sorted(first, key=lambda each: (each.mask_of is not None, each.rank)):
             own = unique(option_name(proposal.name), {*taken, *(each.name for each in named)})
@@ -247,9 +243,7 @@ def _parted(proposals: list[Proposal]) -> list[Proposal]:
     at = next((at for at, each in enumerate(proposals) if each.rank >= 0), 0)
     if at == 0:
         return proposals
-    remark = _(
-        "The author's own choice ends here. The options below were found in the graph: delete what you don't need."
-    )
+    remark = _("The author's own choice ends here. The options below come from the graph: delete unneeded ones.")
     first = proposals[at]
     told = first.remark
     joined = Message("{first} {second}", {"first": remark, "second": told}) if told else remark

@@ -114,7 +114,7 @@ class Placeholders:
 
 
 def _found(value: Any) -> tuple[str, str | None, bool] | None:
-    """Return name and default of the first placeholder, and whether more text surrounds it: the default is all of it."""
+    """Return name and default of the first placeholder, and whether the text goes on: the default is all of it."""
     if not isinstance(value, str) or len(value) > MAX_READ:
         return None
     whole = _WHOLE.fullmatch(value.strip())

@@ -201,9 +201,7 @@ class Prompts:
             return False
         value = node.inputs[name]
         if isinstance(value, str):
-            return not (
-                _SHOWING.search(node.class_type) and any(node.links())
-            )  # a display node keeps the text that it last showed
+            return not (_SHOWING.search(node.class_type) and any(node.links()))  # shown last, not typed in
         return is_link(value) and (definition is not None or name not in _CONDITIONS)
 
     def _uses(self, node: Node, side: _Side) -> Iterator[Use]:

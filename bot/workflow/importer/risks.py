@@ -50,10 +50,7 @@ def risks(graph: Graph, given: Container[Target] = frozenset[Target]()) -> tuple
     outside = list(dict.fromkeys(place for node in nodes for place in _outside(node, given)))
     found = (
         (code, _("Runs code on the ComfyUI server: {nodes}. Check it before you add this.", nodes=listed(code))),
-        (
-            writes,
-            _("Writes models, or files at places of its own, on the ComfyUI server: {nodes}.", nodes=listed(writes)),
-        ),
+        (writes, _("Writes models or files on the ComfyUI server: {nodes}.", nodes=listed(writes))),
         (reads, _("Reads files or addresses named in the graph: {nodes}.", nodes=listed(reads))),
         (outside, _("Uses paths outside ComfyUI's own folders: {places}.", places=listed(outside))),
     )

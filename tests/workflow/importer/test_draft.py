@@ -398,7 +398,7 @@ def test_nodes_that_reach_beyond_the_graph_are_warned_about() -> None:
     warnings = list(map(str, draft(graph, KNOWN).warnings))
     assert [each.split(":")[0] for each in warnings] == [
         "Runs code on the ComfyUI server",
-        "Writes models, or files at places of its own, on the ComfyUI server",
+        "Writes models or files on the ComfyUI server",
         "Reads files or addresses named in the graph",
         "Uses paths outside ComfyUI's own folders",
     ]
