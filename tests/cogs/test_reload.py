@@ -73,7 +73,7 @@ async def test_a_graph_alone_is_a_command_whose_options_are_guessed(tmp_path: Pa
 
         told = (await it.boss.slash(it.art, "workflow list")).text
         assert "has no manifest, so the options of /castle are guessed" in plain(told)
-        assert "is no workflow" in told
+        assert "is not a workflow" in told
 
         manifest = (WORKFLOWS / "imagine.toml").read_text(encoding="utf-8").partition("[options.negative]")[0]
         (it.folder / "My Fox (2).toml").write_text(f'command = "fox"\n{manifest}', encoding="utf-8")

@@ -21,7 +21,7 @@ async def test_the_list_tells_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -
         assert "🟠 **/upscale**" in reply.text
         assert "Did you mean “scale\\_by”?" in reply.text
         assert "🔴 **odd**" in reply.text
-        assert "is no workflow" in reply.text
+        assert "is not a workflow" in reply.text
         details = await it.boss.slash(it.art, "workflow list", workflow="imagine")
         assert "Options: prompt, negative" in details.text
         assert "version" in details.text
@@ -79,7 +79,7 @@ async def test_a_file_becomes_a_command_when_it_is_wished(tmp_path: Path) -> Non
     ("file", "sentence"),
     [
         (("x.json", b"{"), "is not JSON"),
-        (("x.json", b'{"1": {"class_type": "A", "inputs": {}}, "2": []}'), "no nodes"),
+        (("x.json", b'{"1": {"class_type": "A", "inputs": {}}, "2": []}'), "not nodes"),
         (("x.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 40), "x.png"),
         (("../../etc/passwd", b"hello"), "passwd"),
     ],
