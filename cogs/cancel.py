@@ -1,4 +1,4 @@
-"""`/cancel`, and the button *Cancel* under a job's message: also under messages from before a restart."""
+"""`/cancel`, and the button *Cancel* under a job's message, also after a restart."""
 
 import discord
 from discord import app_commands
@@ -10,28 +10,22 @@ from bot.ui.render import CANCEL
 
 
 class CancelCommand(commands.Cog):
-    """Hands wishes on."""
-
     def __init__(self, *, bot: discord.Client, jobs: CancelJobs) -> None:
         self._bot = bot
         self._jobs = jobs
         self._button = job_button(CANCEL, jobs.press)
 
     async def cog_load(self) -> None:
-        """Listen to presses."""
         self._bot.add_dynamic_items(self._button)
 
     async def cog_unload(self) -> None:
-        """Listen no more."""
         self._bot.remove_dynamic_items(self._button)
 
-    @app_commands.command(name="cancel", description="End a request that waits or runs")
-    @app_commands.describe(job="Which one; not needed if there is only one of yours")
+    @app_commands.command(name="cancel", description="Cancel one of your requests")
+    @app_commands.describe(job="Which request (optional if you only have one)")
     async def cancel(self, interaction: discord.Interaction, job: str | None = None) -> None:
-        """Cancel the chosen job."""
         await self._jobs.command(interaction, job)
 
     @cancel.autocomplete("job")
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest what may be cancelled."""
         return await self._jobs.suggest(interaction, typed)

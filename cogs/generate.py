@@ -1,4 +1,4 @@
-"""One slash command for each workflow: takes what the member gave, and asks for more where they wish to."""
+"""One slash command per workflow; with *advanced*, the form with all options opens first."""
 
 import discord
 from discord.ext import commands
@@ -12,7 +12,7 @@ from bot.workflow.workflow import Workflow
 
 
 class Generate(commands.Cog):
-    """The commands of the workflows; `registrar` keeps them, `run` is what they do."""
+    """The workflow commands: `registrar` registers them, `run` is their callback."""
 
     def __init__(self, *, orders: Orders, forms: Forms) -> None:
         self._orders = orders
@@ -20,7 +20,6 @@ class Generate(commands.Cog):
         self.registrar: Registrar | None = None
 
     async def run(self, interaction: discord.Interaction, workflow: Workflow, given: Given) -> None:
-        """Answer a command."""
         asks_for_more = given.get(ADVANCED) is True and ADVANCED not in workflow.manifest.options
         given = {name: value for name, value in given.items() if name != ADVANCED or name in workflow.manifest.options}
         if asks_for_more:

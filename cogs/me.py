@@ -1,4 +1,4 @@
-"""`/me`: what somebody has used of the GPUs, what they may still use, and what of theirs waits; also in private."""
+"""`/me`: a member's GPU usage, limits and waiting jobs; also in direct messages."""
 
 import discord
 from discord import app_commands
@@ -8,14 +8,9 @@ from bot.ui.members import Members
 
 
 class MeCommand(commands.Cog):
-    """The command."""
-
     def __init__(self, *, members: Members) -> None:
         self._members = members
 
-    @app_commands.command(
-        name="me", description="What you have used of the GPUs, what is left, and what of yours waits"
-    )
+    @app_commands.command(name="me", description="Your GPU usage, limits and waiting requests")
     async def me(self, interaction: discord.Interaction) -> None:
-        """Show the account of whoever asks."""
         await self._members.me(interaction)

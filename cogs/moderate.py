@@ -1,4 +1,4 @@
-"""`/moderate`: pauses, what roles may have, and how members stand."""
+"""`/moderate`: pauses, role limits and member usage."""
 
 import discord
 from discord import app_commands
@@ -18,7 +18,7 @@ Pictures = app_commands.Range[int, 0, 1_000_000]
 Seconds = app_commands.Range[int, 0, 86_400]
 
 FORGET = {
-    EVERYTHING: "everything that was set for the role",
+    EVERYTHING: "all limits of the role",
     "weight": "weight",
     "running": "running",
     "waiting": "waiting",
@@ -29,15 +29,15 @@ FORGET = {
     "cooldown": "cooldown",
     "lane": "first",
 }
-"""What a role's rule can stop saying, and how the options call it."""
+"""The limits of a role that can be reset, with the names of their options."""
 
 
 class ModerateCommand(commands.Cog):
-    """Hands wishes on. Discord shows the commands to moderators; who may do what is asked again at each use."""
+    """By default Discord shows these commands to moderators only; permissions are checked again at each use."""
 
     moderate = app_commands.Group(
         name="moderate",
-        description="Pause things, set what roles may have, look at members",
+        description="Moderation: pauses, role limits, member usage",
         guild_only=True,
         default_permissions=discord.Permissions(manage_messages=True),
     )
@@ -47,14 +47,14 @@ class ModerateCommand(commands.Cog):
         self._rules = rules
         self._members = members
 
-    @moderate.command(name="pause", description="Let nothing of it start: what runs goes on, what is asked for waits")
+    @moderate.command(name="pause", description="Pause a workflow, a member or everything; running requests finish")
     @app_commands.rename(length="for")
     @app_commands.describe(
-        what="What to pause; everywhere is for the owner of the bot",
-        workflow="Which command, when you pause a workflow",
-        member="Whose requests, when you pause a member",
-        length="For how long, such as 30m, 2h or 1d; until /moderate resume if left out",
-        reason="Why: everybody whose request waits reads it",
+        what="What to pause (“everywhere” is for the bot's owner only)",
+        workflow="Workflow to pause",
+        member="Member to pause",
+        length="How long, e.g. 30m, 2h or 1d (default: until /moderate resume)",
+        reason="Reason (shown to members who are waiting)",
     )
     @app_commands.choices(what=[app_commands.Choice(name=label, value=what) for what, label in TARGETS.items()])
     async def pause(
@@ -66,37 +66,32 @@ class ModerateCommand(commands.Cog):
         length: app_commands.Range[str, 1, 20] | None = None,
         reason: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
-        """Pause something."""
         await self._moderation.pause(interaction, PauseWish(what, workflow, member, length, reason or ""))
 
-    @moderate.command(name="resume", description="End a pause: what waits starts when its turn comes")
-    @app_commands.describe(what="Which pause", member="Whose pause, instead")
+    @moderate.command(name="resume", description="End a pause")
+    @app_commands.describe(what="Pause to end", member="…or the paused member")
     async def resume(
         self, interaction: discord.Interaction, what: Chosen | None = None, member: discord.User | None = None
     ) -> None:
-        """End a pause."""
         await self._moderation.resume(interaction, what, member)
 
-    @moderate.command(name="paused", description="What is paused, by whom, until when and why")
+    @moderate.command(name="paused", description="List pauses: what, by whom, until when and why")
     async def paused(self, interaction: discord.Interaction) -> None:
-        """Show what is paused."""
         await self._moderation.paused(interaction)
 
-    @moderate.command(
-        name="role", description="Set what members with a role may have; what you leave out stays as it is"
-    )
+    @moderate.command(name="role", description="Set a role's limits (omitted values stay)")
     @app_commands.describe(
-        role="Which role; @everyone is for those whose other roles say nothing",
-        weight="Share of the GPUs while others wait: 2 is twice as much as 1",
-        running="Requests that may run at the same time",
-        waiting="Requests that may wait",
-        gpu_minutes_day="Minutes of GPU time within 24 hours",
-        gpu_minutes_week="Minutes of GPU time within 7 days",
-        pictures_day="Pictures within 24 hours",
-        pictures_week="Pictures within 7 days",
+        role="Role (@everyone = default)",
+        weight="Priority weight (2 = twice the GPU share)",
+        running="Requests running at the same time",
+        waiting="Requests in the queue",
+        gpu_minutes_day="GPU minutes per 24 hours",
+        gpu_minutes_week="GPU minutes per 7 days",
+        pictures_day="Images per 24 hours",
+        pictures_week="Images per 7 days",
         cooldown="Seconds between two requests",
-        first="Whether they are served before all others",
-        forget="Set this back, as if it had never been set",
+        first="Always serve this role first",
+        forget="Reset a limit to its default",
     )
     @app_commands.choices(forget=[app_commands.Choice(name=label, value=name) for name, label in FORGET.items()])
     async def role(
@@ -114,7 +109,6 @@ class ModerateCommand(commands.Cog):
         first: bool | None = None,
         forget: str | None = None,
     ) -> None:
-        """Change what a role may have."""
         given = {
             "weight": weight,
             "running": running,
@@ -129,31 +123,27 @@ class ModerateCommand(commands.Cog):
         said = {name: value for name, value in given.items() if value is not None}
         await self._rules.change(interaction, role.id, said, forget)
 
-    @moderate.command(name="roles", description="What all roles may have")
+    @moderate.command(name="roles", description="List role limits")
     async def roles(self, interaction: discord.Interaction) -> None:
-        """Show what roles may have."""
         await self._rules.show(interaction)
 
-    @moderate.command(name="member", description="What a member has used, may use and waits for")
-    @app_commands.describe(member="Whom to look at")
+    @moderate.command(name="member", description="Show a member's usage and limits")
+    @app_commands.describe(member="Member to show")
     async def member(self, interaction: discord.Interaction, member: discord.User) -> None:
-        """Show how a member stands."""
         await self._members.member(interaction, member)
 
     @pause.autocomplete("workflow")
     async def suggest_workflow(self, _interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest workflows."""
         return self._moderation.suggest_workflows(typed)
 
     @pause.autocomplete("length")
     async def suggest_length(self, _interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest lengths of time; what is typed counts as it is."""
+        """Suggest durations; any other typed duration is accepted too."""
         fitting = [span for span in SPANS if span.startswith(typed.strip().casefold())]
         return [app_commands.Choice(name=span, value=span) for span in fitting]
 
     @resume.autocomplete("what")
     async def suggest_paused(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest what can be resumed."""
         return await self._moderation.suggest_paused(interaction, typed)
 
 

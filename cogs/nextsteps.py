@@ -1,4 +1,4 @@
-"""The buttons under a result that go on with it: also under messages from before a restart."""
+"""The next-step buttons under a result, also after a restart."""
 
 from functools import partial
 
@@ -12,8 +12,6 @@ from bot.workflow.extras import MAX_ACTIONS
 
 
 class NextStepButtons(commands.Cog):
-    """Hands presses on."""
-
     def __init__(self, *, bot: discord.Client, steps: NextSteps) -> None:
         self._bot = bot
         self._buttons = [
@@ -21,9 +19,7 @@ class NextStepButtons(commands.Cog):
         ]
 
     async def cog_load(self) -> None:
-        """Listen to presses."""
         self._bot.add_dynamic_items(*self._buttons)
 
     async def cog_unload(self) -> None:
-        """Listen no more."""
         self._bot.remove_dynamic_items(*self._buttons)

@@ -1,4 +1,4 @@
-"""`/queue`: who is served, who waits, and about how long; for the one who looks only."""
+"""`/queue`: the queue with estimated waiting times, in a private answer."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,19 +11,16 @@ from bot.ui.answers import in_time, show
 from bot.ui.queuepage import QueuePage, Reader
 
 LOOK_LIMIT = 2.0
-"""Seconds for looking: Discord waits three for the answer."""
+"""Seconds for reading the queue; Discord waits three for the answer."""
 
 
 class QueueCommand(commands.Cog):
-    """The command."""
-
     def __init__(self, *, survey: Callable[[], Awaitable[Survey]], page: QueuePage) -> None:
         self._survey = survey
         self._page = page
 
-    @app_commands.command(name="queue", description="Who is served, who waits, and about how long")
+    @app_commands.command(name="queue", description="See the queue and estimated waiting times")
     async def queue(self, interaction: discord.Interaction) -> None:
-        """Show the line."""
         async with in_time(LOOK_LIMIT):
             survey = await self._survey()
         reader = Reader(interaction.user.id, interaction.guild_id, interaction.locale.value)

@@ -9,16 +9,12 @@ from bot.ui.resume import ShowResult
 
 
 class Results(commands.Cog):
-    """Hands presses on."""
-
     def __init__(self, *, bot: discord.Client, show: ShowResult) -> None:
         self._bot = bot
         self._button = job_button(SHOW_RESULT, show.press)
 
     async def cog_load(self) -> None:
-        """Listen to presses."""
         self._bot.add_dynamic_items(self._button)
 
     async def cog_unload(self) -> None:
-        """Listen no more."""
         self._bot.remove_dynamic_items(self._button)

@@ -1,4 +1,4 @@
-"""`/run`: every workflow, also those that have no slash command of their own."""
+"""`/run`: any workflow, including those without a slash command of their own."""
 
 import discord
 from discord import app_commands
@@ -11,17 +11,15 @@ Name = app_commands.Range[str, 1, 100]
 
 
 class RunCommand(commands.Cog):
-    """Hands wishes on."""
-
     def __init__(self, *, runs: Runs) -> None:
         self._runs = runs
 
-    @app_commands.command(name="run", description="Run any workflow; what it needs besides is asked for in a form")
+    @app_commands.command(name="run", description="Run any workflow (a form asks for the rest)")
     @app_commands.describe(
-        workflow="Which one; type a part of its name",
-        prompt="What to paint, for workflows that take a text",
-        image="A picture or file, for workflows that take one",
-        advanced="Open the form with all options before it starts",
+        workflow="Workflow name – start typing to search",
+        prompt="Prompt, for workflows that take text",
+        image="Image or other file, for workflows that take one",
+        advanced="Review all options in a form first",
     )
     async def run(
         self,
@@ -31,10 +29,8 @@ class RunCommand(commands.Cog):
         image: discord.Attachment | None = None,
         advanced: bool = False,
     ) -> None:
-        """Run a workflow."""
         await self._runs.run(interaction, workflow, prompt=prompt, file=image, advanced=advanced)
 
     @run.autocomplete("workflow")
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest workflows."""
         return self._runs.suggest(typed)

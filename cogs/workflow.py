@@ -1,4 +1,4 @@
-"""`/workflow`: which workflows there are, and which a guild has, with which defaults and limits."""
+"""`/workflow`: lists and adds workflows; enables them and sets defaults and limits per guild."""
 
 import discord
 from discord import app_commands
@@ -13,11 +13,11 @@ Channel = discord.TextChannel | discord.CategoryChannel | discord.ForumChannel |
 
 
 class WorkflowCommand(commands.Cog):
-    """Hands wishes on. Discord shows the commands to managers; who may do what is asked again at each use."""
+    """By default Discord shows these commands to managers only; permissions are checked again at each use."""
 
     workflow = app_commands.Group(
         name="workflow",
-        description="The workflows: look, add, switch on and off, defaults and limits",
+        description="Manage workflows",
         guild_only=True,
         default_permissions=discord.Permissions(manage_guild=True),
     )
@@ -26,47 +26,38 @@ class WorkflowCommand(commands.Cog):
         self._desk = desk
         self._addition = addition
 
-    @workflow.command(name="list", description="Which workflows there are, and what is wrong with those that are off")
-    @app_commands.describe(workflow="Only this one, with all there is to say")
+    @workflow.command(name="list", description="List workflows and why some are off")
+    @app_commands.describe(workflow="Show details of one workflow")
     async def list_workflows(self, interaction: discord.Interaction, workflow: Name | None = None) -> None:
-        """Show workflows."""
         await self._desk.overview(interaction, workflow)
 
-    @workflow.command(name="reload", description="Read the folder of workflows again at once (owner of the bot)")
+    @workflow.command(name="reload", description="Reload the workflow folder (bot owner only)")
     async def reload(self, interaction: discord.Interaction) -> None:
-        """Read the folder."""
         await self._desk.reload(interaction)
 
-    @workflow.command(name="add", description="Make a command from a file or picture of ComfyUI (owner of the bot)")
-    @app_commands.describe(file="A workflow that ComfyUI saved or exported, or a picture it made", name="The command")
+    @workflow.command(name="add", description="Turn a ComfyUI workflow (JSON or image) into a command (bot owner only)")
+    @app_commands.describe(file="Workflow saved or exported by ComfyUI, or an image it made", name="Command name")
     async def add(
         self,
         interaction: discord.Interaction,
         file: discord.Attachment,
         name: app_commands.Range[str, 1, 32] | None = None,
     ) -> None:
-        """Add a workflow."""
         await self._addition.propose(interaction, file, name)
 
-    @workflow.command(name="enable", description="Let a workflow be used here, or in one channel")
-    @app_commands.describe(
-        workflow="Which one", channel="The channel or category that this is about; empty: everywhere here"
-    )
+    @workflow.command(name="enable", description="Enable a workflow here or in one channel")
+    @app_commands.describe(workflow="Workflow", channel="Channel or category (default: whole Discord server)")
     async def enable(self, interaction: discord.Interaction, workflow: Name, channel: Channel | None = None) -> None:
-        """Switch a workflow on."""
         await self._desk.switch(interaction, workflow, channel, is_enabled=True)
 
-    @workflow.command(name="disable", description="Let a workflow not be used here, or in one channel")
-    @app_commands.describe(
-        workflow="Which one", channel="The channel or category that this is about; empty: everywhere here"
-    )
+    @workflow.command(name="disable", description="Disable a workflow here or in one channel")
+    @app_commands.describe(workflow="Workflow", channel="Channel or category (default: whole Discord server)")
     async def disable(self, interaction: discord.Interaction, workflow: Name, channel: Channel | None = None) -> None:
-        """Switch a workflow off."""
         await self._desk.switch(interaction, workflow, channel, is_enabled=False)
 
-    @workflow.command(name="default", description="What an option is when a member says nothing; empty: as it was")
+    @workflow.command(name="default", description="Change an option's default here (omit the value to reset it)")
     @app_commands.describe(
-        workflow="Which one", option="Of what", value="The new default", channel="Only in this channel or category"
+        workflow="Workflow", option="Option", value="New default", channel="Only in this channel or category"
     )
     async def default(
         self,
@@ -76,15 +67,14 @@ class WorkflowCommand(commands.Cog):
         value: Value | None = None,
         channel: Channel | None = None,
     ) -> None:
-        """Set a default."""
         await self._desk.default(interaction, workflow, option, value, channel)
 
-    @workflow.command(name="limit", description="The most that one request may ask for here; 0: no limit of our own")
+    @workflow.command(name="limit", description="Set per-request limits here (0 = no limit)")
     @app_commands.describe(
-        largest_side="Pixels of the longer side",
-        megapixels="Size of one picture, in 1024 × 1024 pixels",
+        largest_side="Longest side in pixels",
+        megapixels="Megapixels per image (1 = 1024 × 1024 pixels)",
         most_steps="Sampling steps",
-        most_pictures="Pictures at once",
+        most_pictures="Images per request",
     )
     async def limit(
         self,
@@ -94,7 +84,6 @@ class WorkflowCommand(commands.Cog):
         most_steps: app_commands.Range[int, 0, 10_000] | None = None,
         most_pictures: app_commands.Range[int, 0, 1000] | None = None,
     ) -> None:
-        """Set limits."""
         await self._desk.limit(
             interaction, side=largest_side, megapixels=megapixels, steps=most_steps, pictures=most_pictures
         )
@@ -104,16 +93,13 @@ class WorkflowCommand(commands.Cog):
     @disable.autocomplete("workflow")
     @default.autocomplete("workflow")
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest workflows."""
         return await self._desk.suggest(interaction, typed)
 
     @default.autocomplete("option")
     async def suggest_option(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest options of the chosen workflow."""
         return await self._desk.suggest_option(interaction, str(interaction.namespace.workflow or ""), typed)
 
     @default.autocomplete("value")
     async def suggest_value(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest values of the chosen option."""
         chosen = interaction.namespace
         return await self._desk.suggest_value(interaction, str(chosen.workflow or ""), str(chosen.option or ""), typed)

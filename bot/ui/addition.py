@@ -1,6 +1,6 @@
-"""What `/workflow add` does: drafts a command from an attached file, shows it, and adds it when it is wished.
+"""`/workflow add`: drafts a command from an attached file, shows a preview and adds it on request.
 
-Nothing is written before *Add*. The proposal lives for ten minutes, and only its asker can press its buttons.
+Nothing is written before *Add*. The preview expires after ten minutes; only its requester can press its buttons.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ log = logging.getLogger(__name__)
 LIFETIME = 600.0
 DOWNLOAD_LIMIT = 60.0
 MAX_TEXT = 3600
-"""Characters of a proposal: all texts of a message together may have 4000."""
+"""Characters of a preview; Discord allows 4000 for all texts of a message together."""
 
 Ask = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
-"""Asks the servers for their `/object_info`."""
+"""Fetches the `/object_info` of the servers."""
 
 
 class Addition:
-    """Answers those who add workflows: the owner of the bot, and managers of a home guild."""
+    """Adds workflows for the bot's owners and the managers of a home guild."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Addition:
         self._reading = asyncio.Semaphore(2)
 
     async def propose(self, interaction: discord.Interaction, file: discord.Attachment, name: str | None) -> None:
-        """Show the command that a file would be."""
+        """Show a preview of the command that the file would become."""
         await self._authority.require_fleet(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
@@ -76,47 +76,44 @@ class Addition:
             await interaction.edit_original_response(view=view, allowed_mentions=SILENT)
 
     async def add(self, interaction: discord.Interaction, made: Draft, export: bytes | None) -> Message:
-        """Write the pair and take it over; return what to tell. Raises `BotError`."""
+        """Write the manifest and graph, load them and return the answer. Raises `BotError`."""
         await self._authority.require_fleet(interaction)
         folder = self._library.folder
         if folder is None:
-            raise InputError(_("This bot has no folder to put workflows into."))
+            raise InputError(_("No writable workflow folder is configured."))
         await asyncio.to_thread(add, folder, made, export)
-        log.info("workflow %s was added by %s", made.name, interaction.user.id)
+        log.info("workflow %s added by %s", made.name, interaction.user.id)
         await self._audit.write(interaction, f"workflow {made.name} added")
         await self._library.reload()
         self._on_change()
         if self._library.get(made.name) is None:
-            return _("/{name} was written, but cannot be used. `/workflow list` says why.", name=made.name)
+            return _("I saved /{name}, but it can't be used. `/workflow list` shows why.", name=made.name)
         return _(
-            "/{name} is there. Discord shows it in a moment; until then `/run` reaches it. Its manifest is {file}:"
-            " read it through, names and limits are guesses.",
+            "Added **/{name}**. It appears in a moment (or use `/run`). Names and limits were guessed – review {file}.",
             name=made.name,
             file=f"{made.name}.toml",
         )
 
     def text(self, made: Draft, locale: str) -> str:
-        """Return the proposal as people read it."""
-        head = self._languages.render(_("This would be the command. Nothing is added before you press *Add*."), locale)
+        head = self._languages.render(_("Preview – nothing is saved until you press **Add**."), locale)
         body = cut("\n".join(described(made)).replace("`", "´"), MAX_TEXT - len(head))
         return f"{head}\n```\n{body}\n```"
 
     def render(self, message: Message, locale: str) -> str:
-        """Return a message in somebody's language."""
         return self._languages.render(message, locale)
 
     async def _drafted(self, file: discord.Attachment, name: str | None) -> tuple[Draft, bytes | None]:
         if file.size > MAX_PICTURE:
-            raise InputError(_("is too large: a file may have {limit} MiB.", limit=MAX_PICTURE // 2**20))
+            raise InputError(_("The file is too large (limit: {limit} MiB).", limit=MAX_PICTURE // 2**20))
         if not file.size:
-            raise InputError(_("is empty."))
+            raise InputError(_("The file is empty."))
         async with self._reading:
             data = await _download(file)
             answers = await self._ask()
             known = await asyncio.to_thread(Known.of, answers)
             made, export = await asyncio.to_thread(drafted, data, name or PurePath(file.filename).stem, known)
         if self._library.get(made.name) is not None:
-            raise InputError(_("there is a workflow “{name}” already. Give this one another *name*.", name=made.name))
+            raise InputError(_("A workflow named “{name}” already exists. Choose another **name**.", name=made.name))
         return made, export
 
 
@@ -124,13 +121,11 @@ async def _download(file: discord.Attachment) -> bytes:
     try:
         async with asyncio.timeout(DOWNLOAD_LIMIT):
             return await file.read()
-    except Exception as error:  # discord.py lets the faults of its HTTP library through
-        raise InputError(_("Discord did not hand out the file. Please attach it again.")) from error
+    except Exception as error:  # discord.py does not wrap the errors of its HTTP library
+        raise InputError(_("I couldn't download the file from Discord. Please attach it again.")) from error
 
 
 class _Proposal(discord.ui.LayoutView):
-    """A drafted command, with *Add* and *Discard*."""
-
     def __init__(self, addition: Addition, origin: discord.Interaction, made: Draft, export: bytes | None) -> None:
         super().__init__(timeout=LIFETIME)
         self._addition = addition
@@ -161,10 +156,10 @@ class _Proposal(discord.ui.LayoutView):
     async def _discard(self, interaction: discord.Interaction) -> None:
         self.stop()
         await interaction.response.defer()
-        await self._end(_("Discarded; nothing was added."))
+        await self._end(_("Discarded."))
 
     async def on_timeout(self) -> None:
-        await self._end(_("This proposal is over, and nothing was added. Send the file again."))
+        await self._end(_("This preview has expired. Please upload the file again."))
 
     async def _end(self, last_word: Message) -> None:
         view = discord.ui.LayoutView(timeout=None)
@@ -172,5 +167,5 @@ class _Proposal(discord.ui.LayoutView):
         view.stop()
         try:
             await self._origin.edit_original_response(view=view, allowed_mentions=SILENT)
-        except Exception:  # discord.py lets the faults of its HTTP library through
-            log.warning("a proposal could not be ended", exc_info=True)
+        except Exception:  # discord.py does not wrap the errors of its HTTP library
+            log.warning("could not close a workflow preview", exc_info=True)

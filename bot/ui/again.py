@@ -1,4 +1,4 @@
-"""Answers `/history`: shows a member's jobs, page by page, and a chosen result once more, to nobody else."""
+"""`/history`: shows a member their own jobs page by page, and the result they choose, in private answers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Protocol
 import discord
 
 from bot.errors import InputError
-from bot.i18n import Message, _
+from bot.i18n import Message, _, n_
 from bot.jobs.job import Delivery, IllegalMoveError, Job
 from bot.jobs.records import Shelf
 from bot.ui.batches import Packer, Result
@@ -21,28 +21,20 @@ from bot.ui.route import Attached, discord_files
 from bot.ui.tree import explain_error
 
 LOOK_LIMIT = 2.0
-"""Seconds for reading a page from the database: Discord waits three for the answer."""
+"""Seconds for reading a page from the database; Discord waits three for the answer."""
 
 
 class Jobs(Protocol):
     """The part of `bot.jobs.records.JobStore` that is needed here."""
 
-    async def get(self, job_id: str) -> Job | None:
-        """Return the newest version of a job."""
-        ...
+    async def get(self, job_id: str) -> Job | None: ...
 
-    async def history(self, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]:
-        """Return the jobs of one member, newest first."""
-        ...
+    async def history(self, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]: ...
 
-    async def note(self, job: Job, *, delivery: Delivery) -> Job:
-        """Remember that the result was shown."""
-        ...
+    async def note(self, job: Job, *, delivery: Delivery) -> Job: ...
 
 
 class History:
-    """What the command and its menus do."""
-
     def __init__(self, *, store: Jobs, shelf: Shelf, packer: Packer, renderer: Renderer, languages: Languages) -> None:
         self._store = store
         self._shelf = shelf
@@ -51,20 +43,18 @@ class History:
         self._page = HistoryPage(languages)
 
     async def open(self, interaction: discord.Interaction) -> None:
-        """Answer the command with the newest page, for its member only."""
         view = await self._view(interaction, 0)
         await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=SILENT)
 
     async def turn(self, interaction: discord.Interaction, number: int) -> None:
-        """Turn the pressed message to page `number`."""
         await interaction.response.edit_message(view=await self._view(interaction, number), allowed_mentions=SILENT)
 
     async def show(self, interaction: discord.Interaction, job_id: str) -> None:
-        """Answer a choice in the menu with the result, for its member only."""
+        """Answer a choice in the menu with the result, privately."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
             job, page, files = await self._again(interaction, job_id)
-        except Exception as error:  # nobody above us would answer the choice
+        except Exception as error:  # no caller would answer the choice
             page = self._renderer.notice(_("History"), explain_error(error), interaction.locale.value)
             await interaction.edit_original_response(view=layout(page), allowed_mentions=SILENT)
             return
@@ -83,16 +73,18 @@ class History:
     async def _again(self, interaction: discord.Interaction, job_id: str) -> tuple[Job, Page, Sequence[Attached]]:
         job = await self._store.get(job_id)
         if job is None or job.requester.user_id != interaction.user.id or not is_shown_again(job):
-            raise InputError(_("There is no such result of yours."))
+            raise InputError(_("I can't find that result."))
         outputs = await self._shelf.get(job.id)
         if not outputs:
             raise InputError(_gone(job))
-        # One private message: nothing can be posted below it by the bot itself
+        # One private message: the bot cannot post follow-ups below it
         place = replace(job.place, bot_can_edit=False, upload_limit=interaction.filesize_limit)
         reader = replace(job.requester, locale=interaction.locale.value)
         result = await self._packer.pack(replace(job, place=place, requester=reader), outputs)
         if not result.batches:
-            raise InputError(_("The files are too large for this channel. Try /history somewhere else."))
+            raise InputError(
+                _("The files are too large to post here. Try /history in a Discord server with a higher upload limit.")
+            )
         files = [piece.attached for piece in result.batches[0]]
         page = self._renderer.result(
             replace(job, requester=reader), [file.filename for file in files], _note(job, result), result.words
@@ -103,22 +95,21 @@ class History:
         try:
             await self._store.note(job, delivery=Delivery.SENT)
         except IllegalMoveError:
-            return  # somebody else shows it, too
+            return  # another process shows it, too
 
 
 def _gone(job: Job) -> Message:
     seed = job.spec.values.get("seed")
     if isinstance(seed, int):
         return _(
-            "These files are not kept any more. The same picture comes again with seed {seed} and the same options.",
-            seed=str(seed),
+            "These files have expired. Use seed {seed} with the same options to recreate the result.", seed=str(seed)
         )
-    return _("These files are not kept any more. Please ask for them again.")
+    return _("These files have expired. Please run the command again.")
 
 
 def _note(job: Job, result: Result) -> Message | None:
     missing = result.unfit + result.surplus
     if not missing:
         return job.note
-    more = _("Files that do not fit into one message: {count}.", count=missing)
+    more = n_("1 more file didn't fit into this message.", "{count} more files didn't fit into this message.", missing)
     return _("{note}\n{more}", note=job.note, more=more) if job.note else more

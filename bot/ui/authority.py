@@ -1,7 +1,7 @@
-"""Who may do what beyond their own jobs: moderators of a guild, its managers, and those who rule the servers.
+"""Access checks for commands that reach beyond one's own jobs: guild moderators, guild managers and bot admins.
 
-Permissions are those in the guild as a whole, not in the channel of the command: whoever may tidy up one thread must
-not pause everybody.
+Guild-wide permissions count, not those in the command's channel: moderators of one thread must not pause a whole guild.
+All `require_…` methods raise `DeniedError`.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from bot.i18n import _
 log = logging.getLogger(__name__)
 
 ASK_LIMIT = 1.0
-"""Seconds for asking Discord whose application this is: the command itself waits for it."""
+"""Seconds for asking Discord who owns the application; the command waits for it."""
 OWNERS_KEPT = 600.0
-"""Seconds for which the owners are not asked for again."""
+"""Seconds for which the owners are cached."""
 ASK_AGAIN = 30.0
-"""Seconds until they are asked for again, when Discord did not say."""
+"""Seconds until the next try after a failed request."""
 RULING_ROLES = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 
 
 class Authority:
-    """Answers who may do what. `home_guilds` are those that the settings name; none for wherever the bot is."""
+    """`home_guilds` are those of the settings; if empty, a guild is home when it is the only one the bot is in."""
 
     def __init__(self, *, home_guilds: Collection[int], clock: Clock) -> None:
         self._home_guilds = frozenset(home_guilds)
@@ -36,44 +36,36 @@ class Authority:
         self._asking = asyncio.Lock()
 
     def moderates(self, interaction: discord.Interaction) -> bool:
-        """Whether they may manage messages in the guild where they are."""
+        """Whether the user has *Manage Messages* in this guild."""
         return _permissions(interaction).manage_messages
 
     def manages(self, interaction: discord.Interaction) -> bool:
-        """Whether they may manage the guild where they are."""
+        """Whether the user has *Manage Server* in this guild."""
         return _permissions(interaction).manage_guild
 
     async def rules_fleet(self, interaction: discord.Interaction) -> bool:
-        """Whether they may decide for all guilds, and about servers: managers of a home guild, and the bot's owners."""
+        """Whether the user is a bot admin: an owner of the application, or a manager of a home guild."""
         if self._is_home(interaction) and self.manages(interaction):
             return True
         return interaction.user.id in await self._known_owners(interaction.client)
 
     def require_moderator(self, interaction: discord.Interaction) -> None:
-        """Raise `DeniedError` for those who do not moderate here."""
         if not self.moderates(interaction):
-            raise DeniedError(_("Only moderators may use this: those who may manage messages in this Discord server."))
+            raise DeniedError(_("You need the **Manage Messages** permission."))
 
     def require_manager(self, interaction: discord.Interaction) -> None:
-        """Raise `DeniedError` for those who do not manage the guild."""
         if not self.manages(interaction):
-            raise DeniedError(_("Only those who may manage this Discord server may change what its roles may have."))
+            raise DeniedError(_("You need the **Manage Server** permission."))
 
     async def require_fleet(self, interaction: discord.Interaction) -> None:
-        """Raise `DeniedError` for those who do not rule the servers."""
         if not await self.rules_fleet(interaction):
-            raise DeniedError(
-                _(
-                    "This is about more than this Discord server, so only the owner of the bot may do it. Please ask "
-                    "them."
-                )
-            )
+            raise DeniedError(_("Only the bot's owner can do this."))
 
     def _is_home(self, interaction: discord.Interaction) -> bool:
         if self._home_guilds:
             return interaction.guild_id in self._home_guilds
         client = interaction.client
-        # With several shards, this process may know only some of the guilds
+        # With several shards, this process may see only some of the guilds
         sees_all = (client.shard_count or 1) == 1
         return sees_all and [guild.id for guild in client.guilds] == [interaction.guild_id]
 
@@ -89,13 +81,13 @@ class Authority:
             async with asyncio.timeout(ASK_LIMIT):
                 self._owners = _owners(await client.application_info())
             pause = OWNERS_KEPT
-        except Exception as error:  # discord.py lets the faults of its HTTP library through
-            log.warning("Discord does not say whose bot this is: %r", error)
+        except Exception as error:  # discord.py does not wrap the errors of its HTTP library
+            log.warning("could not fetch the bot's owners from Discord: %r", error)
         self._ask_at = self._clock.monotonic() + pause
 
 
 def _permissions(interaction: discord.Interaction) -> discord.Permissions:
-    """Return what somebody may do in a guild that the bot is in, and nothing anywhere else."""
+    """Return the user's guild-wide permissions; none outside a guild that the bot is in."""
     user, guild_id = interaction.user, interaction.guild_id
     if guild_id is None or not isinstance(user, discord.Member) or interaction.client.get_guild(guild_id) is None:
         return discord.Permissions.none()

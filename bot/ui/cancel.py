@@ -1,6 +1,6 @@
-"""What *Cancel* and `/cancel` do: a member may cancel their own jobs, a moderator those of their server.
+"""*Cancel* and `/cancel`: members can cancel their own jobs, moderators those of their guild.
 
-A moderator is whoever may manage messages where the job's message is: they could delete it as well.
+Moderators need *Manage Messages* in the channel: they could delete the message as well.
 """
 
 import asyncio
@@ -27,49 +27,43 @@ CANCELLABLE = (JobState.HELD, JobState.QUEUED, JobState.RUNNING)
 MAX_CHOICES = 25
 """Discord's limit for suggestions."""
 LOOKED_AT = 200
-"""Unfinished jobs that are searched for suggestions."""
+"""Unfinished jobs searched for suggestions."""
 ANSWER_LIMIT = 2.0
-"""Seconds for what comes before an answer: Discord waits three for it."""
+"""Seconds for the work before an answer; Discord waits three."""
 
 
 class Jobs(Protocol):
     """The part of `bot.jobs.records.JobStore` that is needed here."""
 
-    async def get(self, job_id: str) -> Job | None:
-        """Return the newest version of a job."""
-        ...
+    async def get(self, job_id: str) -> Job | None: ...
 
-    async def browse(self, states: Collection[JobState], *, limit: int) -> Sequence[Job]:
-        """Return jobs in these states, newest first."""
-        ...
+    async def browse(self, states: Collection[JobState], *, limit: int) -> Sequence[Job]: ...
 
 
 class CancelJobs:
-    """Answers those who want a job to end."""
-
     def __init__(self, *, store: Jobs, canceller: Canceller, languages: Languages) -> None:
         self._store = store
         self._canceller = canceller
         self._languages = languages
 
     async def press(self, interaction: discord.Interaction, job_id: str) -> None:
-        """Answer the button: the message itself shows what becomes of it."""
+        """Answer the button; the job's message shows the outcome."""
         try:
             job = await self._cancelled(interaction, job_id)
             await interaction.response.defer()
             if _is_too_late(job):
-                await whisper(interaction, _("This is over already."), self._languages)
-        except Exception as error:  # nobody above us would answer the press
+                await whisper(interaction, _("This request has already finished."), self._languages)
+        except Exception as error:  # no caller would answer the press
             await whisper(interaction, explain_error(error), self._languages)
 
     async def command(self, interaction: discord.Interaction, job_id: str | None) -> None:
-        """Answer `/cancel`: for the chosen job, or for the only one there is."""
+        """Answer `/cancel`; without a job id, the member's only active job is meant."""
         job = await self._cancelled(interaction, job_id)
         text = self._languages.render(_answer(job), interaction.locale.value)
         await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
 
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Return the jobs that somebody may cancel, their own first, as far as they fit what is typed."""
+        """Return matching jobs that the user may cancel, their own first."""
         try:
             async with asyncio.timeout(ANSWER_LIMIT):
                 jobs = await self._store.browse(CANCELLABLE, limit=LOOKED_AT)
@@ -84,7 +78,7 @@ class CancelJobs:
         return [app_commands.Choice(name=cut(label, 100), value=job_id) for label, job_id in wanted[:MAX_CHOICES]]
 
     async def _cancelled(self, interaction: discord.Interaction, job_id: str | None) -> Job:
-        """Write the wish down before anybody is told that it was heard, and in time for the answer."""
+        """Store the request durably before it is confirmed, and in time for the answer."""
         try:
             async with asyncio.timeout(ANSWER_LIMIT):
                 job = await self._permitted(interaction, job_id or await self._only_one(interaction))
@@ -96,19 +90,17 @@ class CancelJobs:
         jobs = await self._store.browse(CANCELLABLE, limit=LOOKED_AT)
         own = [job for job in jobs if job.requester.user_id == interaction.user.id]
         if not own:
-            raise InputError(_("None of your requests is waiting or running."))
+            raise InputError(_("You have no requests waiting or running."))
         if len(own) > 1:
-            raise InputError(
-                _("You have {count} requests that wait or run. Choose one in the option *job*.", count=len(own))
-            )
+            raise InputError(_("You have {count} active requests. Pick one under **job**.", count=len(own)))
         return own[0].id
 
     async def _permitted(self, interaction: discord.Interaction, job_id: str) -> Job:
         job = await self._store.get(job_id)
         if job is None:
-            raise InputError(_("There is no such request. Choose one from the list."))
+            raise InputError(_("I can't find that request. Please pick one from the list."))
         if not _may(interaction, job):
-            raise DeniedError(_("This is not yours: only the member who asked for it, or a moderator, can cancel it."))
+            raise DeniedError(_("Only the person who asked for this, or a moderator, can cancel it."))
         return job
 
 
@@ -127,8 +119,8 @@ def _answer(job: Job) -> Message:
     if job.state is JobState.CANCELLED:
         return _("Cancelled.")
     if job.state is JobState.RUNNING:
-        return _("It is being cancelled: ComfyUI stops at its next step.")
-    return _("This is over already.")
+        return _("Cancelling… it will stop at the next step.")
+    return _("This request has already finished.")
 
 
 def _label(job: Job, reader: int) -> str:

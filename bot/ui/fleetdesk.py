@@ -1,6 +1,6 @@
-"""What `/server` does: take ComfyUI servers in and out while the bot runs, let them rest, and show how they are.
+"""`/server`: adds, drains, resumes, removes and lists ComfyUI servers while the bot runs.
 
-For those who rule the servers (`bot.ui.authority`); moderators may look.
+For bot admins (`bot.ui.authority`); moderators can list them.
 """
 
 import asyncio
@@ -23,19 +23,18 @@ from bot.ui.i18n import Languages
 from bot.workflow.needs import GIGABYTE, Abilities
 
 ANSWER_LIMIT = 2.0
-"""Seconds for what comes before an answer: Discord waits three for it."""
+"""Seconds for the work before an answer; Discord waits three."""
 SUGGEST_LIMIT = 1.5
 PROBE_LIMIT = 15.0
-"""Seconds for a server to say that it is there. The command is acknowledged by then."""
+"""Seconds for a new server to respond. The command is acknowledged by then."""
 STORE_LIMIT = 10.0
-"""Seconds for writing it down after that."""
+"""Seconds for each database access around the probe."""
 
 
 class FleetDesk:
-    """Answers those who look after the servers.
+    """`key_of` turns a typed address into the server's key; `probe` connects to it and returns its capabilities.
 
-    `key_of` reads an address that somebody typed and returns the server's key; it raises `BotError` when that is none.
-    `probe` asks whether a ComfyUI answers there, and what it can do; it raises `BotError` too.
+    Both raise `BotError`.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class FleetDesk:
         self._page = FleetPage(languages)
 
     async def add(self, interaction: discord.Interaction, url: str, name: str | None) -> None:
-        """Take a server in, once it has answered: that may take longer than Discord waits for an answer."""
+        """Add a server once it has responded; deferred, since that can take longer than Discord waits."""
         await self._authority.require_fleet(interaction)
         url = url.strip()
         key = self._key_of(url)
@@ -84,7 +83,7 @@ class FleetDesk:
         return _added(record, abilities)
 
     async def remove(self, interaction: discord.Interaction, name: str) -> None:
-        """Take a server out; what it has in hand is finished."""
+        """Remove a server; its running jobs finish."""
         record = await self._named(interaction, name)
         async with in_time(ANSWER_LIMIT):
             is_gone = await self._fleet.remove(record.key)
@@ -92,11 +91,11 @@ class FleetDesk:
         self._require_there(is_gone)
         await self._told(
             interaction,
-            _("{name} was removed. What runs there is finished; what waited there goes back.", name=record.name),
+            _("{name} removed. Running requests will finish; queued ones move elsewhere.", name=record.name),
         )
 
     async def drain(self, interaction: discord.Interaction, name: str, *, drained: bool) -> None:
-        """Let a server get nothing new, or something again."""
+        """Stop or resume sending new jobs to a server."""
         record = await self._named(interaction, name)
         async with in_time(ANSWER_LIMIT):
             is_there = await self._fleet.drain(record.key, drained=drained)
@@ -104,13 +103,12 @@ class FleetDesk:
         self._require_there(is_there)
         await self._told(
             interaction,
-            _("{name} gets nothing new and finishes what it has. `/server resume` ends that.", name=record.name)
+            _("{name} is draining: it finishes its current requests. Undo with `/server resume`.", name=record.name)
             if drained
-            else _("{name} gets requests again.", name=record.name),
+            else _("{name} is back in rotation.", name=record.name),
         )
 
     async def overview(self, interaction: discord.Interaction) -> None:
-        """Show the servers."""
         is_ruler = await self._authority.rules_fleet(interaction)
         if not is_ruler:
             self._authority.require_moderator(interaction)
@@ -119,12 +117,12 @@ class FleetDesk:
         await show(interaction, self._page.view(servers, interaction.locale.value, addresses=is_ruler))
 
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Return the names of the servers, to those who may do something with them."""
+        """Return the server names, for bot admins only."""
         try:
             async with asyncio.timeout(SUGGEST_LIMIT):
                 await self._authority.require_fleet(interaction)
                 records = await self._fleet.servers()
-        except Exception:  # nobody can be answered in a list of suggestions
+        except Exception:  # autocomplete cannot show an error
             return []
         return suggestions([(record.name, record.name) for record in records], typed)
 
@@ -137,23 +135,25 @@ class FleetDesk:
         for record in records:
             if record.name.casefold() == name.strip().casefold():
                 return record
-        raise InputError(_("There is no server “{name}”. Please choose one from the list.", name=name[:40]))
+        raise InputError(_("There's no ComfyUI server “{name}”. Please pick one from the list.", name=name[:40]))
 
     async def _refuse_known(self, key: str) -> None:
         for record in await self._fleet.servers():
             if record.key == key:
-                raise InputError(_("That server is there already: {name}.", name=record.name))
+                raise InputError(_("That ComfyUI server has already been added: {name}.", name=record.name))
 
     async def _answer_of(self, url: str) -> Abilities:
         try:
             async with asyncio.timeout(PROBE_LIMIT):
                 return await self._probe(url)
         except TimeoutError as error:
-            raise InputError(_("No ComfyUI answers there in time. Is it running, and is the address right?")) from error
+            raise InputError(
+                _("No answer from ComfyUI at that address. Is it running, and is the address right?")
+            ) from error
 
     def _require_there(self, is_there: bool) -> None:
         if not is_there:
-            raise InputError(_("That server is not there any more. `/server list` shows those that are."))
+            raise InputError(_("That ComfyUI server has been removed. See `/server list`."))
 
     async def _told(self, interaction: discord.Interaction, message: Message) -> None:
         self._hints.send(Topic.FLEET)
@@ -163,9 +163,9 @@ class FleetDesk:
 
 def _added(record: ServerRecord, abilities: Abilities) -> Message:
     if not abilities.vram:
-        return _("{name} was added. It gets requests as soon as the bot is connected to it.", name=record.name)
+        return _("Added {name}. It gets requests as soon as I'm connected to it.", name=record.name)
     return _(
-        "{name} was added: ComfyUI {version}, {size} GB. It gets requests as soon as the bot is connected to it.",
+        "Added {name} (ComfyUI {version}, {size} GB). It gets requests as soon as I'm connected to it.",
         name=record.name,
         version=abilities.version or "?",
         size=f"{abilities.vram / GIGABYTE:.0f}",

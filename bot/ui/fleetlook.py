@@ -1,4 +1,4 @@
-"""Looks at the servers: how they are, what each has in hand, and what of the line it cannot run."""
+"""Reads the state of the servers, their running jobs, and the waiting jobs that each cannot run."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,28 +11,24 @@ from bot.ui.fleetpage import ServerView
 from bot.workflow.needs import Lack
 
 LINE_LOOKED_AT = 200
-"""Places of the line whose needs are compared with the servers."""
+"""Waiting jobs that are checked against the servers."""
 CLASSES_LOOKED_AT = 20
 
 
 class Line(Protocol):
     """The part of `bot.jobs.records.JobStore` that is needed here."""
 
-    async def snapshot(self, limit: int) -> Snapshot:
-        """Return the line, as far as the next `limit` turns need it."""
-        ...
+    async def snapshot(self, limit: int) -> Snapshot: ...
 
 
 class FleetLook:
-    """Reads what `bot.ui.fleetpage` shows."""
-
     def __init__(self, *, fleet: FleetRecords, store: Line, survey: Callable[[], Awaitable[Survey]]) -> None:
         self._fleet = fleet
         self._store = store
         self._survey = survey
 
     async def look(self) -> list[ServerView]:
-        """Return the servers. May raise `StoreDownError`."""
+        """Raises `StoreDownError`."""
         records = await self._fleet.servers()
         there = Counter(job.server for job in (await self._survey()).running)
         unfit, lacks = await self._unfit()
@@ -44,7 +40,7 @@ class FleetLook:
         ]
 
     async def _unfit(self) -> tuple[Counter[str], Mapping[str, dict[str, Lack]]]:
-        """Return of each server how many requests of the line it cannot run, and what it would need for them."""
+        """Return, per server key, how many waiting jobs it cannot run and what it lacks for them."""
         snapshot = await self._store.snapshot(LINE_LOOKED_AT)
         classes = Counter(job.cls for job in snapshot.waiting if job.cls)
         unfit: Counter[str] = Counter()

@@ -1,6 +1,6 @@
-"""The page of `/server list`: which ComfyUI servers there are, how they are, and what they cannot run.
+"""The page of `/server list`: the ComfyUI servers, their state and what they cannot run.
 
-Pure: records in, a Discord view out. Addresses are for those who rule the servers only.
+Pure: records in, a Discord view out. Only bot admins see addresses.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from bot.workflow.wording import joined
 MAX_NAME = 40
 MAX_ADDRESS = 120
 LACKS_SHOWN = 3
-"""Missing things that are named for one server."""
+"""Missing nodes or models named per server."""
 SIGNS = {"online": "🟢", "resting": "🟠", "offline": "🔴"}
 DRAINED = "🔧"
 UNKNOWN = "⚪"
@@ -28,27 +28,23 @@ UNKNOWN = "⚪"
 
 @dataclass(frozen=True, slots=True)
 class ServerView:
-    """One server, and what is going on there."""
-
     record: ServerRecord
     jobs: int = 0
-    """Requests that it has in hand."""
+    """Jobs running there."""
     unfit: int = 0
-    """Requests in the line that it cannot run."""
+    """Waiting jobs that it cannot run."""
     lacks: Sequence[Lack] = ()
-    """What it would need for those."""
+    """What it lacks for those."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetPage:
-    """Renders the servers for one reader."""
-
     languages: Languages
 
     def view(self, servers: Sequence[ServerView], locale: str, *, addresses: bool) -> discord.ui.LayoutView:
-        """Return the page; with addresses for those who may know them."""
+        """Return the page; `addresses` says whether the reader may see them."""
         texts = [self._server(server, locale, addresses=addresses) for server in servers]
-        nothing = _("There is no ComfyUI server yet. `/server add` brings one.")
+        nothing = _("No ComfyUI servers yet. Add one with `/server add`.")
         tone = Tone.RUNNING if texts else Tone.WAITING
         return sheet(self._said(_("ComfyUI servers"), locale), texts or [self._said(nothing, locale)], tone=tone)
 
@@ -78,30 +74,30 @@ def _facts(server: ServerView) -> list[Message]:
     if record.version:
         facts.append(_("ComfyUI {version}", version=cut(record.version, MAX_NAME)))
     if server.jobs:
-        facts.append(n_("one request there", "{count} requests there", server.jobs))
+        facts.append(n_("1 active request", "{count} active requests", server.jobs))
     return facts
 
 
 def _state(record: ServerRecord) -> Message:
     if record.drained:
-        return _("drained: it gets nothing new")
+        return _("drained (no new requests)")
     match record.health:
         case "online":
             return _("online")
         case "resting":
-            return _("resting after failures")
+            return _("cooling down after errors")
         case "offline":
             return _("offline")
         case _:
-            return _("not reached yet")
+            return _("connecting…")
 
 
 def _unfit(server: ServerView) -> Message:
     if not server.lacks:
-        return n_("It cannot run one request that waits.", "It cannot run {count} requests that wait.", server.unfit)
+        return n_("1 waiting request can't run here.", "{count} waiting requests can't run here.", server.unfit)
     return n_(
-        "It cannot run one request that waits: {lacks} would be needed.",
-        "It cannot run {count} requests that wait: {lacks} would be needed.",
+        "1 waiting request can't run here (missing: {lacks}).",
+        "{count} waiting requests can't run here (missing: {lacks}).",
         server.unfit,
         lacks=joined([lack.message for lack in server.lacks], LACKS_SHOWN),
     )

@@ -1,6 +1,6 @@
-"""The page of `/history`: a member's own jobs, how they stand, and a menu that shows a result again.
+"""The page of `/history`: a member's own jobs with their state, and a menu that shows a result again.
 
-Pure: jobs in, a Discord view out. What is chosen in it is answered by `bot.ui.again`.
+Pure: jobs in, a Discord view out. `bot.ui.again` answers the menu.
 """
 
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from typing import Any
 import discord
 from discord.utils import escape_markdown
 
-from bot.i18n import Message, _
+from bot.i18n import Message, _, n_
 from bot.jobs.job import Delivery, Job, JobState
 from bot.ui.i18n import Languages, cut
 from bot.ui.page import Tone
 
 PER_PAGE = 8
-"""Jobs on a page: with their texts they stay well below Discord's 4000 characters of a message."""
+"""Jobs on a page; their texts stay well below Discord's 4000 characters per message."""
 CHOOSE = "cc:again"
-"""The menu's custom id. Messages keep it for years, so it never changes."""
+"""The menu's custom id. Old messages keep it, so it must never change."""
 TURN = "cc:history:"
-"""Before the number of a page, in the buttons that turn to it."""
+"""Prefix of the page buttons' custom ids; the page number follows."""
 MAX_PROMPT = 90
 MAX_REASON = 200
 MAX_LABEL = 100
-"""Discord's limit for a line of a menu."""
+"""Discord's limit for a menu option."""
 
 SIGNS = {
     JobState.HELD: "⏳",
@@ -39,25 +39,23 @@ SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Renders the history for one reader."""
-
     languages: Languages
 
     def view(self, jobs: Sequence[Job], number: int, *, has_more: bool, locale: str) -> discord.ui.LayoutView:
-        """Return page `number` (from 0) with these jobs, newest first."""
+        """Return page `number` (from 0); `jobs` are newest first."""
         view = discord.ui.LayoutView(timeout=None)
         texts = [self._entry(job, locale) for job in jobs] or [self._said(_nothing(number), locale)]
         heading = self._said(_("Your requests"), locale)
         body = [discord.ui.TextDisplay[Any](f"**{heading}**"), *(discord.ui.TextDisplay[Any](text) for text in texts)]
         view.add_item(discord.ui.Container(*body, accent_colour=Tone.RUNNING.value))
         if choices := [self._choice(job, locale) for job in jobs if is_shown_again(job)]:
-            placeholder = self._said(_("Show a result again…"), locale)
+            placeholder = self._said(_("Choose a result to view…"), locale)
             view.add_item(
                 discord.ui.ActionRow(discord.ui.Select[Any](custom_id=CHOOSE, placeholder=placeholder, options=choices))
             )
         if turns := self._turns(number, has_more=has_more, locale=locale):
             view.add_item(discord.ui.ActionRow(*turns))
-        view.stop()  # presses are answered by custom id, also after a restart: discord.py need not keep the view
+        view.stop()  # presses are matched by custom id, so discord.py need not keep the view
         return view
 
     def _entry(self, job: Job, locale: str) -> str:
@@ -92,18 +90,17 @@ class HistoryPage:
 
 
 def is_shown_again(job: Job) -> bool:
-    """Whether there may be a result to show."""
     return job.state is JobState.DONE
 
 
 def _nothing(number: int) -> Message:
     if number:
-        return _("There is nothing older.")
-    return _("You have not asked for anything yet. Type `/` to see what there is.")
+        return _("No older requests.")
+    return _("Nothing here yet – type `/` to see the commands.")
 
 
 def _count(job: Job) -> Message:
-    return _("files: {count}", count=len(job.outputs))
+    return n_("{count} file", "{count} files", len(job.outputs))
 
 
 def _prompt(job: Job) -> str:
@@ -112,24 +109,24 @@ def _prompt(job: Job) -> str:
 
 
 def _standing(job: Job) -> Message | None:
-    """Return what must be said of a job beside its sign."""
+    """Return the text below a job's title, if its sign does not say it all."""
     match job.state:
         case JobState.FAILED:
-            return job.error or _("It failed.")
+            return job.error or _("Failed.")
         case JobState.CANCELLED:
-            return _("It was cancelled.")
+            return _("Cancelled.")
         case JobState.HELD | JobState.QUEUED:
-            return _("It waits.")
+            return _("Waiting.")
         case JobState.RUNNING:
-            return _("ComfyUI has it.")
+            return _("Sent to the GPU server.")
         case JobState.DELIVERING:
             return _("The result is on its way.")
         case JobState.DONE:
-            return _("It waits for you here: choose it below.") if job.delivery is Delivery.KEPT else None
+            return _("Ready – open it below.") if job.delivery is Delivery.KEPT else None
 
 
 def _link(job: Job) -> str:
-    """Return where the job's message is, if everybody in the channel sees it."""
+    """Return the URL of the job's message, or nothing if it is private."""
     place = job.place
     if not place.message_id or not place.bot_can_edit or job.delivery is Delivery.KEPT:
         return ""

@@ -1,7 +1,6 @@
-"""What holds for a workflow where it is asked for: its author's word, and what the guild decides.
+"""The rules for a workflow where it is used: those of its manifest and those of the guild.
 
-Rules of a guild are remembered for a few seconds, since another process may have changed them, and read anew after a
-hint.
+Guild rules are cached for a short time and reread when another process announces a change.
 """
 
 from collections import OrderedDict
@@ -20,14 +19,12 @@ from bot.ui.ordering import Settled
 from bot.workflow.workflow import Workflow
 
 KEPT = 30.0
-"""Seconds for which the rules of a guild are not read again without a hint."""
+"""Seconds for which the rules of a guild are cached."""
 GUILDS_KEPT = 1000
 NOTHING = HouseRules()
 
 
 class GuildHouse:
-    """Decides by manifest and guild. See `bot.ui.ordering.House`."""
-
     def __init__(self, *, rules: WorkflowRules, hints: Hints, limits: Limits, clock: Clock) -> None:
         self._rules = rules
         self._hints = hints
@@ -37,7 +34,7 @@ class GuildHouse:
         hints.listen(Topic.RULES, self._hear)
 
     async def settle(self, interaction: discord.Interaction, workflow: Workflow) -> Settled:
-        """See `House.settle`. May raise `StoreDownError`."""
+        """Return the guild's defaults and limits. Raises `DeniedError`, `StoreDownError`."""
         denied = why_not(workflow.manifest.access, whereabouts(interaction))
         if denied is not None:
             raise DeniedError(denied)
@@ -51,7 +48,7 @@ class GuildHouse:
         return Settled(rules.defaults(workflow.name, places), narrowed(self._limits, rules.limits))
 
     async def of(self, guild_id: int) -> HouseRules:
-        """Return the rules of a guild. May raise `StoreDownError`."""
+        """Raises `StoreDownError`."""
         read_at, rules = self._known.get(guild_id, (float("-inf"), NOTHING))
         if self._clock.monotonic() - read_at > KEPT:
             read_at = self._clock.monotonic()
@@ -63,12 +60,12 @@ class GuildHouse:
         return rules
 
     def is_offered_in(self, guild_id: int, workflow: str) -> bool:
-        """Whether a guild has any use for the command of a workflow, as far as its rules are known here."""
+        """Whether a guild enables the workflow anywhere, as far as its rules are cached."""
         _read_at, rules = self._known.get(guild_id, (0.0, NOTHING))
         return rules.is_ever_enabled(workflow)
 
     def changed(self, guild_id: int) -> None:
-        """Read the rules of a guild again, here and in all other processes."""
+        """Invalidate the rules of a guild, here and in all other processes."""
         self._known.pop(guild_id, None)
         self._hints.send(Topic.RULES, str(guild_id))
 
@@ -81,18 +78,17 @@ def _switched_off(rules: HouseRules, workflow: str) -> Message:
     channels = rules.enabled_channels(workflow)
     if channels:
         mentions = ", ".join(f"<#{channel}>" for channel in channels[:10])
-        return _("/{name} works in other channels here: {channels}.", name=workflow, channels=mentions)
-    return _("/{name} is switched off here. Those who manage this Discord server can switch it on.", name=workflow)
+        return _("Please use /{name} in {channels}.", name=workflow, channels=mentions)
+    return _("/{name} is disabled here. Members with **Manage Server** can enable it.", name=workflow)
 
 
 def places_of(channel: object) -> Sequence[int]:
-    """Return the ids of a channel, of the one that it is a thread of, and of their category, innermost first."""
+    """Return the ids of a channel, its parent channel and its category, innermost first."""
     found = (getattr(channel, name, None) for name in ("id", "parent_id", "category_id"))
     return [each for each in found if isinstance(each, int)]
 
 
 def whereabouts(interaction: discord.Interaction) -> Whereabouts:
-    """Return who asks where, as far as Discord tells."""
     channel, user = interaction.channel, interaction.user
     roles = user.roles if isinstance(user, discord.Member) else ()
     role_ids = user._roles if isinstance(user, discord.Member) else ()  # pyright: ignore[reportPrivateUsage]

@@ -1,4 +1,4 @@
-"""What `/me` and `/moderate member` do: show what a member has used, may use and waits for, and what is paused."""
+"""`/me` and `/moderate member`: a member's usage, limits, active jobs and the pauses that affect them."""
 
 from collections.abc import Awaitable, Callable
 
@@ -18,12 +18,10 @@ from bot.ui.mepage import Account, MePage
 from bot.ui.requester import member_of, requester_of
 
 ANSWER_LIMIT = 2.0
-"""Seconds for what comes before an answer: Discord waits three for it."""
+"""Seconds for the work before an answer; Discord waits three."""
 
 
 class Members:
-    """Answers those who look at an account: their own, or as a moderator."""
-
     def __init__(
         self,
         *,
@@ -42,13 +40,12 @@ class Members:
         self._clock = clock
 
     async def me(self, interaction: discord.Interaction) -> None:
-        """Show somebody their own account: in this guild, or in direct messages."""
-        await self._show(interaction, requester_of(interaction), _("What you have used, and what you may have"))
+        """Show the user their own account, in this guild or in direct messages."""
+        await self._show(interaction, requester_of(interaction), _("Your usage and limits"))
 
     async def member(self, interaction: discord.Interaction, user: discord.User | discord.Member) -> None:
-        """Show a moderator the account of a member of their guild."""
         self._authority.require_moderator(interaction)
-        heading = _("{who}: what they have used, and what they may have", who=f"<@{user.id}>")
+        heading = _("Usage and limits of {who}", who=f"<@{user.id}>")
         await self._show(interaction, member_of(user, interaction.guild_id), heading)
 
     async def _show(self, interaction: discord.Interaction, asker: Asker, heading: Message) -> None:
@@ -72,5 +69,5 @@ class Members:
 
 
 def _is_of(job: Job, asker: Asker) -> bool:
-    """Whether a job counts for an account: what somebody asks for elsewhere is nobody's business here."""
+    """Whether a job belongs to the account; jobs from other guilds stay private."""
     return job.requester.user_id == asker.user_id and job.place.guild_id == asker.guild_id

@@ -1,4 +1,4 @@
-"""The page of `/me` and `/moderate member`: what somebody has used and has left, what waits and runs, what is paused.
+"""The page of `/me` and `/moderate member`: usage and limits, active jobs, and pauses.
 
 Pure: values in, a Discord view out.
 """
@@ -24,14 +24,14 @@ from bot.ui.queuepage import HELD
 from bot.ui.render import span
 
 SHOWN = 10
-"""Jobs, and pauses, that are shown."""
+"""At most this many running jobs, waiting jobs and pauses are shown."""
 MAX_TITLE = 60
 MAX_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Everything about one member, as it is now."""
+    """A snapshot of one member's usage, limits and jobs at `now`."""
 
     guild_id: int | None
     allowance: Allowance
@@ -39,18 +39,15 @@ class Account:
     running: Sequence[Job]
     waiting: Sequence[Place]
     pauses: Sequence[Pause]
-    """Those that concern them."""
+    """Those that affect the member."""
     now: float
 
 
 @dataclass(frozen=True, slots=True)
 class MePage:
-    """Renders one member's account."""
-
     languages: Languages
 
     def view(self, account: Account, heading: Message, locale: str) -> discord.ui.LayoutView:
-        """Return the page, for whoever reads `locale`."""
         parts = [self._lines(_use(account), locale), self._lines(_terms(account), locale), self._jobs(account, locale)]
         parts += [
             ModeratePage(self.languages).pause(pause, account.guild_id, locale) for pause in account.pauses[:SHOWN]
@@ -65,9 +62,9 @@ class MePage:
         lines += [self._waiting(place, locale) for place in account.waiting[:SHOWN]]
         more = len(account.running) + len(account.waiting) - len(lines)
         if not lines:
-            return self._said(_("Nothing waits or runs."), locale)
+            return self._said(_("No active requests."), locale)
         if more > 0:
-            lines.append(self._said(n_("and one more", "and {count} more", more), locale))
+            lines.append(self._said(n_("and 1 more", "and {count} more", more), locale))
         return "\n".join(lines)
 
     def _waiting(self, place: Place, locale: str) -> str:
@@ -75,7 +72,7 @@ class MePage:
         if place.reason is not None:
             parts.append(f"{HELD} {cut(self._said(place.reason, locale), MAX_REASON)}")
         elif place.starts_in is not None:
-            parts.append(self._said(_("about {time}", time=span(place.starts_in)), locale))
+            parts.append(self._said(_("starts in about {time}", time=span(place.starts_in)), locale))
         return f"{place.position}\\. {' · '.join(parts)}"
 
     def _said(self, message: Message, locale: str) -> str:
@@ -96,8 +93,8 @@ def _use(account: Account) -> Iterator[Message]:
     )
     if account.standing.pending:
         yield n_(
-            "One request waits or runs, and may take {minutes} GPU minutes.",
-            "{count} requests wait or run, and may take {minutes} GPU minutes.",
+            "1 active request (about {minutes} GPU minutes)",
+            "{count} active requests (about {minutes} GPU minutes)",
             account.standing.pending,
             minutes=minutes(account.standing.pending_seconds),
         )
@@ -115,15 +112,15 @@ def _gpu_time(quota: Quota) -> Message:
 
 
 def _whole_minutes(seconds: float) -> str:
-    """Return minutes rounded down: nobody is promised what is not there."""
+    """Return minutes, rounded down so that the page never promises too much."""
     return f"{int(seconds / 6) / 10:.1f}".removesuffix(".0")
 
 
 def _pictures(quota: Quota) -> Message:
     if quota.limit is None:
-        return n_("{count} picture", "{count} pictures", int(quota.used))
+        return n_("{count} image", "{count} images", int(quota.used))
     return _(
-        "{used} of {limit} pictures ({left} left)",
+        "{used} of {limit} images ({left} left)",
         used=int(quota.used),
         limit=int(quota.limit),
         left=int(quota.left or 0),
@@ -132,13 +129,13 @@ def _pictures(quota: Quota) -> Message:
 
 def _terms(account: Account) -> Iterator[Message]:
     allowance = account.allowance
-    yield _("Share of the GPUs while others wait: ×{weight}", weight=f"{allowance.weight:g}")
+    yield _("Priority when the GPUs are busy: ×{weight}", weight=f"{allowance.weight:g}")
     if allowance.lane:
-        yield _("Served before all others")
+        yield _("Always served first")
     if allowance.running is not None:
-        yield n_("One request runs at a time", "At most {count} requests run at a time", allowance.running)
+        yield n_("1 request runs at a time", "Up to {count} requests run at a time", allowance.running)
     if allowance.waiting is not None:
-        yield n_("One request may wait", "At most {count} requests may wait", allowance.waiting)
+        yield n_("Up to 1 request in the queue", "Up to {count} requests in the queue", allowance.waiting)
     if allowance.cooldown:
         yield _cooldown(allowance.cooldown, account)
 
@@ -146,5 +143,5 @@ def _terms(account: Account) -> Iterator[Message]:
 def _cooldown(cooldown: float, account: Account) -> Message:
     left = min(account.standing.last_asked + cooldown - account.now, cooldown)
     if not account.standing.last_asked or left <= 0:
-        return _("One request in {time}", time=exactly(cooldown))
-    return _("One request in {time}; the next one in {left}", time=exactly(cooldown), left=exactly(left))
+        return _("Cooldown: {time}", time=exactly(cooldown))
+    return _("Cooldown: {time} (ready in {left})", time=exactly(cooldown), left=exactly(left))

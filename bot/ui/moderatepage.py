@@ -1,4 +1,4 @@
-"""The pages of `/moderate paused` and `/moderate roles`: what is paused, and what roles grant.
+"""The pages of `/moderate paused` and `/moderate roles`: active pauses and role limits.
 
 Pure: records in, texts and a Discord view out.
 """
@@ -21,7 +21,7 @@ PAUSED = "⏸️"
 
 
 def scope_name(scope: str, guild_id: int | None) -> Message:
-    """Say what a scope is about, to somebody in a guild. People are named by mentions, which ping nobody."""
+    """Describe a pause scope to a reader in a guild. Members are shown as mentions; the answers never ping."""
     parts = Scope.parse(scope)
     match parts.kind:
         case kind if kind == EVERYTHING:
@@ -31,11 +31,11 @@ def scope_name(scope: str, guild_id: int | None) -> Message:
         case "workflow":
             return _("`/{name}` in {place}", name=parts.name, place=_place(parts, guild_id))
         case "member" if parts.is_within(guild_id):
-            return _("requests of {member}", member=f"<@{parts.name}>")
+            return _("{member}'s requests", member=f"<@{parts.name}>")
         case "member":
-            return _("requests of {member} in {place}", member=f"<@{parts.name}>", place=_place(parts, guild_id))
+            return _("{member}'s requests in {place}", member=f"<@{parts.name}>", place=_place(parts, guild_id))
         case "server":
-            return _("the ComfyUI server {name}", name=parts.name)
+            return _("the GPU server {name}", name=parts.name)
         case _:
             return verbatim(scope)
 
@@ -52,19 +52,16 @@ def _place(parts: Scope, guild_id: int | None) -> Message:
 
 @dataclass(frozen=True, slots=True)
 class ModeratePage:
-    """Renders for one moderator."""
-
     languages: Languages
 
     def pauses(self, pauses: Sequence[Pause], guild_id: int | None, locale: str) -> discord.ui.LayoutView:
-        """Return the page of what is paused."""
         texts = [self.pause(pause, guild_id, locale) for pause in pauses]
         nothing = self._said(_("Nothing is paused."), locale)
         tone = Tone.WAITING if texts else Tone.DONE
         return sheet(self._said(_("Paused"), locale), texts or [nothing], tone=tone)
 
     def pause(self, pause: Pause, guild_id: int | None, locale: str) -> str:
-        """Return what is paused, by whom, until when and why."""
+        """Return the scope, author, end and reason of a pause."""
         facts = [
             f"{PAUSED} **{self._said(scope_name(pause.scope, guild_id), locale)}**",
             self._said(_("by {who}, {when}", who=f"<@{pause.by}>", when=f"<t:{int(pause.at)}:R>"), locale),
@@ -75,15 +72,11 @@ class ModeratePage:
         return " · ".join(facts) + reason
 
     def rules(self, rules: Sequence[RoleRule], guild_id: int, locale: str) -> discord.ui.LayoutView:
-        """Return the page of what roles have."""
         texts = [f"**{role_name(rule, guild_id)}**\n{self.rule(rule, locale)}" for rule in _in_order(rules, guild_id)]
-        nothing = _(
-            "No role has limits or a share of its own: everybody may have the same. `/moderate role` changes that."
-        )
-        return sheet(self._said(_("What roles may have"), locale), texts or [self._said(nothing, locale)])
+        nothing = _("No role limits set – all members have equal access. Set some with `/moderate role`.")
+        return sheet(self._said(_("Role limits"), locale), texts or [self._said(nothing, locale)])
 
     def rule(self, rule: RoleRule, locale: str) -> str:
-        """Return what a rule says."""
         return self._said(rule_text(rule), locale)
 
     def _said(self, message: Message, locale: str) -> str:
@@ -91,14 +84,13 @@ class ModeratePage:
 
 
 def role_name(rule: RoleRule, guild_id: int) -> str:
-    """Return how a role is written in a message, where it pings nobody."""
+    """Return a role as a mention; the answers never ping."""
     return "@everyone" if rule.role_id == guild_id else f"<@&{rule.role_id}>"
 
 
 def rule_text(rule: RoleRule) -> Message:
-    """Say what a rule says."""
     facts = list(_facts(rule))
-    return joined(facts) if facts else _("nothing of its own")
+    return joined(facts) if facts else _("default")
 
 
 def _in_order(rules: Sequence[RoleRule], guild_id: int) -> list[RoleRule]:
@@ -107,20 +99,20 @@ def _in_order(rules: Sequence[RoleRule], guild_id: int) -> list[RoleRule]:
 
 def _facts(rule: RoleRule) -> Iterator[Message]:
     if rule.weight is not None:
-        yield _("share ×{weight}", weight=f"{rule.weight:g}")
+        yield _("priority ×{weight}", weight=f"{rule.weight:g}")
     if rule.lane is not None:
-        yield _("served first") if rule.lane else _("not served first")
+        yield _("always served first") if rule.lane else _("not served first")
     if rule.running is not None:
-        yield n_("{count} may run at a time", "{count} may run at a time", rule.running)
+        yield n_("up to {count} running", "up to {count} running", rule.running)
     if rule.waiting is not None:
-        yield n_("{count} may wait", "{count} may wait", rule.waiting)
+        yield n_("up to {count} queued", "up to {count} queued", rule.waiting)
     if rule.day_seconds is not None:
-        yield _("{minutes} GPU minutes a day", minutes=minutes(rule.day_seconds))
+        yield _("{minutes} GPU minutes/day", minutes=minutes(rule.day_seconds))
     if rule.week_seconds is not None:
-        yield _("{minutes} GPU minutes a week", minutes=minutes(rule.week_seconds))
+        yield _("{minutes} GPU minutes/week", minutes=minutes(rule.week_seconds))
     if rule.day_pictures is not None:
-        yield n_("{count} picture a day", "{count} pictures a day", rule.day_pictures)
+        yield n_("{count} image/day", "{count} images/day", rule.day_pictures)
     if rule.week_pictures is not None:
-        yield n_("{count} picture a week", "{count} pictures a week", rule.week_pictures)
+        yield n_("{count} image/week", "{count} images/week", rule.week_pictures)
     if rule.cooldown is not None:
-        yield _("one request in {time}", time=span(rule.cooldown)) if rule.cooldown else _("no pause between requests")
+        yield _("cooldown: {time}", time=span(rule.cooldown)) if rule.cooldown else _("no cooldown")

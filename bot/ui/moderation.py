@@ -1,6 +1,6 @@
-"""What `/moderate pause`, `resume` and `paused` do: keep things from starting, for a while or until they are resumed.
+"""`/moderate pause`, `resume` and `paused`: keep jobs from starting, for a time or until resumed.
 
-Moderators decide for their guild; what reaches further is for those who rule the servers (`bot.ui.authority`).
+Moderators decide for their guild; wider pauses need a bot admin (`bot.ui.authority`).
 """
 
 import asyncio
@@ -25,15 +25,13 @@ from bot.ui.pausewish import PauseWish
 from bot.workflow.library import Library
 
 ANSWER_LIMIT = 2.0
-"""Seconds for what comes before an answer: Discord waits three for it."""
+"""Seconds for the work before an answer; Discord waits three."""
 SUGGEST_LIMIT = 1.5
 NAMES_KEPT = 1000
-"""Paused members whose names are remembered."""
+"""At most this many names of paused members are remembered."""
 
 
 class Moderation:
-    """Answers those who pause and resume."""
-
     def __init__(
         self,
         *,
@@ -56,7 +54,6 @@ class Moderation:
         self._names: OrderedDict[int, str] = OrderedDict()
 
     async def pause(self, interaction: discord.Interaction, wish: PauseWish) -> None:
-        """Pause what is wished."""
         scope = wish.scope(interaction.guild_id, self._library.workflows)
         await self._require(interaction, scope)
         self._remember(wish.member)
@@ -74,9 +71,9 @@ class Moderation:
     async def resume(
         self, interaction: discord.Interaction, what: str | None, member: discord.User | discord.Member | None
     ) -> None:
-        """End the pause of a scope, or that of a member in this guild."""
+        """End the pause of a scope, or of a member in this guild."""
         if (what is None) == (member is None):
-            raise InputError(_("Please say which pause to end: choose it in *what*, or choose a *member*."))
+            raise InputError(_("Pick a pause under **what**, or a **member**."))
         scope = of_member(interaction.guild_id, member.id) if member else what or ""
         await self._require(interaction, scope)
         async with in_time(ANSWER_LIMIT):
@@ -84,14 +81,14 @@ class Moderation:
             if was_paused:
                 await self._audit.write(interaction, f"resumed {scope}")
         if not was_paused:
-            raise InputError(_("That is not paused (any more). `/moderate paused` shows what is."))
+            raise InputError(_("That isn't paused. See `/moderate paused`."))
         self._hints.send(Topic.PAUSES)
         self._hints.send(Topic.WORK)
         name = scope_name(scope, interaction.guild_id)
-        await say(interaction, _("Resumed: {what}. What waits starts when its turn comes.", what=name), self._languages)
+        await say(interaction, _("Resumed: {what}.", what=name), self._languages)
 
     async def paused(self, interaction: discord.Interaction) -> None:
-        """Show what is paused, as far as it concerns the guild."""
+        """Show the pauses that affect this guild."""
         if not self._authority.moderates(interaction):
             await self._authority.require_fleet(interaction)
         async with in_time(ANSWER_LIMIT):
@@ -99,23 +96,21 @@ class Moderation:
         await show(interaction, self._page.pauses(pauses, interaction.guild_id, interaction.locale.value))
 
     async def suggest_paused(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Return what somebody may resume."""
         try:
             async with asyncio.timeout(SUGGEST_LIMIT):
                 pauses = await self._visible(interaction)
                 is_ruler = await self._authority.rules_fleet(interaction)
-        except Exception:  # nobody can be answered in a list of suggestions
+        except Exception:  # autocomplete cannot show an error
             return []
         guild_id = interaction.guild_id
         own = [pause for pause in pauses if is_ruler or Scope.parse(pause.scope).is_within(guild_id)]
         return suggestions([(self._label(pause, interaction), pause.scope) for pause in own], typed)
 
     def suggest_workflows(self, typed: str) -> list[app_commands.Choice[str]]:
-        """Return the workflows."""
         return suggestions([(name, name) for name in self._library.workflows], typed)
 
     async def _visible(self, interaction: discord.Interaction) -> list[Pause]:
-        """Return the pauses that a moderator may know of: those that their members feel; all, for who rules all."""
+        """Return the pauses that affect the moderator's guild; all pauses for a bot admin."""
         is_ruler = await self._authority.rules_fleet(interaction)
         if not is_ruler and not self._authority.moderates(interaction):
             return []
@@ -129,7 +124,7 @@ class Moderation:
             self._authority.require_moderator(interaction)
 
     def _label(self, pause: Pause, interaction: discord.Interaction) -> str:
-        """Return how a pause stands in a list of suggestions, where mentions are not shown as names."""
+        """Return the label of a suggestion, where Discord does not turn mentions into names."""
         name = scope_name(pause.scope, interaction.guild_id)
         label = self._languages.plain(name, interaction.locale.value).replace("`", "")
         scope = Scope.parse(pause.scope)
@@ -138,7 +133,7 @@ class Moderation:
         return f"{label} · {pause.reason}" if pause.reason else label
 
     def _remember(self, member: discord.User | discord.Member | None) -> None:
-        """Remember somebody's name: Discord does not tell us who the members are."""
+        """Remember the name: without the members intent, Discord does not tell it later."""
         if member is not None:
             self._names[member.id] = member.display_name
             while len(self._names) > NAMES_KEPT:
@@ -148,12 +143,9 @@ class Moderation:
 def _paused(pause: Pause, length: float | None, guild_id: int | None) -> Message:
     what = scope_name(pause.scope, guild_id)
     if length is None:
-        return _(
-            "Paused: {what}. What runs goes on; what is asked for waits, until somebody uses `/moderate resume`.",
-            what=what,
-        )
+        return _("Paused: {what}. Running requests finish; new ones wait until `/moderate resume`.", what=what)
     return _(
-        "Paused: {what}, for {time}. What runs goes on; what is asked for waits. `/moderate resume` ends it sooner.",
+        "Paused: {what} for {time}. Running requests finish; new ones wait. `/moderate resume` ends it sooner.",
         what=what,
         time=span(length),
     )

@@ -1,6 +1,6 @@
-"""What the buttons under a result do: give a file of it to another workflow, and ask for what is still lacking.
+"""The next-step buttons under a result: pass one of its files to another workflow, with a form for missing options.
 
-Whoever sees a result may go on with it; the new request is their own, under their own limits.
+All who see a result can use them; the new job is the presser's own, under their own limits.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,20 +25,16 @@ from bot.workflow.spec import NextStep
 from bot.workflow.workflow import Workflow
 
 LOOK_LIMIT = 2.0
-"""Seconds for looking up the job: Discord waits three for the answer."""
+"""Seconds for looking up the job; Discord waits three for the answer."""
 
 
 class Jobs(Protocol):
     """The part of `bot.jobs.records.JobStore` that is needed here."""
 
-    async def get(self, job_id: str) -> Job | None:
-        """Return the newest version of a job."""
-        ...
+    async def get(self, job_id: str) -> Job | None: ...
 
 
 class NextSteps:
-    """Answers presses."""
-
     def __init__(
         self,
         *,
@@ -59,17 +55,17 @@ class NextSteps:
         self._tree = tree
 
     async def press(self, interaction: discord.Interaction[Any], job_id: str, number: int) -> None:
-        """Take step `number` (from 0) of a job's result."""
+        """Start step `number` (from 0) of a job's result."""
         try:
             await self._take(interaction, job_id, number)
-        except Exception as error:  # nobody above us would answer the press
+        except Exception as error:  # no caller would answer the press
             await self._tree.tell(interaction, error)
 
     async def _take(self, interaction: discord.Interaction[Any], job_id: str, number: int) -> None:
         async with in_time(LOOK_LIMIT):
             job = await self._store.get(job_id)
         if job is None or number >= len(job.spec.steps):
-            raise InputError(_("This result is not known any more. Save it from the message, and attach it."))
+            raise InputError(_("This result is too old for buttons. Save the file and attach it to the command."))
         step = job.spec.steps[number]
         target = self._finder.meant(step.workflow)
         option = target.manifest.options.get(step.input)
@@ -80,7 +76,7 @@ class NextSteps:
             KeptFile(job.outputs[place].filename, job.id, place, self._shelf) for place in takeable(step, job.outputs)
         ]
         if not files:
-            raise InputError(_("/{name} can take none of these files.", name=target.name))
+            raise InputError(_("/{name} can't use any of these files.", name=target.name))
         if len(files) == 1:
             given[step.input] = files[0]
         lacking = list(_lacking(step, target, given))
@@ -91,16 +87,16 @@ class NextSteps:
 
 
 def _lacking(step: NextStep, target: Workflow, given: Mapping[str, object]) -> Iterator[str]:
-    """Yield the options that must be asked for: first which file, then what is required."""
+    """Yield the options to ask for: first the file, then required ones."""
     if step.input not in given:
         yield step.input
     option, mask = target.manifest.options[step.input], target.manifest.mask_for(step.input)
     if isinstance(option, ImageOption) and option.needs_mask and mask is not None:
-        yield mask  # no result has a part rubbed out
+        yield mask  # results have no transparent part that could serve as the mask
     for name, each in target.manifest.ordered_options():
         if each.required and name not in (*given, step.input, mask):
             yield name
 
 
 def _changed(name: str) -> BotError:
-    return InputError(_("/{name} takes no such file any more. Use the command itself.", name=name))
+    return InputError(_("/{name} no longer accepts this kind of file. Please use the command itself.", name=name))

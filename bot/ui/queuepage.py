@@ -1,6 +1,6 @@
-"""The page of `/queue`: what the servers are at, who waits, and the reader's own jobs among them.
+"""The page of `/queue`: running jobs, the head of the queue, and the reader's own jobs behind it.
 
-Pure: a survey in, a Discord view out. Of other servers of Discord nobody learns more than that somebody waits there.
+Pure: a queue status in, a Discord view out. Jobs from other guilds show neither member nor title.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,20 +18,18 @@ from bot.ui.page import Tone
 from bot.ui.render import span
 
 SHOWN = 10
-"""Places of the line that everybody sees."""
+"""Waiting jobs that all readers see."""
 OWN_SHOWN = 5
-"""Own jobs that stand behind those."""
+"""The reader's own jobs shown behind those."""
 RUNNING_SHOWN = 8
 MAX_NAME = 40
 MAX_REASON = 200
 HELD = "⏸️"
-"""Beside what does not start although others may."""
+"""Marks a job that is on hold while others start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who looks, where, and in which language."""
-
     user_id: int
     guild_id: int | None
     locale: str
@@ -39,34 +37,29 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class QueuePage:
-    """Renders the line."""
-
     languages: Languages
     fraction: Callable[[str], float | None] = lambda _job_id: None
-    """How far a running job is, from 0 to 1, as far as that is known."""
+    """The progress of a running job by id, from 0 to 1; None if unknown."""
 
     def view(self, survey: Survey, reader: Reader) -> discord.ui.LayoutView:
-        """Return the page for one reader."""
         tone = Tone.RUNNING if survey.running or survey.total else Tone.WAITING
         return sheet(self._said(_("Queue"), reader), list(self._parts(survey, reader)), tone=tone)
 
     def _parts(self, survey: Survey, reader: Reader) -> Iterator[str]:
         if survey.is_offline:
-            yield self._said(
-                _("ComfyUI is offline at the moment. What waits starts by itself when it is back."), reader
-            )
+            yield self._said(_("GPU server offline – the queue resumes automatically."), reader)
         if survey.running:
             yield "\n".join(self._running(job, reader) for job in survey.running[:RUNNING_SHOWN])
         if not survey.total:
             yield self._said(_nobody(survey), reader)
             return
         lines = [self._waiting(standing, reader) for standing in _chosen(survey, reader)]
-        waiting = n_("One request waits.", "{count} requests wait.", survey.total)
+        waiting = n_("1 request waiting", "{count} requests waiting", survey.total)
         yield "\n".join([self._said(waiting, reader), *lines])
 
     def _running(self, job: Job, reader: Reader) -> str:
         fraction = self.fraction(job.id)
-        how_far = "" if fraction is None else f" · {fraction * 100:.0f} %"
+        how_far = "" if fraction is None else f" · {fraction * 100:.0f}%"
         return f"⚙️ {self._whose(job, reader)}{how_far}"
 
     def _waiting(self, standing: Standing, reader: Reader) -> str:
@@ -74,11 +67,11 @@ class QueuePage:
         if standing.reason is not None:
             parts.append(self._held(standing.job, standing.reason, reader))
         elif standing.starts_in is not None:
-            parts.append(self._said(_("about {time}", time=span(standing.starts_in)), reader))
+            parts.append(self._said(_("starts in about {time}", time=span(standing.starts_in)), reader))
         return f"{standing.position}\\. {' · '.join(parts)}"
 
     def _held(self, job: Job, reason: Message, reader: Reader) -> str:
-        """Why it does not start is for its member only: a moderator may have had something to say about them."""
+        """Only the job's member sees the reason: it can be a moderator's remark about them."""
         if job.requester.user_id != reader.user_id:
             return HELD
         return f"{HELD} {cut(self._said(reason, reader), MAX_REASON)}"
@@ -87,7 +80,7 @@ class QueuePage:
         if job.requester.user_id == reader.user_id:
             return f"**{self._said(_('you'), reader)}** · {escape_markdown(job.spec.title)}"
         if job.place.guild_id is None or job.place.guild_id != reader.guild_id:
-            return self._said(_("somebody elsewhere"), reader)
+            return self._said(_("a request from elsewhere"), reader)
         return f"{escape_markdown(cut(job.requester.name, MAX_NAME))} · {escape_markdown(job.spec.title)}"
 
     def _said(self, message: Message, reader: Reader) -> str:
@@ -96,12 +89,12 @@ class QueuePage:
 
 def _nobody(survey: Survey) -> Message:
     if survey.running or survey.is_offline:
-        return _("Nobody waits: what you ask for now is next.")
-    return _("Nobody waits: what you ask for now starts at once.")
+        return _("The queue is empty – your request would be next.")
+    return _("The queue is empty – your request would start right away.")
 
 
 def _chosen(survey: Survey, reader: Reader) -> list[Standing]:
-    """Return the head of the line, and the reader's own places behind it."""
+    """Return the head of the queue, and the reader's own jobs behind it."""
     head = list(survey.waiting[:SHOWN])
     own = [standing for standing in survey.waiting[SHOWN:] if standing.job.requester.user_id == reader.user_id]
     return head + own[:OWN_SHOWN]

@@ -1,4 +1,4 @@
-"""What *Show result* does: a press brings a fresh token of 15 minutes, and with it the message goes on.
+"""*Show result*: a press brings a fresh 15-minute token, with which the message is updated again.
 
 Needed where only a token can edit: in private answers, and where only the member installed the bot.
 """
@@ -25,36 +25,26 @@ from bot.ui.tree import explain_error
 log = logging.getLogger(__name__)
 
 ANSWERED_WITHIN = 3.0
-"""Seconds that a press is old at most once Discord has taken our answer to it."""
+"""Discord accepts an answer at most this many seconds after the press."""
 
 
 class Jobs(Protocol):
     """The part of `bot.jobs.records.JobStore` that is needed here."""
 
-    async def get(self, job_id: str) -> Job | None:
-        """Return the newest version of a job."""
-        ...
+    async def get(self, job_id: str) -> Job | None: ...
 
-    async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None:
-        """Remember a fresh token, whoever works on the job."""
-        ...
+    async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None: ...
 
     async def seize(self, job_id: str) -> Job | None:
-        """Take a job from whoever works on it."""
+        """Take over a job from the process that works on it."""
         ...
 
-    async def move(self, job: Job, state: JobState, **changes: Any) -> Job:
-        """Carry out a state change."""
-        ...
+    async def move(self, job: Job, state: JobState, **changes: Any) -> Job: ...
 
-    async def note(self, job: Job, **changes: Any) -> Job:
-        """Set fields of a job."""
-        ...
+    async def note(self, job: Job, **changes: Any) -> Job: ...
 
 
 class ShowResult:
-    """Answers presses of *Show result*."""
-
     def __init__(
         self,
         *,
@@ -65,7 +55,7 @@ class ShowResult:
         clock: Clock,
         is_ours: Callable[[Job], bool] = lambda _job: True,
     ) -> None:
-        """`is_ours` says whether this process tells how a job stands; else the one that does finds the fresh token."""
+        """`is_ours` says whether this process updates the job's message; if not, another one picks up the token."""
         self._store = store
         self._is_ours = is_ours
         self._shelf = shelf
@@ -74,26 +64,23 @@ class ShowResult:
         self._clock = clock
 
     async def press(self, interaction: discord.Interaction, job_id: str) -> None:
-        """Show in the pressed message how its job stands, and go on doing so."""
+        """Show the job's status in the pressed message and keep it updated."""
         try:
             await self._press(interaction, job_id)
         except IllegalMoveError:
-            log.info("job %s: somebody else tells its end", job_id)
+            log.info("job %s: another process delivers its result", job_id)
         except RefusedError as refusal:
-            log.warning("job %s: a press could not be answered: %s", job_id, refusal)
-        except Exception as error:  # nobody above us would answer the press
+            log.warning("job %s: could not answer a button press: %s", job_id, refusal)
+        except Exception as error:  # no caller would answer the press
             await whisper(interaction, explain_error(error), self._languages)
 
     async def _press(self, interaction: discord.Interaction, job_id: str) -> None:
         job = await self._store.get(job_id)
         if job is None:
-            return await whisper(
-                interaction, _("This request is not known any more. Please ask again."), self._languages
-            )
+            message = _("This request is too old. Please run the command again.")
+            return await whisper(interaction, message, self._languages)
         if job.requester.user_id != interaction.user.id:
-            return await whisper(
-                interaction, _("Only the member who asked for this can bring it up to date."), self._languages
-            )
+            return await whisper(interaction, _("Only the person who asked for this can refresh it."), self._languages)
         with reading_refusals():
             await interaction.response.defer()
         expires = self._clock.now() + TOKEN_LIFETIME - ANSWERED_WITHIN
@@ -110,7 +97,7 @@ class ShowResult:
         has_result = job.state in (JobState.DONE, JobState.DELIVERING)
         files = await self._shelf.get(job.id) if has_result else ()
         if job.state is JobState.DELIVERING and not files:
-            return self._go_on(job)  # they are still on their way from the server
+            return self._go_on(job)  # still being fetched from the server
         ours = await self._store.seize(job.id)
         if ours is None:
             return None
@@ -129,7 +116,7 @@ class ShowResult:
 
     async def _remember(self, job: Job, told: Told) -> None:
         if told is Told.LATER:
-            await self._store.note(job, not_before=self._clock.now())  # whoever delivers what is due, may go on
+            await self._store.note(job, not_before=self._clock.now())  # due at once for the delivery service
             return
         delivery = Delivery.SENT if told is Told.SENT else Delivery.KEPT
         if job.state is JobState.DELIVERING:
@@ -141,8 +128,8 @@ class ShowResult:
 def _reason(job: Job) -> Message:
     match job.state:
         case JobState.DONE | JobState.DELIVERING:
-            return _("The result is not kept any more. Please ask again.")
+            return _("This result has expired. Please run it again.")
         case JobState.CANCELLED:
             return job.error or _("This request was cancelled.")
         case _:
-            return job.error or _("This request failed. Please ask again.")
+            return job.error or _("This request failed. Please try again.")

@@ -1,4 +1,4 @@
-"""What `/moderate role` and `roles` do: say what the roles of a guild may have."""
+"""`/moderate role` and `roles`: set and show the limits of a guild's roles."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,14 +17,12 @@ from bot.ui.i18n import Languages
 from bot.ui.moderatepage import ModeratePage, role_name, rule_text
 
 ANSWER_LIMIT = 2.0
-"""Seconds for what comes before an answer: Discord waits three for it."""
+"""Seconds for the work before an answer; Discord waits three."""
 EVERYTHING = "everything"
-"""To forget all that a rule says, instead of one thing."""
+"""Choice value that resets all limits of a role."""
 
 
 class RoleRules:
-    """Answers those who manage a guild."""
-
     def __init__(
         self,
         *,
@@ -44,22 +42,19 @@ class RoleRules:
     async def change(
         self, interaction: discord.Interaction, role_id: int, given: Mapping[str, object], forget: str | None
     ) -> None:
-        """Change what a role may have: what is `given`, by the names of `RoleRule`; `forget` takes one thing away."""
+        """Set the limits in `given`, named as in `RoleRule`; `forget` names one to reset, or `EVERYTHING`."""
         self._authority.require_manager(interaction)
         if interaction.guild_id is None or not (given or forget):
-            raise InputError(_("Please say what to change: choose at least one option besides the role."))
+            raise InputError(_("Nothing to change: please set at least one option besides **role**."))
         async with in_time(ANSWER_LIMIT):
             former = await self._former(interaction.guild_id, role_id)
             rule = _changed(former, given, forget)
             await self._policies.set_rule(rule)
             self._admission.forget(rule.guild_id)
-            await self._audit.write(
-                interaction, f"role {role_id} may have {rule_text(rule)}, before {rule_text(former)}"
-            )
+            await self._audit.write(interaction, f"role {role_id}: {rule_text(rule)}, before {rule_text(former)}")
         await say(interaction, _told(rule), self._languages)
 
     async def show(self, interaction: discord.Interaction) -> None:
-        """Show what all roles may have."""
         self._authority.require_moderator(interaction)
         guild_id = interaction.guild_id or 0
         async with in_time(ANSWER_LIMIT):
@@ -80,7 +75,5 @@ def _changed(rule: RoleRule, given: Mapping[str, object], forget: str | None) ->
 def _told(rule: RoleRule) -> Message:
     who = verbatim(role_name(rule, rule.guild_id))
     if rule.says_nothing:
-        return _(
-            "{who} has no limits or share of its own any more. It counts from each member's next request on.", who=who
-        )
-    return _("{who} may have: {what}. It counts from each member's next request on.", who=who, what=rule_text(rule))
+        return _("Limits for {who} removed. Applies to new requests.", who=who)
+    return _("{who}: {what}. Applies to new requests.", who=who, what=rule_text(rule))

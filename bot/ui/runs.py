@@ -1,4 +1,4 @@
-"""What `/run` does: finds the workflow that was meant, starts it when nothing is lacking, and asks for the rest."""
+"""`/run`: finds the workflow by its typed name, and starts it or opens a form for missing options."""
 
 import discord
 from discord import app_commands
@@ -14,12 +14,10 @@ from bot.workflow.ranking import MOST, Index
 from bot.workflow.workflow import Workflow
 
 MAX_NAME = 100
-"""Characters of a suggestion."""
+"""Discord's limit for a suggestion."""
 
 
 class Runs:
-    """Answers `/run`."""
-
     def __init__(self, *, finder: Finder, orders: Orders, forms: Forms, suggester: Suggester) -> None:
         self._finder = finder
         self._orders = orders
@@ -35,7 +33,6 @@ class Runs:
         file: discord.Attachment | None,
         advanced: bool,
     ) -> None:
-        """Start a workflow, or open its form."""
         workflow = self._finder.meant(name)
         given = _given(workflow, prompt, file)
         options = dict(workflow.manifest.ordered_options())
@@ -48,7 +45,7 @@ class Runs:
         await self._forms.open(interaction, workflow, given, lacking if is_enough else [*lacking, *others])
 
     def suggest(self, typed: str) -> list[app_commands.Choice[str]]:
-        """Return the workflows that fit what is typed, by name, title or tag; the most used first."""
+        """Return workflows that match by name, title or tag, the most used first."""
         offered = self._finder.offered()
         labels = {_label(name, workflow): name for name, workflow in offered.items()}
         uses = {label: self._suggester.uses.get(name, 0) for label, name in labels.items()}
@@ -57,7 +54,7 @@ class Runs:
 
 
 def _given(workflow: Workflow, prompt: str | None, file: discord.Attachment | None) -> dict[str, object]:
-    """Give the text to the first option that takes one, the file to the first that takes a file."""
+    """Assign the text and the file to the first option that accepts each."""
     given: dict[str, object] = {}
     for name, option in workflow.manifest.ordered_options():
         if prompt is not None and option.kind == "text":
@@ -65,9 +62,9 @@ def _given(workflow: Workflow, prompt: str | None, file: discord.Attachment | No
         elif file is not None and option.is_file and option.masks is None:
             given[name], file = file, None
     if prompt is not None:
-        raise InputError(_("/{name} takes no text. Please leave *prompt* empty.", name=workflow.name))
+        raise InputError(_("/{name} has no text option. Please leave out **prompt**.", name=workflow.name))
     if file is not None:
-        raise InputError(_("/{name} takes no picture or file. Please leave *image* empty.", name=workflow.name))
+        raise InputError(_("/{name} has no file option. Please leave out **image**.", name=workflow.name))
     return given
 
 

@@ -1,7 +1,6 @@
-"""What `/workflow list`, `reload`, `enable`, `disable`, `default` and `limit` do.
+"""`/workflow list`, `reload`, `enable`, `disable`, `default` and `limit`.
 
-Those who manage a guild decide what it has; what reaches further is for those who rule the servers
-(`bot.ui.authority`).
+Guild managers decide for their guild; `reload` needs a bot admin (`bot.ui.authority`).
 """
 
 import asyncio
@@ -28,12 +27,12 @@ from bot.workflow.wording import joined, nearest, shown
 from bot.workflow.workflow import Workflow
 
 ANSWER_LIMIT = 2.0
-"""Seconds for what comes before an answer: Discord waits three for it."""
+"""Seconds for the work before an answer; Discord waits three."""
 MEGAPIXEL = 1024 * 1024
 
 
 class WorkflowDesk:
-    """Answers those who look after workflows. `reason_off` says why a sound workflow cannot be used at all now."""
+    """`reason_off` says why a valid workflow is unavailable at the moment."""
 
     def __init__(
         self,
@@ -59,10 +58,9 @@ class WorkflowDesk:
         self._languages = languages
         self._page = WorkflowPage(languages)
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ overview
 
     async def overview(self, interaction: discord.Interaction, name: str | None) -> None:
-        """Show all workflows, or one."""
         guild_id = await self._manager(interaction)
         async with in_time(ANSWER_LIMIT):
             rules = await self._house.of(guild_id)
@@ -76,19 +74,18 @@ class WorkflowDesk:
         await show(interaction, view)
 
     async def reload(self, interaction: discord.Interaction) -> None:
-        """Read the folder again."""
         await self._authority.require_fleet(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         changes = await self._library.reload()
         self._on_change()
         await say(interaction, self._page.changes(changes, self._library.problems), self._languages)
 
-    # ------------------------------------------------------------------ deciding
+    # ------------------------------------------------------------------ guild rules
 
     async def switch(
         self, interaction: discord.Interaction, name: str, channel: discord.abc.GuildChannel | None, *, is_enabled: bool
     ) -> None:
-        """Let a workflow be used in a guild or channel, or not."""
+        """Enable or disable a workflow in a guild or channel."""
         guild_id = await self._manager(interaction)
         workflow = self._workflow(name)
         place = channel.id if channel else EVERYWHERE
@@ -99,10 +96,10 @@ class WorkflowDesk:
         where = _where(channel)
         await say(
             interaction,
-            _("/{name} can be used {where}.", name=workflow.name, where=where)
+            _("/{name} is now enabled {where}.", name=workflow.name, where=where)
             if is_enabled
             else _(
-                "/{name} cannot be used {where} any more. Requests that wait already are still done.",
+                "/{name} is now disabled {where}. Requests already in the queue will still finish.",
                 name=workflow.name,
                 where=where,
             ),
@@ -117,7 +114,7 @@ class WorkflowDesk:
         value: str | None,
         channel: discord.abc.GuildChannel | None,
     ) -> None:
-        """Set what is used when a member leaves an option alone, or take it away."""
+        """Set the default of an option in a guild or channel; None as `value` removes it."""
         guild_id = await self._manager(interaction)
         workflow = self._workflow(name)
         chosen = self._option(workflow, option)
@@ -132,9 +129,9 @@ class WorkflowDesk:
         facts = {"option": chosen, "name": workflow.name, "where": _where(channel)}
         await say(
             interaction,
-            _("`{option}` of /{name} has no default of its own {where} any more.", **facts)
+            _("Default for `{option}` in /{name} reset {where}.", **facts)
             if kept is None
-            else _("`{option}` of /{name} is {value} {where} when nobody says otherwise.", value=shown(kept), **facts),
+            else _("Default for `{option}` in /{name} is now {value} {where}.", value=shown(kept), **facts),
             self._languages,
         )
 
@@ -147,7 +144,7 @@ class WorkflowDesk:
         steps: int | None,
         pictures: int | None,
     ) -> None:
-        """Set the most that one request may ask for in a guild; 0 takes a limit away."""
+        """Set a guild's per-request limits; 0 removes one, None keeps it."""
         guild_id = await self._manager(interaction)
         async with in_time(ANSWER_LIMIT):
             before = (await self._house.of(guild_id)).limits or GuildLimits(guild_id)
@@ -167,7 +164,7 @@ class WorkflowDesk:
     # ------------------------------------------------------------------ suggestions
 
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Return workflows, to those who may do something with them."""
+        """Return workflow names, for managers and bot admins only."""
         if not await self._may_look(interaction):
             return []
         names = Index([entry.name for entry in self._library.entries()]).best(typed)
@@ -176,7 +173,7 @@ class WorkflowDesk:
     async def suggest_option(
         self, interaction: discord.Interaction, name: str, typed: str
     ) -> list[app_commands.Choice[str]]:
-        """Return the options of a workflow whose default may be set."""
+        """Return the options of a workflow whose default can be set."""
         workflow = self._library.get(name)
         if workflow is None or not await self._may_look(interaction):
             return []
@@ -185,7 +182,6 @@ class WorkflowDesk:
     async def suggest_value(
         self, interaction: discord.Interaction, name: str, option: str, typed: str
     ) -> list[app_commands.Choice[str]]:
-        """Return values for an option."""
         workflow = self._library.get(name)
         chosen = workflow.manifest.options.get(option) if workflow else None
         if chosen is None or chosen.is_file or chosen.is_hidden or not await self._may_look(interaction):
@@ -206,7 +202,7 @@ class WorkflowDesk:
         try:
             async with asyncio.timeout(ANSWER_LIMIT):
                 return self._authority.manages(interaction) or await self._authority.rules_fleet(interaction)
-        except Exception:  # nobody can be answered in a list of suggestions
+        except Exception:  # autocomplete cannot show an error
             return False
 
     async def _rule(self, guild_id: int, workflow: str, place: int) -> WorkflowRule:
@@ -234,7 +230,7 @@ class WorkflowDesk:
         entry = self._entry(name)
         if entry.workflow is None:
             raise InputError(
-                _("/{name} is broken and off: {reasons}", name=entry.name, reasons=joined(entry.problems, 3))
+                _("/{name} is broken and disabled: {reasons}", name=entry.name, reasons=joined(entry.problems, 3))
             )
         return entry.workflow
 
@@ -262,5 +258,5 @@ def _where(channel: discord.abc.GuildChannel | None) -> Message:
 def _unknown(name: str, names: list[str]) -> InputError:
     guess = nearest(name, names)
     if guess is not None:
-        return InputError(_("There is no “{name}”. Did you mean “{guess}”?", name=shown(name), guess=guess))
-    return InputError(_("There is no “{name}”. Please choose one from the list.", name=shown(name)))
+        return InputError(_("There's no “{name}”. Did you mean “{guess}”?", name=shown(name), guess=guess))
+    return InputError(_("There's no “{name}”. Please pick one from the list.", name=shown(name)))

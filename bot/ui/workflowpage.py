@@ -1,6 +1,6 @@
-"""The pages of `/workflow`: which workflows there are, how one stands, what a reading of the folder has changed.
+"""The pages of `/workflow`: all workflows, the details of one, and the changes after a reload.
 
-Pure: facts in, texts and a Discord view out.
+Pure: no I/O; texts and a Discord view out.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,24 +28,21 @@ ReasonOff = Callable[[Workflow], Message | None]
 
 @dataclass(frozen=True, slots=True)
 class WorkflowPage:
-    """Renders for one manager."""
-
     languages: Languages
 
     def overview(
         self, entries: Sequence[Entry], reason_off: ReasonOff, rules: HouseRules, locale: str
     ) -> discord.ui.LayoutView:
-        """Return the page of all workflows; those with something wrong first."""
+        """Return the page of all workflows; those with problems first."""
         ranked = sorted(entries, key=lambda entry: (entry.workflow is not None and not entry.problems, entry.name))
         messages = [self._row(entry, reason_off, rules) for entry in ranked]
         if not messages:
-            messages = [_("There is no workflow yet. `/workflow add` makes one from a file of ComfyUI.")]
+            messages = [_("No workflows yet. Upload one with `/workflow add`.")]
         heading = self.languages.render(_("Workflows"), locale)
         tone = Tone.FAILED if any(entry.problems for entry in entries) else Tone.RUNNING
         return sheet(heading, [self.languages.render(message, locale) for message in messages], tone=tone)
 
     def details(self, entry: Entry, off: Message | None, rules: HouseRules, locale: str) -> discord.ui.LayoutView:
-        """Return the page of one workflow."""
         messages = [*self._problems(entry, 20), *([off] if off else [])]
         if entry.workflow is not None:
             messages += _facts(entry.workflow)
@@ -55,43 +52,41 @@ class WorkflowPage:
         return sheet(f"/{shown(entry.name)}", texts, tone=tone)
 
     def changes(self, changes: Changes, problems: Sequence[Problem]) -> Message:
-        """Say what a reading of the folder has changed."""
         found = [
             (_("New: {names}.", names=listed(changes.added)), changes.added),
             (_("Changed: {names}.", names=listed(changes.changed)), changes.changed),
-            (_("Gone: {names}.", names=listed(changes.removed)), changes.removed),
-            (_("Broken, so the version before goes on: {names}.", names=listed(changes.kept)), changes.kept),
+            (_("Removed: {names}.", names=listed(changes.removed)), changes.removed),
+            (_("Errors (previous version stays active): {names}.", names=listed(changes.kept)), changes.kept),
         ]
-        told = [message for message, names in found if names] or [_("Nothing has changed.")]
+        told = [message for message, names in found if names] or [_("No workflows changed.")]
         told += [Message("- {file}: {why}", {"file": shown(each.file), "why": each.message}) for each in problems[:10]]
         return lines(told)
 
     def limits(self, limits: GuildLimits) -> Message:
-        """Say what one request may ask for in a guild."""
         found = [
-            (_("a side of {most} pixels", most=limits.max_side), limits.max_side),
-            (_("{most} megapixels", most=tidy(round(limits.max_pixels / MEGAPIXEL, 2))), limits.max_pixels),
+            (_("{most} px per side", most=limits.max_side), limits.max_side),
+            (_("{most} megapixels per image", most=tidy(round(limits.max_pixels / MEGAPIXEL, 2))), limits.max_pixels),
             (_("{most} steps", most=limits.max_steps), limits.max_steps),
-            (_("{most} pictures at once", most=limits.max_count), limits.max_count),
+            (_("{most} images", most=limits.max_count), limits.max_count),
         ]
         told = [message for message, most in found if most]
         if not told:
-            return _("Requests in this Discord server have no limits of their own.")
-        return lines([_("One request in this Discord server may have at most:"), *(_dash(each) for each in told)])
+            return _("No per-request limits are set for this Discord server.")
+        return lines([_("Limits per request in this Discord server:"), *(_dash(each) for each in told)])
 
     def _row(self, entry: Entry, reason_off: ReasonOff, rules: HouseRules) -> Message:
         workflow = entry.workflow
         if workflow is None:
-            head = _("{mark} **{name}** cannot be used", mark=BROKEN, name=shown(entry.name))
+            head = _("{mark} **{name}** is broken", mark=BROKEN, name=shown(entry.name))
             return lines([head, *self._problems(entry, MOST_PROBLEMS)])
         off = reason_off(workflow)
         if off is None and not rules.is_ever_enabled(workflow.name):
-            off = _("switched off in this Discord server.")
+            off = _("disabled in this Discord server.")
         mark = KEPT if entry.is_kept else OFF if off else ON
         facts = {"mark": mark, "name": workflow.name, "title": shown(workflow.manifest.title)}
         rows = [Message("{mark} **/{name}** – {title}", facts)]
         rows += [_dash(off)] if off else []
-        rows += [_dash(_("its files are broken; the version before goes on:"))] if entry.is_kept else []
+        rows += [_dash(_("its files have errors; the previous version stays active:"))] if entry.is_kept else []
         rows += self._problems(entry, MOST_PROBLEMS)
         return lines(rows)
 
@@ -122,12 +117,7 @@ def _decisions(workflow: Workflow, rules: HouseRules) -> Iterator[Message]:
             state = _("on") if rule.is_enabled else _("off")
             yield Message("{place}: {state}", {"place": place, "state": state})
         for name, value in rule.defaults.items():
-            yield _(
-                "{place}: `{option}` is {value} when nobody says otherwise",
-                place=place,
-                option=name,
-                value=shown(value),
-            )
+            yield _("{place}: default for `{option}` is {value}", place=place, option=name, value=shown(value))
 
 
 def _dash(message: Message) -> Message:

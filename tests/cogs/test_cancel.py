@@ -55,7 +55,7 @@ async def test_nobody_cancels_what_others_asked_for(sim: Simulation, state: Serv
     reply = await ordered(sim, state, ann)
     refused = await bob.press(reply.message, "Cancel")
     assert refused.ephemeral
-    assert "only the member" in refused.text
+    assert "Only the person who asked" in refused.text
     assert await bob.autocomplete(reply.channel, "cancel", "job", "") == []
     state.seconds_per_step = 0.0
     await done(sim, reply)
@@ -75,18 +75,18 @@ async def test_the_command_takes_the_only_one(sim: Simulation, state: ServerStat
     reply = await ordered(sim, state, ann)
     answer = await ann.slash(reply.channel, "cancel")
     assert answer.ephemeral
-    assert "cancelled" in answer.text
+    assert "Cancelling…" in answer.text
     await sim.until(lambda: "This was cancelled." in reply.text)
     again = await ann.slash(reply.channel, "cancel")
-    assert "None of your requests" in again.text
+    assert "no requests waiting or running" in again.text
 
 
 async def test_of_several_one_is_chosen(sim: Simulation, state: ServerState) -> None:
     ann = sim.member("ann")
     first = await ordered(sim, state, ann)
     second = await ann.slash(first.channel, "imagine", prompt="an owl", width=64, height=64)
-    assert "Choose one" in (await ann.slash(first.channel, "cancel")).text
+    assert "Pick one under **job**" in (await ann.slash(first.channel, "cancel")).text
     assert len(await ann.autocomplete(first.channel, "cancel", "job", "owl")) == 1
-    assert "no such request" in (await ann.slash(first.channel, "cancel", job="whatever")).text
+    assert "can't find that request" in (await ann.slash(first.channel, "cancel", job="whatever")).text
     await ann.press(second.message, "Cancel")
     await sim.until(lambda: "This was cancelled." in second.text)

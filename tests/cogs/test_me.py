@@ -26,10 +26,10 @@ async def test_a_member_sees_their_own_account_and_nobody_elses(counter: Counter
     assert reply.ephemeral
     for fact in (
         "0 of 10 GPU minutes (9.5 left)",
-        "0 of 50 pictures (49 left)",
-        "One request waits or runs, and may take 0.5 GPU minutes",
-        "One request in 30 seconds; the next one in",
-        "Imagine · about",
+        "0 of 50 images (49 left)",
+        "1 active request (about 0.5 GPU minutes)",
+        "Cooldown: 30 seconds (ready in",
+        "Imagine · starts in about",
     ):
         assert fact in reply.text
     assert "ann's eyes" not in reply.text
@@ -43,8 +43,8 @@ async def test_in_private_there_are_no_rules_and_only_what_was_asked_there(count
     await policies.pause(Pause(of_guild(None), by=9, reason="closed at night", at=1.0))
     await counter.waiting(ann)
     reply = await ann.slash_in_private("me")
-    assert "Last 24 hours: 0 GPU minutes, 0 pictures" in reply.text
-    assert "Nothing waits or runs" in reply.text
+    assert "Last 24 hours: 0 GPU minutes, 0 images" in reply.text
+    assert "No active requests" in reply.text
     assert "closed at night" in reply.text
 
 

@@ -97,7 +97,7 @@ async def test_a_switched_off_command_is_not_reached_through_a_button(tmp_path: 
         await it.boss.slash(it.art, "workflow disable", workflow="upscale")
         refused = await it.ann.press(first.message, "Upscale")
         assert refused.ephemeral
-        assert "switched off" in refused.text
+        assert "is disabled here" in refused.text
         assert (await painted(it)).message.buttons == [], "nor is it offered again"
 
 

@@ -24,7 +24,7 @@ async def sim(tmp_path: Path, state: ServerState) -> AsyncGenerator[Simulation]:
 async def test_an_empty_line_says_that_it_is(sim: Simulation) -> None:
     reply = await sim.member("ann").slash(sim.channel("art"), "queue")
     assert reply.ephemeral
-    assert "Nobody waits" in reply.text
+    assert "The queue is empty" in reply.text
 
 
 async def test_the_line_shows_whose_turn_it_is_and_about_when(sim: Simulation, state: ServerState) -> None:
@@ -36,10 +36,10 @@ async def test_the_line_shows_whose_turn_it_is_and_about_when(sim: Simulation, s
         await sim.until(lambda most=min(number, 2): len(state.seen.prompts) > most)  # noqa: B008  # bound on purpose
     text = (await bob.slash(art, "queue")).text
     assert text.count("⚙️") == 2
-    assert "2 requests wait." in text
+    assert "2 requests waiting" in text
     mine, theirs = (line for line in text.splitlines() if line[1:3] == "\\.")
     assert mine.startswith("1")
     assert "you" in mine
-    assert "about" in mine
+    assert "starts in about" in mine
     assert theirs.startswith("2")
     assert "ann" in theirs

@@ -93,7 +93,7 @@ async def test_what_cannot_be_run_is_explained(tmp_path: Path) -> None:
         refused = await it.ann.slash(
             it.art, "run", workflow="imagine", prompt="x", image=("a.png", encoded(gradient(8, 8)))
         )
-        assert "takes no picture" in refused.text
+        assert "has no file option" in refused.text
 
 
 async def test_a_form_of_several_pages_keeps_what_was_typed_and_starts_when_it_is_right(tmp_path: Path) -> None:

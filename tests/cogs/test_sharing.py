@@ -93,7 +93,7 @@ async def test_a_quota_is_refused_in_private_before_anything_is_kept(sim: Simula
     assert "2 of 3 pictures of the last 24 hours; this makes 2" in refused.text
     await done(sim, await imagine(ann, art))
     assert (await imagine(ann, art)).ephemeral
-    assert "3 of 3 pictures (0 left)" in (await ann.slash(art, "me")).text
+    assert "3 of 3 images (0 left)" in (await ann.slash(art, "me")).text
     await done(sim, await imagine(bob, art))
     assert len(sim.messages(art)) == 3
 

@@ -14,7 +14,7 @@ async def test_the_list_tells_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -
         (it.folder / "upscale.toml").write_text(text.replace("scale_by", "scale"), encoding="utf-8")
         (it.folder / "odd.json").write_text("[]", encoding="utf-8")
         reply = await it.boss.slash(it.art, "workflow reload")
-        assert "Broken, so the version before goes on: upscale" in reply.text
+        assert "Errors (previous version stays active): upscale" in reply.text
         reply = await it.boss.slash(it.art, "workflow list")
         assert reply.ephemeral
         assert "🟢 **/imagine**" in reply.text
@@ -33,10 +33,10 @@ async def test_a_workflow_is_off_in_the_guild_but_for_one_channel(tmp_path: Path
         await it.boss.slash(it.art, "workflow disable", workflow="imagine")
         refused = await it.ann.slash(it.art, "imagine", prompt="a fox")
         assert refused.ephemeral
-        assert "/imagine is switched off here" in refused.text
+        assert "/imagine is disabled here" in refused.text
         await it.boss.slash(it.art, "workflow enable", workflow="imagine", channel=it.art)
         refused = await it.ann.slash(other, "imagine", prompt="a fox")
-        assert "works in other channels here" in refused.text
+        assert "Please use /imagine in" in refused.text
         await done(it.sim, await it.ann.slash(it.art, "imagine", prompt="a fox"))
 
 
@@ -68,11 +68,11 @@ async def test_a_file_becomes_a_command_when_it_is_wished(tmp_path: Path) -> Non
         assert "strength" in reply.message.text
         assert not (it.folder / "over_it.toml").exists(), "nothing is written before Add"
         await it.boss.press(reply.message, "Add /over_it")
-        assert "is there. Discord shows it in a moment" in reply.message.text
+        assert "It appears in a moment" in reply.message.text
         assert (it.folder / "over_it.json").read_bytes() == export
         await it.sim.until(lambda: "over_it" in it.ann.commands(it.art))
         again = await it.boss.slash(it.art, "workflow add", file=("over it.json", export))
-        assert "there is a workflow “over" in again.text
+        assert "A workflow named “over" in again.text
 
 
 @pytest.mark.parametrize(
@@ -105,5 +105,5 @@ async def test_who_does_not_manage_the_guild_may_do_nothing(tmp_path: Path) -> N
             ("workflow add", {"file": ("x.json", b"{}")}),
         ):
             reply = await it.ann.slash(it.art, command, **options)
-            assert "Only those who may manage" in reply.text or "only the owner" in reply.text, command
+            assert "**Manage Server**" in reply.text or "Only the bot's owner" in reply.text, command
         await done(it.sim, await it.ann.slash(it.art, "imagine", prompt="a fox"))

@@ -54,7 +54,7 @@ async def _cross(town: Town, times: int) -> None:
         job = await _running(town)
         await job.wait_for(lambda message: "%" in message.text)
         queue = await town.wire.slash("queue", guild=town.guilds[1], user_id=5)
-        assert "somebody elsewhere" in queue.text, queue.text
+        assert "a request from elsewhere" in queue.text, queue.text
         stopped.append(await _cancel(town, job))
         await until(lambda number=number: len(_runs(town)) > number)
         run = _runs(town)[-1]

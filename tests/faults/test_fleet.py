@@ -157,7 +157,7 @@ async def _wait_for_a_server_that_can(gpus: Fleet, third: StandIn) -> None:
     await order.accepted.wait_for(lambda message: "ImageScaleBy" in message.text, SOON)
     assert not order.has_ended
     added = await gpus.say("add", url=third.url)
-    assert "gpu3 was added" in added, added
+    assert "Added gpu3" in added, added
     gpus.servers.append(third)
     began = time.monotonic()
     await gpus.all_shown(9)

@@ -155,14 +155,14 @@ async def test_a_result_that_nobody_has_any_more_is_said_to_be_gone(desk: Desk) 
     order = await ended_too_late(desk, force_ephemeral=True)
     await desk.shelf.drop(order.job.id)
     await desk.press(order)
-    await until(lambda: "not kept any more" in order.message.text)
+    await until(lambda: "This result has expired" in order.message.text)
 
 
 async def test_only_who_asked_may_press(desk: Desk) -> None:
     order = await ended_too_late(desk, user_install=True)
     before = len(order.message.edits)
     stranger = await desk.press(order, user_id=4711)
-    assert "Only the member" in stranger.text
+    assert "Only the person who asked" in stranger.text
     assert stranger.message is not None
     assert stranger.message.is_ephemeral
     assert len(order.message.edits) == before

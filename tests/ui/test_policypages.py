@@ -29,7 +29,7 @@ NOW = 1_800_000_000.0
 HERE, ANN = 4, 7
 HOSTILE = "**bold** [link](http://evil.example) `code`\n# heading @everyone <@1>"
 MODERATE, ME, FLEET = ModeratePage(LANGUAGES), MePage(LANGUAGES), FleetPage(LANGUAGES)
-HEADING = _("What you have used, and what you may have")
+HEADING = _("Your usage and limits")
 
 
 def job(number: int = 1, user_id: int = ANN, title: str = "Imagine") -> Job:
@@ -60,8 +60,8 @@ def is_harmless(text: str) -> bool:
         (of_guild(999), "another Discord server (999)"),
         (of_workflow("imagine", HERE), "`/imagine` in this Discord server"),
         (of_workflow("imagine", anywhere=True), "`/imagine` in all Discord servers"),
-        (of_member(HERE, ANN), f"requests of <@{ANN}>"),
-        (of_server("http://gpu1:8188"), "ComfyUI server"),
+        (of_member(HERE, ANN), f"<@{ANN}>'s requests"),
+        (of_server("http://gpu1:8188"), "the GPU server"),
         ("what is this", "what is this"),
     ],
 )
@@ -94,15 +94,15 @@ def test_roles_say_what_they_may_have() -> None:
     everybody, patrons = text_of(MODERATE.rules(rules, HERE, "en-US")).split("<@&50>")
     for fact in (
         "@everyone",
-        "10 GPU minutes a day",
-        "1.5 GPU minutes a week",
-        "1 picture a day",
-        "20 pictures a week",
+        "10 GPU minutes/day",
+        "1.5 GPU minutes/week",
+        "1 image/day",
+        "20 images/week",
     ):
         assert fact in everybody
-    for fact in ("share ×2.5", "served first", "3 may run", "10 may wait", "one request in 30 seconds"):
+    for fact in ("priority ×2.5", "served first", "up to 3 running", "up to 10 queued", "cooldown: 30 seconds"):
         assert fact in patrons
-    assert "No role" in text_of(MODERATE.rules([], HERE, "en-US"))
+    assert "No role limits" in text_of(MODERATE.rules([], HERE, "en-US"))
     many = [RoleRule(HERE, number, weight=1.0, running=1, waiting=1, day_seconds=60.0) for number in range(250)]
     assert "…" in text_of(MODERATE.rules(many, HERE, "en-US"))
 
@@ -120,15 +120,15 @@ def test_a_member_reads_what_was_used_and_what_is_left() -> None:
     text = text_of(ME.view(account(allowance=allowance, standing=standing), HEADING, "en-US"))
     for fact in (
         "3.4 of 10 GPU minutes (5.1 left)",
-        "3 of 20 pictures (13 left)",
-        "Last 7 days: 0 GPU minutes, 0 pictures",
-        "2 requests wait or run, and may take 1.5 GPU minutes",
+        "3 of 20 images (13 left)",
+        "Last 7 days: 0 GPU minutes, 0 images",
+        "2 active requests (about 1.5 GPU minutes)",
         "×2",
-        "before all others",
-        "One request runs at a time",
-        "At most 5 requests may wait",
-        "the next one in 40 seconds",
-        "Nothing waits or runs",
+        "Always served first",
+        "1 request runs at a time",
+        "Up to 5 requests in the queue",
+        "(ready in 40 seconds)",
+        "No active requests",
     ):
         assert fact in text
 
@@ -138,7 +138,7 @@ def test_a_member_reads_what_waits_and_why() -> None:
     pauses = [Pause(of_member(HERE, ANN), by=9, reason="slow down", at=NOW)]
     text = text_of(ME.view(account(running=[job(3)], waiting=places, pauses=pauses), HEADING, "en-US"))
     assert "⚙️ Imagine" in text
-    assert "2\\. Imagine · about 40 s" in text
+    assert "2\\. Imagine · starts in about 40 s" in text
     assert "9\\. Imagine · ⏸️ Paused by a moderator." in text
     assert "> slow down" in text
 
@@ -187,13 +187,17 @@ def test_the_list_of_servers_says_how_they_are() -> None:
         ServerView(server(name="gpu5", health="")),
     ]
     text = text_of(FLEET.view(views, "en-US", addresses=False))
-    for fact in ("🟢 **gpu1** · online · 24 GB · ComfyUI 0.3.64 · 2 requests there", "3 requests", "flux.safetensors"):
+    for fact in (
+        "🟢 **gpu1** · online · 24 GB · ComfyUI 0.3.64 · 2 active requests",
+        "3 waiting requests",
+        "flux.safetensors",
+    ):
         assert fact in text
     for fact in (
         "🔴 **gpu2** · offline",
         "🔧 **gpu3** · drained",
-        "🟠 **gpu4** · resting",
-        "⚪ **gpu5** · not reached",
+        "🟠 **gpu4** · cooling down",
+        "⚪ **gpu5** · connecting",
     ):
         assert fact in text
     assert "10.0.0.7" not in text
@@ -208,7 +212,7 @@ def test_addresses_are_for_those_who_rule_the_servers_and_never_with_a_password(
 def test_many_servers_with_hostile_names_fit_a_message() -> None:
     views = [ServerView(server(name=HOSTILE, version=HOSTILE), unfit=1) for _number in range(200)]
     assert is_harmless(text_of(FLEET.view(views, "en-US", addresses=True)))
-    assert "no ComfyUI server" in text_of(FLEET.view([], "en-US", addresses=True))
+    assert "No ComfyUI servers" in text_of(FLEET.view([], "en-US", addresses=True))
 
 
 # ------------------------------------------------------------------ the queue
@@ -230,4 +234,4 @@ def test_the_queue_says_how_far_running_jobs_are() -> None:
     running = [replace(job(), id=job_id) for job_id in ("far", "new")]
     shown = text_of(page.view(Survey(running=running, waiting=(), total=0), Reader(ANN, HERE, "en-US")))
     assert shown.count("**you** · Imagine") == 2
-    assert shown.count("**you** · Imagine · 42 %") == 1
+    assert shown.count("**you** · Imagine · 42%") == 1
