@@ -1,4 +1,4 @@
-"""The demo without its optional part."""
+"""The demo without its extra packages."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ def test_a_missing_part_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_version_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extra, "version", newer)
-    with pytest.raises(StartupError, match=r"3\.2\.1 only, and 4\.0\.0"):
+    with pytest.raises(StartupError, match=r"3\.2\.1, but 4\.0\.0"):
         extra.require_extra()
 
 

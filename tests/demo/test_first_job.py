@@ -48,7 +48,7 @@ async def test_the_picture_is_saved(tmp_path: Path) -> None:
         picture = await job.run(tmp_path / "pictures", ProgressLine(out))
     assert picture.path.parent == tmp_path / "pictures"
     assert picture.path.read_bytes().startswith(b"\x89PNG")
-    assert out.getvalue().endswith("100 %\n")
+    assert out.getvalue().endswith("100%\n")
 
 
 async def test_a_failed_job_says_what_the_channel_says(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_terminal_has_one_line_that_moves() -> None:
     for percent in (3, 3, 58, 40, 100):
         progress.show(percent)
     progress.end()
-    assert [line[-5:] for line in out.getvalue().split("\r")] == ["", "  3 %", " 58 %", "00 %\n"]
+    assert [line[-4:] for line in out.getvalue().split("\r")] == ["", "  3%", " 58%", "00%\n"]
 
 
 def test_a_file_has_a_line_for_each_quarter() -> None:
@@ -80,4 +80,4 @@ def test_a_file_has_a_line_for_each_quarter() -> None:
     for percent in (0, 12, 26, 49, 77, 100):
         progress.show(percent)
     progress.end()
-    assert [line[-5:] for line in out.getvalue().splitlines()] == ["  0 %", " 25 %", " 75 %", "100 %"]
+    assert [line[-4:] for line in out.getvalue().splitlines()] == ["  0%", " 25%", " 75%", "100%"]

@@ -1,30 +1,27 @@
-"""A clock that runs by itself, as everybody's does, and that a test may put forward."""
+"""A clock that follows real time and that tests can advance."""
 
 import asyncio
 import time
 
 real_monotonic = time.monotonic
-"""Kept from before simcord replaces `time.monotonic` for the code of the bot."""
+"""Saved before simcord replaces `time.monotonic` for the bot's code."""
 
 
 class AdjustableClock:
-    """A `bot.clock.Clock` in step with the simulated Discord: what it says is when interactions expire there."""
+    """A `bot.clock.Clock` that the simulated Discord shares, e.g. for the expiry of interactions."""
 
     def __init__(self) -> None:
         self._offset = 0.0
 
     def now(self) -> float:
-        """See `bot.clock.Clock.now`."""
         return time.time() + self._offset
 
     def monotonic(self) -> float:
-        """See `bot.clock.Clock.monotonic`."""
         return real_monotonic() + self._offset
 
     async def sleep(self, seconds: float) -> None:
-        """Return after `seconds` that really pass; putting the clock forward does not shorten them."""
+        """Sleep `seconds` of real time; `advance` does not shorten it."""
         await asyncio.sleep(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Put the clock forward."""
         self._offset += seconds

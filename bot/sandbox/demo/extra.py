@@ -1,4 +1,4 @@
-"""Says in one sentence when the optional part that the demo needs is missing. Imports nothing of it."""
+"""Checks for the demo's optional dependencies without importing this package's modules that need them."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -6,27 +6,27 @@ from bot.errors import StartupError
 from bot.i18n import _
 
 SIMCORD = "3.2.1"
-"""The one version whose private names `seams` knows."""
+"""The only version whose private names `seams` knows."""
 
 
 def require_extra() -> None:
-    """Raise `StartupError` unless the simulated Discord can be imported."""
+    """Raise `StartupError` unless the right simcord is installed and works."""
     try:
         found = version("simcord")
     except PackageNotFoundError as err:
         raise StartupError(
-            _("The demo needs its optional part. Install the demo extra: pip install 'comfycord[demo]'")
+            _("The demo needs extra packages. Install them with: pip install 'comfycord[demo]'")
         ) from err
     if found != SIMCORD:
         raise StartupError(
             _(
-                "The demo works with simcord {wanted} only, and {found} is installed. "
-                "Install the demo extra again: pip install 'comfycord[demo]'",
+                "The demo needs simcord {wanted}, but {found} is installed. "
+                "Reinstall the extra packages: pip install 'comfycord[demo]'",
                 wanted=SIMCORD,
                 found=found,
             )
         )
     try:
-        import simcord as _simcord  # noqa: F401  # pyright: ignore[reportUnusedImport]  # it checks discord.py itself
+        import simcord as _simcord  # noqa: F401  # pyright: ignore[reportUnusedImport]  # its import checks discord.py's version
     except ImportError as err:
         raise StartupError(_("The simulated Discord cannot start: {reason}", reason=str(err)[:300])) from err

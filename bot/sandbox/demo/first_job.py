@@ -1,6 +1,6 @@
-"""The demo's first job: a member asks for a picture, and the terminal shows what the channel shows.
+"""The demo's first job: a member requests an image, and the terminal shows the progress from the job's message.
 
-It reads the job's message as a member does, and knows nothing of how the job is carried out.
+It reads only that message and knows nothing about the bot's internals.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from bot.ui.page import Tone
 PROMPT = "a lighthouse by the sea at dawn, soft light, gulls"
 LOOK_EVERY = 0.1
 PATIENCE = 120.0
-"""Seconds without any change in the message after which the demo gives up on the job."""
+"""Seconds without a change in the message before the demo gives up."""
 BAR_CELLS = 24
 
 _PERCENT = re.compile(r"(\d{1,3})\s?%")
@@ -30,14 +30,12 @@ _PERCENT = re.compile(r"(\d{1,3})\s?%")
 
 @dataclass(frozen=True, slots=True)
 class FirstPicture:
-    """What came of the job."""
-
     path: Path
     seconds: float
 
 
 class ProgressLine:
-    """Progress in a terminal: one line that moves, or a line for each quarter where lines cannot move."""
+    """Progress in a terminal: one line that is redrawn, or a line per quarter if `out` is not a terminal."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -45,25 +43,24 @@ class ProgressLine:
         self._shown = -1
 
     def show(self, percent: int) -> None:
-        """Show `percent` if that is news."""
+        """Show `percent`, unless at least as much is shown already."""
         step = percent if self._moves else percent // 25 * 25
         if step <= self._shown:
             return
         self._shown = step
         filled = round(step / 100 * BAR_CELLS)
-        line = f"  [{'#' * filled}{'.' * (BAR_CELLS - filled)}] {step:3} %"
+        line = f"  [{'#' * filled}{'.' * (BAR_CELLS - filled)}] {step:3}%"
         self._out.write(f"\r{line}" if self._moves else f"{line}\n")
         self._out.flush()
 
     def end(self) -> None:
-        """Leave the line that moves."""
         if self._moves and self._shown >= 0:
             self._out.write("\n")
             self._out.flush()
 
 
 class FirstJob:
-    """Posts one `/imagine` and follows it to its picture."""
+    """Sends one `/imagine` and waits for its image."""
 
     def __init__(self, sim: SimulatedDiscord, channel: simcord.ChannelHandle, member: simcord.MemberActor) -> None:
         self._sim = sim
@@ -71,12 +68,12 @@ class FirstJob:
         self._member = member
 
     async def run(self, folder: Path, progress: ProgressLine) -> FirstPicture:
-        """Return where the picture was saved in `folder`. Raises `FailedError` with what the channel says instead."""
+        """Save the image in `folder`. Raises `FailedError` with the reason from the channel."""
         started = time.perf_counter()
         try:
             result = await self._sim.acting(self._member.slash(self._channel, "imagine", prompt=PROMPT))
-        except simcord.SetupError as err:  # nobody could send it from a Discord client
-            raise FailedError(_("/imagine with a prompt is not among the commands.")) from err
+        except simcord.SetupError as err:  # the command does not exist, or has no such option
+            raise FailedError(_("There is no command /imagine with a prompt.")) from err
         try:
             message = await self._follow(result, progress)
         finally:
@@ -101,7 +98,7 @@ class FirstJob:
                 progress.show(int(found[1]))
             await asyncio.sleep(LOOK_EVERY)
         raise FailedError(
-            _("nothing happened for {seconds} s. Last seen: {text}", seconds=int(PATIENCE), text=_readable(said))
+            _("No progress for {seconds} s. Last message: {text}", seconds=int(PATIENCE), text=_readable(said))
         )
 
 
@@ -110,7 +107,7 @@ def _is_done(message: discord.Message) -> bool:
 
 
 def _readable(text: str) -> str:
-    """Return the last thing that a message says, without its Markdown."""
+    """Return the last line of a message without Markdown, quotes and small print."""
     lines = [line for line in text.splitlines() if line and not line.startswith((">", "-#"))]
     return re.sub(r"[*`]", "", lines[-1]) if lines else ""
 

@@ -1,4 +1,4 @@
-"""The browser page of the simulated Discord, kept up to date while nobody clicks."""
+"""The browser page of the simulated Discord, updated live."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from bot.sandbox.demo import seams
 from bot.sandbox.demo.simulation import SimulatedDiscord
 
 LOOK_EVERY = 0.25
-"""Seconds between two looks for news; the page itself asks twice a second."""
+"""Seconds between checks for changes; the page itself polls twice a second."""
 
 
 @asynccontextmanager
@@ -26,7 +26,7 @@ async def open_page(
 ) -> AsyncGenerator[simcord.Preview]:
     """Serve `channel` to a browser on this machine, as seen by one of `viewers` (role → member).
 
-    `examples` are commands and what they do, offered beside the channel. Port 0 takes a free one.
+    `examples` maps commands to their descriptions, shown in the sidebar. Port 0 takes a free one.
     Raises `simcord.SetupError` when the port is taken.
     """
     preview = sim.env.preview(channel, viewers=list(viewers.values()), layout="channel", port=port)
@@ -43,12 +43,12 @@ async def open_page(
 
 
 async def _publish_news(sim: SimulatedDiscord, preview: simcord.Preview) -> None:
-    """Publish whenever the bot has said something: simcord does so only after a click of the viewer's own."""
+    """Publish after each request of the bot; simcord publishes only after the viewer's own clicks."""
     seen = -1
     while True:
         await asyncio.sleep(LOOK_EVERY)
         if (said := len(sim.env.http_requests)) == seen:
-            continue  # every publication makes the page draw anew, so none without need
+            continue  # each publication redraws the page
         async with sim.turn:
             with suppress(simcord.SetupError, TimeoutError):
                 await preview.refresh()
@@ -56,7 +56,7 @@ async def _publish_news(sim: SimulatedDiscord, preview: simcord.Preview) -> None
 
 
 class Skin:
-    """Makes the page of a test tool look like a place to try things in."""
+    """Turns simcord's page for testers into one for visitors of the demo."""
 
     def __init__(self, examples: Mapping[str, str], roles: Mapping[str, str]) -> None:
         folder = files("bot.sandbox.demo")
@@ -65,7 +65,7 @@ class Skin:
         self._script = f"{{\n{told}\n{(folder / 'skin.js').read_text(encoding='utf-8')}\n}}"
 
     def __call__(self, path: str, text: str) -> str:
-        """Return the file at `path` as the demo shows it."""
+        """Return the modified text of the page's file at `path`."""
         match path:
             case "/":
                 text = text.replace("<title>SimCord Preview</title>", "<title>Comfycord demo</title>")

@@ -1,4 +1,4 @@
-"""Reads a message as a member sees it: its text, whatever parts it is made of, and its pictures."""
+"""Reads a message as a member sees it: its text from all kinds of components, and its colours."""
 
 from collections.abc import Iterator
 from typing import Any

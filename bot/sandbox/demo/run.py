@@ -1,4 +1,4 @@
-"""Runs the demo until somebody has seen enough. Imports nothing of the optional extra before it is sure to be there."""
+"""Runs the demo until Ctrl-C. Imports the optional packages only after checking for them."""
 
 import asyncio
 import signal
@@ -12,14 +12,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def run_demo(*, comfyui: str | None, port: int, browser: bool, exit_after_first: bool, out: TextIO) -> int:
-    """Show the bot at work and return the exit code: 0, or 1 when the first job gave no picture.
+    """Run the demo and return the exit code: 0, or 1 if the first job failed.
 
-    `comfyui` is the address of a real server, None for the stand-in; `port` is the page's, 0 for a free one. What is
-    for people to read goes to `out`. Raises `StartupError` when the demo cannot start.
+    `comfyui` is the URL of a real server, None for the stand-in; `port` is the page's, 0 for a free one.
+    Messages go to `out`. Raises `StartupError`.
     """
     require_extra()
     if reconfigure := getattr(out, "reconfigure", None):
-        reconfigure(errors="replace")  # a console that has no "…" is no reason to end
+        reconfigure(errors="replace")  # for consoles that cannot encode "…"
     from bot.sandbox.demo.show import Show
 
     show = Show(comfyui=comfyui, port=port, browser=browser, exit_after_first=exit_after_first, out=out)
@@ -27,9 +27,9 @@ async def run_demo(*, comfyui: str | None, port: int, browser: bool, exit_after_
 
 
 async def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
-    """Let `work` end, or end it on Ctrl-C: then everything closes in order, and that is no failure.
+    """Await `work`; Ctrl-C cancels it, closes everything in order and returns 0.
 
-    Ctrl-C for a second time is Python's own and ends at once.
+    A second Ctrl-C is handled by Python and ends the process immediately.
     """
     loop = asyncio.get_running_loop()
     running = asyncio.ensure_future(work)
@@ -53,7 +53,7 @@ async def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
 
 
 def _watch(loop: asyncio.AbstractEventLoop, interrupt: Callable[[], None]) -> None:
-    # Windows has no such handlers, and other threads than the main one neither: there asyncio's own way stays
+    # Not supported on Windows and outside the main thread: asyncio's default handling stays
     with suppress(NotImplementedError, RuntimeError, ValueError):
         for number in SIGNALS:
             loop.add_signal_handler(number, interrupt)

@@ -1,10 +1,10 @@
-"""Every private name of simcord (and two of discord.py) that the demo and the tests touch, each with its reason.
+"""All private names of simcord (and two of discord.py) that the demo and the tests use, each with its reason.
 
-simcord is made for tests that run in no time: time stands still, everything that the bot does is waited for, and its
-page shows a new state only after a click. A demo wants the opposite, and so do tests of a bot with long-lived workers.
-The version is pinned (`extra.SIMCORD`), because nothing in here is promised by anyone.
+simcord is made for instant tests: time stands still, it waits for everything the bot does, and its page updates only
+after a click. The demo, and tests of a bot with long-lived workers, need the opposite.
+The version is pinned (`extra.SIMCORD`), because private names can change at any time.
 
-Objects of simcord are `Any` in this file only: its private names have no types that we could lean on.
+Objects of simcord are `Any` in this file only, since its private names have no useful types.
 """
 
 import asyncio
@@ -23,47 +23,47 @@ from bot.sandbox.demo.clock import AdjustableClock, real_monotonic
 T = TypeVar("T")
 
 MEDIA_BUDGET = 1024 * 1024 * 1024
-"""Bytes of all pictures that open pages show."""
+"""Bytes of all images on open pages."""
 DISCORD_PY = str(Path(discord.__file__).parent)
 
 
 class _BackendClock:
-    """The clock that simcord's backend asks, driven by ours."""
+    """The clock of simcord's backend, driven by ours."""
 
     def __init__(self, clock: AdjustableClock) -> None:
         self._clock = clock
 
     @property
     def elapsed(self) -> float:
-        """What `time.monotonic()` and `loop.time()` return to handlers: the same as to everybody else."""
+        """What `time.monotonic()` and `loop.time()` return to handlers: real time, as everywhere else."""
         return real_monotonic()
 
     def now(self) -> datetime:
-        """The instant of new messages, and of expiry."""
+        """The time for new messages and for expiry."""
         return datetime.fromtimestamp(self._clock.now(), UTC)
 
     def advance(self, seconds: float) -> None:
-        """Called when simcord thinks that it moves time: it has passed anyway."""
+        """Called by simcord to move time; does nothing, since time passes anyway."""
 
 
 def run_clock(env: Any, clock: AdjustableClock) -> None:
-    """Let time pass. Of itself simcord's stands still from 2026-01-01 on, and a throttle in a handler never opens.
+    """Let time pass: simcord's own stands still at 2026-01-01, so a throttle in a handler would never open.
 
-    `Backend.clock` is no public name. To be called before `Env.start`.
+    `Backend.clock` is private. Call before `Env.start`.
     """
     env.backend.clock = _BackendClock(clock)
 
 
 def name_bot(env: Any, name: str) -> None:
-    """Call the bot by a name other than "TestBot". `Backend.bot_user` is no public name."""
+    """Replace the name "TestBot". `Backend.bot_user` is private."""
     env.backend.bot_user.name = name
 
 
 def collect_errors(env: Any, collect: Callable[[BaseException], None]) -> None:
-    """Take over what simcord records of the bot's failures.
+    """Redirect the errors of the bot that simcord records.
 
-    It would count errors that the bot answers, and show "Action outcome uncertain" on the page, or fail the test.
-    `Env._record_error` is what every recorder calls. To be called before `Env.start`.
+    It would count errors that the bot handles, and show "Action outcome uncertain" on the page or fail the test.
+    All its recorders call `Env._record_error`. Call before `Env.start`.
     """
     env._record_error = collect
 
@@ -71,10 +71,10 @@ def collect_errors(env: Any, collect: Callable[[BaseException], None]) -> None:
 def free_bot_work(env: Any, bot: Any) -> None:
     """Let simcord wait for discord.py's handlers only, not for tasks that the bot starts itself.
 
-    An action in simcord ends when *all* work of the bot rests, and fails after 5 s. A progress editor that sleeps, a
-    websocket that is read, a keep-alive timer of aiohttp: none of them ever rests. So the bot's own tasks are started
-    outside simcord's scope (`Env._context_for_scope` makes such a context), and timers are the loop's own again
-    (`Env._runtime` keeps them). The moment for both is `setup_hook`: after the loop was patched, before anything runs.
+    An action in simcord ends when *all* of the bot's work is idle, and fails after 5 s; but a sleeping progress editor,
+    an open websocket or a keep-alive timer of aiohttp is never idle. So the bot's own tasks start outside simcord's
+    scope (`Env._context_for_scope` makes such a context) and timers are the loop's own again (`Env._runtime` keeps
+    them). Both happen in `setup_hook`: after simcord patched the loop, before anything runs.
     """
     original = bot.setup_hook
 
@@ -102,16 +102,16 @@ def _is_of_discord(coro: object) -> bool:
 
 
 def waits_for(env: Any, task: asyncio.Task[Any] | None) -> bool:
-    """Return whether simcord waits for `task`, and nobody has declared yet that it may not (`external_wait`)."""
+    """Whether simcord waits for `task`, and no `external_wait` is active for it."""
     return task in env._work.tasks and task not in env._work.external_waits
 
 
 def route_webhooks(env: Any) -> Callable[[], None]:
-    """Send what goes by interaction token to the simulated Discord from every task. Returns the way back.
+    """Route webhook requests (by interaction token) of all tasks to the simulated Discord; returns the undo.
 
-    simcord sets discord.py's adapter in the context of a handler; tasks that were started elsewhere have the default
-    one, which would reach for the network. All helpers of an adapter end in its `request`. Also simcord compares the
-    path before it is unquoted, so it does not know "@original" as discord.py writes it.
+    simcord sets discord.py's adapter only in the context of a handler; other tasks have the default one, which would
+    use the network. All helpers of an adapter call its `request`. simcord also compares quoted paths, so it does not
+    recognize "@original" as discord.py writes it.
     """
     default: Any = contextvars.Context().run(async_context.get)
     adapter = env._webhook_adapter
@@ -130,9 +130,9 @@ def route_webhooks(env: Any) -> Callable[[], None]:
 
 
 def complete_interactions(env: Any, complete: Callable[[dict[str, Any]], None]) -> None:
-    """Let `complete` see the payload of each interaction before the bot does: simcord leaves some of it out.
+    """Let `complete` add fields that simcord omits to each interaction, before the bot sees it.
 
-    `Backend.subscribers` is no public name; it calls one after the other, so the first may still change the payload.
+    `Backend.subscribers` is private; they are called in order, so the first one can still change the payload.
     """
 
     def listen(event: str, payload: Mapping[str, Any]) -> None:
@@ -143,8 +143,7 @@ def complete_interactions(env: Any, complete: Callable[[dict[str, Any]], None]) 
 
 
 def _accept_nsfw(bot: Any) -> None:
-    # simcord refuses commands that are marked as age-restricted, and with them the whole start; `bot.http` is its own
-    # from here on, and lives no longer than the simulation
+    # simcord rejects age-restricted commands, and with them the whole start; `bot.http` belongs to this simulation
     http: Any = bot.http
     for name in ("bulk_upsert_global_commands", "bulk_upsert_guild_commands"):
         setattr(http, name, _without_nsfw(getattr(http, name)))
@@ -162,10 +161,10 @@ def _without_nsfw(upsert: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
 
 
 def serialise_actions(preview: Any, lock: asyncio.Lock) -> None:
-    """Carry out the page's actions one after the other, on the state that is current when their turn comes.
+    """Run the page's actions one at a time, each on the latest state.
 
-    `Preview._action` refuses whatever was pressed on a state that is older than the newest ("stale-revision"), and a
-    live page has a newer one several times a second. It also fails while anything else holds the simulation.
+    `Preview._action` rejects actions on an older revision ("stale-revision"), and a live page changes several times a
+    second. It also fails while another action is running.
     """
     original = preview._action
 
@@ -179,8 +178,8 @@ def serialise_actions(preview: Any, lock: asyncio.Lock) -> None:
 
 
 class _DecodeHere:
-    """Checks the pictures that the page shows in a thread; simcord starts a Python process for each (`MediaWorker`),
-    which takes longer than a preview lives. They come from our own bot, and simcord's limits of size still hold."""
+    """Checks the page's images in a thread: simcord starts a Python process for each (`MediaWorker`), which takes
+    longer than a preview lasts. They come from our own bot, and simcord's size limits still apply."""
 
     def __init__(self) -> None:
         media: Any = importlib.import_module("simcord.preview._media")
@@ -190,25 +189,25 @@ class _DecodeHere:
         return await asyncio.to_thread(self._process, blob, media_time)
 
     def release(self, key: str) -> None:
-        """Nothing is kept."""
+        """Part of simcord's interface; nothing is cached."""
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Part of simcord's interface; nothing is open."""
 
 
 def decode_here(preview: Any) -> None:
-    """Show pictures as soon as they are there, and not only the first few: 128 MiB are soon full of large ones.
+    """Check images in a thread, and raise the budget of 128 MiB, which a few large ones would use up.
 
-    `Preview._media_worker` is made when it is first missed.
+    `Preview._media_worker` is created lazily, so it can be set here.
     """
     preview._media_worker = _DecodeHere()
     preview._MAX_MEDIA_BYTES = MEDIA_BUDGET
 
 
 def dress_page(preview: Any, dress: Callable[[str, str], str]) -> None:
-    """Pass the page's own files through `dress(path, text)`: the page speaks to testers, ours should not.
+    """Pass the page's own files through `dress(path, text)`, since its texts are meant for testers.
 
-    `PreviewServer._static` answers with one of its text or font files. To be called before the preview is entered.
+    `PreviewServer._static` serves its text and font files. Call before entering the preview.
     """
     server = preview._server
     original = server._static

@@ -1,4 +1,4 @@
-"""Puts the demo on stage: ComfyUI (or its stand-in), the bot, a Discord around it, and a page to look at it."""
+"""Starts the demo: ComfyUI (or its stand-in), the bot, the simulated Discord and its browser page."""
 
 import asyncio
 import os
@@ -28,23 +28,23 @@ from bot.settings import Settings
 from bot.workflow.workflow import Workflow
 
 CHANNEL = "studio"
-TOPIC = "Type / in the box below to see what the bot can do"
+TOPIC = "Type / below to see the commands"
 MODERATOR = discord.Permissions(
     manage_guild=True, manage_messages=True, moderate_members=True, kick_members=True, manage_channels=True
 )
 PICTURES = Path("data") / "demo"
-"""Where the first picture goes; a temporary folder when nothing can be written there."""
+"""Where the first image is saved; a temporary folder if this is not writable."""
 SECONDS_PER_STEP = 0.25
-"""The stand-in's speed: slow enough to see the bar move."""
+"""Slow enough to see the progress bar move."""
 COMFYUI_TIMEOUT = 10.0
-"""Seconds that a real server has to answer before the demo says that there is none."""
+"""Seconds for a real server to respond at start."""
 SIMPLEST = ("imagine", "img2img", "inpaint", "upscale")
 MAX_EXAMPLES = 8
-"""Commands offered beside the channel; the `/` list has all."""
+"""Commands in the sidebar; the `/` list has all."""
 
 
 class Show:
-    """One performance. `run` may be called once."""
+    """One run of the demo; call `run` once."""
 
     def __init__(self, *, comfyui: str | None, port: int, browser: bool, exit_after_first: bool, out: TextIO) -> None:
         self._comfyui = comfyui
@@ -55,7 +55,7 @@ class Show:
         self._sim = SimulatedDiscord()
 
     async def run(self) -> int:
-        """Perform, then wait to be cancelled, unless the first job was all. Raises `StartupError`."""
+        """Run until cancelled, or until the first job has ended. Raises `StartupError`."""
         configure_logging("WARNING", "console")
         async with AsyncExitStack() as stack:
             self._say(_("Starting the Comfycord demo…"))
@@ -66,14 +66,14 @@ class Show:
             succeeded = await self._first_job(channel, you)
             if self._exit_after_first:
                 return 0 if succeeded else 1
-            self._say(_("\nTry it yourself: {url}\nPress Ctrl-C to stop.", url=page.url))
+            self._say(_("\nTry it yourself at {url}\nPress Ctrl-C to stop.", url=page.url))
             await asyncio.Event().wait()
         return 0
 
     async def _start_bot(self, stack: AsyncExitStack) -> Mapping[str, Workflow]:
-        """Return the workflows that can be used here, the simplest first."""
+        """Return the available workflows, the simplest first."""
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfycord-demo-")))
-        settings = Settings.model_construct(  # the demo is the same wherever it runs: nothing from the environment
+        settings = Settings.model_construct(  # ignores the environment, so that the demo behaves the same everywhere
             comfyui_urls=(await self._find_comfyui(stack),), data_dir=data_dir, database_url=SecretStr("sqlite://")
         )
         library = await asyncio.to_thread(load_library, settings.workflows_dir)
@@ -87,9 +87,7 @@ class Show:
                 await app.fleet.servers[0].refresh_definitions()
                 await app.fleet.servers[0].wait_online()
         except (TimeoutError, BotError) as err:
-            raise StartupError(
-                _("ComfyUI does not answer. Is it running, and is the address after --comfyui right?")
-            ) from err
+            raise StartupError(_("No answer from ComfyUI. Is it running, and is the --comfyui address right?")) from err
         offered = app.offered()
         return {name: offered[name] for name in sorted(offered, key=lambda name: (name not in SIMPLEST, name))}
 
@@ -99,7 +97,7 @@ class Show:
             stand_in.state.seconds_per_step = SECONDS_PER_STEP
             return stand_in.url
         if not self._comfyui.startswith(("http://", "https://")):
-            raise StartupError(_("--comfyui: an address begins with http:// or https://"))
+            raise StartupError(_("--comfyui must start with http:// or https://"))
         return self._comfyui.rstrip("/")
 
     async def _furnish(self, workflows: Mapping[str, Workflow]) -> tuple[simcord.ChannelHandle, simcord.MemberActor]:
@@ -112,18 +110,18 @@ class Show:
 
     def _welcome(self, workflows: Mapping[str, Workflow]) -> Message:
         pictures = (
-            _("The pictures come from a stand-in for ComfyUI: patterns, not art. Real ones need `--comfyui URL`.")
+            _("The images are drawn by a placeholder; add `--comfyui URL` to use your own GPU.")
             if self._comfyui is None
-            else _("The pictures come from your own ComfyUI.")
+            else _("The images come from your own ComfyUI server.")
         )
         tips = {
             "imagine": _("`/imagine` with the prompt *a lighthouse by the sea*"),
-            "img2img": _("`/img2img` with a picture of yours attached"),
-            "upscale": _("`/upscale` to make a picture larger"),
+            "img2img": _("`/img2img` with one of your images attached"),
+            "upscale": _("`/upscale` to enlarge an image"),
         }
         return _(
             "## Welcome to Comfycord\n"
-            "This is the real bot on a simulated Discord that exists on this computer only. {pictures}\n"
+            "You're talking to the real bot in a simulated Discord on your own computer. {pictures}\n"
             "Type `/` below, or try one of these:\n{tips}",
             pictures=pictures,
             tips="\n".join(f"- {tip}" for name, tip in tips.items() if name in workflows),
@@ -145,14 +143,14 @@ class Show:
             )
         except simcord.SetupError as err:
             raise StartupError(
-                _("Port {port} cannot be used. Choose another one with --port.", port=self._port)
+                _("Port {port} isn't available. Choose another one with --port.", port=self._port)
             ) from err
 
     def _introduce(self, url: str) -> None:
-        comfyui = _("a stand-in, no GPU needed") if self._comfyui is None else _("your own server")
+        comfyui = _("placeholder, no GPU needed") if self._comfyui is None else _("your own server")
         self._say(_("  ComfyUI  {comfyui}\n  Discord  simulated, at {url}", comfyui=comfyui, url=url))
         if self._browser and _has_display():
-            # in a thread that nobody waits for: some browsers do not return before they are closed
+            # in a daemon thread: with some browsers the call returns only when they are closed
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     async def _first_job(self, channel: simcord.ChannelHandle, you: simcord.MemberActor) -> bool:
@@ -162,7 +160,7 @@ class Show:
                 await asyncio.to_thread(_folder), ProgressLine(self._out)
             )
         except FailedError as error:
-            self._say(_("  It gave no picture: {reason}", reason=error.user_message))
+            self._say(_("  Failed: {reason}", reason=error.user_message))
             return False
         self._say(_("  Done in {seconds} s: {path}", seconds=round(picture.seconds), path=picture.path))
         return True

@@ -1,7 +1,6 @@
-"""A Discord in memory, with real time: one bot, one server, members that act as people do.
+"""A simulated Discord in memory that runs in real time: one bot, one guild, and members that act as people do.
 
-Stands on simcord and shows none of it: the demo's page and the tests of the cogs go through this module. It knows
-nothing about pictures or jobs.
+Wraps simcord for the demo's page and the tests of the cogs. It knows nothing about images or jobs.
 """
 
 import asyncio
@@ -22,14 +21,14 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SETTLE_TIMEOUT = 15.0
-"""Seconds that a handler may take before an action counts as stuck."""
+"""Seconds before a handler counts as stuck."""
 UPLOAD_LIMIT = 10 * 1024 * 1024
-"""Bytes of one file, for those who pay nothing."""
+"""Bytes per file without Nitro or boosts."""
 BOT_NAME = "Comfycord"
 
 
 class SimulatedDiscord:
-    """One server with one bot. Everything that people do goes through `acting`, one action at a time."""
+    """One guild with one bot. All actions of members go through `acting`, one at a time."""
 
     def __init__(
         self,
@@ -38,32 +37,31 @@ class SimulatedDiscord:
         on_error: Callable[[BaseException], None] | None = None,
         guild: str = "Comfycord demo",
     ) -> None:
-        """`on_error` is told of each exception of the bot that discord.py caught; without it they are logged."""
+        """`on_error` receives each exception of the bot that discord.py caught; by default they are logged."""
         self.clock = clock or AdjustableClock()
         self.turn = asyncio.Lock()
-        """Held by whoever acts: simcord refuses a second actor while the first is not done."""
+        """Held during an action: simcord refuses concurrent ones."""
         self.locales: dict[int, str] = {}
-        """User id → Discord locale, for those who do not read English."""
+        """User id → Discord locale; English if missing."""
         self.user_installed = False
-        """Whether the bot came with the member who uses it, and is not a member of the server."""
+        """Whether the bot is installed by its user instead of the guild."""
         self._on_error = on_error or _log_error
         self._guild_name = guild
         self._env: simcord.Env | None = None
 
     @property
     def env(self) -> simcord.Env:
-        """The running simulation."""
+        """The simcord environment. Raises `RuntimeError` when not running."""
         if self._env is None:
             raise RuntimeError("the simulated Discord is not running")
         return self._env
 
     @property
     def guild(self) -> simcord.GuildHandle:
-        """The one server."""
         return self.env.guild
 
     async def park(self, awaitable: Awaitable[T]) -> T:
-        """Await something from outside that may take any time, without an action of somebody waiting for it."""
+        """Await something slow without letting a member's action wait for it."""
         env = self._env
         if env is None or not seams.waits_for(env, asyncio.current_task()):
             return await awaitable
@@ -71,10 +69,10 @@ class SimulatedDiscord:
 
     @asynccontextmanager
     async def running(self, bot: commands.AutoShardedBot) -> AsyncGenerator["SimulatedDiscord"]:
-        """Log `bot` in and let it live; it is closed at the end, while it can still edit its messages."""
+        """Log `bot` in; at exit it is closed while it can still edit its messages."""
         env = simcord.Env(
             bot,
-            check_errors=False,  # `on_error` judges them
+            check_errors=False,  # `on_error` receives them
             shard_count=None if bot.shard_count else 1,
             settle_timeout=SETTLE_TIMEOUT,
         )
@@ -94,7 +92,6 @@ class SimulatedDiscord:
             yield self
 
     def channel(self, name: str, *, topic: str | None = None) -> simcord.ChannelHandle:
-        """Open a text channel."""
         return self.guild.create_text_channel(name, topic=topic)
 
     def member(
@@ -105,7 +102,7 @@ class SimulatedDiscord:
         locale: str | None = None,
         roles: Sequence[simcord.RoleHandle] = (),
     ) -> simcord.MemberActor:
-        """Let somebody join, with a role of their own when they have more than everybody's permissions."""
+        """Add a member, with a role of their own if `permissions` are given."""
         user = self.env.create_user(name)
         own = [self.guild.create_role(name, permissions=permissions)] if permissions else []
         if locale:
@@ -113,7 +110,7 @@ class SimulatedDiscord:
         return self.guild.add_member(user, roles=[*own, *roles])
 
     async def acting(self, action: Awaitable[T]) -> T:
-        """Carry out what a member does; returns when the bot's handler has returned, not when its jobs are done."""
+        """Run a member's action; returns when the bot's handler has returned, not when its jobs are done."""
         async with self.turn:
             return await action
 

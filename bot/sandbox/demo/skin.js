@@ -1,4 +1,4 @@
-/* Appended to the page's own script, in a block of its own that begins with EXAMPLES and ROLES (see page.py). */
+/* Appended to the page's script in a block that begins with EXAMPLES and ROLES (see page.py). */
 const byId = (id) => document.getElementById(id);
 const make = (tag, text = "", ...children) => {
   const element = document.createElement(tag);
@@ -7,7 +7,7 @@ const make = (tag, text = "", ...children) => {
   return element;
 };
 
-// ---- a guide and the members, instead of a list of messages
+// ---- a guide and the members replace the list of messages
 const composer = byId("channel-composer-input");
 const viewer = byId("viewer-picker");
 const members = make("ul");
@@ -38,22 +38,22 @@ const listMembers = () => {
 const guide = make("section", "",
   make("h2", "Try this"),
   make("ul", "", ...Object.entries(EXAMPLES).map(([name, note]) => entry(`/${name}`, note, () => write(`/${name}`)))),
-  make("p", "Or type / in the box below: the list has every command."),
+  make("p", "Or type / below to see all commands."),
   make("h2", "You are"),
   members,
-  make("p", "Press a name to see the channel as somebody else."));
+  make("p", "Click a name to switch users."));
 guide.className = "demo-guide";
 byId("messages-sidebar").append(guide);
 new MutationObserver(listMembers).observe(viewer, { childList: true });
 listMembers();
 
-// ---- what a click does to the page's window is nobody's news
+// ---- hide status messages about the window size
 const status = byId("action-status");
 new MutationObserver(() => {
   if (status.textContent.startsWith("Viewport")) status.textContent = "";
 }).observe(status, { childList: true, characterData: true, subtree: true });
 
-// ---- the newest message stays in view, until somebody scrolls away from it
+// ---- keep the newest message in view until the reader scrolls away
 const timeline = byId("channel-timeline");
 let following = true;
 const look = () => requestAnimationFrame(() => {
