@@ -1,7 +1,7 @@
-"""A stand-in ComfyUI: speaks the server's HTTP and websocket API, and draws real pictures without a model.
+"""A stand-in ComfyUI: implements the server's HTTP and websocket API and draws images without a model.
 
-For the demo, for tests with faults switched on through `ServerState`, and for trying clients. It knows nothing of the
-bot, so that it cannot agree with the bot's mistakes.
+For the demo, for tests that switch on faults through `ServerState`, and for trying clients. It shares no code with the
+bot, so that it cannot share the bot's mistakes.
 """
 
 from bot.sandbox.comfyui.standin import StandIn

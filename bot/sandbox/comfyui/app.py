@@ -1,4 +1,4 @@
-"""Puts the routes together: every one also under `/api`, with the manners and the faults that all of them share."""
+"""Builds the aiohttp application: all routes also under `/api`, with shared middlewares and faults."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ _VARIABLE = re.compile(r"/\{[^}]*\}")
 
 
 def build_app(state: ServerState, routes: Sequence[web.RouteDef], handle_socket: Handler) -> web.Application:
-    """Return the application; `routes` that already begin with `/api` are taken as they are."""
+    """Return the application; `routes` that already begin with `/api` are added unchanged."""
     app = web.Application(
         client_max_size=state.max_upload_size,
         middlewares=[_limits(state), _faults(state), _errors],
@@ -35,7 +35,7 @@ def build_app(state: ServerState, routes: Sequence[web.RouteDef], handle_socket:
 
 
 def request_name(request: web.Request) -> str:
-    """Name a request as `ServerState` does: "POST /prompt"."""
+    """Return a request's name as used in `ServerState`, e.g. "POST /prompt"."""
     resource = request.match_info.route.resource
     path = request.path if resource is None or resource.canonical == "/{path}" else resource.canonical
     return f"{request.method} {_VARIABLE.sub('', path).removeprefix('/api')}"
@@ -46,7 +46,7 @@ async def _unknown(_request: web.Request) -> web.Response:
 
 
 def _limits(state: ServerState) -> Middleware:
-    """Refuse what no route gets to see: foreign origins, bodies that are too big, methods that ask only for manners."""
+    """Handle OPTIONS; refuse foreign origins and bodies that are too large."""
 
     @web.middleware
     async def limits(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -63,7 +63,7 @@ def _limits(state: ServerState) -> Middleware:
 
 
 def _faults(state: ServerState) -> Middleware:
-    """Count the request, and let the scenario interfere."""
+    """Count the request and apply the scenario's faults."""
 
     @web.middleware
     async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -85,13 +85,12 @@ def _faults(state: ServerState) -> Middleware:
 
 
 def _held_back(state: ServerState, name: str) -> float:
-    """Seconds between the end of the work for a request and its answer."""
     return state.latency + state.answer_delay_ms.get(name, state.answer_delay_ms.get("*", 0)) / 1000
 
 
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bad input very often ends in a 500 on a real server; whatever a handler raises does here."""
+    """Answer 500 for any exception of a handler, as a real server often does for bad input."""
     try:
         return await handler(request)
     except web.HTTPException:
@@ -108,14 +107,14 @@ def _in_trouble() -> web.Response:
 
 
 def _cut(request: web.Request) -> web.Response:
-    """Break the connection instead of answering."""
+    """Break the connection without an answer."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
 def _is_foreign(request: web.Request) -> bool:
-    """Whether a page of another origin asks a server on loopback."""
+    """Whether a page of another origin calls a server on loopback."""
     origin, host = request.headers.get("Origin"), urlsplit(f"//{request.host}")
     if not origin or host.hostname not in _LOOPBACK:
         return False

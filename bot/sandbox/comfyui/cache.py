@@ -1,7 +1,7 @@
-"""Results of nodes that need not run again.
+"""The cache of node results.
 
-A result is known by what made it (class, values, everything behind its links), not by the node's id: the same graph
-under other ids, or from another client, is served from here. That is why a repeated prompt writes no new file.
+The key is what determines a result (class, values and dependencies), not the node's id: the same graph with other ids,
+or from another client, is a hit. This is why a repeated prompt writes no new file.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ from bot.sandbox.comfyui.files import Folders, OutsideError
 from bot.sandbox.comfyui.state import Generation
 
 MAX_RESULTS = 128
-"""Kept by the new generation across prompts; the old one keeps the last prompt's only."""
+"""Kept across prompts by the new generation; the old one keeps those of the last prompt only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """What a node gave when it ran, and under which id that was."""
+    """A node's result, and its id in the prompt that computed it."""
 
     values: tuple[Any, ...]
     ui: dict[str, Any] | None
@@ -27,33 +27,31 @@ class Cached:
 
 
 class NodeCache:
-    """Signature → result, the oldest forgotten first."""
+    """Signature → result; the oldest are evicted first."""
 
     def __init__(self) -> None:
         self._results: OrderedDict[str, Cached] = OrderedDict()
 
     def get(self, signature: str) -> Cached | None:
-        """Return a known result."""
         return self._results.get(signature)
 
     def put(self, signature: str, result: Cached) -> None:
-        """Keep a result."""
         self._results[signature] = result
         while len(self._results) > MAX_RESULTS:
             self._results.popitem(last=False)
 
     def begin(self, signatures: set[str], generation: Generation) -> None:
-        """Forget, in the old generation, whatever is no part of the prompt that starts."""
+        """In the old generation, evict results that are not part of the starting prompt."""
         if generation is Generation.OLD:
             self._results = OrderedDict((key, kept) for key, kept in self._results.items() if key in signatures)
 
     def clear(self) -> None:
-        """Forget everything, as `POST /free` asks."""
+        """Drop everything, for `POST /free`."""
         self._results.clear()
 
 
 def signatures(graph: dict[str, Any], folders: Folders) -> dict[str, str]:
-    """Return the signature of each node of a validated graph; nodes with a broken link behind them have none."""
+    """Return the signature of each node of a validated graph; nodes with broken dependencies have none."""
     found: dict[str, str] = {}
     for node_id in graph:
         try:

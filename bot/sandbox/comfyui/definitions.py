@@ -1,7 +1,7 @@
-"""The node classes of the stand-in: which inputs they have, with which limits, as `/object_info` tells them.
+"""The node classes of the stand-in with their inputs and limits, as in `/object_info`.
 
-The facts are in `nodes.json`. There, "@checkpoints" and the like stand for choices that depend on the server, and
-`new_only` marks an input that only the new generation has.
+They are defined in `nodes.json`: "@checkpoints" and the like mean choices that depend on the server, `new_only` marks
+inputs that only the new generation has.
 """
 
 import json
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class NodeCatalog:
-    """Answers questions about node classes; choices are looked up afresh each time."""
+    """Looks up node classes; choices are always current."""
 
     def __init__(self, state: ServerState, folders: Folders) -> None:
         self._state = state
@@ -26,28 +26,26 @@ class NodeCatalog:
         self._lists = {"@samplers": data["samplers"], "@schedulers": data["schedulers"]}
 
     def names(self) -> list[str]:
-        """All classes that this server has."""
+        """Return all installed classes."""
         return [name for name in self._classes if name not in self._state.missing_classes]
 
     def has(self, class_type: object) -> bool:
-        """Whether this server has the class."""
         return class_type in self._classes and class_type not in self._state.missing_classes
 
     def is_output(self, class_type: str) -> bool:
-        """Whether a graph may end in this class."""
         return bool(self._classes[class_type]["output_node"])
 
     def outputs(self, class_type: str) -> list[str]:
-        """Types of what the class gives, slot by slot."""
+        """Return the types of the output slots."""
         return cast("list[str]", self._slots(class_type, "output"))
 
     def _slots(self, class_type: str, key: str) -> list[Any]:
-        """What comes out of a class; in the old generation, nothing comes out of those that a graph may end in."""
+        """Return output slots by `key`; output nodes of the old generation have none."""
         node = self._classes[class_type]
         return [] if node["output_node"] and self._state.generation is Generation.OLD else node[key]
 
     def inputs(self, class_type: str) -> list[tuple[str, bool, list[Any]]]:
-        """Return (name, required, [type or choices, options]) for each input that a graph may set."""
+        """Return (name, required, [type or choices, options]) for each input that is not hidden."""
         groups = self._input_groups(class_type)
         return [
             (name, group == "required", cast("list[Any]", spec))
@@ -56,7 +54,6 @@ class NodeCatalog:
         ]
 
     def object_info(self, class_type: str) -> Json:
-        """Return one entry of `/object_info`."""
         node = self._classes[class_type]
         groups = self._input_groups(class_type)
         return {

@@ -1,4 +1,4 @@
-"""The words of a failed run, with all that a real server gives away: paths, tensors, tips."""
+"""Error messages of failed runs, with everything that a real server reveals: paths, tensors, tips."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _TENSOR = "tensor([[[[0.0000, 0.0000, 0.0039],\n          ...,\n          [0.000
 
 
 def describe_failure(error: Exception, inputs: dict[str, Any], node_ids: list[str]) -> dict[str, Any]:
-    """Return what `execution_error` says about an exception; `inputs` are those in the graph."""
+    """Return the fields of `execution_error` for an exception; `inputs` are those in the graph."""
     kind = error.exception_type if isinstance(error, NodeFailedError) else type(error).__name__
     is_memory = kind.endswith("OutOfMemoryError")
     return {
@@ -29,7 +29,7 @@ def describe_failure(error: Exception, inputs: dict[str, Any], node_ids: list[st
 
 
 def describe_blocked(message: str) -> dict[str, Any]:
-    """Return what `execution_error` says about an output that some node does not let through."""
+    """Return the fields of `execution_error` for an output that a node blocks."""
     return {
         "exception_message": f"Execution Blocked: {message}",
         "exception_type": "ExecutionBlocked",

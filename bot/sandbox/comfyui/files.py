@@ -1,6 +1,6 @@
-"""The three folders of a ComfyUI (input, output, temp) inside one directory that the stand-in owns.
+"""ComfyUI's folders (input, output, temp) inside one directory of the stand-in.
 
-A real server opens what a `LoadImage` names wherever it lies; this one never leaves its own directory.
+A real server opens any path that a `LoadImage` names; this one never leaves its own directory.
 """
 
 import re
@@ -11,53 +11,50 @@ from pathlib import Path
 KINDS = ("input", "output", "temp")
 _SUFFIX = re.compile(r"^(?P<name>.*?) ?\[(?P<kind>input|output|temp)\]$", re.DOTALL)
 _PADDING = 5
-"""Digits of the counter in a saved file's name."""
+"""Digits of the counter in the names of saved files."""
 
 
 class OutsideError(Exception):
-    """A name leads out of the folder it was meant for."""
+    """A path leaves its folder."""
 
 
 class Folders:
-    """Names in, paths out; every path lies under `root`."""
+    """Resolves names to paths, all of them under `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
 
     def create(self) -> None:
-        """Make the folders, and empty temp, as a server does when it starts."""
+        """Create the folders and empty temp, as a server does at start."""
         shutil.rmtree(self.root / "temp", ignore_errors=True)
         for kind in KINDS:
             (self.root / kind).mkdir(parents=True, exist_ok=True)
 
     def folder(self, kind: str) -> Path | None:
-        """Return the folder of a `type` parameter, or None when there is no such type."""
+        """Return the folder for a `type` parameter; None if unknown."""
         return self.root / kind if kind in KINDS else None
 
     def inside(self, folder: Path, *parts: str) -> Path:
-        """Join and normalise; raises OutsideError when the result is not under `folder`."""
+        """Join and normalise. Raises `OutsideError` if the result is not under `folder`."""
         path = folder.joinpath(*parts).resolve()
         if path != folder and folder not in path.parents:
             raise OutsideError(path.name)
         return path
 
     def loadable(self, value: str) -> Path:
-        """Where the value of a `LoadImage` input lies: a name, "sub/name", or either with " [output]" behind it.
+        """Return the path of a `LoadImage` value: "name" or "sub/name", optionally followed by " [output]".
 
-        Raises OutsideError for a value that leads out of its folder.
+        Raises `OutsideError`.
         """
         name, kind = split_suffix(value)
         return self.inside(self.root / (kind or "input"), name)
 
     def listing(self, kind: str) -> list[str]:
-        """Names of the files directly in a folder, sorted: what the combo of `LoadImage` shows."""
+        """Return the sorted names of the files directly in a folder, as the combo of `LoadImage` lists them."""
         return sorted(path.name for path in (self.root / kind).iterdir() if path.is_file())
 
     def numbered(self, kind: str, prefix: str) -> Iterator[tuple[Path, str]]:
-        """Yield (free path without its extension, subfolder) for files saved one after another under `prefix`.
-
-        Raises OutsideError for a prefix that leaves the folder.
-        """
+        """Yield (free path without extension, subfolder) for successive files under `prefix`. Raises `OutsideError`."""
         base = self.root / kind
         target = self.inside(base, prefix)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +72,6 @@ class Folders:
 
 
 def split_suffix(value: str) -> tuple[str, str | None]:
-    """Part "name [output]" into ("name", "output"); no suffix gives None."""
+    """Split "name [output]" into ("name", "output"); without a suffix the second part is None."""
     match = _SUFFIX.match(value)
     return (match["name"], match["kind"]) if match else (value, None)

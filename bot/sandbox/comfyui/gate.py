@@ -1,26 +1,25 @@
-"""The pulse of the pretended process: waits that stand still while the scenario has it frozen or stuck."""
+"""Waits that respect the scenario's `frozen` and `publisher_stuck`."""
 
 import asyncio
 
 from bot.sandbox.comfyui.state import ServerState
 
 _POLL_SECONDS = 0.01
-"""Looking again this often is cheap and soon enough."""
+"""Poll interval."""
 
 
 async def while_frozen(state: ServerState) -> None:
-    """Return at once, or as soon as the server is no longer frozen."""
-    while state.frozen:  # noqa: ASYNC110 - the state is plain data, there is no event to wait for
+    while state.frozen:  # noqa: ASYNC110 - the state is plain data without an event
         await asyncio.sleep(_POLL_SECONDS)
 
 
 async def while_stuck(state: ServerState) -> None:
-    """Return when frames may leave."""
+    """Return when frames can be sent."""
     while state.frozen or state.publisher_stuck:  # noqa: ASYNC110 - as above
         await asyncio.sleep(_POLL_SECONDS)
 
 
 async def work(state: ServerState, seconds: float) -> None:
-    """Spend `seconds` as a node would, and at least one turn of the loop."""
+    """Simulate `seconds` of a node's work, and yield to the loop at least once."""
     await asyncio.sleep(seconds)
     await while_frozen(state)

@@ -1,7 +1,7 @@
-"""Which models lie in the memory of the pretended GPU: those of the last run, as long as no other run needs the room.
+"""The models in the memory of the simulated GPU: those of the last run.
 
-Node results are cached elsewhere, and longer: a loader whose result is known need not run again, but the model may have
-been pushed out meanwhile and is loaded once more when it works.
+Node results are cached separately and for longer: a cached loader does not run again, but its model can have been
+unloaded meanwhile and is then loaded again when used.
 """
 
 from bot.sandbox.comfyui.gate import work
@@ -9,7 +9,7 @@ from bot.sandbox.comfyui.state import ServerState
 
 
 class ModelMemory:
-    """Holds names of checkpoints and diffusion models; the only thing they cost is the time to load them."""
+    """Tracks loaded checkpoints and diffusion models by name; loading only costs time."""
 
     def __init__(self, state: ServerState) -> None:
         self._state = state
@@ -17,11 +17,11 @@ class ModelMemory:
         self._needed: set[str] = set()
 
     def begin(self) -> None:
-        """A run starts: what the last one used is there, and stays if this one uses it too."""
+        """Start a run; the models of the last one are still loaded."""
         self._needed.clear()
 
     async def need(self, name: str) -> None:
-        """Return when a model is loaded; the wait reports nothing and cannot be interrupted, as on a real server."""
+        """Load a model if necessary; as on a real server, this cannot be interrupted and reports no progress."""
         is_there = name in self._loaded or name in self._needed
         self._needed.add(name)
         if not is_there:
@@ -29,10 +29,10 @@ class ModelMemory:
             await work(self._state, self._state.load_seconds)
 
     def end(self) -> None:
-        """A run is over, in whatever way: what it did not need makes room, if it needed anything."""
+        """End a run, however it ended; if it used any model, all others are unloaded."""
         if self._needed:
             self._loaded = set(self._needed)
 
     def clear(self) -> None:
-        """Forget everything, as `POST /free` asks."""
+        """Unload everything, for `POST /free`."""
         self._loaded.clear()

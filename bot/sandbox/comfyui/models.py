@@ -1,4 +1,4 @@
-"""The model files that the stand-in claims to have. Nothing is on disk; a name is all that a client ever sees."""
+"""The model files that the stand-in lists. They do not exist on disk, since clients only see names."""
 
 _STOCK: dict[str, tuple[str, ...]] = {
     "checkpoints": (
@@ -19,5 +19,5 @@ _STOCK: dict[str, tuple[str, ...]] = {
 
 
 def stock_models() -> dict[str, list[str]]:
-    """Return a fresh copy of folder → file names, to be changed at will."""
+    """Return a fresh, mutable mapping of folder → file names."""
     return {folder: list(names) for folder, names in _STOCK.items()}

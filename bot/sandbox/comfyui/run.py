@@ -1,4 +1,4 @@
-"""One run of one graph: node after node, with its frames, its faults and what the history says afterwards."""
+"""One run of a graph: executes its nodes, sends frames, applies faults and builds the history entry."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from bot.sandbox.comfyui.stopping import Stopper
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Flows along links in place of a value: nothing behind it runs. Without a message nobody is told."""
+    """Passed along links instead of a value: dependent nodes do not run. Without a message, no error is sent."""
 
     message: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """What all runs of one server share."""
+    """Components shared by all runs of a server."""
 
     state: ServerState
     folders: Folders
@@ -42,8 +42,6 @@ class Workshop:
 
 
 class GraphRun:
-    """Runs the graph of one queue item."""
-
     def __init__(self, item: Item, frames: PromptFrames, workshop: Workshop) -> None:
         self._graph = cast("dict[str, Any]", item[2])
         self._targets = cast("list[str]", item[4])
@@ -56,7 +54,7 @@ class GraphRun:
         self._meta: dict[str, Any] = {}
 
     async def run(self) -> dict[str, Any]:
-        """Run everything and return the history entry, without its "prompt"."""
+        """Run the graph and return the history entry without its "prompt"."""
         self._frames.lifecycle("execution_start")
         signed = signatures(self._graph, self._shop.folders)
         self._shop.cache.begin(set(signed.values()), self._shop.state.generation)
@@ -70,7 +68,7 @@ class GraphRun:
         return {"outputs": self._outputs, "status": status, "meta": self._meta}
 
     def _recall(self, cached: dict[str, Cached]) -> None:
-        """Tell the old results of output nodes again. The old generation lists them even when nobody asked for them."""
+        """Report cached results of output nodes again; the old generation lists even unrequested ones."""
         for node_id, known in cached.items():
             self._values[node_id] = known.values
             is_wanted = node_id in self._targets
@@ -113,7 +111,7 @@ class GraphRun:
         blocker = next((value for value in inputs.values() if isinstance(value, Blocker)), None)
         if fault is not None and fault.exception_type == "ExecutionBlocked":
             blocker = Blocker(fault.message or None)
-            if not self._shop.catalog.is_output(class_type):  # it made the blocker; the next node meets it
+            if not self._shop.catalog.is_output(class_type):  # it created the blocker; dependent nodes report it
                 self._finish_blocked(node_id, blocker)
                 return
         if blocker is not None:
@@ -184,7 +182,7 @@ class GraphRun:
         self._shop.queue.interrupted = True
 
     def _altered(self, ui: dict[str, Any] | None, node_id: str, class_type: str) -> dict[str, Any] | None:
-        """What a node tells, after the scenario had its way with it."""
+        """Apply the scenario's output faults."""
         state = self._shop.state
         if ui is None or state.dropped_outputs & {node_id, class_type}:
             return None
@@ -200,7 +198,7 @@ class GraphRun:
 
 
 class _NodeTicker:
-    """Passes a node's steps on; each is a chance to stop."""
+    """Reports a node's steps, and checks for an interrupt at each."""
 
     def __init__(self, node_id: str, frames: PromptFrames, check: Callable[[], None]) -> None:
         self._node_id = node_id

@@ -1,7 +1,7 @@
-"""The websockets of the stand-in and the one publisher that feeds them all.
+"""The websockets of the stand-in, and the one publisher task that sends to all of them.
 
-There is one outbox and one task that empties it, socket after socket: the order of frames is total, and a client
-that does not read holds up every other one. Nothing is kept for a client that is away.
+As in ComfyUI, one outbox is sent out socket by socket: frames are totally ordered, and a client that does not read
+blocks all others. Frames for disconnected clients are lost.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from bot.sandbox.comfyui.state import Generation, ServerState
 _PREVIEW, _PREVIEW_WITH_METADATA = 1, 4
 _IMAGE_TYPES = {"image/jpeg": 1, "image/png": 2}
 OUTBOX_FRAMES = 100_000
-"""The original's outbox has no bound; this is far above what any test sends."""
+"""ComfyUI's outbox is unbounded; tests send far fewer frames."""
 
 Frame = tuple[str, str | bytes, str | None]
-"""(kind, payload, socket id; None for everybody)."""
+"""(kind, payload, socket id; None for all)."""
 Dated = tuple[float, Frame]
-"""(time on the loop's clock at which the network lets it through, the frame)."""
+"""(time on the loop's clock at which it may be sent, frame)."""
 
 
 class Sockets:
-    """All open sockets by their id, with the flags that each of them sent."""
+    """All open sockets by id, with the feature flags that each client sent."""
 
     def __init__(self, state: ServerState) -> None:
         self._state = state
@@ -35,25 +35,24 @@ class Sockets:
         self._flags: dict[str, Any] = {}
         self._outbox: asyncio.Queue[Dated] = asyncio.Queue(OUTBOX_FRAMES)
         self.current: tuple[str | None, str | None] = (None, None)
-        """(socket id of the running prompt's client, node that runs): what a reconnecting client is told."""
+        """(socket id of the running prompt's client, running node), sent to a reconnecting client."""
         self.remaining = 0
-        """Length of the queue, for the greeting of a new socket."""
+        """Queue length for the first frame of a new socket."""
 
     # ------------------------------------------------------------ outgoing
 
     def send(self, kind: str, data: dict[str, Any], sid: str | None = None) -> None:
-        """Put one JSON frame into the outbox; to everybody when `sid` is None."""
+        """Queue one JSON frame; for all sockets if `sid` is None."""
         self._put((kind, json.dumps({"type": kind, "data": data}), sid))
 
     def status(self, remaining: int) -> None:
-        """Tell everybody how long the queue is."""
         self.remaining = remaining
         self.send("status", _status(remaining))
 
     def send_picture(self, data: bytes, content_type: str, metadata: dict[str, Any], sid: str | None) -> None:
-        """Put one picture into the outbox, in the layout that the client asked for.
+        """Queue one image, in the binary format that the client asked for.
 
-        Raises AttributeError when the client's flags are no object, as the original does.
+        Like ComfyUI, raises `AttributeError` if the client's flags are not an object.
         """
         if sid is not None and self.wants_metadata(sid):
             head = json.dumps({**metadata, "image_type": content_type}).encode()
@@ -64,12 +63,12 @@ class Sockets:
             self._put((f"binary {_PREVIEW}", payload, sid))
 
     def reaches(self, sid: str | None) -> bool:
-        """Whether a frame for `sid` would find a socket."""
+        """Whether a socket is open for frames to `sid`."""
         return bool(self._open) if sid is None else sid in self._open
 
     def wants_metadata(self, sid: str) -> bool:
-        """Whether that socket asked for previews that name their prompt; only JSON `true` counts."""
-        flags = cast("dict[str, Any]", self._flags.get(sid, {}))  # or whatever else the client sent
+        """Whether the client asked for previews with metadata; only JSON `true` counts."""
+        flags = cast("dict[str, Any]", self._flags.get(sid, {}))  # not validated: can be any JSON value
         return flags.get("supports_preview_metadata") is True
 
     def _put(self, frame: Frame) -> None:
@@ -77,7 +76,7 @@ class Sockets:
             self._outbox.put_nowait((asyncio.get_running_loop().time() + self._state.latency, frame))
 
     async def publish(self) -> None:
-        """Empty the outbox for ever: the task that the server owns."""
+        """Send the queued frames; never returns."""
         while True:
             due, (kind, payload, sid) = await self._outbox.get()
             if (early := due - asyncio.get_running_loop().time()) > 0:
@@ -95,18 +94,18 @@ class Sockets:
             else:
                 await socket.send_bytes(payload)
         except (ConnectionError, RuntimeError):
-            return  # it left; its handler cleans up
+            return  # disconnected; its handler cleans up
 
     # ------------------------------------------------------------ incoming
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """`GET /ws?clientId=…`: lives as long as the socket does."""
+        """`GET /ws?clientId=…`: returns when the socket closes."""
         if self._state.refuse_sockets:
             return web.Response(status=403)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         if self._state.latency:
-            await asyncio.sleep(self._state.latency)  # before it is known: nothing may overtake the greeting
+            await asyncio.sleep(self._state.latency)  # before it is registered, so that no frame overtakes the greeting
         sid = request.query.get("clientId") or uuid.uuid4().hex
         self._flags.pop(sid, None)
         self._open[sid] = socket
@@ -134,7 +133,7 @@ class Sockets:
             try:
                 frame = json.loads(cast("str", message.data))
             except json.JSONDecodeError:
-                continue  # the only kind that does not use up the chance to send flags
+                continue  # invalid JSON does not count as the first message
             if is_first and isinstance(frame, dict) and cast("dict[str, Any]", frame).get("type") == "feature_flags":
                 self._flags[sid] = cast("dict[str, Any]", frame).get("data", {})
                 await asyncio.sleep(self._state.latency)
@@ -146,7 +145,7 @@ class Sockets:
             await self._deliver(socket, kind, json.dumps({"type": kind, "data": data}))
 
     async def close(self) -> None:
-        """Close all sockets in an orderly way, as a server does that is asked to stop."""
+        """Close all sockets with a closing handshake."""
         for socket in [*self._open.values()]:
             await socket.close()
 
@@ -161,7 +160,7 @@ def _status(remaining: int) -> dict[str, Any]:
 
 
 def server_features(state: ServerState) -> dict[str, Any]:
-    """Return what the server says it can do: `/features`, and the answer to a client's flags."""
+    """Return the server's features, for `/features` and the answer to a client's flags."""
     features: dict[str, Any] = {"supports_preview_metadata": True, "max_upload_size": state.max_upload_size}
     if state.generation is Generation.NEW:
         features |= {"supports_model_type_tags": True, "node_replacements": True, "assets": False, "extension": {}}

@@ -1,4 +1,4 @@
-"""The stand-in as a whole: it starts, it can be killed like a process, and it starts again with an empty memory."""
+"""The stand-in server: it can be started, killed like a process, and restarted with empty memory."""
 
 import asyncio
 import random
@@ -27,17 +27,17 @@ from bot.sandbox.comfyui.stopping import Stopper
 from bot.sandbox.comfyui.worker import Worker
 
 _GRACE_SECONDS = 0.05
-"""For requests still under way when the server ends; aiohttp takes 0 for no limit."""
+"""For requests still running at shutdown; aiohttp treats 0 as no limit."""
 
 
 class StandIn:
-    """A ComfyUI server in this process, on loopback. `state` says what it plays and tells what it saw.
+    """A ComfyUI server in this process, on loopback. `state` sets its scenario and records what it received.
 
         async with StandIn() as server:
             ...  # server.url, server.state
 
-    Files live in a temporary directory until `close`; a killed and restarted server still has input and output, as a
-    real one would, but no queue, no history, no cache and no temp files.
+    Files are in a temporary directory until `close`. Like a real server, a restarted one still has its input and
+    output files, but no queue, history, cache or temp files.
     """
 
     def __init__(self, state: ServerState | None = None, *, host: str = "127.0.0.1") -> None:
@@ -56,23 +56,22 @@ class StandIn:
 
     @property
     def url(self) -> str:
-        """Address without a trailing slash; known after the first `start`, and kept from then on."""
+        """URL without a trailing slash; known after the first `start` and stable from then on."""
         return f"http://{self._host}:{self._port}"
 
     @property
     def is_running(self) -> bool:
-        """Whether somebody listens."""
         return self._life is not None
 
     @property
     def directory(self) -> Path:
-        """The folder with input, output and temp. Raises RuntimeError before the first `start`."""
+        """The folder with input, output and temp. Raises `RuntimeError` before the first `start`."""
         if self._directory is None:
             raise RuntimeError("the stand-in was never started")
         return Path(self._directory.name)
 
     async def start(self, port: int = 0) -> None:
-        """Listen; on the port of the last time if there was one, else on `port` (0 takes a free one)."""
+        """Listen on the previous port, or on `port` at the first start (0 takes a free one)."""
         if self._life is not None:
             return
         if self._directory is None:
@@ -82,7 +81,7 @@ class StandIn:
         self._life = life
 
     async def kill(self) -> None:
-        """Die as from SIGKILL: connections break without a word, then nobody listens."""
+        """Stop like a process after SIGKILL: connections break without a closing handshake."""
         life, self._life = self._life, None
         if life is not None:
             await life.end(abruptly=True)
@@ -97,14 +96,14 @@ class StandIn:
             self._directory = None
 
     def post_as(self, graph: dict[str, Any], client_id: str | None = None) -> None:
-        """Queue `graph` for somebody else: anonymously, or for the client of that id. Raises RuntimeError when down."""
+        """Queue `graph` for another client, or anonymously. Raises `RuntimeError` when down."""
         if self._life is None:
             raise RuntimeError("the stand-in is down")
         self._life.prompts.submit({"prompt": graph, **({} if client_id is None else {"client_id": client_id})})
 
 
 class _Life:
-    """One process's worth of a server: everything here is forgotten when it ends."""
+    """The state of one server process, gone when it ends."""
 
     def __init__(self, state: ServerState, directory: Path) -> None:
         folders = Folders(directory)
@@ -137,7 +136,6 @@ class _Life:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self, host: str, port: int) -> int:
-        """Listen and work; return the port."""
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port).start()
@@ -151,7 +149,7 @@ class _Life:
         return int(self._runner.addresses[0][1])
 
     async def end(self, *, abruptly: bool) -> None:
-        """Stop everything; abruptly means that no client is told."""
+        """Stop everything; `abruptly` closes no connection properly."""
         for task in self._tasks:
             task.cancel()
         if abruptly:
@@ -163,7 +161,7 @@ class _Life:
 
     def _cut_connections(self) -> None:
         for site in list(self._runner.sites):
-            site_server = getattr(site, "_server", None)  # the public stop() waits; a killed process does not
+            site_server = getattr(site, "_server", None)  # the public stop() waits for connections
             if isinstance(site_server, asyncio.Server):
                 site_server.close()
         server = self._runner.server

@@ -1,7 +1,4 @@
-"""The ways to stop prompts, and a record of whom each of them hit.
-
-Knows no HTTP: the routes of both generations end here.
-"""
+"""Deletes, clears and interrupts prompts, and records which prompts were affected. Used by all routes."""
 
 from typing import Any
 
@@ -11,14 +8,12 @@ from bot.sandbox.comfyui.state import ServerState, Stop
 
 
 class Stopper:
-    """Takes prompts out of the queue, or asks the running one to stop."""
-
     def __init__(self, queue: PromptQueue, state: ServerState) -> None:
         self._queue = queue
         self._seen = state.seen
 
     def delete(self, prompt_id: object) -> bool:
-        """Take one waiting prompt out; False when there is none of that id."""
+        """Remove a waiting prompt; False if there is none with that id."""
         item = next((item for item in self._queue.pending if item[1] == prompt_id), None)
         if item is None:
             return False
@@ -26,13 +21,13 @@ class Stopper:
         return self._queue.delete(prompt_id)
 
     def clear(self) -> None:
-        """Forget all waiting prompts, whoever owns them."""
+        """Remove all waiting prompts of all clients."""
         for item in self._queue.pending:
             self._note(item, running=False, named=False)
         self._queue.clear()
 
     def interrupt(self, prompt_id: Any) -> bool:
-        """Ask the running prompt to stop if it is that one; any falsy id means whatever runs."""
+        """Stop the running prompt if it has that id; any falsy id means whichever is running."""
         is_meant = not prompt_id or self._queue.is_running(prompt_id)
         if is_meant and self._queue.running is not None:
             self._note(self._queue.running, running=True, named=bool(prompt_id))

@@ -1,7 +1,7 @@
-"""What a server checks before it queues a graph, and the words in which it refuses.
+"""Validates a graph before it is queued, with ComfyUI's error messages.
 
-A graph is queued as soon as one of its outputs is sound; the others are dropped, with their faults in `node_errors`.
-Values are converted in place, so that queue and history show the converted graph.
+A graph is queued if at least one of its outputs is valid; the others are dropped, with their errors in `node_errors`.
+Values are converted in place, so queue and history show the converted graph.
 """
 
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from bot.sandbox.comfyui.state import Generation
 from bot.sandbox.comfyui.value_checks import check_value, fault
 
 SERVER_FILE = "/opt/ComfyUI/execution.py"
-"""Tracebacks of a real server are full of its paths; clients have to keep them to themselves."""
+"""Real tracebacks contain such paths; clients must not show them."""
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What validation found: `error` is None when at least one output can run."""
+    """The result of validation: `error` is None if at least one output can run."""
 
     outputs: list[str] = field(default_factory=list[str])
     error: Json | None = None
@@ -33,7 +33,7 @@ class _Checked:
 
 
 class GraphValidator:
-    """Checks one graph; made anew for each."""
+    """Validates one graph; use a new instance for each."""
 
     def __init__(self, graph: Any, *, catalog: NodeCatalog, folders: Folders, generation: Generation) -> None:
         self._graph = graph
@@ -46,10 +46,10 @@ class GraphValidator:
     def validate(self, targets: list[str] | None) -> Verdict:
         """Check the graph; `targets` are the output nodes to run, None means all of them.
 
-        Raises TypeError and the like for a graph that is no object of objects: the server answers 500 then.
+        Raises `TypeError` and the like for a graph that is not an object of objects; the server answers 500 then.
         """
         outputs: list[str] = []
-        # an empty list passes for a graph in the old generation only; the new one stumbles over it
+        # the old generation accepts an empty list as a graph; the new one raises
         nodes = self._graph.items() if self._is_new else [(node_id, self._graph[node_id]) for node_id in self._graph]
         for node_id, node in nodes:
             if "class_type" not in node or not self._catalog.has(node["class_type"]):
@@ -112,7 +112,7 @@ class GraphValidator:
             if node_id not in node_errors:
                 class_type = self._graph[node_id]["class_type"]
                 node_errors[node_id] = {"errors": checked.errors, "dependent_outputs": [], "class_type": class_type}
-            # every faulty node met so far, whether this output depends on it or not
+            # all invalid nodes so far, whether this output depends on them or not
             node_errors[node_id]["dependent_outputs"].append(output)
 
     # ------------------------------------------------------------ nodes
@@ -137,7 +137,7 @@ class GraphValidator:
         return self._checked.setdefault(node_id, result)
 
     def _check_input(self, node_id: str, name: str, config: list[Any], errors: list[Json]) -> bool:
-        """Check one given input. False when something behind its link is at fault; own faults go to `errors`."""
+        """Check one input. Its own errors are added to `errors`; False if a node behind its link is invalid."""
         inputs = cast("Json", self._graph[node_id]["inputs"])
         value = inputs[name]
         if isinstance(value, list):
@@ -185,7 +185,7 @@ class GraphValidator:
             return False
 
     def _cycle(self, node_id: str) -> _Checked:
-        """A node that leads back to itself: old servers refuse without a word of explanation."""
+        """A dependency cycle; the old generation refuses it without an error entry."""
         if not self._is_new:
             return _Checked(ok=False, errors=[])
         ring = [*self._path[self._path.index(node_id) :], node_id]
@@ -203,7 +203,7 @@ class GraphValidator:
 
 
 def _fits(received: str, wanted: Any) -> bool:
-    """Whether an output of type `received` may be linked to an input of type `wanted` (or to its choices)."""
+    """Whether an output of type `received` can be linked to an input of type `wanted` (or its choices)."""
     if isinstance(wanted, list):
         return received in ("*", "COMBO")
     return "*" in (received, wanted) or bool(set(received.split(",")) & set(wanted.split(",")))

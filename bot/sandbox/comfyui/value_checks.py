@@ -1,4 +1,4 @@
-"""Checks and conversions of single values, by the type and limits of the input they are for."""
+"""Checks and converts single values by the type and limits of their input."""
 
 import contextlib
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, cast
 from bot.sandbox.comfyui.definitions import Json
 
 _LONG_LIST = 20
-"""With more choices than this, a server leaves them out of its answer."""
+"""A server omits longer lists of choices from its answer."""
 
 
 def _to_float(value: Any) -> float:
@@ -27,7 +27,7 @@ def fault(kind: str, message: str, details: str, extra: Json) -> Json:
 
 
 def check_value(name: str, value: Any, config: list[Any]) -> tuple[Any, Json | None]:
-    """Return the value as it will be used, and what is wrong with it."""
+    """Return the converted value, and its error if there is one."""
     kind = config[0]
     options = cast("Json", config[1]) if len(config) > 1 else {}
     extra: Json = {"input_name": name, "input_config": config, "received_value": value}
@@ -46,7 +46,7 @@ def check_value(name: str, value: Any, config: list[Any]) -> tuple[Any, Json | N
 
 
 def _check_limits(name: str, value: Any, options: Json, extra: Json) -> Json | None:
-    with contextlib.suppress(TypeError):  # a text where a link belongs has no limits
+    with contextlib.suppress(TypeError):  # text in place of a link cannot be compared
         if "min" in options and value < options["min"]:
             what = f"Value {value} smaller than min of {options['min']}"
             return fault("value_smaller_than_min", what, name, extra)

@@ -1,6 +1,6 @@
-"""What flows along the links of a graph: much simpler than tensors, enough to draw real pictures.
+"""The values that pass along the links of a graph: simple stand-ins for tensors.
 
-Sizes are in pixels everywhere, also for latents.
+Sizes are in pixels, also for latents.
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,40 +11,35 @@ from PIL.Image import Image
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A loaded checkpoint, with the loras on top of it."""
+    """A loaded checkpoint with its applied LoRAs."""
 
     name: str
     loras: tuple[tuple[str, float], ...] = ()
 
     def with_lora(self, name: str, strength: float) -> Self:
-        """Return the model with one more lora."""
         return replace(self, loras=(*self.loras, (name, strength)))
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A text encoder."""
-
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Vae:
-    """What turns latents into pictures."""
+    """Decodes latents to images."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class ControlNet:
-    """A loaded control net."""
-
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class UpscaleModel:
-    """A loaded upscaler and how much it enlarges."""
+    """A loaded upscaler with its scale factor."""
 
     name: str
     factor: int
@@ -52,7 +47,7 @@ class UpscaleModel:
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """An encoded text; `guides` are pictures that a control net holds it to, with their strength."""
+    """An encoded text; `guides` are ControlNet images with their strength."""
 
     text: str
     guides: tuple[tuple[Image, float], ...] = ()
@@ -60,25 +55,25 @@ class Conditioning:
 
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """A batch of pictures to be. `pictures` is empty for pure noise, else it has `batch` RGB pictures."""
+    """A batch of latents. `pictures` is empty for pure noise, else it has `batch` RGB images."""
 
     width: int
     height: int
     batch: int = 1
     pictures: tuple[Image, ...] = ()
     mask: Image | None = None
-    """Mode "L", of any size: white is what may change."""
+    """Mode "L", of any size; white parts may change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """An IMAGE: RGB pictures of one size."""
+    """An IMAGE: RGB images of one size."""
 
     images: tuple[Image, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """A MASK: pictures of mode "L"."""
+    """A MASK: images of mode "L"."""
 
     images: tuple[Image, ...] = field(default=())

@@ -1,4 +1,4 @@
-"""The one worker of a server: takes prompts from the queue, one at a time, for as long as the server lives."""
+"""The server's only worker: runs prompts from the queue one at a time."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ _METHODS_ON = ("auto", "latent2rgb", "taesd")
 
 
 class Worker:
-    """Runs prompts; `work` is the task that the server owns."""
+    """Runs prompts; `work` is its task and never returns."""
 
     def __init__(self, workshop: Workshop, sockets: Sockets) -> None:
         self._shop = workshop
@@ -25,7 +25,6 @@ class Worker:
         self._frees_requested: list[bool] = []
 
     async def work(self) -> None:
-        """Take and run prompts for ever."""
         while True:
             item = await self._shop.queue.take()
             frames = self._frames(item)
@@ -37,7 +36,7 @@ class Worker:
                 self._free(results=self._frees_requested.pop())
 
     async def _timed(self, item: Item, frames: PromptFrames) -> dict[str, Any]:
-        """Run a prompt and note when, on the server's own clock."""
+        """Run a prompt and record its times."""
         began = time.monotonic()
         self._shop.memory.begin()
         entry = await self._run(item, frames)
@@ -56,13 +55,13 @@ class Worker:
     async def _run(self, item: Item, frames: PromptFrames) -> dict[str, Any]:
         try:
             return await GraphRun(item, frames, self._shop).run()
-        except Exception:  # a mistake in here must not leave a test waiting for ever
+        except Exception:  # a bug in here must not leave a test waiting forever
             _log.exception("The stand-in could not run prompt %s.", item[1])
             status = {"status_str": "error", "completed": False, "messages": frames.messages}
             return {"outputs": {}, "status": status, "meta": {}}
 
     def free_memory(self, *, results: bool) -> None:
-        """Forget the loaded models, and on demand the cached results too, as soon as nothing runs."""
+        """Unload the models, and the cached results if `results`, as soon as nothing is running."""
         if self._shop.queue.running is None:
             self._free(results=results)
         else:

@@ -1,1 +1,1 @@
-"""Pictures from words: what the stand-in draws in place of a model. Knows Pillow and nothing of servers."""
+"""Draws images from the words of a prompt, in place of a model. Depends on Pillow only."""

@@ -1,4 +1,4 @@
-"""For prompts that name nothing we know: flowing ribbons in colours that the words choose."""
+"""For prompts without known words: ribbons in colours derived from the prompt."""
 
 import colorsys
 import random

@@ -1,4 +1,4 @@
-"""A picture in the making, with the few strokes that everything is drawn from. Lengths are parts of its height."""
+"""A canvas with the basic drawing operations. Lengths are fractions of its height."""
 
 import itertools
 import math
@@ -14,11 +14,11 @@ from bot.sandbox.comfyui.drawing.pixels import leveled, scaled, tinted
 
 Point = tuple[float, float]
 _RIM = 181
-"""Level of Pillow's radial gradient where its circle touches the sides; it reaches 255 in the corners only."""
+"""Level of Pillow's radial gradient where its circle touches the sides; it reaches 255 only in the corners."""
 _REACH = 1.2
-"""How far a glow goes beyond its nominal radius, where it is hardly seen any more."""
+"""Extent of a glow as a multiple of its nominal radius, where it has faded."""
 _STRIP = 256
-"""Rows of a gradient before it is stretched."""
+"""Rows of a gradient before scaling."""
 
 
 class Canvas:
@@ -34,12 +34,11 @@ class Canvas:
     # ------------------------------------------------------------ masks
 
     def mask(self) -> tuple[Image, ImageDraw.ImageDraw]:
-        """Return an empty mask and a pen for it."""
         mask = Pillow.new("L", self.image.size)
         return mask, ImageDraw.Draw(mask)
 
     def points(self, outline: Iterable[Point]) -> list[Point]:
-        """Turn canvas coordinates into pixels."""
+        """Convert canvas coordinates to pixels."""
         return [(x * self.height, y * self.height) for x, y in outline]
 
     def box(self, x: float, y: float, radius_x: float, radius_y: float | None = None) -> tuple[float, ...]:
@@ -79,13 +78,11 @@ class Canvas:
             self.image.paste(self.gradient((upper, lower), top, bottom), (0, 0), mask)
 
     def shape(self, outline: Sequence[Point], color: Color, blur: float = 0.0) -> None:
-        """Fill an outline with one colour."""
         mask, pen = self.mask()
         pen.polygon(self.points(outline), fill=255)
         self.fill(self.soften(mask, blur) if blur else mask, color)
 
     def glow(self, x: float, y: float, radius: float, color: Color, strength: float = 1.0) -> None:
-        """Add light around (x, y)."""
         radius *= _REACH
         halo = leveled(Pillow.radial_gradient("L"), lambda level: max(0.0, 1 - level / _RIM) ** 2 * 255 * strength)
         side = max(2, round(radius * 2 * self.height))
@@ -109,7 +106,7 @@ class Canvas:
     # ------------------------------------------------------------ lines
 
     def ridge(self, y: float, height: float, roughness: float, steps: int = 7) -> list[Point]:
-        """Return a mountain line across the canvas: midpoint displacement, rougher when `roughness` nears 1."""
+        """Return a mountain line across the canvas by midpoint displacement, roughest at `roughness` 1."""
         heights = [self.rng.uniform(-1, 1), self.rng.uniform(-1, 1), self.rng.uniform(-1, 1)]
         scale = 1.0
         for _ in range(steps):
@@ -122,7 +119,7 @@ class Canvas:
         return [(self.aspect * index / last, y - height * value) for index, value in enumerate(heights)]
 
     def wave(self, y: float, height: float, length: float, steps: int = 90) -> list[Point]:
-        """Return a soft line of a few sines across the canvas."""
+        """Return a soft line across the canvas: a sum of sines."""
         parts = [(self.rng.uniform(0, math.tau), self.rng.uniform(0.6, 1.7), 1 / (index + 1)) for index in range(3)]
         line: list[Point] = []
         for index in range(steps + 1):

@@ -12,7 +12,7 @@ _BLACK: Color = (0, 0, 0)
 
 
 def draw_cat(canvas: Canvas) -> None:
-    """A cat that sits in the foreground and looks at the view, or at you."""
+    """A sitting cat in the foreground, facing the view or the viewer."""
     x, foot = canvas.aspect * canvas.rng.uniform(0.35, 0.65), 0.97
     color = mix(canvas.palette.land[1], _BLACK, 0.45)
     canvas.glow(x, foot - 0.26, 0.36, canvas.palette.light, 0.3)
@@ -50,7 +50,7 @@ def _draw_cat_face(canvas: Canvas, x: float, y: float) -> None:
 
 
 def draw_portrait(canvas: Canvas) -> None:
-    """A bust in the manner of a poster: hair, face, shoulders, closed eyes."""
+    """A poster-style bust: hair, face, shoulders, closed eyes."""
     rng, x, y = canvas.rng, canvas.aspect / 2, 0.44
     skin = rng.choice(((255, 219, 190), (236, 188, 150), (198, 140, 104), (141, 92, 66), (94, 60, 46)))
     hair = mix(

@@ -1,4 +1,4 @@
-"""The last touches: the manner of the checkpoint and its loras, contrast, grain, a soft edge, and the caption."""
+"""Finishing: the style of the checkpoint and its LoRAs, contrast, grain, vignette and caption."""
 
 import random
 
@@ -10,12 +10,12 @@ from bot.sandbox.comfyui.drawing.pixels import leveled, scaled
 
 CAPTION = "drawn by the Comfycord stand-in"
 _MIN_CAPTION_WIDTH = 200
-"""Pixels; below that the caption would be most of the picture."""
+"""Pixels; on smaller images the caption would cover most of it."""
 _TINTS = {"golden": (255, 190, 110), "pastel": (235, 215, 245), "woodblock": (215, 190, 150)}
 
 
 def in_manner_of(picture: Image, model: str, loras: tuple[tuple[str, float], ...]) -> Image:
-    """Give `picture` the look of a checkpoint: names decide, unknown ones leave it as it is."""
+    """Apply the style of a checkpoint by its name; unknown names change nothing."""
     if "ink" in model:
         grey = ImageOps.autocontrast(picture.convert("L"))
         inked = ImageOps.colorize(grey, (24, 26, 38), (248, 242, 228), mid=(128, 132, 140))
@@ -31,14 +31,14 @@ def in_manner_of(picture: Image, model: str, loras: tuple[tuple[str, float], ...
 
 
 def balanced(picture: Image, cfg: float, negative: str) -> Image:
-    """Stronger guidance gives more contrast and colour; each negative word takes a little grey out."""
+    """Raise contrast and saturation with `cfg`, and saturation with the number of negative words."""
     contrast = 1.0 + max(-0.2, min((cfg - 7.0) / 60, 0.25))
     color = 1.0 + max(-0.25, min((cfg - 7.0) / 45, 0.35)) + min(len(negative.split()), 12) * 0.008
     return ImageEnhance.Color(ImageEnhance.Contrast(picture).enhance(contrast)).enhance(color)
 
 
 def with_grain(picture: Image, rng: random.Random, steps: int) -> Image:
-    """Fine noise and darker corners; few steps leave more of the noise."""
+    """Add fine noise, stronger for few steps, and darker corners."""
     side = 128
     tile = Pillow.frombytes("L", (side, side), rng.randbytes(side * side))
     grain = Pillow.new("L", picture.size)
@@ -54,7 +54,7 @@ def with_grain(picture: Image, rng: random.Random, steps: int) -> Image:
 
 
 def signed(picture: Image) -> Image:
-    """Say discreetly, in a corner, who drew this."""
+    """Add a small caption in a corner that names the stand-in."""
     if picture.width < _MIN_CAPTION_WIDTH:
         return picture
     font = ImageFont.load_default(max(9, round(min(picture.size) / 46)))

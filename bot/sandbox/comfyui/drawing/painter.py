@@ -1,4 +1,4 @@
-"""From the inputs of a sampler to a picture: the same inputs always give the same picture."""
+"""Draws an image from the inputs of a sampler; the same inputs give the same image."""
 
 import random
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _OVERSAMPLING = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sketch:
-    """What is wanted, in the words of a sampler."""
+    """The inputs of a sampler that affect the image."""
 
     prompt: str
     negative: str = ""
@@ -32,7 +32,7 @@ class Sketch:
 
 
 def paint(sketch: Sketch, size: tuple[int, int], *, seed: int, variation: int = 0) -> Image:
-    """Draw `sketch` in `size`; `variation` tells the pictures of one batch apart."""
+    """Draw `sketch` in `size`; `variation` distinguishes the images of a batch."""
     words = read(sketch.prompt)
     rng = random.Random(f"{sketch.prompt.strip().lower()}|{seed}|{variation}|{sketch.sampler}")
     scale = min(max(max(size) * _OVERSAMPLING, _SMALLEST), _LARGEST) / max(size)

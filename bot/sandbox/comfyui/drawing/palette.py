@@ -1,4 +1,4 @@
-"""Colours that go together, by mood; a seed moves them a little."""
+"""Matching colours by mood, slightly varied by a seed."""
 
 import colorsys
 import random
@@ -14,7 +14,7 @@ def mix(first: Color, second: Color, amount: float) -> Color:
 
 
 def parse(text: str) -> Color:
-    """Read "rrggbb"."""
+    """Parse "rrggbb"."""
     red, green, blue = bytes.fromhex(text)
     return red, green, blue
 
@@ -29,16 +29,16 @@ class Palette:
     light: Color
     """Sun, moon, lit windows."""
     accent: Color
-    """Blossoms, sails, whatever should catch the eye."""
+    """Blossoms, sails and other highlights."""
     is_dark: bool = False
 
     @property
     def horizon(self) -> Color:
-        """The lowest colour of the sky: what far things fade into."""
+        """The lowest colour of the sky, into which distant things fade."""
         return self.sky[-1]
 
     def shifted(self, rng: random.Random) -> "Palette":
-        """Return a neighbour of this palette."""
+        """Return a slightly varied palette."""
         turn, depth = rng.uniform(-0.025, 0.025), rng.uniform(0.92, 1.06)
 
         def move(color: Color) -> Color:
@@ -97,6 +97,6 @@ MOODS: dict[str, Palette] = {
 
 
 def choose(moods: tuple[str, ...], rng: random.Random) -> Palette:
-    """Return the palette of the first mood, leaning to the second; without one, any that pleases by day."""
+    """Return the palette of the first mood, blended with the second; without moods, a random daytime one."""
     names = [mood for mood in moods if mood in MOODS] or [rng.choice(("day", "dawn", "sunset", "spring", "autumn"))]
     return MOODS[names[0]].shifted(rng)

@@ -1,4 +1,4 @@
-"""One door to the two methods of Pillow whose stubs name types of numpy, which is not installed."""
+"""Wraps the two Pillow methods whose stubs need numpy, which is not installed."""
 
 from collections.abc import Callable
 
@@ -18,13 +18,13 @@ def scaled(
 
 
 def leveled(image: Image, curve: Callable[[int], float]) -> Image:
-    """Return an "L" picture with each level replaced by `curve` of it, kept within 0 to 255."""
+    """Return an "L" image with each level mapped through `curve` and clamped to 0–255."""
     table = [min(255, max(0, round(curve(level)))) for level in range(256)]
     return image.point(table)  # pyright: ignore[reportUnknownMemberType] - see above
 
 
 def tinted(image: Image, color: tuple[int, int, int], strength: float = 1.0) -> Image:
-    """Return the light that an "L" picture throws in `color`."""
+    """Return an RGB image of `color`, scaled by an "L" image."""
     return Pillow.merge("RGB", [_dimmed(image, part * strength / 255) for part in color])
 
 

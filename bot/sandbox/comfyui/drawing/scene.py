@@ -1,4 +1,4 @@
-"""Puts a scene together from what the prompt names: sky, land, then what stands in it."""
+"""Composes a scene from the words of a prompt: sky, land, then objects."""
 
 import random
 
@@ -13,7 +13,7 @@ _MOOD_OF_THING = {"space": "space", "fish": "underwater", "flower": "spring", "s
 
 
 def draw_scene(size: tuple[int, int], words: Words, rng: random.Random) -> Canvas:
-    """Draw what `words` name; `rng` decides about everything else."""
+    """Draw what `words` name; `rng` decides the rest."""
     if not words.things and not words.moods:
         canvas = Canvas(size, palette_of(rng), rng)
         draw_abstract(canvas)

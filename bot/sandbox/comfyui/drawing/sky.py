@@ -1,4 +1,4 @@
-"""What is above the horizon."""
+"""Everything above the horizon."""
 
 from PIL import ImageChops, ImageDraw, ImageOps
 
@@ -10,7 +10,6 @@ _WHITE: Color = (255, 255, 255)
 
 
 def draw_sky(canvas: Canvas, horizon: float) -> None:
-    """Fill the canvas with the sky."""
     canvas.image.paste(canvas.gradient(canvas.palette.sky, 0.0, horizon))
 
 

@@ -1,4 +1,4 @@
-"""Which things and moods a prompt names. Only whole words count; unknown prompts name nothing."""
+"""Finds the known things and moods in a prompt; only whole words match."""
 
 import re
 from dataclasses import dataclass
@@ -57,14 +57,13 @@ _THING_OF, _MOOD_OF = _index(_THINGS), _index(_MOODS)
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a prompt names, in the order of its words."""
+    """The known words of a prompt in their order."""
 
     things: tuple[str, ...]
     moods: tuple[str, ...]
 
 
 def read(text: str) -> Words:
-    """Find the things and moods in `text`."""
     words = [word.lower() for word in _WORD.findall(text)]
     things = dict.fromkeys(thing for word in words for thing in _THING_OF.get(word, ()))
     moods = dict.fromkeys(mood for word in words for mood in _MOOD_OF.get(word, ()))

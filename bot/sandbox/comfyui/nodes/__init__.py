@@ -1,1 +1,1 @@
-"""What each node class does when it runs. One function per class, gathered in `registry`."""
+"""The implementations of the node classes, one function each, listed in `registry`."""

@@ -1,4 +1,4 @@
-"""Nodes that turn texts into conditioning."""
+"""Conditioning nodes."""
 
 from dataclasses import replace
 
@@ -20,12 +20,12 @@ def combine(inputs: Inputs, _context: Context) -> Result:
 
 
 def set_guidance(inputs: Inputs, _context: Context) -> Result:
-    """FluxGuidance: makes no difference to a drawing."""
+    """FluxGuidance; has no effect here."""
     return Result((inputs.conditioning("conditioning"),))
 
 
 def apply_control_net(inputs: Inputs, _context: Context) -> Result:
-    """ControlNetApplyAdvanced: the picture shows through what is drawn."""
+    """ControlNetApplyAdvanced: the image shows through the drawing."""
     positive, negative = inputs.conditioning("positive"), inputs.conditioning("negative")
     guide = (inputs.images("image")[0], inputs.float("strength"))
     return Result((replace(positive, guides=(*positive.guides, guide)), negative))

@@ -1,4 +1,4 @@
-"""Nodes that make and change pictures."""
+"""Image nodes."""
 
 import asyncio
 import math
@@ -14,7 +14,7 @@ from bot.sandbox.comfyui.values import Masks, Pictures, UpscaleModel
 
 _MEGAPIXEL = 1024 * 1024
 _SERVER_INPUT = "/opt/ComfyUI/input"
-"""What a real server gives away in its error messages."""
+"""A path as real servers reveal it in error messages."""
 _CHANNELS = {"red": 0, "green": 1, "blue": 2, "alpha": 3}
 
 
@@ -27,7 +27,7 @@ def empty_image(inputs: Inputs, context: Context) -> Result:
 
 
 def load_image(inputs: Inputs, context: Context) -> Result:
-    """LoadImage. The mask is white where the picture is transparent."""
+    """LoadImage. The mask is white where the image is transparent."""
     return _with_mask(_opened(inputs.text("image"), context))
 
 
@@ -97,7 +97,7 @@ def _scaled(inputs: Inputs, size: tuple[int, int], context: Context, *, crop: bo
 
 
 async def upscale_with_model(inputs: Inputs, context: Context) -> Result:
-    """ImageUpscaleWithModel: really larger, slightly sharpened; one progress step per tile of a real one."""
+    """ImageUpscaleWithModel: enlarges and slightly sharpens, with as many progress steps as a real server has tiles."""
     model, images = inputs["upscale_model"], inputs.images()
     if not isinstance(model, UpscaleModel):
         raise NodeFailedError("'str' object has no attribute 'scale'", "AttributeError")
@@ -115,14 +115,14 @@ def _enlarged(image: Image, size: tuple[int, int]) -> Image:
 
 
 def batch(inputs: Inputs, context: Context) -> Result:
-    """ImageBatch: the second picture takes the size of the first."""
+    """ImageBatch: the second image is scaled to the first."""
     first, second = inputs.images("image1"), inputs.images("image2")
     context.require_memory(*first[0].size, len(first) + len(second))
     return Result((Pictures((*first, *(resized(image, first[0].size, crop=True) for image in second))),))
 
 
 def crop(inputs: Inputs, _context: Context) -> Result:
-    """ImageCrop; what lies outside is cut down to the picture."""
+    """ImageCrop; the box is limited to the image."""
     images = inputs.images()
     left, top = min(inputs.int("x"), images[0].width - 1), min(inputs.int("y"), images[0].height - 1)
     right = min(left + inputs.int("width"), images[0].width)
@@ -169,7 +169,7 @@ def blend(inputs: Inputs, _context: Context) -> Result:
 
 
 def composite_masked(inputs: Inputs, _context: Context) -> Result:
-    """ImageCompositeMasked: the source is laid over the destination where the mask, stretched to it, is white."""
+    """ImageCompositeMasked: pastes the source where the mask, scaled to it, is white."""
     below, above = inputs.images("destination"), inputs.images("source")
     masks = inputs.masks() if inputs.get("mask") is not None else ()
     corner = inputs.int("x"), inputs.int("y")

@@ -1,4 +1,4 @@
-"""Nodes that make and change latents."""
+"""Latent nodes."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from bot.sandbox.comfyui.nodes.resize import resized, scaled_size
 from bot.sandbox.comfyui.values import Latent, Pictures
 
 _CELL = 8
-"""A latent has one cell per 8 pixels; sizes are cut down to that."""
+"""A latent has one cell per 8 pixels; sizes are rounded down to that."""
 
 
 def empty_latent(inputs: Inputs, context: Context) -> Result:
@@ -42,7 +42,7 @@ def set_noise_mask(inputs: Inputs, _context: Context) -> Result:
 
 
 def decode(inputs: Inputs, _context: Context) -> Result:
-    """VAEDecode; a latent that nobody sampled comes out grey."""
+    """VAEDecode; a latent that was not sampled becomes grey."""
     latent = inputs.latent()
     return Result((Pictures(latent.pictures or (_grey(latent),) * latent.batch),))
 

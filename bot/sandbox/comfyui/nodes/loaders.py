@@ -1,4 +1,4 @@
-"""Nodes that load models, and nodes that change a loaded model."""
+"""Nodes that load or modify models."""
 
 import re
 from dataclasses import replace
@@ -17,7 +17,7 @@ async def load_checkpoint(inputs: Inputs, context: Context) -> Result:
 
 
 async def load_diffusion_model(inputs: Inputs, context: Context) -> Result:
-    """UNETLoader: a model that brings neither text encoder nor VAE."""
+    """UNETLoader: a model without text encoder and VAE."""
     name = inputs.text("unet_name")
     await context.memory.need(name)
     return Result((Model(name),))
@@ -50,7 +50,7 @@ def load_control_net(inputs: Inputs, _context: Context) -> Result:
 
 
 def load_upscale_model(inputs: Inputs, _context: Context) -> Result:
-    """UpscaleModelLoader; the factor is in the name, "smooth-2x.pth"."""
+    """UpscaleModelLoader; takes the factor from the name, e.g. "smooth-2x.pth"."""
     name = inputs.text("model_name")
     match = _FACTOR.search(name)
     factor = int(match.group(1) or match.group(2)) if match else 4
@@ -58,12 +58,12 @@ def load_upscale_model(inputs: Inputs, _context: Context) -> Result:
 
 
 def keep_model(inputs: Inputs, _context: Context) -> Result:
-    """ModelSamplingSD3: makes no difference to a drawing."""
+    """ModelSamplingSD3; has no effect here."""
     return Result((replace(inputs.model()),))
 
 
 def keep_clip(inputs: Inputs, _context: Context) -> Result:
-    """CLIPSetLastLayer: makes no difference to a drawing."""
+    """CLIPSetLastLayer; has no effect here."""
     return Result((inputs["clip"],))
 
 

@@ -1,4 +1,4 @@
-"""Nodes that make and change masks."""
+"""Mask nodes."""
 
 from PIL import ImageFilter, ImageOps
 
@@ -7,7 +7,7 @@ from bot.sandbox.comfyui.values import Masks, Pictures
 
 _CHANNELS = {"red": 0, "green": 1, "blue": 2, "alpha": 3}
 MAX_GROWTH = 64
-"""Pixels; more would only cost time."""
+"""Pixels; a limit on the time it takes."""
 
 
 def image_to_mask(inputs: Inputs, _context: Context) -> Result:

@@ -1,4 +1,4 @@
-"""Nodes in which a graph may end: they write files, or tell the client something."""
+"""Output nodes: they write files or send UI output."""
 
 import asyncio
 import io
@@ -23,7 +23,7 @@ def save_image(inputs: Inputs, context: Context) -> Result:
 
 
 def preview_image(inputs: Inputs, context: Context) -> Result:
-    """PreviewImage: into temp, which does not survive a restart."""
+    """PreviewImage: saves to temp, which is emptied at start."""
     images = inputs.images("images")
     return Result((Pictures(images),), {"images": _saved(images, "temp", context.temp_prefix, context)})
 
@@ -53,7 +53,7 @@ def save_animated_webp(inputs: Inputs, context: Context) -> Result:
 
 
 async def send_over_socket(inputs: Inputs, context: Context) -> Result:
-    """SaveImageWebsocket: nothing is written, each picture goes to the client as a binary frame."""
+    """SaveImageWebsocket: sends each image to the client as a binary frame and writes no file."""
     images = inputs.images("images")
     for number, image in enumerate(images):
         data = await asyncio.to_thread(_png, image)
@@ -80,7 +80,7 @@ def _next_file(kind: str, prefix: str, image: Image, context: Context) -> tuple[
 
 
 def _expanded(prefix: str, image: Image) -> str:
-    """Fill in what a server fills in; "%date:…%" is left to the browser, as it is there."""
+    """Replace the placeholders that the server replaces; "%date:…%" is left to the browser."""
     now = time.localtime()
     values = {
         "width": image.width,
@@ -98,7 +98,7 @@ def _expanded(prefix: str, image: Image) -> str:
 
 
 def _metadata(context: Context) -> PngInfo:
-    """Everything that the graph holds goes into the file, prompts included."""
+    """Return PNG metadata with the whole graph, including prompts."""
     info = PngInfo()
     info.add_text("prompt", json.dumps(context.graph))
     for name, value in context.extra_pnginfo.items():

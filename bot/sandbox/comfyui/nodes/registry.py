@@ -1,4 +1,4 @@
-"""Node class → what it does."""
+"""Node class → implementation."""
 
 from bot.sandbox.comfyui.nodes import conditioning, images, latents, loaders, masks, outputs, sampling
 from bot.sandbox.comfyui.nodes.call import Quick, Slow

@@ -1,4 +1,4 @@
-"""Scaling of pictures, by the names that nodes use for methods."""
+"""Scales images with the methods that nodes name."""
 
 from PIL.Image import Image, Resampling
 
@@ -15,7 +15,7 @@ _METHODS = {
 
 
 def resized(image: Image, size: tuple[int, int], *, method: str = "lanczos", crop: bool = False) -> Image:
-    """Scale `image` to `size`; with `crop`, cut the middle out first so that nothing is distorted."""
+    """Scale `image` to `size`; `crop` keeps the aspect ratio by cutting the edges."""
     if image.size == size:
         return image
     box = _middle(image.size, size) if crop else None
@@ -23,7 +23,7 @@ def resized(image: Image, size: tuple[int, int], *, method: str = "lanczos", cro
 
 
 def scaled_size(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
-    """Return the wanted size, where a zero means "as the other side needs it", and two mean "as it is"."""
+    """Return the target size: one zero keeps the aspect ratio, two zeros keep the size."""
     if not width and not height:
         return size
     if not width:

@@ -1,4 +1,4 @@
-"""The samplers: they draw, step by step, with a preview at each step."""
+"""Sampler nodes: they draw in steps, each with a preview."""
 
 import asyncio
 import io
@@ -18,13 +18,11 @@ from bot.sandbox.comfyui.nodes.resize import resized
 from bot.sandbox.comfyui.values import Latent
 
 PREVIEW_SIZE = 512
-"""The longer side of a preview; smaller pictures are scaled up to it, as on a real server."""
+"""Longer side of a preview; smaller images are scaled up to it, as on a real server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """One sampling run."""
-
     sketch: Sketch
     seed: int
     first_step: int
@@ -45,7 +43,7 @@ async def sample(inputs: Inputs, context: Context) -> Result:
 
 
 async def sample_advanced(inputs: Inputs, context: Context) -> Result:
-    """KSamplerAdvanced: only the steps from start to end; starting later means less noise."""
+    """KSamplerAdvanced: runs the steps from start to end; a later start means less noise."""
     steps = inputs.int("steps")
     first, last = min(inputs.int("start_at_step"), steps), min(inputs.int("end_at_step"), steps)
     adds_noise = inputs.text("add_noise") == "enable"
@@ -111,7 +109,7 @@ def _plain_jpeg(picture: Image, _progress: float, _seed: int) -> bytes:
 
 
 def preview_jpeg(picture: Image, progress: float, seed: int) -> bytes:
-    """Return `picture` as it looks part of the way: coarse and noisy first, clear at 1."""
+    """Return `picture` at `progress`: coarse and noisy at 0, clear at 1."""
     scale = PREVIEW_SIZE / max(picture.size)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     cells = max(1, round((1 - progress) * 12))

@@ -1,4 +1,4 @@
-"""What the server says about itself: node classes, models, features, memory."""
+"""Read-only routes: node classes, models, features, memory."""
 
 from typing import Any
 
@@ -10,18 +10,15 @@ from bot.sandbox.comfyui.state import Generation, ServerState
 
 _MEMORY = 8 * 1024**3
 _TORCH_POOL = 32 * 1024**2
-"""What torch has taken for itself on a GPU at rest; on a CPU it counts all there is."""
+"""What torch reserves on an idle GPU; on a CPU it reports all memory."""
 
 
 class InfoRoutes:
-    """Read-only answers."""
-
     def __init__(self, state: ServerState, catalog: NodeCatalog) -> None:
         self._state = state
         self._catalog = catalog
 
     def table(self) -> list[web.RouteDef]:
-        """The routes of this subject."""
         return [
             web.get("/object_info", self._all_classes),
             web.get("/object_info/{node_class}", self._one_class),

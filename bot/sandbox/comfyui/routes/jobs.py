@@ -1,4 +1,4 @@
-"""`/api/jobs`, the new generation's view of queue and history in one; an old server does not have it."""
+"""`/api/jobs`: queue and history in one list. Only the new generation has it."""
 
 import json
 from typing import Any, cast
@@ -16,13 +16,11 @@ STATUSES = ("pending", "in_progress", *_OVER)
 
 
 class JobRoutes:
-    """Reads and cancels jobs."""
-
     def __init__(self, workshop: Workshop) -> None:
         self._shop = workshop
 
     def table(self) -> list[web.RouteDef]:
-        """The routes of this subject; they exist under `/api` only."""
+        """Return the routes; they exist under `/api` only."""
         return [
             web.get("/api/jobs", self._list),
             web.get("/api/jobs/{job_id}", self._one),
@@ -102,11 +100,11 @@ class JobRoutes:
 
 
 class _BadQueryError(Exception):
-    """A query parameter cannot be used; the text is the answer."""
+    """A query parameter is invalid; the text is the answer."""
 
 
 def unknown_path() -> web.Response:
-    """What a path that no route knows gets: the static file handler's empty 404, never JSON."""
+    """Return the answer to an unknown path: the static file handler's empty 404, never JSON."""
     return web.Response(status=404, content_type="application/octet-stream")
 
 

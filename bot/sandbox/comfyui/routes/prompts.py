@@ -1,4 +1,4 @@
-"""Posting prompts, looking at the queue and the history, stopping what runs."""
+"""Routes for posting and stopping prompts, and for the queue and history."""
 
 import json
 import time
@@ -29,7 +29,7 @@ _NO_PROMPT: dict[str, Any] = {
 
 
 class PromptRoutes:
-    """Handlers that raise whatever bad input makes them raise: the server answers 500 then, as the original does."""
+    """Exceptions of the handlers for bad input become a 500, as in ComfyUI."""
 
     def __init__(self, workshop: Workshop, worker: Worker) -> None:
         self._shop = workshop
@@ -37,7 +37,6 @@ class PromptRoutes:
         self._number = 0
 
     def table(self) -> list[web.RouteDef]:
-        """The routes of this subject."""
         return [
             web.get("/prompt", self._get_prompt),
             web.post("/prompt", self._post_prompt),
@@ -57,7 +56,7 @@ class PromptRoutes:
         return self.submit(body)
 
     def submit(self, body: Any) -> web.Response:
-        """Validate and queue what a client posted; the answer says what became of it."""
+        """Validate and queue a posted prompt."""
         number = self._next_number(body)
         if "prompt" not in body:
             return _refused(_NO_PROMPT)
@@ -90,7 +89,7 @@ class PromptRoutes:
         return number
 
     def _prompt_id(self, body: dict[str, Any]) -> str | None:
-        """Return the id to use, or None for one that this generation refuses."""
+        """Return the id to use, or None if this generation rejects it."""
         if self._shop.state.generation is Generation.OLD:
             return str(body.get("prompt_id", uuid.uuid4()))
         given = body.get("prompt_id")
@@ -100,7 +99,7 @@ class PromptRoutes:
         shop = self._shop
         return GraphValidator(graph, catalog=shop.catalog, folders=shop.folders, generation=shop.state.generation)
 
-    # ------------------------------------------------------------ looking
+    # ------------------------------------------------------------ reading
 
     async def _get_prompt(self, _request: web.Request) -> web.Response:
         return web.json_response({"exec_info": {"queue_remaining": self._shop.queue.remaining}})
@@ -125,7 +124,7 @@ class PromptRoutes:
     async def _post_queue(self, request: web.Request) -> web.Response:
         body = await request.json()
         if isinstance(body, list):
-            return web.Response()  # asks for nothing, and is no error
+            return web.Response()  # a no-op, not an error
         if body.get("clear"):
             self._shop.stopper.clear()
         if "delete" in body:

@@ -1,4 +1,4 @@
-"""Uploads: files go where the client says, as long as that is inside the folder; their content is not looked at."""
+"""Uploads: files are stored where the client says, inside the folder; their content is not checked."""
 
 import asyncio
 import hashlib
@@ -19,14 +19,11 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class UploadRoutes:
-    """`/upload/image` and `/upload/mask`."""
-
     def __init__(self, state: ServerState, folders: Folders) -> None:
         self._state = state
         self._folders = folders
 
     def table(self) -> list[web.RouteDef]:
-        """The routes of this subject."""
         return [web.post("/upload/image", self._image), web.post("/upload/mask", self._mask)]
 
     async def _image(self, request: web.Request) -> web.Response:
@@ -34,7 +31,7 @@ class UploadRoutes:
         return await self._store(form, await _content(form))
 
     async def _mask(self, request: web.Request) -> web.Response:
-        """The alpha of the upload goes onto a copy of the original; a missing original is not reported."""
+        """Apply the upload's alpha to a copy of the original; a missing original is not reported."""
         form = dict(await request.post())
         original = json.loads(str(form["original_ref"]))
         mask = await _content(form)
@@ -71,15 +68,15 @@ class UploadRoutes:
 
 
 async def _content(form: dict[str, Any]) -> bytes | None:
-    """Return the bytes of the file part, None when there is none; raises AttributeError for a text field."""
+    """Return the bytes of the file part, None if missing. Raises `AttributeError` for a text field."""
     if "image" not in form:
         return None
-    with form["image"].file as file:  # the sender may be gone by now, and then nobody else closes it
+    with form["image"].file as file:  # aiohttp does not close it if the client has disconnected
         return await asyncio.to_thread(file.read)
 
 
 def _free_name(path: Path, data: bytes) -> Path:
-    """Return `path`, or "name (1).ext" and so on: the first that is free or already holds the same bytes."""
+    """Return `path`, or "name (1).ext" and so on: the first that is free or has the same content."""
     candidate, number = path, 1
     digest = hashlib.sha256(data).digest()
     while candidate.exists() and hashlib.sha256(candidate.read_bytes()).digest() != digest:

@@ -1,4 +1,4 @@
-"""`/view`: files out of the three folders, as they are or re-encoded."""
+"""`/view`: serves files from the three folders, unchanged or re-encoded."""
 
 import asyncio
 import io
@@ -12,17 +12,14 @@ from PIL import Image as Pillow
 from bot.sandbox.comfyui.files import Folders, OutsideError, split_suffix
 
 _ACTIVE = ("text/html", "text/html-sandboxed", "application/xhtml+xml", "text/javascript", "text/css")
-"""Types that a browser would run; they are served as plain bytes."""
+"""Types that a browser would execute; they are served as plain bytes."""
 
 
 class ViewRoutes:
-    """Serves files by base name, type and subfolder."""
-
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
 
     def table(self) -> list[web.RouteDef]:
-        """The routes of this subject."""
         return [web.get("/view", self._view)]
 
     async def _view(self, request: web.Request) -> web.StreamResponse:
@@ -56,7 +53,7 @@ def _encoder(request: web.Request) -> Callable[[Path], tuple[bytes, str]] | None
     channel = request.query.get("channel", "rgba")
     if "preview" in request.query:
         name, _, quality = request.query["preview"].partition(";")
-        # without transparency a JPEG would do, but the original only gives one when the channel is left alone
+        # like ComfyUI: JPEG only if the channel is unchanged
         encoding = "jpeg" if name == "jpeg" and channel not in ("a", "rgb") else "webp"
         return lambda path: _preview(path, encoding, int(quality) if quality.isdigit() else 90)
     if channel in ("rgb", "a"):
