@@ -97,6 +97,6 @@ MOODS: dict[str, Palette] = {
 
 
 def choose(moods: tuple[str, ...], rng: random.Random) -> Palette:
-    """Return the palette of the first mood, blended with the second; without moods, a random daytime one."""
+    """Return the palette of the first known mood, slightly varied; without one, a random daytime palette."""
     names = [mood for mood in moods if mood in MOODS] or [rng.choice(("day", "dawn", "sunset", "spring", "autumn"))]
     return MOODS[names[0]].shifted(rng)
