@@ -1,7 +1,4 @@
-"""Whether a workflow that says what it requires can be run by any server at all.
-
-Pure: compares the manifest's `[requires]` with what each server told. What a run needs besides is judged for each run.
-"""
+"""Whether any server meets the `[requires]` table of a workflow. Pure; all else is checked for each run."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,17 +14,17 @@ MAX_NAMED = 6
 def unmet(requires: Requires, servers: Sequence[Definitions]) -> Message | None:
     """Say why no server meets the requirements; None when one does, or when there are none.
 
-    One server must have all of it. Named is what the server lacks that comes nearest.
+    One server must meet all of them; the message names what the closest one lacks.
     """
     if requires.is_empty:
         return None
     told = [definitions for definitions in servers if definitions.nodes]
     if not told:
-        return _("no ComfyUI server has told yet what it has. It is switched on once one does.")
+        return _("waiting for the first GPU server to connect.")
     lacks = min((list(_lacks(requires, definitions)) for definitions in told), key=len)
     if not lacks:
         return None
-    return _("no ComfyUI server has all that it needs: {things} is missing.", things=joined(lacks, MAX_NAMED))
+    return _("no GPU server has everything it needs. Missing: {things}.", things=joined(lacks, MAX_NAMED))
 
 
 def _lacks(requires: Requires, definitions: Definitions) -> Iterator[Message]:
@@ -37,7 +34,9 @@ def _lacks(requires: Requires, definitions: Definitions) -> Iterator[Message]:
     for source, patterns in requires.models.items():
         if not matching(definitions.choices(source), patterns):
             yield _(
-                "a model like “{patterns}” for “{source}”", patterns=shown(", ".join(patterns)), source=shown(source)
+                "a model that matches “{patterns}” for “{source}”",
+                patterns=shown(", ".join(patterns)),
+                source=shown(source),
             )
 
 

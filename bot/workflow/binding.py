@@ -1,6 +1,6 @@
-"""Where values go: "<title>.<input>" or "#<id>.<input>" resolved to exactly one input of the graph.
+"""Resolves "<title>.<input>" or "#<id>.<input>" to exactly one input of the graph.
 
-Guesses nothing. What is not found, or found twice, is an error that lists what there is. Knows nothing of values.
+Never guesses: an address that matches no input, or several, is an error that lists the candidates.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ def resolve(graph: Graph, address: str) -> Target:
         candidates = listed(f"#{node_id}.{name}" for node_id, name in found)
         raise RefusedValueError(
             _(
-                "“{address}” names several inputs. Use one of {candidates}.",
+                "“{address}” matches several inputs. Use one of: {candidates}.",
                 address=shown(address),
                 candidates=candidates,
             )
@@ -45,13 +45,13 @@ def resolve_node(graph: Graph, selector: str) -> str:
     if nodes:
         ids = listed(f"#{node.id}" for node in nodes)
         raise RefusedValueError(
-            _("“{title}” is the title of several nodes. Use one of {ids}.", title=shown(selector), ids=ids)
+            _("“{title}” is the title of several nodes. Use one of: {ids}.", title=shown(selector), ids=ids)
         )
     raise RefusedValueError(_no_node(graph, selector))
 
 
 def _splits(address: str) -> Iterator[tuple[str, str]]:
-    """Cut at each dot, the last one first: titles, ids and the inputs of dynamic nodes may all hold dots."""
+    """Split at each dot, last one first: titles, ids and the inputs of dynamic nodes can all contain dots."""
     for at in range(len(address) - 1, -1, -1):
         if address[at] == ".":
             yield address[:at].strip(), address[at + 1 :].strip()
@@ -82,7 +82,7 @@ def _why_nothing(graph: Graph, address: str) -> Message:
             guess=shown(guess),
         )
     return _(
-        "“{node}” has no input “{input}”. It has: {inputs}.",
+        "“{node}” has no input “{input}”. Its inputs: {inputs}.",
         node=shown(selector),
         input=shown(name),
         inputs=listed(free),
@@ -94,7 +94,9 @@ def _no_node(graph: Graph, selector: str) -> Message:
         guess = nearest(selector, [node.title for node in graph.nodes.values()])
         if guess is not None:
             return _("no node is titled “{title}”. Did you mean “{guess}”?", title=shown(selector), guess=shown(guess))
-    return _("there is no node “{node}”. There are: {nodes}.", node=shown(selector), nodes=listed(_names(graph), 20))
+    return _(
+        "there is no node “{node}”. The graph has: {nodes}.", node=shown(selector), nodes=listed(_names(graph), 20)
+    )
 
 
 def _names(graph: Graph) -> Sequence[str]:

@@ -1,6 +1,6 @@
-"""Leaves nodes out of a graph, as ComfyUI's editor does: what a node takes goes on to those who read it.
+"""Bypasses nodes of a graph as ComfyUI's editor does: readers of a node get the node's own input instead.
 
-Pure. Types come from what servers say; where nobody said, inputs that are called alike are taken for alike.
+Pure. Types come from the servers' definitions; for unknown nodes, inputs with similar names are taken to match.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +20,7 @@ _ALIKE: Sequence[frozenset[str]] = (
     frozenset({"mask", "masks"}),
     frozenset({"text", "string", "prompt"}),
 )
-"""Names of inputs that take the same; every other name stands for itself."""
+"""Input names that take the same kind of value; any other name only matches itself."""
 
 Link = list[Any]
 
@@ -28,10 +28,10 @@ Link = list[Any]
 def bypass(
     graph: JsonGraph, node_ids: Collection[str], definitions: Definitions, outputs: Collection[str] = ()
 ) -> None:
-    """Take nodes out of `graph`, which is changed, and with them what nobody reads any more.
+    """Remove nodes from `graph` in place, and with them all nodes that only fed these.
 
-    A reader that gets nothing instead loses the input, or goes, too, when it cannot do without. Raises `InputError`
-    when nothing is left of what would be shown: the nodes `outputs`, or those that nobody reads.
+    A reader without a replacement loses the input or, if the input is required, is removed too. Raises `InputError`
+    when no output is left: none of `outputs`, or else of the nodes without readers.
     """
     gone = _Leaving(graph, definitions)
     ends = frozenset(outputs) & graph.keys() or gone.ends()
@@ -40,12 +40,10 @@ def bypass(
             gone.bypass(node_id)
     gone.sweep()
     if not ends & graph.keys():
-        raise InputError(_("Without that option nothing is left to show. Please give it."))
+        raise InputError(_("This command produces nothing without that option. Please fill it in."))
 
 
 class _Leaving:
-    """A graph from which nodes go."""
-
     def __init__(self, graph: JsonGraph, definitions: Definitions) -> None:
         self._graph = graph
         self._definitions = definitions
@@ -57,14 +55,13 @@ class _Leaving:
         self._unread = frozenset(node_id for node_id, readers in self._readers.items() if not readers)
 
     def ends(self) -> frozenset[str]:
-        """Return the nodes that nobody read at first: in a sound graph, those that show something."""
+        """Return the nodes that had no readers at first: in a sound graph, its outputs."""
         return self._unread
 
     def bypass(self, node_id: str) -> None:
-        """Let the readers of a node have what it takes itself."""
         node, readers = self._graph[node_id], sorted(self._readers[node_id])
         for reader, name in readers:
-            if reader not in self._graph:  # it went with an earlier one
+            if reader not in self._graph:  # removed together with an earlier reader
                 continue
             instead = self._instead(node, int(self._graph[reader]["inputs"][name][1]), name)
             if instead is None:
@@ -77,7 +74,7 @@ class _Leaving:
             self._remove(node_id)
 
     def sweep(self) -> None:
-        """Take out what fed only nodes that are gone."""
+        """Remove nodes that only fed removed nodes."""
         idle = [each for each in self._graph if each not in self._unread and not self._readers[each]]
         while idle:
             node_id = idle.pop()
@@ -91,7 +88,7 @@ class _Leaving:
                 self._readers[value[0]].discard((node_id, name))
 
     def _take(self, node_id: str, name: str) -> None:
-        """Take an input from a node; if it cannot do without, take the node, and so on."""
+        """Remove an input; if it is required, remove its node as well, and so on for the node's readers."""
         waiting = [(node_id, name)]
         while waiting:
             reader, lost = waiting.pop()
@@ -105,7 +102,7 @@ class _Leaving:
                 self._remove(reader)
 
     def _is_needed(self, node_id: str, name: str) -> bool:
-        """Whether a node needs an input; one of which nobody knows needs them all."""
+        """Whether an input is required; all inputs of unknown nodes count as required."""
         definition = self._definitions.input(self._graph[node_id]["class_type"], name)
         return definition is None or definition.required
 

@@ -1,6 +1,6 @@
-"""All workflows of a folder: pairs of <name>.toml (manifest) and <name>.json (graph).
+"""Loads the workflows of a folder: pairs of <name>.toml (manifest) and <name>.json (graph).
 
-A pair that cannot be used becomes a `Problem` and never stops the others. Reads files: call it off the event loop.
+A pair with errors becomes a `Problem` and never affects the others. Blocking: call it off the event loop.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -25,12 +25,12 @@ from bot.workflow.workflow import Workflow
 __all__ = ["Catalog", "Problem", "Workflow"]
 
 MAX_FILES = 1000
-"""Discord takes 100 commands, `/run` the rest; a folder with more is not the one that was meant."""
+"""Discord allows 100 commands, `/run` covers the rest; a folder with more files is probably the wrong one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a file cannot be used. `file` is its bare name; the message does not repeat it."""
+    """What is wrong with a file. `file` is its bare name, which the message does not repeat."""
 
     file: str
     message: Message
@@ -41,27 +41,34 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What a folder held when it was read: the usable workflows by name, sorted, and what was wrong with the rest."""
+    """A snapshot of a folder: the usable workflows by name, sorted, and the problems of the others."""
 
     workflows: Mapping[str, Workflow]
     problems: tuple[Problem, ...] = ()
     files: frozenset[str] = frozenset()
-    """The bare names of all files of workflows."""
+    """Bare names of all workflow files."""
     lonely: frozenset[str] = frozenset()
-    """The graphs among them that no manifest names: their options are guessed, where `load` may."""
+    """Those of them that are graphs without a manifest; `load` can guess their options."""
 
     @classmethod
     def load(cls, folder: Path, known: Known | None = None, but: Collection[str] = ()) -> Self:
-        """Read every pair. Raises nothing: whatever is wrong, with a file or the folder, becomes a problem.
+        """Read every pair. Never raises: any error in a file or the folder becomes a problem.
 
-        With what is `known` of nodes, a graph without a manifest is a workflow, too, if it is none of `but`.
+        With `known` definitions, graphs without a manifest become workflows too, except those named in `but`.
         """
         try:
             files = {path.name: path for path in sorted(folder.iterdir()) if is_workflow_file(path)}
         except OSError as err:
             return cls({}, (Problem(folder.name, _("cannot be read: {reason}.", reason=_reason(err))),))
         if len(files) > MAX_FILES:
-            return cls({}, (Problem(folder.name, _("holds more than {limit} files.", limit=MAX_FILES)),))
+            return cls(
+                {},
+                (
+                    Problem(
+                        folder.name, _("contains more than {limit} files. Is this the right folder?", limit=MAX_FILES)
+                    ),
+                ),
+            )
         return cls._from_files(files, known, but)
 
     @classmethod
@@ -94,7 +101,6 @@ class Catalog:
 
 
 def is_workflow_file(path: Path) -> bool:
-    """Whether a file belongs to a workflow, by its name; reads the file system."""
     return not path.name.startswith(".") and path.suffix.lower() in (".toml", ".json") and path.is_file()
 
 
@@ -120,7 +126,7 @@ def _require_free(workflow: Workflow, file: str, others: Mapping[str, Workflow])
         raise WorkflowError(
             file,
             _(
-                "“{name}” is the command of {other} already. Give this one another name: command = “…”.",
+                '“{name}” is already the command of {other}. Give this one another name: command = "…".',
                 name=workflow.name,
                 other=other.source,
             ),
@@ -128,7 +134,7 @@ def _require_free(workflow: Workflow, file: str, others: Mapping[str, Workflow])
 
 
 def _idle(workflows: Mapping[str, Workflow]) -> Iterator[Problem]:
-    """What does nothing: a mistake, surely, but the workflow can be used all the same."""
+    """Yield outputs and options without effect: surely mistakes, but the workflow still works."""
     for workflow in workflows.values():
         for reason in idle_outputs(workflow.graph, workflow.outputs):
             yield Problem(workflow.source, reason)
@@ -140,7 +146,7 @@ def _idle(workflows: Mapping[str, Workflow]) -> Iterator[Problem]:
 
 
 def _loose_actions(workflows: Mapping[str, Workflow]) -> Iterator[Problem]:
-    """Next steps that lead nowhere: the workflow itself works all the same."""
+    """Yield broken next steps; the workflow itself still works."""
     for workflow in workflows.values():
         for name, action in workflow.manifest.actions.items():
             if reason := why_loose(action, workflows):
@@ -151,17 +157,17 @@ def _loose_actions(workflows: Mapping[str, Workflow]) -> Iterator[Problem]:
 
 def _missing_graph(graph_name: str) -> Message:
     return _(
-        "its graph “{graph}” is not there. Export it from ComfyUI with the menu Workflow → Export (API),"
-        " and put it beside this file.",
+        "its graph “{graph}” is missing. Export it in ComfyUI with Workflow → Export (API),"
+        " and save it in the same folder.",
         graph=graph_name,
     )
 
 
 def _guess(path: Path, known: Known | None, workflows: dict[str, Workflow]) -> Iterator[Problem]:
-    """Add the workflow of a graph without a manifest, and say that its author has not decided anything."""
+    """Add the workflow of a graph without a manifest, and report that its options are guesses."""
     manifest = f"{path.stem}.toml"
     if known is None:
-        yield Problem(path.name, _("has no manifest. Write “{manifest}” to make it a command.", manifest=manifest))
+        yield Problem(path.name, _("has no manifest. Add “{manifest}” to make it a command.", manifest=manifest))
         return
     try:
         workflow = guessed(_read(path), path.name, known)
@@ -173,8 +179,8 @@ def _guess(path: Path, known: Known | None, workflows: dict[str, Workflow]) -> I
     yield Problem(
         path.name,
         _(
-            "has no manifest, so the options of /{name} are guessed. To choose them, write “{manifest}”:"
-            " `python -m bot import` drafts it.",
+            "has no manifest, so the options of /{name} are guesses. To choose them yourself, add “{manifest}”:"
+            " `python -m bot import` drafts one.",
             name=workflow.name,
             manifest=manifest,
         ),
@@ -182,7 +188,7 @@ def _guess(path: Path, known: Known | None, workflows: dict[str, Workflow]) -> I
 
 
 def _read(path: Path) -> bytes:
-    """Return the content, cut just beyond the largest size that any parser here accepts."""
+    """Read at most one byte more than any parser here accepts."""
     try:
         with path.open("rb") as file:
             return file.read(graphs.MAX_BYTES + 1)
@@ -191,5 +197,5 @@ def _read(path: Path) -> bytes:
 
 
 def _reason(error: OSError) -> str:
-    """Return what the system says, without the path that it adds."""
+    """Return the system's message without the path."""
     return error.strerror or type(error).__name__

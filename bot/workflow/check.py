@@ -1,6 +1,6 @@
-"""What a workflow needs and the connected servers lack, in sentences for its author and for those who ask why it rests.
+"""What a workflow needs and the connected servers lack, as messages for its author.
 
-Pure and offline: compares a workflow with a snapshot of definitions.
+Pure: compares a workflow with a snapshot of definitions.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from bot.workflow.workflow import Workflow
 
 
 def check(workflow: Workflow, definitions: Definitions, others: Others | None = None) -> list[Message]:
-    """Say what keeps a workflow from running on these servers; nothing while no server is known.
+    """List what keeps a workflow from running on these servers; nothing while no server is known.
 
-    `others` are further servers by name: what they have is told where it helps.
+    `others` are further servers by name; messages mention those that have what is missing.
     """
     if not definitions.nodes:
         return []
@@ -42,7 +42,7 @@ def check(workflow: Workflow, definitions: Definitions, others: Others | None = 
         *_useless_outputs(workflow, definitions),
     ]
     reason = unmet(workflow.manifest.requires, [definitions])
-    return found if reason is None else [*found, _("is switched off: {reason}", reason=reason)]
+    return found if reason is None else [*found, _("is disabled: {reason}", reason=reason)]
 
 
 def _bound(workflow: Workflow) -> Iterator[Target]:
@@ -60,7 +60,7 @@ def _missing_inputs(workflow: Workflow, definitions: Definitions) -> Iterator[Me
             node = workflow.graph.nodes[target.node_id]
             if node.class_type in definitions.nodes and not definitions.input(node.class_type, target.input_name):
                 yield _(
-                    "the option “{option}” fills “{input}” of “{node}”, which the connected ComfyUI does not know."
+                    "the option “{option}” fills “{input}” of “{node}”, but no connected ComfyUI server has that input."
                     " Export the workflow again.",
                     option=name,
                     input=shown(target.input_name),
@@ -69,12 +69,12 @@ def _missing_inputs(workflow: Workflow, definitions: Definitions) -> Iterator[Me
 
 
 def _missing_choices(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
-    """Live lists that are empty, and entries of the author's lists that the server's own list does not have."""
+    """Report empty live lists, and entries of the author's lists that no server offers."""
     for name, option in workflow.manifest.options.items():
         if option.source is not None and not definitions.choices(option.source):
             yield _(
-                "the option “{option}” has nothing to choose from: no connected ComfyUI offers “{source}”."
-                " Put such a file on the server, or correct “from”.",
+                "the option “{option}” has no choices: no connected ComfyUI server offers “{source}”."
+                " Add such a file to a server, or correct “from”.",
                 option=name,
                 source=shown(option.source),
             )
@@ -84,14 +84,15 @@ def _missing_choices(workflow: Workflow, definitions: Definitions) -> Iterator[M
             unknown = [choice.label for choice in option.choices if str(choice.value) not in definition.choices]
             if definition.choices and unknown:
                 yield _(
-                    "the option “{option}” offers what no connected ComfyUI has: {choices}. Take it out of choices.",
+                    "the option “{option}” offers choices that no connected ComfyUI server has: {choices}."
+                    " Remove them from “choices”.",
                     option=name,
                     choices=listed(unknown),
                 )
 
 
 def _refused_values(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
-    """What would be used when a member says nothing, and the servers refuse."""
+    """Report default values that the servers refuse."""
     for name, option in workflow.manifest.options.items():
         unsaid = None if option.is_hidden else workflow.unsaid_value(name)
         limits = allowed(workflow, name, definitions)
@@ -100,7 +101,7 @@ def _refused_values(workflow: Workflow, definitions: Definitions) -> Iterator[Me
         try:
             option.read(unsaid, limits)
         except RefusedValueError as refusal:
-            yield _("the default of the option “{option}” {reason}", option=name, reason=refusal.reason)
+            yield _("the default of option “{option}” {reason}", option=name, reason=refusal.reason)
 
 
 def _useless_outputs(workflow: Workflow, definitions: Definitions) -> Iterator[Message]:
@@ -111,7 +112,7 @@ def _useless_outputs(workflow: Workflow, definitions: Definitions) -> Iterator[M
     for node_id in workflow.outputs:
         if node_id in known and not known[node_id].is_output:
             yield _(
-                "outputs: “{node}” saves and shows nothing. Name a node that does, such as Save Image.",
+                "outputs: “{node}” doesn't save or show anything. Name a node that does, such as Save Image.",
                 node=shown(nodes[node_id].title),
             )
     if len(known) == len(nodes) and not any(each.is_output for each in known.values()):

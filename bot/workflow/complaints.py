@@ -1,6 +1,6 @@
-"""What pydantic found wrong with a manifest, as sentences that name the table and the key.
+"""Turns pydantic's errors about a manifest into messages that name the table and the key.
 
-One table from pydantic's error types to our words; types that are not in it keep pydantic's own sentence.
+Error types without an entry in `_SENTENCES` keep pydantic's own text.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -27,17 +27,17 @@ _SENTENCES: Mapping[str, Callable[[Context], Message]] = {
     "dict_type": lambda _context: _("must be a table."),
     "model_type": lambda _context: _("must be a table."),
     "model_attributes_type": lambda _context: _("must be a table."),
-    "tuple_type": lambda _context: _("must be text, or a list of texts."),
+    "tuple_type": lambda _context: _("must be text or a list of text values."),
     "too_short": lambda _context: _("must not be empty."),
-    "too_long": lambda context: _("may have {limit} entries at most.", limit=context["max_length"]),
+    "too_long": lambda context: _("can have at most {limit} entries.", limit=context["max_length"]),
     "string_pattern_mismatch": lambda _context: _("must look like “Class.input”."),
     "string_too_short": lambda _context: _("must not be empty."),
-    "string_too_long": lambda context: _("may have {limit} characters at most.", limit=context["max_length"]),
+    "string_too_long": lambda context: _("can have at most {limit} characters.", limit=context["max_length"]),
     "greater_than": lambda context: _("must be more than {limit}.", limit=context["gt"]),
     "greater_than_equal": lambda context: _("must be {limit} or more.", limit=context["ge"]),
     "less_than_equal": lambda context: _("must be {limit} or less.", limit=context["le"]),
     "literal_error": lambda context: _("must be {expected}.", expected=context["expected"]),
-    "union_tag_not_found": lambda _context: _("kind is missing: one of {kinds}.", kinds=listed(KINDS)),
+    "union_tag_not_found": lambda _context: _("kind is missing. Use one of: {kinds}.", kinds=listed(KINDS)),
 }
 
 _TABLES: Mapping[str, type[BaseModel]] = {
@@ -47,21 +47,21 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "actions": Action,
 }
 _NAMED = frozenset({"presets", "actions"})
-"""Tables of tables, each with a name of its own."""
+"""Tables that contain named tables."""
 
 MAX_COMPLAINTS = 20
-"""Beyond these an author fixes some first; a hostile file holds thousands."""
+"""Authors fix these first; a hostile file could cause thousands."""
 
 
 def complaints(error: ValidationError, model: type[BaseModel]) -> tuple[Message, ...]:
-    """Say what is wrong with a manifest read as `model`, one sentence for each key, in the order of the check."""
+    """Return one message for each wrong key of a manifest that was read as `model`, in pydantic's order."""
     found: dict[tuple[str, str], Message] = {}
     for detail in error.errors(include_url=False, include_input=False):
         table, kind, key = _place(detail["loc"])
         reason = detail.get("ctx", {}).get("error")
         key = key or (reason.key if isinstance(reason, RefusedValueError) else "")
         if (table, key) in found and key:
-            # One error for each type that the value could have had.
+            # A union gives one error for each of its types.
             sentence = _("must be text or a number.")
         else:
             sentence = _sentence(
@@ -72,18 +72,18 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> tuple[Message,
 
 
 def _place(location: tuple[int | str, ...]) -> tuple[str, str, str]:
-    """Return the table, the option's kind and the key. The kind stands in pydantic's location, not in the file."""
+    """Return the table, the option's kind and the key. The kind is part of pydantic's location only."""
     parts = [str(part) for part in location]
     if parts[:1] != ["options"] or len(parts) < 2:
         return _other_place(parts)
     kind, key = (*parts[2:4], "", "")[:2]
-    if kind == "[key]":  # pydantic's way to say that the option's name is at fault
+    if kind == "[key]":  # pydantic's marker for an error in the option's name
         return f"options.{shown(parts[1])}", "", ""
     return f"options.{shown(parts[1])}", kind, shown(key)
 
 
 def _other_place(parts: list[str]) -> tuple[str, str, str]:
-    """Return the same for what stands outside of options: the head, or one of the smaller tables."""
+    """Do the same for everything outside `[options]`."""
     if len(parts) < 2 or parts[0] not in _TABLES:
         return "", "", shown(parts[0]) if parts else ""
     if parts[0] not in _NAMED:
@@ -101,11 +101,11 @@ def _placed(table: str, key: str, sentence: Message) -> Message:
 
 def _sentence(kind: str, context: Mapping[str, Any], key: str, model: type[BaseModel]) -> Message | None:
     if kind == "extra_forbidden":
-        return _unknown(key, _keys(model), _("unknown key. Known are: {known}.", known=listed(_keys(model), 20)))
+        return _unknown(key, _keys(model), _("unknown key. Known keys: {known}.", known=listed(_keys(model), 20)))
     if kind == "union_tag_invalid":
         tag = str(context["tag"])
         return _unknown(
-            tag, KINDS, _("unknown kind “{kind}”: use one of {kinds}.", kind=shown(tag), kinds=listed(KINDS))
+            tag, KINDS, _("unknown kind “{kind}”. Use one of: {kinds}.", kind=shown(tag), kinds=listed(KINDS))
         )
     reason = context.get("error")
     if isinstance(reason, RefusedValueError):
@@ -118,7 +118,7 @@ def _unknown(given: str, known: Collection[str], otherwise: Message) -> Message:
     guess = nearest(given, known)
     if guess is None:
         return otherwise
-    return _("“{given}” is not known. Did you mean “{guess}”?", given=shown(given), guess=guess)
+    return _("“{given}” is unknown. Did you mean “{guess}”?", given=shown(given), guess=guess)
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

@@ -1,7 +1,7 @@
-"""What a server can do, read from its `/object_info`: node classes, their inputs, choices and limits.
+"""The node classes of a server, with inputs, choices and limits, as read from its `/object_info`.
 
-A frozen snapshot; the adapter fetches a new one now and then. Sizes are small: 400 classes, 330 kB of JSON.
-The answer is a server's, and custom nodes write their own part of it: whatever has an unknown shape is left out.
+A frozen snapshot of about 400 classes (330 kB of JSON), which the adapter refreshes from time to time.
+Custom nodes contribute their own parts, so anything with an unknown shape is left out.
 """
 
 import hashlib
@@ -19,8 +19,6 @@ Number = int | float
 
 @dataclass(frozen=True, slots=True)
 class InputDefinition:
-    """One input of a node class, as far as values are concerned."""
-
     type: str
     """"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", or the type of a link ("MODEL", …)."""
     required: bool = True
@@ -29,25 +27,23 @@ class InputDefinition:
     maximum: Number | None = None
     default: Any = None
     is_open: bool = False
-    """Whether values may exist that are not among `choices`: those of dynamic inputs, or filled by the browser."""
+    """Whether values outside `choices` can be valid: dynamic inputs, and lists that the browser fills."""
 
     @property
     def is_closed(self) -> bool:
-        """Whether the server refuses what is not among `choices`, also when there are none."""
+        """Whether the server refuses values outside `choices`, even if `choices` is empty."""
         return self.type == "COMBO" and not self.is_open
 
 
 @dataclass(frozen=True, slots=True)
 class NodeDefinition:
-    """One node class."""
-
     class_type: str
     inputs: Mapping[str, InputDefinition] = field(default_factory=dict[str, InputDefinition])
     is_output: bool = False
     outputs: tuple[str, ...] = ()
-    """Types of what it hands on, by slot; empty when nobody said."""
+    """Output types by slot; empty if unknown."""
     pack: str = ""
-    """The package that brings the class; empty for ComfyUI's own, and when nobody said."""
+    """The node pack that provides the class; empty for ComfyUI's own classes, and if unknown."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +54,15 @@ class Definitions:
 
     @classmethod
     def parse(cls, object_info: Mapping[str, Any]) -> Self:
-        """Read `/object_info`; parts of a shape we do not know are left out rather than refused."""
+        """Read `/object_info`; parts with an unknown shape are left out."""
         classes = ((name, mapping(info)) for name, info in mapping(object_info).items())
         return cls({name: _node(name, info) for name, info in classes if info})
 
     @classmethod
     def merged(cls, several: Sequence[Self]) -> Self:
-        """Return what the servers can do together: all nodes, every choice that one has, the widest limits.
+        """Combine the servers: all nodes, the choices of each, the widest limits.
 
-        Takes some 20 ms for servers that differ; keep the answer while the parts are the same objects.
+        Takes about 20 ms for servers that differ; cache the result while the parts are the same objects.
         """
         distinct = tuple({part.fingerprint: part for part in several if part.nodes}.values())
         if len(distinct) <= 1:
@@ -77,13 +73,12 @@ class Definitions:
         )
 
     def input(self, class_type: str, input_name: str) -> InputDefinition | None:
-        """Return the definition of one input, or None when this server does not have it."""
         node = self.nodes.get(class_type)
         return node.inputs.get(input_name) if node else None
 
     def choices(self, source: str) -> tuple[str, ...]:
-        """Return the live choices of `source`, written "Class.input"; empty when the server does not have it."""
-        # Class and input names may hold dots themselves, so the first split that names a known input counts.
+        """Return the live choices of `source` ("Class.input"); empty if the server does not have that input."""
+        # Class and input names can contain dots, so the first split that names a known input counts.
         for at, character in enumerate(source):
             found = self.input(source[:at], source[at + 1 :]) if character == "." else None
             if found:
@@ -92,22 +87,22 @@ class Definitions:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits, the same for the same definitions everywhere, in whatever order the classes came."""
+        """16 hex digits, equal for equal definitions in any process, whatever the order of the classes."""
         return hashlib.sha256(json.dumps(self.to_plain()).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
-        """Return compact JSON in ASCII, so that no odd character of a custom node upsets a database."""
+        """Return compact JSON in ASCII, so that odd characters of custom nodes cannot upset a database."""
         return json.dumps(self.to_plain(), separators=(",", ":"))
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the value that `to_json` writes. Lists of choices stand there once: dozens of loaders share one."""
+        """Return the value that `to_json` writes. Each list of choices is stored once: dozens of loaders share one."""
         lists: dict[tuple[str, ...], int] = {}
         nodes = {name: _plain_node(node, lists) for name, node in sorted(self.nodes.items())}
         return {"nodes": nodes, "lists": [list(choices) for choices in lists]}
 
     @classmethod
     def from_json(cls, stored: str) -> Self:
-        """Return what `to_json` was called on; what has an unknown shape is left out."""
+        """Reverse `to_json`; parts with an unknown shape are left out."""
         try:
             return cls.from_plain(json.loads(stored))
         except (ValueError, RecursionError):
@@ -115,7 +110,6 @@ class Definitions:
 
     @classmethod
     def from_plain(cls, plain: object) -> Self:
-        """Do the same for a value that is decoded already."""
         lists = tuple(map(texts, items(mapping(plain).get("lists"))))
         nodes = mapping(mapping(plain).get("nodes")).items()
         return cls({name: _stored_node(name, items(entry), lists) for name, entry in nodes})
@@ -138,7 +132,7 @@ def _node(class_type: str, info: Mapping[str, Any]) -> NodeDefinition:
 
 
 def _pack(module: str) -> str:
-    """Return the folder of a package, as its author named it: what to look for in order to install it."""
+    """Return the folder name of a node pack, which is what to search for when installing it."""
     return module.removeprefix("custom_nodes.")[:100] if module.startswith("custom_nodes.") else ""
 
 
@@ -150,7 +144,7 @@ def _inputs(section: object, *, required: bool) -> Iterator[tuple[str, InputDefi
 
 
 def _input(spec: object, *, required: bool) -> InputDefinition | None:
-    """Read `[type, {options}]`; the type may be the list of choices itself, V3 nodes put that list into the options."""
+    """Read `[type, {options}]`. The type can be the list of choices itself; V3 nodes put that list into the options."""
     parts = items(spec)
     options = mapping(parts[1] if len(parts) > 1 else None)
     first = parts[0] if parts else None
@@ -172,7 +166,7 @@ def _input(spec: object, *, required: bool) -> InputDefinition | None:
 
 
 def _choices(listed: object) -> tuple[str, ...]:
-    """Return texts and numbers as text; nested choices of dynamic inputs are not values that a member can pick."""
+    """Return texts and numbers as text; members cannot pick the nested choices of dynamic inputs."""
     return tuple(str(choice) for choice in items(listed) if isinstance(choice, str | int | float))
 
 
@@ -181,13 +175,13 @@ def _is_plain_list(listed: object) -> bool:
 
 
 def _limit(value: object) -> Number | None:
-    """Return a number as it is: seeds go up to 2^64 - 1, which a float cannot hold."""
+    """Return a finite number unconverted: seeds go up to 2^64 - 1, which a float cannot hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if isinstance(value, int) or math.isfinite(value) else None
 
 
-# ------------------------------------------------------------------ several servers as one
+# ------------------------------------------------------------------ merging servers
 
 
 def _merged_node(nodes: Sequence[NodeDefinition]) -> NodeDefinition:
@@ -201,7 +195,7 @@ def _merged_node(nodes: Sequence[NodeDefinition]) -> NodeDefinition:
 
 
 def _merged_input(several: Sequence[InputDefinition | None]) -> InputDefinition:
-    """Merge one input; None stands for a server that has the class without it."""
+    """Merge one input; None stands for a server that has the class without this input."""
     known = [each for each in several if each is not None]
     return InputDefinition(
         type=known[0].type,
@@ -215,12 +209,12 @@ def _merged_input(several: Sequence[InputDefinition | None]) -> InputDefinition:
 
 
 def _widest(pick: Any, limits: Iterable[Number | None]) -> Number | None:
-    """Return the limit that leaves the most room: none, if one server has none."""
+    """Return the least restrictive limit: None if one server has none."""
     every = list(limits)
     return None if None in every else pick(every)
 
 
-# ------------------------------------------------------------------ as it is stored
+# ------------------------------------------------------------------ stored form
 
 
 def _plain_node(node: NodeDefinition, lists: dict[tuple[str, ...], int]) -> list[Any]:
@@ -229,7 +223,7 @@ def _plain_node(node: NodeDefinition, lists: dict[tuple[str, ...], int]) -> list
 
 
 def _plain_input(given: InputDefinition, lists: dict[tuple[str, ...], int]) -> list[Any]:
-    """Return a list without what says nothing at its end; of the default only what is a plain value."""
+    """Return a list without trailing Nones; the default is kept only if it is a plain value."""
     default = given.default if isinstance(given.default, str | bool) else _limit(given.default)
     choices = lists.setdefault(given.choices, len(lists)) if given.choices else None
     facts = [given.type, int(given.required), choices, int(given.is_open), given.minimum, given.maximum, default]

@@ -1,7 +1,4 @@
-"""What is wrong with the files of a workflow, in sentences for its author.
-
-Knows nothing of what the sentences are about; graph, manifest and binding raise, the catalogue collects.
-"""
+"""Errors about workflow files and values. Graph, manifest and binding raise them; the catalog collects them."""
 
 from bot.errors import InputError
 from bot.i18n import Message, verbatim
@@ -9,7 +6,7 @@ from bot.workflow.wording import lines
 
 
 class WorkflowError(InputError):
-    """A workflow file cannot be used. `reasons` stand without the file's name, which `user_message` adds."""
+    """A workflow file cannot be used. `user_message` adds the file name, `reasons` do not contain it."""
 
     def __init__(self, source: str, *reasons: Message) -> None:
         super().__init__(lines([Message("{file}: {reason}", {"file": source, "reason": reason}) for reason in reasons]))
@@ -18,10 +15,13 @@ class WorkflowError(InputError):
 
 
 class RefusedValueError(ValueError):
-    """A value cannot be used; `reason` says what would do. A ValueError, so that pydantic collects it as well."""
+    """A value is not accepted. `reason` continues a sentence that begins with the option: "must be at least 8.".
+
+    A ValueError, so that pydantic collects it.
+    """
 
     def __init__(self, reason: Message | str, *, key: str = "") -> None:
-        """`key` is the key of a table that is at fault, where that is not clear from the place."""
+        """`key` is the offending key of a table, where pydantic's location does not tell."""
         super().__init__(str(reason))
         self.key = key
         self.reason = reason if isinstance(reason, Message) else verbatim(reason)

@@ -1,7 +1,7 @@
-"""The words in which a ComfyUI server and the rest of the bot speak about running a graph.
+"""The data types shared by `bot.comfy` and `bot.jobs`: files, events and results of running a graph.
 
-`bot.comfy` turns the server's frames and answers into these values; `bot.jobs` acts on them; neither knows the other.
-Facts only: sentences for people are made from them in `bot.workflow.explain`.
+`bot.comfy` creates them from the server's frames and responses, `bot.jobs` acts on them; neither imports the other.
+Messages for people are made from them in `bot.workflow.explain`.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from bot.errors import FailedError, OfflineError
 from bot.i18n import _
 
 JsonGraph = dict[str, dict[str, Any]]
-"""A graph as it is posted: node id → {"class_type", "inputs", "_meta"?}."""
+"""A graph as posted to ComfyUI: node id → {"class_type", "inputs", "_meta"?}."""
 
 
 # ------------------------------------------------------------------ files
@@ -20,7 +20,7 @@ JsonGraph = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A checked picture on its way to a server. `name` is generated ASCII, never a member's text."""
+    """A checked image to upload. `name` is generated ASCII, never a member's text."""
 
     name: str
     data: bytes = field(repr=False)
@@ -30,7 +30,7 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class OutputRef:
-    """Where a server keeps one output: the arguments of its `/view`, and the node that wrote it."""
+    """Where a server keeps one output: the arguments of `/view`, and the node that wrote it."""
 
     node_id: str
     filename: str
@@ -40,12 +40,12 @@ class OutputRef:
 
 
 TEXT = "text"
-"""As the folder of an output: it is no file on the server, but a text in its history."""
+"""As the folder of an output: a text in the server's history instead of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputText:
-    """What a node has told instead of writing a file."""
+    """A text that a node returned instead of a file."""
 
     node_id: str
     text: str
@@ -53,7 +53,7 @@ class OutputText:
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """One fetched output, as the server encoded it."""
+    """One fetched output, in the server's encoding."""
 
     ref: OutputRef
     data: bytes = field(repr=False)
@@ -69,14 +69,14 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """A node began; `node_id` is the visible node of our graph."""
+    """A node began; `node_id` is a node of the posted graph, never one made while running."""
 
     node_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class NodesCached:
-    """These nodes need not run again."""
+    """These nodes are cached and do not run again."""
 
     node_ids: tuple[str, ...]
 
@@ -92,7 +92,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A half-finished picture, JPEG or PNG, as the server scaled it."""
+    """An unfinished image, JPEG or PNG, scaled by the server."""
 
     data: bytes
     content_type: str
@@ -100,19 +100,19 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class OutputsWritten:
-    """A node wrote files. A hint, so that they can be fetched before the run is over: `RunResult` has the truth."""
+    """A node wrote files. Allows early fetching; only `RunResult` is authoritative."""
 
     refs: tuple[OutputRef, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The server is done with the prompt, well or badly: `/history` now says which. The last event of a run."""
+    """The prompt finished or failed; `/history` says which. The last event of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunLost:
-    """The server knows the prompt no more (it restarted, or somebody cleared its queue). The last event of a run."""
+    """The server no longer knows the prompt (it restarted, or its queue was cleared). The last event of a run."""
 
 
 RunEvent = RunStarted | NodeStarted | NodesCached | Progress | Preview | OutputsWritten | RunEnded | RunLost
@@ -122,7 +122,7 @@ RunEvent = RunStarted | NodeStarted | NodesCached | Progress | Preview | Outputs
 
 
 class Whereabouts(StrEnum):
-    """Where a server has a prompt, by positive evidence."""
+    """Where a prompt is on a server; UNKNOWN unless the server reports it."""
 
     PENDING = auto()
     RUNNING = auto()
@@ -131,7 +131,7 @@ class Whereabouts(StrEnum):
 
 
 class FailureKind(StrEnum):
-    """Why a run gave no pictures."""
+    """Why a run produced nothing."""
 
     NODE_ERROR = auto()
     OUT_OF_MEMORY = auto()
@@ -142,7 +142,7 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunFailure:
-    """Why a run failed. `detail` is the server's text, cut short and freed of paths; it may be empty."""
+    """Why a run failed. `detail` is the server's text, shortened and without paths; it can be empty."""
 
     kind: FailureKind
     node_id: str = ""
@@ -157,16 +157,16 @@ class RunResult:
     outputs: tuple[OutputRef, ...] = ()
     texts: tuple[OutputText, ...] = ()
     failure: RunFailure | None = None
-    """Set when the run ended badly; `outputs` may still hold what was finished before."""
+    """Set when the run failed; `outputs` can still contain what finished before."""
     cached: frozenset[str] = frozenset()
-    """Ids of nodes that did not run, because the server still had what they made for an earlier prompt."""
+    """Ids of nodes that did not run because the server had their results from an earlier prompt."""
 
 
 # ------------------------------------------------------------------ refused before it ran
 
 
 class FaultKind(StrEnum):
-    """What validation found wrong with one input, reduced to what a member can act on."""
+    """What the server's validation found wrong with one input, reduced to cases that members can act on."""
 
     MISSING_NODE = auto()
     MISSING_INPUT = auto()
@@ -181,7 +181,7 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GraphFault:
-    """One thing that a server found wrong with a graph. Texts are the server's, cut short and freed of paths."""
+    """One error that a server found in a graph. Texts are the server's, shortened and without paths."""
 
     kind: FaultKind
     node_id: str = ""
@@ -189,19 +189,19 @@ class GraphFault:
     input_name: str = ""
     received: str = ""
     limit: str = ""
-    """The smallest or largest value allowed, for TOO_SMALL and TOO_BIG."""
+    """The limit, for TOO_SMALL and TOO_BIG."""
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The server queued the prompt; `faults` name outputs that it dropped all the same (a 200 with node_errors)."""
+    """The server queued the prompt; `faults` are the outputs that it dropped (a 200 with node_errors)."""
 
     faults: tuple[GraphFault, ...] = ()
 
 
 class GraphRejectedError(FailedError):
-    """The server refused the graph; `faults` say what to change."""
+    """The server refused the graph."""
 
     def __init__(self, faults: tuple[GraphFault, ...]) -> None:
         super().__init__(_("ComfyUI refused this workflow."))
@@ -209,17 +209,17 @@ class GraphRejectedError(FailedError):
 
 
 class ServerOfflineError(OfflineError):
-    """The server did not answer. A request that changes something may or may not have been carried out."""
+    """The server did not respond. A request that changes something may or may not have been carried out."""
 
     def __init__(self, server: str) -> None:
-        super().__init__(_("ComfyUI cannot be reached at the moment."))
+        super().__init__(_("I can't reach the GPU server right now."))
         self.server = server
 
 
 class ServerFaultError(FailedError):
-    """The server answered, but not in a way that can be used (a 500, a file that is gone)."""
+    """The server's response cannot be used (a 500, a missing file)."""
 
     def __init__(self, status: int, detail: str) -> None:
-        super().__init__(_("ComfyUI answered with an error ({status}). Please try again in a while.", status=status))
+        super().__init__(_("ComfyUI returned an error ({status}). Please try again later.", status=status))
         self.status = status
         self.detail = detail

@@ -1,6 +1,6 @@
-"""What a manifest says beside its options: who may use it, what it needs, presets, next steps, what it shows.
+"""The tables of a manifest besides its options: access, requirements, presets, next steps, outputs.
 
-Checks each table alone; whether the names in it exist is `bot.workflow.manifest`'s to say, or the catalogue's.
+Each table is checked on its own; `bot.workflow.manifest` and the catalog check that the names in it exist.
 """
 
 import re
@@ -17,20 +17,18 @@ from bot.workflow.options.binds import Address, Addresses, as_tuple
 from bot.workflow.wording import shown
 
 MAX_ACTIONS = 4
-"""Buttons under a result: Discord shows five in a row, and one is ours."""
+"""Buttons under a result: Discord allows five in a row, and one is the bot's own."""
 MAX_PRESETS = 25
 
 _SOURCE = re.compile(SOURCE_PATTERN)
 
 
 class Table(BaseModel):
-    """One table of a manifest."""
-
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class OutputKind(StrEnum):
-    """What a node shows."""
+    """What kind of results a node produces."""
 
     IMAGES = "images"
     VIDEO = "video"
@@ -47,13 +45,13 @@ def _as_kind(value: object) -> object:
 
 
 class Output(Table):
-    """A node whose results are shown, and as what."""
+    """A node whose results are shown."""
 
     node: Annotated[Address, Field(description="The title of the node, or “#id”.")]
     kind: Annotated[
         OutputKind | None,
         BeforeValidator(_as_kind, json_schema_input_type=OutputKind | None),
-        Field(description="Show only its results of this kind."),
+        Field(description="Show only results of this kind."),
     ] = None
 
 
@@ -71,16 +69,16 @@ Outputs = Annotated[
 
 
 class Access(Table):
-    """Who may use the workflow, and where. Empty: everybody, everywhere."""
+    """Who can use the workflow, and where. Empty: everyone, everywhere."""
 
-    roles: Annotated[Addresses, Field(description="Names or ids of roles; one of them will do.")] = ()
-    channels: Annotated[Addresses, Field(description="Names or ids of channels or categories where it works.")] = ()
+    roles: Annotated[Addresses, Field(description="Names or ids of roles; members need one of them.")] = ()
+    channels: Annotated[Addresses, Field(description="Names or ids of the channels or categories where it works.")] = ()
     age_restricted: Annotated[bool, Field(description="Only in channels that Discord marks as age-restricted.")] = False
     direct_messages: Annotated[bool, Field(description="Whether it works in direct messages.")] = True
 
 
 def _as_nodes(value: object) -> object:
-    """Read a list of classes, or a table of classes with the packs that bring them."""
+    """Read a list of classes, or a table of classes and the packs that provide them."""
     listed = as_tuple(value)
     if not isinstance(listed, tuple):
         return listed
@@ -101,51 +99,53 @@ def _require_sources(table: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, 
                 _("“{source}” must look like “CheckpointLoaderSimple.ckpt_name”.", source=shown(source))
             )
         if not patterns:
-            raise RefusedValueError(_("“{source}” must name a pattern, such as “*flux*”.", source=shown(source)))
+            raise RefusedValueError(_("“{source}” needs at least one pattern, such as “*flux*”.", source=shown(source)))
     return table
 
 
 class Requires(Table):
-    """What one server must have. Where none has it, the workflow is switched off, and its reason told."""
+    """What a ComfyUI server must have. The workflow is disabled while no server has all of it."""
 
     nodes: Annotated[
         dict[Address, str],
         BeforeValidator(_as_nodes, json_schema_input_type=list[str] | dict[str, str]),
-        Field(description="Node classes: a list, or a table with the names of the packs that bring them."),
+        Field(description="Node classes: a list, or a table of classes and the node packs that provide them."),
     ] = Field(default_factory=dict[str, str])
     models: Annotated[
         dict[Address, tuple[Address, ...]],
         BeforeValidator(_as_models, json_schema_input_type=dict[str, str | list[str]]),
         AfterValidator(_require_sources),
-        Field(description="“Class.input” = patterns such as “*flux*”, one of which a model in its list must fit."),
+        Field(description="“Class.input” = patterns such as “*flux*”; a model in its list must match one of them."),
     ] = Field(default_factory=dict[str, tuple[str, ...]])
 
     @property
     def is_empty(self) -> bool:
-        """Whether any server will do."""
+        """Whether any server qualifies."""
         return not self.nodes and not self.models
 
 
 class Preset(Table):
-    """Values that belong together, under one name."""
+    """Option values that members choose together under one name."""
 
-    title: Annotated[str, Field(min_length=1, max_length=80, description="What members read in the list.")]
+    title: Annotated[str, Field(min_length=1, max_length=80, description="The name that members see.")]
     values: Annotated[
         dict[str, str | int | float | bool],
-        Field(min_length=1, description="Option = value; used where a member says nothing else."),
+        Field(min_length=1, description="Option = value; a member's own values take precedence."),
     ]
 
 
 class Action(Table):
-    """A next step: another workflow, with this result as its input."""
+    """A button under the result that runs another workflow with this result as its input."""
 
-    label: Annotated[str, Field(min_length=1, max_length=80, description="What the button says.")]
-    workflow: Annotated[str, Field(min_length=1, max_length=32, description="The command that is run.")]
-    input: Annotated[str, Field(min_length=1, max_length=32, description="Its option that takes this result.")]
+    label: Annotated[str, Field(min_length=1, max_length=80, description="The text of the button.")]
+    workflow: Annotated[str, Field(min_length=1, max_length=32, description="The command to run.")]
+    input: Annotated[
+        str, Field(min_length=1, max_length=32, description="The option of that command that takes this result.")
+    ]
     optional: Annotated[
-        bool, Field(description="Say nothing when that command is not there; there is no button then.")
+        bool, Field(description="Without that command, leave the button out and don't report a problem.")
     ] = False
-    keep: Annotated[Addresses, Field(description="Options whose values are handed on under the same name.")] = ()
+    keep: Annotated[Addresses, Field(description="Options whose values are passed on under the same name.")] = ()
     values: Annotated[
-        dict[str, str | int | float | bool], Field(description="Values of further options of that command.")
+        dict[str, str | int | float | bool], Field(description="Values for other options of that command.")
     ] = Field(default_factory=dict[str, str | int | float | bool])

@@ -1,7 +1,6 @@
-"""Which inputs of nodes are names of files.
+"""Finds inputs of nodes that take file names.
 
-ComfyUI opens what stands there without asking whether the path leaves its folders, so nothing that a member typed may
-reach such an input.
+ComfyUI opens any path in them, even outside its folders, so text that a member typed must never reach such an input.
 """
 
 from bot.workflow.graph import Graph
@@ -11,13 +10,13 @@ from bot.workflow.spec import Target
 _MATERIAL = frozenset(
     {"clip", "model", "vae", "samples", "latent_image", "conditioning", "positive", "image", "images"}
 )
-"""A node that is fed one of these makes more than text of what it gets, so text ends there."""
+"""A node with one of these inputs does not output plain text, so the search ends there."""
 
 
 def file_input_behind(graph: Graph, target: Target, *, models: bool) -> Target | None:
-    """Return the file input that a value put into `target` would reach, directly or over nodes that hand text on.
+    """Return the file input that a value in `target` would reach, directly or through nodes that pass text on.
 
-    `models` says whether the names of model files count.
+    `models` says whether names of model files count.
     """
 
     def is_file(place: Target) -> bool:

@@ -1,4 +1,4 @@
-"""Kinds of files, by the endings of their names: what nodes write, and what options take. Pure."""
+"""File kinds by extension: what nodes write, and what options accept. Pure."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -22,16 +22,16 @@ _TAKEN: Mapping[str, frozenset[str]] = {
     "video": frozenset({".mp4", ".mov", ".webm", ".gif", ".webp", ".m4v"}),
     "audio": frozenset({".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp4"}),
 }
-"""Only what may be offered: the bytes decide, when the file is read."""
+"""Decides only what is offered; the content is checked when the file is read."""
 
 
 def is_written_as(kind: str, filename: str) -> bool:
-    """Whether a file may be a result of this `OutputKind`."""
+    """Whether the extension fits this `OutputKind`."""
     return _ending(filename) in _WRITTEN.get(kind, ())
 
 
 def is_taken_by(kind: str, filename: str) -> bool:
-    """Whether an option of this kind may take a file."""
+    """Whether the extension fits an option of this kind."""
     return _ending(filename) in _TAKEN.get(kind, ())
 
 

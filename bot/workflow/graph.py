@@ -1,6 +1,6 @@
-"""The graph: ComfyUI's API-format JSON, checked once and never changed afterwards.
+"""The graph: ComfyUI's API-format JSON, validated once and immutable afterwards.
 
-Knows nothing of options or servers. Whether the node classes exist is the server's to say.
+Whether its node classes exist is checked against a server in `bot.workflow.graphcheck`.
 """
 
 import copy
@@ -17,15 +17,15 @@ from bot.workflow.execution import JsonGraph
 from bot.workflow.wording import shown
 
 MAX_BYTES = 8 * 1024 * 1024
-"""The largest official templates have some 100 kB; 8 MiB is a mistake or an attack."""
+"""The largest official templates have about 100 kB; 8 MiB is a mistake or an attack."""
 
 MAX_DEPTH = 64
-"""Nesting of values; copying and encoding recurse, so the limit stays far below Python's own."""
+"""Nesting of values; copying and encoding recurse, so the limit is far below Python's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The input takes output `slot` of another node."""
+    """A link from an input to output `slot` of another node."""
 
     node_id: str
     slot: int
@@ -33,12 +33,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. Read `inputs` only: they are shared by all who hold the graph."""
+    """One node. Never change `inputs`: all users of the graph share them."""
 
     id: str
     class_type: str
     title: str
-    """What the author called it in ComfyUI; the class name where nothing was said."""
+    """The author's title in ComfyUI; the class name if there is none."""
     inputs: Mapping[str, Any]
     _links: tuple[tuple[str, Link], ...] = field(init=False, repr=False, compare=False)
 
@@ -47,13 +47,13 @@ class Node:
         object.__setattr__(self, "_links", tuple(links))
 
     def links(self) -> Sequence[tuple[str, Link]]:
-        """Return the inputs that are fed by other nodes."""
+        """Return the linked inputs by name."""
         return self._links
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A whole graph, by node id. Ids are opaque: those of subgraph nodes look like "54:73"."""
+    """All nodes by id. Ids are opaque: those of subgraph nodes look like "54:73"."""
 
     nodes: Mapping[str, Node]
     _raw: JsonGraph = field(repr=False)
@@ -63,7 +63,7 @@ class Graph:
 
     @classmethod
     def parse(cls, data: bytes | str, source: str) -> Self:
-        """Read an API-format export. `source` is the file's name, for the sentence of the `WorkflowError`."""
+        """Read an API-format export. Raises `WorkflowError`, whose message names the file `source`."""
         try:
             raw = _as_nodes(decode(data))
             nodes = {node_id: _node(node_id, entry) for node_id, entry in raw.items()}
@@ -87,7 +87,7 @@ class Graph:
 
 
 def is_link(value: object) -> TypeGuard[list[Any]]:
-    """Whether an input's value names another node's output: the server's own test."""
+    """Whether an input's value is a link to another node; the same test as ComfyUI's."""
     if not isinstance(value, list):
         return False
     items = cast("list[object]", value)
@@ -95,46 +95,46 @@ def is_link(value: object) -> TypeGuard[list[Any]]:
 
 
 def decode(data: bytes | str) -> object:
-    """Return the JSON value of a file. Raises `RefusedValueError`; what is returned can be copied and posted."""
+    """Return the JSON value of a file, which is safe to copy and to post. Raises `RefusedValueError`."""
     if len(data) > MAX_BYTES:
-        raise RefusedValueError(_("is too large: a workflow may have {limit} MiB.", limit=MAX_BYTES // 2**20))
+        raise RefusedValueError(_("is too large. A workflow can have up to {limit} MiB.", limit=MAX_BYTES // 2**20))
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
     except UnicodeDecodeError as err:
-        raise RefusedValueError(_("is not text in UTF-8. Export the workflow again from ComfyUI.")) from err
+        raise RefusedValueError(_("is not UTF-8 text. Export the workflow from ComfyUI again.")) from err
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as err:
         raise RefusedValueError(_too_deep()) from err
     except json.JSONDecodeError as err:
         raise RefusedValueError(
-            _("is not JSON (line {line}, column {column}).", line=err.lineno, column=err.colno)
+            _("is not valid JSON (line {line}, column {column}).", line=err.lineno, column=err.colno)
         ) from err
     except RefusedValueError:
         raise
-    except ValueError as err:  # a number of more digits than Python converts
-        raise RefusedValueError(_("holds a number that cannot be read.")) from err
+    except ValueError as err:  # a number with more digits than Python converts
+        raise RefusedValueError(_("contains a number that cannot be read.")) from err
     require_plain(value)
     return cast("object", value)
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise RefusedValueError(_("holds {name}, which is not a number that ComfyUI takes.", name=name))
+    raise RefusedValueError(_("contains {name}, which ComfyUI doesn't accept as a number.", name=name))
 
 
 def _too_deep() -> Message:
-    return _("is nested too deep to be a workflow.")
+    return _("is nested too deeply to be a workflow.")
 
 
 def require_plain(value: object) -> None:
-    """Walk without recursion: what is nested too deep here would break every later copy. Raises `RefusedValueError`."""
+    """Check nesting, texts and numbers without recursion. Raises `RefusedValueError` for what would break a copy."""
     level: list[object] = [value]
     for _depth in range(MAX_DEPTH):
         below: list[object] = []
         for item in level:
             if isinstance(item, str):
                 if not _is_unicode(item):
-                    raise RefusedValueError(_("holds text that is not valid Unicode."))
+                    raise RefusedValueError(_("contains text that is not valid Unicode."))
             elif isinstance(item, dict):
                 entries = cast("dict[str, object]", item)
                 below += entries
@@ -142,7 +142,7 @@ def require_plain(value: object) -> None:
             elif isinstance(item, list):
                 below += cast("list[object]", item)
             elif isinstance(item, float) and not math.isfinite(item):
-                raise RefusedValueError(_("holds a number that is too large."))
+                raise RefusedValueError(_("contains a number that is too large."))
         if not below:
             return
         level = below
@@ -161,16 +161,16 @@ def _is_unicode(text: str) -> bool:
 
 def _as_nodes(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise RefusedValueError(_("is not a workflow: it must hold one JSON object. {advice}", advice=_export_advice()))
+        raise RefusedValueError(_("is not a workflow: it must be one JSON object. {advice}", advice=_export_advice()))
     entries = cast("dict[str, Any]", value)
     if _is_ui_format(entries) or any(_is_ui_format(part) for part in entries.values()):
         raise RefusedValueError(
-            _("is in ComfyUI's own format, which only its editor can read. {advice}", advice=_export_advice())
+            _("is a UI-format workflow, which only ComfyUI's editor can read. {advice}", advice=_export_advice())
         )
     if not entries:
-        raise RefusedValueError(_("holds no nodes. {advice}", advice=_export_advice()))
+        raise RefusedValueError(_("contains no nodes. {advice}", advice=_export_advice()))
     if isinstance(entries.get("prompt"), dict) and "class_type" not in entries["prompt"]:
-        raise RefusedValueError(_("is a whole request. Keep only the object that stands under “prompt”."))
+        raise RefusedValueError(_("is a complete API request. Keep only the object under “prompt”."))
     return entries
 
 
@@ -185,8 +185,8 @@ def _is_ui_format(value: object) -> bool:
 
 def _export_advice() -> Message:
     return _(
-        "In ComfyUI use the menu Workflow → Export (API);"
-        " in older versions switch on “Dev mode options” in the settings, then use “Save (API Format)”."
+        "In ComfyUI, use Workflow → Export (API)."
+        " In older versions, enable “Dev mode options” in the settings and use “Save (API Format)”."
     )
 
 
@@ -221,7 +221,8 @@ def _require_linked_nodes(nodes: Mapping[str, Node]) -> None:
             if link.node_id not in nodes:
                 raise RefusedValueError(
                     _(
-                        "“{input}” of node “{node}” (#{id}) comes from node #{other}, which is not in the file.",
+                        "“{input}” of “{node}” (#{id}) is linked to node #{other}, which is not in the file."
+                        " Export the workflow again.",
                         input=shown(name),
                         node=shown(node.title),
                         id=shown(node.id),

@@ -1,6 +1,6 @@
-"""What a graph has that a server lacks or refuses: classes, inputs, values, links. In sentences for its author.
+"""Finds what a server lacks or refuses in a graph (classes, inputs, values, links), as messages for its author.
 
-Pure: compares a graph with a snapshot of definitions. Only what an output needs is looked at, as servers do.
+Pure: compares a graph with a snapshot of definitions. Like ComfyUI, only checks nodes that an output needs.
 """
 
 import math
@@ -17,14 +17,14 @@ from bot.workflow.wording import listed, nearest, shown
 
 ANY = "*"
 NOT_LINKED = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
-"""Types of values: an input of another type is fed by a node."""
+"""Types of literal values; an input of any other type needs a link."""
 
 Others = Mapping[str, Definitions]
-"""What other servers can do, by their names."""
+"""Definitions of other servers, by server name."""
 
 
 class GraphCheck:
-    """One graph, and what one server says of itself. `bound` are the inputs that options fill."""
+    """Checks one graph against the definitions of one server. `bound` are the inputs that options fill."""
 
     def __init__(
         self,
@@ -44,21 +44,21 @@ class GraphCheck:
         self._nodes = [node for node in graph.nodes.values() if node.id in needed]
 
     def classes(self, packs: Mapping[str, str]) -> Iterator[Message]:
-        """Say which classes are missing; `packs` tells what brings them, where the author knows."""
+        """Report missing classes; `packs` (class → node pack) comes from the manifest."""
         missing: dict[str, list[Node]] = {}
         for node in self._nodes:
             if node.class_type not in self._definitions.nodes:
                 missing.setdefault(node.class_type, []).append(node)
         for class_type, nodes in missing.items():
             yield _(
-                "needs the node “{node}”, which no connected ComfyUI has ({where}). {cure}",
+                "needs the node “{node}”, which no connected ComfyUI server has (used by {where}). {cure}",
                 node=shown(class_type),
                 where=listed((f"“{node.title}” (#{node.id})" for node in nodes), 3),
                 cure=self._class_cure(class_type, packs),
             )
 
     def values(self) -> Iterator[Message]:
-        """Say which values stand in the graph, out of every member's reach, that the server refuses."""
+        """Report values that the server refuses and no option fills."""
         for node, known in self._known():
             for name, value in node.inputs.items():
                 definition = known.inputs.get(name)
@@ -69,12 +69,12 @@ class GraphCheck:
                     yield reason
 
     def gaps(self) -> Iterator[Message]:
-        """Say which inputs the server needs and the graph does not fill."""
+        """Report required inputs that the graph does not fill."""
         for node, known in self._known():
             for name, definition in known.inputs.items():
                 if definition.required and name not in node.inputs and not definition.is_open:
                     yield _(
-                        "“{node}” (#{id}) lacks the input “{input}”, which this ComfyUI needs."
+                        "“{node}” (#{id}) lacks the input “{input}”, which ComfyUI requires."
                         " Export the workflow again.",
                         node=shown(node.title),
                         id=shown(node.id),
@@ -82,7 +82,7 @@ class GraphCheck:
                     )
 
     def links(self) -> Iterator[Message]:
-        """Say which links do not fit: a node hands on another kind of thing than the input takes."""
+        """Report links between an output and an input of different types."""
         for node, known in self._known():
             for name, link in node.links():
                 definition = known.inputs.get(name)
@@ -90,8 +90,8 @@ class GraphCheck:
                 if definition is None or given is None or _fits(given, definition):
                     continue
                 yield _(
-                    "“{input}” of “{node}” (#{id}) takes {wanted}, and “{other}” (#{other_id}) gives {given}."
-                    " Link another output to it in ComfyUI.",
+                    "“{input}” of “{node}” (#{id}) takes {wanted}, but “{other}” (#{other_id}) outputs {given}."
+                    " Connect another output to it in ComfyUI.",
                     input=shown(name),
                     node=shown(node.title),
                     id=shown(node.id),
@@ -114,10 +114,10 @@ class GraphCheck:
         pack = packs.get(class_type) or next(told, "")
         has_it = [name for name, each in self._others.items() if class_type in each.nodes]
         if pack:
-            return _("Install {pack} there.", pack=shown(pack))
+            return _("Install {pack}.", pack=shown(pack))
         if has_it:
-            return _("{servers} has it.", servers=listed(has_it))
-        return _("Install the pack that brings it, or export without it.")
+            return _("Available on: {servers}.", servers=listed(has_it))
+        return _("Install the node pack that provides it, or export the workflow without it.")
 
     def _given(self, link: Link) -> str | None:
         known = self._definitions.nodes.get(self._graph.nodes[link.node_id].class_type)
@@ -132,7 +132,7 @@ class GraphCheck:
             return _out_of_range(node, name, value, definition)
         if definition.type not in NOT_LINKED and definition.required and definition.type.isupper():
             return _(
-                "“{input}” of “{node}” (#{id}) holds a value where a link is needed ({kind}). Link a node to it.",
+                "“{input}” of “{node}” (#{id}) has a value, but needs a link ({kind}). Connect a node to it.",
                 input=shown(name),
                 node=shown(node.title),
                 id=shown(node.id),
@@ -145,9 +145,9 @@ class GraphCheck:
         if text in definition.choices or isinstance(value, list | dict):
             return None
         if is_media_input(node.class_type, name) and any(mark in text for mark in "/\\["):
-            return None  # the list has the top folder only, the server finds more
+            return None  # the list contains the top folder only, but the server accepts more
         return _(
-            "needs “{value}” for “{input}” of “{node}”, which no connected ComfyUI has. {cure}",
+            "needs “{value}” for “{input}” of “{node}”, which no connected ComfyUI server has. {cure}",
             value=shown(text),
             input=shown(name),
             node=shown(node.title),
@@ -161,13 +161,13 @@ class GraphCheck:
             if (there := each.input(node.class_type, name)) is not None and value in there.choices
         ]
         if has_it:
-            return _("{servers} has it.", servers=listed(has_it))
+            return _("Available on: {servers}.", servers=listed(has_it))
         guess = nearest(value, definition.choices)
         if guess is not None:
             return _("Did you mean “{guess}”?", guess=shown(guess))
         if is_model_file(value):
-            return _("Put the file there, or add an option of kind “model” for it.")
-        return _("It has: {choices}.", choices=listed(definition.choices, 6))
+            return _("Add the file to a server, or add an option of kind “model” for it.")
+        return _("Available: {choices}.", choices=listed(definition.choices, 6))
 
 
 def _out_of_range(node: Node, name: str, value: object, definition: InputDefinition) -> Message | None:
@@ -177,7 +177,7 @@ def _out_of_range(node: Node, name: str, value: object, definition: InputDefinit
     if (low is None or value >= low) and (high is None or value <= high):
         return None
     return _(
-        "“{input}” of “{node}” (#{id}) is {value}, and this ComfyUI takes {low} to {high}. Change it in ComfyUI and"
+        "“{input}” of “{node}” (#{id}) is {value}, but ComfyUI accepts {low} to {high}. Change it in ComfyUI and"
         " export again, or bind an option to it.",
         input=shown(name),
         node=shown(node.title),
@@ -193,7 +193,7 @@ def _fits(given: str, definition: InputDefinition) -> bool:
     if ANY in (given, wanted) or given == wanted or definition.is_open:
         return True
     if not given.replace("_", "").isalnum() or not wanted.replace("_", "").replace(",", "").isalnum():
-        return True  # a type of its own making, such as a list of several
+        return True  # a custom node's own notation, such as a list of types
     if wanted == "COMBO" or given == "COMBO":
         return True
     return (

@@ -1,7 +1,7 @@
-"""What the inputs of nodes are for, judged by the names of classes and inputs.
+"""Guesses what the inputs of nodes are for, from the names of classes and inputs.
 
-Manifests are checked without a server, and a server does not say it either. Custom nodes follow the same naming habits;
-refusing one input too many costs an author one sentence. Knows no graphs.
+Servers do not tell. Custom nodes follow the same naming habits; when in doubt an input is refused, which only costs
+an author a change.
 """
 
 import re
@@ -20,18 +20,18 @@ _MAIN = re.compile(r"ckpt|checkpoint|unet|diffusion")
 
 
 class Weight(IntEnum):
-    """How much of the time for loading goes into a model file."""
+    """How long a model file takes to load, roughly."""
 
     LIGHT = 0
     """LoRAs and VAEs: a second or two."""
     FURTHER = 1
-    """Text encoders, ControlNets, upscalers, and what nobody knows."""
+    """Text encoders, ControlNets, upscalers, and unknown kinds."""
     MAIN = 2
     """Checkpoints and diffusion models: gigabytes."""
 
 
 def is_media_input(class_type: str, input_name: str) -> bool:
-    """Whether a server may take the value as the name of a file or address to read or write."""
+    """Whether a server might read or write the file or URL that the value names."""
     name = input_name.casefold()
     if _FILE_INPUT.search(name) or _PREFIX_INPUT.search(name):
         return True
@@ -39,17 +39,16 @@ def is_media_input(class_type: str, input_name: str) -> bool:
 
 
 def is_model_input(class_type: str, input_name: str) -> bool:
-    """Whether the value names a model file: one of a list that the server keeps, so only free text is a danger."""
+    """Whether the value names a model file. Servers check it against a list, so only free text is dangerous."""
     return "loader" in class_type.casefold() and input_name.casefold().endswith("_name")
 
 
 def is_model_file(value: str) -> bool:
-    """Whether a value names the file of a model."""
     return bool(_MODEL_FILE.search(value))
 
 
 def model_weight(class_type: str, input_name: str) -> Weight:
-    """Return how heavy a model in this input is. One class may load several kinds, so the input's name counts first."""
+    """Return the weight of a model in this input. A class can load several kinds, so the input's name counts first."""
     for name in (input_name.casefold(), class_type.casefold()):
         if _LIGHT.search(name):
             return Weight.LIGHT

@@ -1,8 +1,7 @@
-"""The workflows that can be used now: what the folder holds, without what is broken in it at the moment.
+"""The workflows that are usable now, reloaded when their folder changes.
 
-A pair that was sound and is broken by an edit goes on as it was, until it is sound again or taken away. The folder is
-watched by looking at names, sizes and times, which works on every file system. Jobs are not touched by any of this:
-they keep the graph that they were accepted with.
+When an edit breaks a workflow, its last valid version stays active until the files are valid again or removed. The
+folder is watched by polling names, sizes and times, which works on every file system. Accepted jobs keep their graph.
 """
 
 import asyncio
@@ -21,24 +20,24 @@ from bot.workflow.workflow import Workflow
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0
-"""Seconds between two looks at the folder. A change is read when two looks in a row see the same: files are copied
-slowly, and pairs one after the other."""
+"""Seconds between two polls of the folder. A change is loaded once two polls in a row see the same, because copying
+files takes time and the two files of a pair arrive one after the other."""
 
 Ask = Callable[[], Awaitable[Known]]
-"""Returns what is known of nodes."""
+"""Returns the definitions that options are guessed from."""
 Stamp = tuple[int, int, int]
-"""Size, time of change in nanoseconds, and inode of a file: an editor puts another file into the place of the old."""
+"""Size, modification time in nanoseconds and inode of a file; editors often replace the file, so the inode changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a reading of the folder has changed, as names of commands, sorted."""
+    """What a reload has changed, as sorted command names."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    """Broken by an edit: they go on as they were before."""
+    """Broken by an edit; their previous version stays active."""
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
@@ -46,23 +45,23 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One pair of the folder, sound or not."""
+    """One pair of the folder, valid or not."""
 
     name: str
-    """The command; of a pair that never was sound, the bare name of its file."""
+    """The command; for a pair that was never valid, the file's stem."""
     workflow: Workflow | None
-    """What is used; None: nothing."""
+    """The active version, if any."""
     problems: tuple[Message, ...] = ()
-    """What is wrong with its files now. With a workflow: an older version goes on, or only a next step is loose."""
+    """Current problems of its files. With a workflow: its previous version is active, or the problems are minor."""
     is_kept: bool = False
-    """Whether an older version goes on because the files are broken now."""
+    """Whether the previous version is active because the files are broken now."""
 
 
 class Library:
-    """The workflows of one folder. `listen` to hear of changes; `run` watches the folder."""
+    """The workflows of one folder. `run` watches the folder; callbacks passed to `listen` receive the changes."""
 
     def __init__(self, catalog: Catalog, *, folder: Path | None = None, clock: Clock | None = None) -> None:
-        """Begin with what was read already. Without a folder, nothing ever changes."""
+        """Start with a loaded catalog. Without a folder, nothing ever changes."""
         self._folder = folder
         self._clock = clock
         self._read = catalog
@@ -76,7 +75,7 @@ class Library:
         self._guessed_by: object = None
         self._decided = self._with_manifest(catalog)
 
-    # ------------------------------------------------------------------ what there is
+    # ------------------------------------------------------------------ queries
 
     @property
     def folder(self) -> Path | None:
@@ -85,20 +84,20 @@ class Library:
 
     @property
     def workflows(self) -> Mapping[str, Workflow]:
-        """What can be used now, by name, sorted."""
+        """The active workflows by name, sorted."""
         return self._workflows
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What was wrong in the folder when it was last read."""
+        """The problems found by the last reload."""
         return self._read.problems
 
     def get(self, name: str) -> Workflow | None:
-        """Return the newest version of a workflow."""
+        """Return the active version of a workflow."""
         return self._workflows.get(name)
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return every pair of the folder, sound ones and others, by name."""
+        """Return every pair of the folder, valid or not, sorted by name."""
         wrong: dict[str, list[Message]] = {}
         owners = {graph_file(workflow): workflow.source for workflow in self._workflows.values()}
         for problem in self._read.problems:
@@ -114,40 +113,39 @@ class Library:
     # ------------------------------------------------------------------ changes
 
     def guess(self, ask: Ask, newest: Callable[[], object]) -> None:
-        """Make commands of graphs without a manifest, too. `newest` returns another object when servers told more."""
+        """Also load graphs without a manifest. `newest` returns another object whenever the definitions change."""
         self._ask, self._newest = ask, newest
 
     @property
     def has_lonely_graphs(self) -> bool:
-        """Whether there are graphs without a manifest."""
         return bool(self._read.lonely)
 
     def listen(self, hear: Callable[[Changes], None]) -> None:
-        """Let `hear` be called after each reading that changed something; it must return at once."""
+        """Call `hear` after each reload that changed something; it must not block."""
         self._ears.append(hear)
 
     async def reload(self) -> Changes:
-        """Read the folder again and take over what is sound. A folder that cannot be read changes nothing."""
+        """Reload the folder and activate what is valid. A folder that cannot be read changes nothing."""
         if self._folder is None:
             return Changes()
         async with self._reading:
             fresh = await asyncio.to_thread(Catalog.load, self._folder)
             if fresh.lonely and self._ask is not None:
                 self._guessed_by = self._newest()
-                # Who takes a manifest away means the command, not that its options are guessed from now on
+                # Deleting a manifest means to remove the command, not to guess its options from now on.
                 fresh = await asyncio.to_thread(Catalog.load, self._folder, await self._ask(), self._decided)
             self._decided |= self._with_manifest(fresh)
             changes = self._take(fresh)
         for problem in fresh.problems:
             log.warning("%s: %s", problem.file, problem.message)
         if changes:
-            log.info("workflows: new %s, changed %s, gone %s", changes.added, changes.changed, changes.removed)
+            log.info("workflows: added %s, changed %s, removed %s", changes.added, changes.changed, changes.removed)
             for hear in self._ears:
                 hear(changes)
         return changes
 
     async def run(self) -> None:
-        """Watch the folder for ever; the owner cancels this."""
+        """Watch the folder until cancelled."""
         if self._folder is None or self._clock is None:
             await asyncio.Event().wait()
             return
@@ -164,13 +162,13 @@ class Library:
 
     @staticmethod
     def _with_manifest(catalog: Catalog) -> frozenset[str]:
-        """Return the graphs of which somebody has decided what their command is."""
+        """Return the graphs that belong to a manifest."""
         flows = catalog.workflows.values()
         return frozenset(graph_file(flow) for flow in flows if graph_file(flow) not in catalog.lonely)
 
     def _take(self, fresh: Catalog) -> Changes:
         before = self._workflows
-        if not fresh.files and fresh.problems and before:  # the folder itself: it comes back, or somebody mends it
+        if not fresh.files and fresh.problems and before:  # the folder itself is unreadable, perhaps for a moment
             self._read = fresh
             return Changes(kept=tuple(before))
         kept = {
@@ -189,17 +187,16 @@ class Library:
 
 
 def _has_moved(workflow: Workflow, fresh: Catalog) -> bool:
-    """Whether the pair is sound, under the name of another command, or a graph alone has got its manifest."""
+    """Whether the pair is valid under another command name, or a graph without a manifest has received one."""
     return any(workflow.source in (other.source, graph_file(other)) for other in fresh.workflows.values())
 
 
 def graph_file(workflow: Workflow) -> str:
-    """Return the file name of a workflow's graph."""
     return workflow.manifest.graph or f"{Path(workflow.source).stem}.json"
 
 
 def stamps(folder: Path) -> Mapping[str, Stamp]:
-    """Return what tells whether a file of the folder has changed; empty when it cannot be read."""
+    """Return the stamp of each workflow file, to detect changes; empty if the folder cannot be read."""
     found: dict[str, Stamp] = {}
     try:
         for path in folder.iterdir():
@@ -207,6 +204,6 @@ def stamps(folder: Path) -> Mapping[str, Stamp]:
                 stat = path.stat()
                 found[path.name] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
     except OSError as error:
-        log.debug("the folder of workflows cannot be read: %s", error)
+        log.debug("cannot read the workflow folder: %s", error)
         return {}
     return found

@@ -1,7 +1,4 @@
-"""What an option may be at this time: the author's limits, narrowed by what the connected servers take.
-
-Knows definitions and workflows, no values.
-"""
+"""The current limits of an option: the author's limits, narrowed by those of the connected servers."""
 
 from collections.abc import Iterator
 
@@ -15,7 +12,7 @@ _NUMBERS = frozenset({"integer", "number", "seed", "size"})
 
 
 def allowed(workflow: Workflow, name: str, definitions: Definitions) -> Allowed:
-    """Return the limits of one option; with empty definitions (no server known), the author's own."""
+    """Return the limits of one option; with empty definitions (no server known), only the author's."""
     option = workflow.manifest.options[name]
     own = option.own_limits()
     if not definitions.nodes:
@@ -27,17 +24,17 @@ def allowed(workflow: Workflow, name: str, definitions: Definitions) -> Allowed:
 
 
 def live_choices(option: Option, definitions: Definitions) -> tuple[str, ...] | None:
-    """Return what the servers offer for an option with `from`; None for other options, and while no server is known."""
+    """Return what the servers offer for an option with `from`; None for others, and while no server is known."""
     if option.source is None or not definitions.nodes:
         return None
     return matching(definitions.choices(option.source), option.match)
 
 
 def input_definitions(workflow: Workflow, name: str, definitions: Definitions) -> Iterator[InputDefinition]:
-    """Yield what the servers say about the inputs that an option fills, as far as they know them."""
+    """Yield the servers' definitions of the inputs that an option fills, where they have them."""
     binds = workflow.manifest.options[name].bindings
     for bind, target in zip(binds, workflow.bindings[name], strict=False):
-        if bind.used - {"part"}:  # the server's limits are those of what arrives, not of what is given
+        if bind.used - {"part"}:  # the server's limits apply to the changed value, not to what the member gave
             continue
         class_type = workflow.graph.nodes[target.node_id].class_type
         definition = definitions.input(class_type, target.input_name)

@@ -1,6 +1,6 @@
-"""Lists of LoRAs: how people write them, and how one loader of a graph becomes as many as are wanted.
+"""Lists of LoRAs: parsing what people write, and repeating a graph's loader for several LoRAs.
 
-Pure. A loader is understood by what its inputs are called, so that those of custom packs work like the stock ones.
+Pure. Loaders are recognized by their input names, so those of custom node packs work like the stock ones.
 """
 
 import copy
@@ -21,7 +21,7 @@ STRONGEST = 10.0
 NAME_INPUT = "lora_name"
 STRENGTHS = ("strength_model", "strength_clip", "strength")
 CARRIED = ("model", "clip")
-"""Inputs that a loader hands on, in the order of its outputs."""
+"""Inputs that a loader passes on, in the order of its outputs."""
 
 _TAG = re.compile(r"<lora:([^<>]+)>", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"(:\s*[+-]?[0-9]{1,3}),([0-9]{1,4})(?=\s*(?:[,;:\n]|$))")
@@ -29,7 +29,6 @@ _STRENGTH = re.compile(r"(.*?)\s*:\s*([+-]?[0-9]{0,3}(?:\.[0-9]{1,4})?)\s*(?::[^
 
 
 class Lora(NamedTuple):
-    """A LoRA, and how strongly it works."""
 
     name: str
     strength: float = 1.0
@@ -39,20 +38,19 @@ class Lora(NamedTuple):
 
 
 def written(loras: Sequence[object]) -> str:
-    """Return them as people write them."""
     return ", ".join(map(str, loras))
 
 
 def read_loras(value: object, allowed: Allowed, most: int, patterns: Sequence[str] = ()) -> tuple[Lora, ...]:
-    """Return the LoRAs that a text names: "detail:0.8, style" or "<lora:detail:0.8>". Raises `RefusedValueError`."""
+    """Parse "detail:0.8, style" or "<lora:detail:0.8>". Raises `RefusedValueError`."""
     text = _DECIMAL_COMMA.sub(r"\1.\2", _TAG.sub(r"\1;", str(value)))
     entries = [entry.strip() for entry in re.split(r"[,;\n]", text) if entry.strip()]
     if len(entries) > most:
-        raise RefusedValueError(_("may name {most} at most, and there are {count}.", most=most, count=len(entries)))
+        raise RefusedValueError(_("can name up to {most} LoRAs, not {count}.", most=most, count=len(entries)))
     found = [_entry(entry, allowed) for entry in entries]
     names = [lora.name for lora in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise RefusedValueError(_("“{name}” is named twice.", name=shown(twice)))
+        raise RefusedValueError(_("names “{name}” twice.", name=shown(twice)))
     return tuple(found)
 
 
@@ -66,7 +64,7 @@ def _entry(entry: str, allowed: Allowed) -> Lora:
     if abs(strength) > STRONGEST:
         raise RefusedValueError(
             _(
-                "the strength of “{name}” must be from {low} to {high}.",
+                "needs a strength from {low} to {high} for “{name}”.",
                 name=shown(entry),
                 low=tidy(-STRONGEST),
                 high=tidy(STRONGEST),
@@ -85,17 +83,17 @@ def _name(typed: str, allowed: Allowed) -> str:
     if len(whole) == 1 or len(alike) == 1:
         return (whole or alike)[0]
     if alike:
-        raise RefusedValueError(_("“{name}” may be one of several: {names}.", name=shown(typed), names=listed(alike)))
+        raise RefusedValueError(_("is ambiguous: “{name}” matches {names}.", name=shown(typed), names=listed(alike)))
     if not allowed.live:
-        raise RefusedValueError(_("no connected ComfyUI has a LoRA for it."))
+        raise RefusedValueError(_("can't be used yet: no GPU server has a matching LoRA."))
     stems = {_stem(name): name for name in allowed.live}
     guess = nearest(_stem(typed), stems)
     if guess is not None:
         raise RefusedValueError(
-            _("there is no LoRA “{name}”. Did you mean “{guess}”?", name=shown(typed), guess=shown(stems[guess]))
+            _("names an unknown LoRA, “{name}”. Did you mean “{guess}”?", name=shown(typed), guess=shown(stems[guess]))
         )
     raise RefusedValueError(
-        _("there is no LoRA “{name}”. Choose one of: {names}.", name=shown(typed), names=listed(allowed.live))
+        _("names an unknown LoRA, “{name}”. Choose one of: {names}.", name=shown(typed), names=listed(allowed.live))
     )
 
 
@@ -104,7 +102,7 @@ def _ending(name: str) -> str:
 
 
 def _stem(name: str) -> str:
-    """Return the bare name of a file, without its folder and ending."""
+    """Return a file name without its folders and ending."""
     bare = re.split(r"[/\\]", name)[-1].casefold()
     return bare.removesuffix(_ending(name)) if is_model_file(name) else bare
 
@@ -113,12 +111,12 @@ def _stem(name: str) -> str:
 
 
 def is_loader(inputs: Mapping[str, object]) -> bool:
-    """Whether a node with these inputs takes one LoRA and hands a model on."""
+    """Whether a node with these inputs loads one LoRA into a linked model."""
     return NAME_INPUT in inputs and is_link(inputs.get("model"))
 
 
 def chain(graph: JsonGraph, node_id: str, loras: Sequence[Lora]) -> None:
-    """Let the loader load the first LoRA, and copies of it behind it the others; there must be one at least."""
+    """Load the first LoRA with the loader and the others with copies chained behind it. `loras` must not be empty."""
     node = graph[node_id]
     readers = [
         (reader, name)

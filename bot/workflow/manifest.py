@@ -1,6 +1,6 @@
-"""The manifest: the TOML file beside a graph that makes it a command. What it is called, and what members may set.
+"""The manifest: the TOML file beside a graph that makes it a command with options.
 
-Checks the file alone. Whether its binds lead anywhere is `bot.workflow.binding`'s to say.
+Validates the file on its own; `bot.workflow.binding` checks its binds against the graph.
 """
 
 import re
@@ -20,19 +20,19 @@ from bot.workflow.spec import IDLE_LIMIT
 from bot.workflow.wording import listed, nearest, shown
 
 SCHEMA = 1
-"""The newest version of the format that is understood here."""
+"""The newest supported version of the format."""
 
 MAX_BYTES = 64 * 1024
-"""25 options with every key take some 10 kB."""
+"""25 options with every key take about 10 kB."""
 
 SLASH_OPTIONS = 25
 """Discord's limit for the options of one command."""
 MAX_OPTIONS = 100
-"""Beyond Discord's limit they stand in a form."""
+"""Options beyond Discord's limit go into a form."""
 MAX_COMMAND_LENGTH = 8000
 """Discord's limit for all names, descriptions and choices of one command together."""
 PRESET, ADVANCED = "preset", "advanced"
-"""Options that a command gets by itself: when there are presets, and when some options stand in a form."""
+"""Options that a command gets automatically: with presets, and with options in a form."""
 
 RESERVED_NAMES = frozenset(
     {"run", "queue", "cancel", "history", "me", "server", "workflow", "moderate", "settings", "status", "help"}
@@ -43,18 +43,18 @@ _GRAPH_NAME = re.compile(r"[^/\\:\x00-\x1f]+\.json", re.IGNORECASE)
 
 
 def require_name(name: str) -> str:
-    """Return a name that Discord takes for a command or an option. Raises `RefusedValueError`."""
+    """Return `name` if Discord accepts it for a command or an option. Raises `RefusedValueError`."""
     if name != name.lower():
-        raise RefusedValueError(_("“{name}” must be in lower case, for Discord.", name=shown(name)))
+        raise RefusedValueError(_("“{name}” must be lowercase (Discord's rule).", name=shown(name)))
     if not 1 <= len(name) <= 32 or not all(char.isalnum() or char in "-_" for char in name):
-        raise RefusedValueError(_("“{name}” must be 1 to 32 letters, digits, - or _, for Discord.", name=shown(name)))
+        raise RefusedValueError(_("“{name}” must be 1 to 32 letters, digits, - or _ (Discord's rule).", name=shown(name)))
     return name
 
 
 def require_command_name(name: str) -> str:
-    """Return a name that a workflow may have as a command. Raises `RefusedValueError`."""
+    """Return `name` if a workflow can use it as its command. Raises `RefusedValueError`."""
     if require_name(name) in RESERVED_NAMES:
-        raise RefusedValueError(_("“{name}” is a command of the bot itself; choose another name.", name=name))
+        raise RefusedValueError(_("“{name}” is one of the bot's own commands. Choose another name.", name=name))
     return name
 
 
@@ -72,7 +72,7 @@ def _require_version(version: object) -> object:
     if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA:
         raise RefusedValueError(
             _(
-                "is {version}, and this bot knows {known}: the manifest was written for a newer one. Update the bot.",
+                "is {version}, but this bot only supports up to {known}. Update the bot.",
                 version=version,
                 known=SCHEMA,
             )
@@ -84,7 +84,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=30)]
 
 
 class Manifest(BaseModel):
-    """One manifest. `options` keep the order of the file."""
+    """Makes a ComfyUI graph a Discord command."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -93,30 +93,30 @@ class Manifest(BaseModel):
         BeforeValidator(_require_version, json_schema_input_type=Literal[1]),
         Field(alias="schema", description="The version of this format: 1."),
     ]
-    title: Annotated[str, Field(min_length=1, max_length=80, description="What people read above the result.")]
+    title: Annotated[str, Field(min_length=1, max_length=80, description="Heading above the result.")]
     description: Annotated[
-        str, Field(min_length=1, max_length=100, description="What Discord shows beside the command.")
+        str, Field(min_length=1, max_length=100, description="Shown by Discord beside the command.")
     ]
     command: Annotated[
         str | None,
         AfterValidator(_require_command),
-        Field(description="The command's name, when it is not the file's own."),
+        Field(description="Command name. Default: the manifest's file name."),
     ] = None
     tags: Annotated[
         tuple[Tag, ...],
         BeforeValidator(as_tuple, json_schema_input_type=str | list[Tag]),
-        Field(max_length=10, description="Words by which it is found."),
+        Field(max_length=10, description="Search words."),
     ] = ()
-    slash: Annotated[bool, Field(description="Whether it has a slash command of its own; /run reaches it anyway.")] = (
+    slash: Annotated[bool, Field(description="Whether it gets its own slash command; /run always works.")] = (
         True
     )
     graph: Annotated[
         str | None,
         AfterValidator(_require_graph_name),
-        Field(description="The graph's file name, when it is not the manifest's own with .json."),
+        Field(description="File name of the graph. Default: the manifest's name with .json."),
     ] = None
     outputs: Annotated[
-        Outputs, Field(description="The nodes whose results are shown; without it, all that the graph saves.")
+        Outputs, Field(description="Nodes whose results are shown. Default: all output nodes.")
     ] = ()
     idle_limit: Annotated[
         float,
@@ -124,12 +124,12 @@ class Manifest(BaseModel):
             ge=5,
             le=24 * 3600,
             allow_inf_nan=False,
-            description="Seconds without a word from the server, after which a run counts as stuck.",
+            description="Seconds without progress after which a run counts as stuck.",
         ),
     ] = IDLE_LIMIT
     vram: Annotated[
         float | None,
-        Field(gt=0, le=1024, allow_inf_nan=False, description="Gigabytes of graphics memory that it needs."),
+        Field(gt=0, le=1024, allow_inf_nan=False, description="Graphics memory that it needs, in GB."),
     ] = None
     seconds: Annotated[
         float | None,
@@ -137,26 +137,26 @@ class Manifest(BaseModel):
             gt=0,
             le=24 * 3600,
             allow_inf_nan=False,
-            description="GPU-seconds that a run takes about, until the bot has seen some.",
+            description="Expected GPU seconds of a run, until the bot has measured some.",
         ),
     ] = None
-    access: Annotated[Access, Field(description="Who may use it, and where.")] = Access()
+    access: Annotated[Access, Field(description="Who can use it, and where.")] = Access()
     requires: Annotated[
-        Requires, Field(description="What one server must have; without it the command is switched off.")
+        Requires, Field(description="What a ComfyUI server must have; otherwise the command is disabled.")
     ] = Requires()
     options: Annotated[
-        dict[Annotated[str, AfterValidator(require_name)], Option], Field(description="What members may set.")
+        dict[Annotated[str, AfterValidator(require_name)], Option], Field(description="What members can set.")
     ] = Field(default_factory=dict)
-    presets: Annotated[dict[str, Preset], Field(max_length=MAX_PRESETS, description="Values that belong together.")] = (
+    presets: Annotated[dict[str, Preset], Field(max_length=MAX_PRESETS, description="Named sets of option values.")] = (
         Field(default_factory=dict[str, Preset])
     )
-    actions: Annotated[dict[str, Action], Field(max_length=MAX_ACTIONS, description="Next steps with a result.")] = (
+    actions: Annotated[dict[str, Action], Field(max_length=MAX_ACTIONS, description="Buttons under the result that run another workflow on it.")] = (
         Field(default_factory=dict[str, Action])
     )
 
     @classmethod
     def parse(cls, data: bytes, source: str) -> Self:
-        """Read a manifest. Raises `WorkflowError` with all that is wrong; `source` is the file's name."""
+        """Read a manifest. Raises `WorkflowError` with all problems; `source` is the file's name."""
         try:
             table = _decode(data)
         except RefusedValueError as refusal:
@@ -165,19 +165,19 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, table: Mapping[str, Any], source: str) -> Self:
-        """Do the same for a manifest that is decoded already."""
+        """Validate a decoded manifest. Raises like `parse`."""
         try:
             return cls.model_validate(table)
         except ValidationError as err:
             raise WorkflowError(source, *complaints(err, cls)) from err
 
     def ordered_options(self) -> tuple[tuple[str, Option], ...]:
-        """Return what members may set as it is listed: what is required first, then by `order`, then as in the file."""
+        """Return the visible options: required ones first, then by `order`, then as in the file."""
         seen = [item for item in self.options.items() if not item[1].is_hidden]
         return tuple(sorted(seen, key=lambda item: (not item[1].required, item[1].order)))
 
     def slash_options(self) -> tuple[tuple[str, Option], ...]:
-        """Return what stands in the slash command itself, as far as Discord takes it."""
+        """Return the options of the slash command itself, within Discord's limit."""
         plain = [item for item in self.ordered_options() if not item[1].advanced]
         places = SLASH_OPTIONS - bool(self.presets)
         if len(plain) > places or len(plain) < len(self.ordered_options()):
@@ -185,12 +185,12 @@ class Manifest(BaseModel):
         return tuple(plain[:places])
 
     def advanced_options(self) -> tuple[tuple[str, Option], ...]:
-        """Return what members set in a form: what is marked so, and what Discord has no place for."""
+        """Return the options of the form: those marked as advanced, and those beyond Discord's limit."""
         plain = {name for name, _option in self.slash_options()}
         return tuple(item for item in self.ordered_options() if item[0] not in plain)
 
     def mask_for(self, name: str) -> str | None:
-        """Return the option whose picture is the mask of the picture `name`, if there is one."""
+        """Return the name of the option that holds the mask of the image option `name`, if there is one."""
         for other, option in self.options.items():
             if option.masks == name:
                 return other
@@ -199,12 +199,12 @@ class Manifest(BaseModel):
     @model_validator(mode="after")
     def _must_make_sense(self) -> Self:
         if len(self.options) > MAX_OPTIONS:
-            raise RefusedValueError(_("options: may be {limit} at most.", limit=MAX_OPTIONS))
+            raise RefusedValueError(_("options: at most {limit} are allowed.", limit=MAX_OPTIONS))
         if self._command_length() > MAX_COMMAND_LENGTH:
             raise RefusedValueError(
                 _(
-                    "options: the names, descriptions and choices together are longer than {limit} characters,"
-                    " Discord's limit for one command. Shorten some, or mark options as advanced.",
+                    "options: all names, descriptions and choices together are longer than {limit} characters"
+                    " (Discord's limit for one command). Shorten some, or mark options as advanced.",
                     limit=MAX_COMMAND_LENGTH,
                 )
             )
@@ -226,17 +226,17 @@ class Manifest(BaseModel):
         lost = [name for name, option in self.options.items() if option.required and name not in shown_options]
         if lost and not any(self.options[name].advanced for name in lost):
             raise RefusedValueError(
-                _("options: {limit} at most can be required, Discord's limit.", limit=len(shown_options))
+                _("options: at most {limit} can be required (Discord's limit).", limit=len(shown_options))
             )
         if lost:
             raise RefusedValueError(
-                _("[options.{name}] advanced: what is required must stand in the command itself.", name=lost[0])
+                _("[options.{name}] advanced: a required option can't be advanced.", name=lost[0])
             )
         if self.presets and PRESET in self.options:
-            raise RefusedValueError(_("[options.{name}]: this name is taken, because there are presets.", name=PRESET))
+            raise RefusedValueError(_("[options.{name}]: this name is reserved if there are presets. Choose another one.", name=PRESET))
         if self.advanced_options() and ADVANCED in self.options:
             raise RefusedValueError(
-                _("[options.{name}]: this name is taken, because there are advanced options.", name=ADVANCED)
+                _("[options.{name}]: this name is reserved if there are advanced options. Choose another one.", name=ADVANCED)
             )
 
     def _require_masked_pictures(self) -> None:
@@ -248,11 +248,11 @@ class Manifest(BaseModel):
             picture = self.options.get(target)
             if picture is None or picture.kind != "image" or picture.masks is not None:
                 raise RefusedValueError(
-                    _("[options.{mask}] mask_of: there is no picture “{name}”.", mask=name, name=shown(target))
+                    _("[options.{mask}] mask_of: there is no image option “{name}”.", mask=name, name=shown(target))
                 )
             if target in masked:
                 raise RefusedValueError(
-                    _("[options.{mask}] mask_of: “{name}” has a mask already.", mask=name, name=target)
+                    _("[options.{mask}] mask_of: “{name}” already has a mask.", mask=name, name=target)
                 )
             masked.add(target)
 
@@ -273,7 +273,7 @@ class Manifest(BaseModel):
                     ) from refusal
         titles = [preset.title for preset in self.presets.values()]
         if len(set(titles)) < len(titles):
-            raise RefusedValueError(_("presets: two have the same title."))
+            raise RefusedValueError(_("presets: each title must be unique."))
 
     def _require_actions(self) -> None:
         for name, action in self.actions.items():
@@ -297,7 +297,7 @@ class Manifest(BaseModel):
             )
         raise RefusedValueError(
             _(
-                "[{table}]: there is no option “{name}” that can be set. There are: {known}.",
+                "[{table}]: there is no option “{name}” that can be set. Available: {known}.",
                 table=table,
                 name=shown(name),
                 known=listed(known),
@@ -307,12 +307,12 @@ class Manifest(BaseModel):
 
 def _decode(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
-        raise RefusedValueError(_("is too large: a manifest may have {limit} KiB.", limit=MAX_BYTES // 1024))
+        raise RefusedValueError(_("is too large. A manifest can have up to {limit} KiB.", limit=MAX_BYTES // 1024))
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as err:
-        raise RefusedValueError(_("is not text in UTF-8. Save it as UTF-8.")) from err
+        raise RefusedValueError(_("is not UTF-8 text. Save it as UTF-8.")) from err
     except tomllib.TOMLDecodeError as err:
         raise RefusedValueError(_("is not valid TOML: {reason}.", reason=shown(err, 150))) from err
-    except (RecursionError, ValueError) as err:  # tomllib lets both through: deep nesting, endless numbers
-        raise RefusedValueError(_("holds values that cannot be read.")) from err
+    except (RecursionError, ValueError) as err:  # tomllib raises both: for deep nesting and for endless numbers
+        raise RefusedValueError(_("contains values that cannot be read.")) from err

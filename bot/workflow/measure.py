@@ -1,8 +1,8 @@
-"""How big a run is, read from its graph, so that policy can limit any workflow without its author's help.
+"""Measures the size of a run from its graph, so that policy can limit any workflow without its author's help.
 
-Sizes flow along the links: a picture or canvas enters somewhere, later nodes enlarge, shrink or repeat it, and the
-biggest size on the way counts. Understands nodes by what their inputs are called, so that custom nodes with the habits
-of the stock ones are understood too; what is not understood hands sizes on unchanged. Pure, and never raises.
+Sizes follow the links: an image or canvas enters somewhere, later nodes enlarge, shrink or repeat it, and the largest
+size counts. Nodes are recognized by their input names, which custom nodes mostly share with stock ones; unknown nodes
+pass sizes on unchanged. Pure, and never raises.
 """
 
 import math
@@ -19,7 +19,7 @@ MEGAPIXEL = 1024 * 1024
 """ComfyUI's own unit."""
 
 MODEL_FACTOR = 4
-"""What most upscale models do; the graph does not say."""
+"""The factor of most upscale models; graphs do not contain it."""
 
 MAX_HOPS = 8
 MAX_NUMBER = 10**9
@@ -32,21 +32,21 @@ _BORDER_INPUTS = ("left", "right", "top", "bottom")
 
 @dataclass(frozen=True, slots=True)
 class RunSize:
-    """The biggest picture that a server works on in a run, and how much work there is. Zero: not known."""
+    """The largest image that a server works on in a run, and the amount of work. Zero: unknown."""
 
     width: int = 0
     height: int = 0
     pixels: int = 0
-    """Of one picture: width × height."""
+    """Of one image: width × height."""
     count: int = 1
-    """Pictures that come out."""
+    """Images that the run outputs."""
     steps: int = 0
     """Sampling steps of all samplers together."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """What a node hands on."""
+    """The size of what a node outputs."""
 
     width: float = 0
     height: float = 0
@@ -61,7 +61,7 @@ class _Flow:
 
 
 def measure(spec: RunSpec) -> RunSize:
-    """Return the size of a run. Input pictures count as what nodes make of them, not as they were attached."""
+    """Return the size of a run. Input images count as processed by the nodes, not as attached."""
     graph = spec.graph
     flows: dict[str, _Flow] = {
         target.node_id: _Flow(upload.file.width, upload.file.height)
@@ -86,7 +86,7 @@ def measure(spec: RunSpec) -> RunSize:
 
 
 def _in_order(graph: JsonGraph) -> Iterator[str]:
-    """Yield every node after those that feed it; nodes in a circle, which servers refuse, come at the end."""
+    """Yield nodes in topological order; nodes in a cycle, which servers refuse, come at the end."""
     waiting = {node_id: {link for _name, link in _links(graph, node_id)} for node_id in graph}
     readers: dict[str, list[str]] = {}
     for node_id, sources in waiting.items():
@@ -115,7 +115,7 @@ def _links(graph: JsonGraph, node_id: str) -> Iterator[tuple[str, str]]:
 
 
 def _handed_on(graph: JsonGraph, node_id: str, flows: Mapping[str, _Flow]) -> _Flow:
-    # Masks are stretched to what they cover, so their own size says nothing.
+    # Masks are stretched to what they cover, so their own size does not matter.
     sources = [flows[source] for name, source in _links(graph, node_id) if "mask" not in name and source in flows]
     biggest = max(sources, key=lambda flow: flow.pixels, default=_Flow())
     fed = _Flow(biggest.width, biggest.height, max((flow.count for flow in sources), default=1))
@@ -147,7 +147,7 @@ def _resized(graph: JsonGraph, node_id: str, fed: _Flow) -> _Flow:
 
 
 def _stated_size(graph: JsonGraph, node_id: str, fed: _Flow) -> _Flow | None:
-    # Text encoders of SDXL have sizes too: hints for the model, four times as large as the picture.
+    # Text encoders of SDXL have sizes too: hints for the model, four times as large as the image.
     if str(graph[node_id].get("class_type")).startswith("CLIPTextEncode"):
         return None
     inputs = _inputs(graph, node_id)
@@ -188,7 +188,7 @@ def _steps(graph: JsonGraph, node_id: str) -> int:
 
 
 def _number(graph: JsonGraph, value: object) -> float | None:
-    """Return a number that stands here, or in the one node of numbers that feeds this."""
+    """Return a literal number, following links to number nodes for at most `MAX_HOPS`."""
     for _hop in range(MAX_HOPS):
         if isinstance(value, int | float) and not isinstance(value, bool):
             return max(-MAX_NUMBER, min(MAX_NUMBER, value)) if value == value else None
@@ -199,7 +199,7 @@ def _number(graph: JsonGraph, value: object) -> float | None:
 
 
 def _held(inputs: Mapping[str, Any]) -> object:
-    """Return what a node of one number holds, such as PrimitiveInt; None for every other node."""
+    """Return the value of a node with a single value, such as PrimitiveInt; None for every other node."""
     if "value" in inputs:
         return inputs["value"]
     return next(iter(inputs.values())) if len(inputs) == 1 else None
