@@ -29,7 +29,6 @@ _STRENGTH = re.compile(r"(.*?)\s*:\s*([+-]?[0-9]{0,3}(?:\.[0-9]{1,4})?)\s*(?::[^
 
 
 class Lora(NamedTuple):
-
     name: str
     strength: float = 1.0
 

@@ -47,7 +47,9 @@ def require_name(name: str) -> str:
     if name != name.lower():
         raise RefusedValueError(_("“{name}” must be lowercase (Discord's rule).", name=shown(name)))
     if not 1 <= len(name) <= 32 or not all(char.isalnum() or char in "-_" for char in name):
-        raise RefusedValueError(_("“{name}” must be 1 to 32 letters, digits, - or _ (Discord's rule).", name=shown(name)))
+        raise RefusedValueError(
+            _("“{name}” must be 1 to 32 letters, digits, - or _ (Discord's rule).", name=shown(name))
+        )
     return name
 
 
@@ -94,9 +96,7 @@ class Manifest(BaseModel):
         Field(alias="schema", description="The version of this format: 1."),
     ]
     title: Annotated[str, Field(min_length=1, max_length=80, description="Heading above the result.")]
-    description: Annotated[
-        str, Field(min_length=1, max_length=100, description="Shown by Discord beside the command.")
-    ]
+    description: Annotated[str, Field(min_length=1, max_length=100, description="Shown by Discord beside the command.")]
     command: Annotated[
         str | None,
         AfterValidator(_require_command),
@@ -107,17 +107,13 @@ class Manifest(BaseModel):
         BeforeValidator(as_tuple, json_schema_input_type=str | list[Tag]),
         Field(max_length=10, description="Search words."),
     ] = ()
-    slash: Annotated[bool, Field(description="Whether it gets its own slash command; /run always works.")] = (
-        True
-    )
+    slash: Annotated[bool, Field(description="Whether it gets its own slash command; /run always works.")] = True
     graph: Annotated[
         str | None,
         AfterValidator(_require_graph_name),
         Field(description="File name of the graph. Default: the manifest's name with .json."),
     ] = None
-    outputs: Annotated[
-        Outputs, Field(description="Nodes whose results are shown. Default: all output nodes.")
-    ] = ()
+    outputs: Annotated[Outputs, Field(description="Nodes whose results are shown. Default: all output nodes.")] = ()
     idle_limit: Annotated[
         float,
         Field(
@@ -150,9 +146,10 @@ class Manifest(BaseModel):
     presets: Annotated[dict[str, Preset], Field(max_length=MAX_PRESETS, description="Named sets of option values.")] = (
         Field(default_factory=dict[str, Preset])
     )
-    actions: Annotated[dict[str, Action], Field(max_length=MAX_ACTIONS, description="Buttons under the result that run another workflow on it.")] = (
-        Field(default_factory=dict[str, Action])
-    )
+    actions: Annotated[
+        dict[str, Action],
+        Field(max_length=MAX_ACTIONS, description="Buttons under the result that run another workflow on it."),
+    ] = Field(default_factory=dict[str, Action])
 
     @classmethod
     def parse(cls, data: bytes, source: str) -> Self:
@@ -229,14 +226,17 @@ class Manifest(BaseModel):
                 _("options: at most {limit} can be required (Discord's limit).", limit=len(shown_options))
             )
         if lost:
-            raise RefusedValueError(
-                _("[options.{name}] advanced: a required option can't be advanced.", name=lost[0])
-            )
+            raise RefusedValueError(_("[options.{name}] advanced: a required option can't be advanced.", name=lost[0]))
         if self.presets and PRESET in self.options:
-            raise RefusedValueError(_("[options.{name}]: this name is reserved if there are presets. Choose another one.", name=PRESET))
+            raise RefusedValueError(
+                _("[options.{name}]: this name is reserved if there are presets. Choose another one.", name=PRESET)
+            )
         if self.advanced_options() and ADVANCED in self.options:
             raise RefusedValueError(
-                _("[options.{name}]: this name is reserved if there are advanced options. Choose another one.", name=ADVANCED)
+                _(
+                    "[options.{name}]: this name is reserved if there are advanced options. Choose another one.",
+                    name=ADVANCED,
+                )
             )
 
     def _require_masked_pictures(self) -> None:

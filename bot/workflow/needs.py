@@ -1,7 +1,4 @@
-"""What a run needs, and whether a certain server can do it.
-
-Pure facts about graphs and servers: nothing here talks to a server, knows a job, or decides where a job goes.
-"""
+"""What a run needs, and whether a server can provide it. Pure: the scheduler decides where jobs go."""
 
 import hashlib
 import json
@@ -20,13 +17,13 @@ from bot.workflow.shapes import items, load, mapping, size, texts
 from bot.workflow.wording import joined, shown
 
 GIGABYTE = 10**9
-"""Decimal: a card that is sold as 12 GB reports more bytes than 12 * 10^9, and fewer than 12 * 2^30."""
+"""Decimal: a card sold as 12 GB reports more than 12 * 10^9 bytes, but fewer than 12 * 2^30."""
 ANYTHING = ""
-"""As the value of a choice: whatever the server offers first will do, because the member left it open."""
+"""As the value of a choice: the member left it open, so any value that the server offers is fine."""
 PATTERNS = "~"
-"""Before the value of a choice: it is a list of patterns, one of which something that the server offers must fit."""
+"""Prefix of the value of a choice: it lists patterns, and the server must offer a value that matches one of them."""
 MAX_NAMED = 5
-"""Lacks that one sentence names."""
+"""Lacks that one message names."""
 
 Place = tuple[str, str]
 """An input of a graph: node id and input name."""
@@ -34,16 +31,15 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Needs:
-    """What must be on a server, so that it can run a graph. Empty: nothing is known to be needed."""
+    """What a server must have to run a graph. Empty: no known needs."""
 
     nodes: frozenset[str] = frozenset()
-    """Node classes."""
     choices: frozenset[tuple[str, str, str]] = frozenset()
-    """(class, input, value) for each input that takes one of a list only; see `ANY`."""
+    """(class, input, value) for each input with a closed list of choices; see `ANYTHING` and `PATTERNS`."""
     models: tuple[str, ...] = ()
-    """The files that take long to load, sorted; LoRAs and VAEs do not."""
+    """Model files that take long to load, sorted; without LoRAs and VAEs."""
     vram: int = 0
-    """Bytes; 0 when nobody said."""
+    """Bytes; 0 if unknown."""
 
     @classmethod
     def of(
@@ -55,10 +51,10 @@ class Needs:
         left_open: Mapping[Place, tuple[str, ...]] | None = None,
         uploaded: Collection[Place] = (),
     ) -> Self:
-        """Return what `graph` needs, read with the definitions of all servers together.
+        """Return what `graph` needs; `definitions` are those of all servers merged.
 
-        The inputs `left_open` take what the server has and fits one of their patterns; those `uploaded` take the name
-        of a file that is brought along.
+        `left_open` inputs accept any value of the server that matches one of their patterns; `uploaded` inputs take
+        the name of an uploaded file.
         """
         chosen = [entry for entry in _chosen(graph, definitions) if entry.place not in uploaded]
         free = {
@@ -76,7 +72,7 @@ class Needs:
 
     @cached_property
     def cls(self) -> str:
-        """The class of the runs that the same servers can do: 16 hex digits, the same everywhere; empty for none."""
+        """16 hex digits, equal in any process for runs with equal needs; empty without needs."""
         if not (self.nodes or self.choices or self.vram):
             return ""
         facts = [sorted(self.nodes), sorted(self.choices), self.vram]
@@ -84,11 +80,10 @@ class Needs:
 
     @property
     def model(self) -> str:
-        """What has to be loaded, as one text: runs with the same one follow each other without a load."""
+        """The models to load, as one text: a run after one with the same text loads nothing."""
         return "|".join(self.models)
 
     def to_json(self) -> str:
-        """Return compact JSON in ASCII."""
         facts = {
             "nodes": sorted(self.nodes),
             "choices": sorted(self.choices),
@@ -99,7 +94,7 @@ class Needs:
 
     @classmethod
     def from_json(cls, stored: str) -> Self:
-        """Return what `to_json` was called on; what has an unknown shape is left out."""
+        """Reverse `to_json`; parts with an unknown shape are left out."""
         facts = mapping(load(stored))
         choices = [texts(entry) for entry in items(facts.get("choices"))]
         return cls(
@@ -111,7 +106,7 @@ class Needs:
 
 
 class _Chosen(NamedTuple):
-    """A literal text in a graph that must be one of a server's list."""
+    """A literal text in a graph that must be in a server's list."""
 
     place: Place
     class_type: str
@@ -128,7 +123,7 @@ def _chosen(graph: JsonGraph, definitions: Definitions) -> Iterator[_Chosen]:
 
 
 def _is_choice(definitions: Definitions, class_type: str, name: str, value: str) -> bool:
-    """Whether the value is one of a list; of a class that no server has told us of, only a model's name looks so."""
+    """Whether the value must be in a server's list; for unknown classes, whether it looks like a model file."""
     if is_media_input(class_type, name):
         return False
     if class_type in definitions.nodes:
@@ -138,40 +133,40 @@ def _is_choice(definitions: Definitions, class_type: str, name: str, value: str)
 
 
 def _heavy(chosen: Sequence[_Chosen]) -> tuple[str, ...]:
-    """Return the models that take longest to load: those of the heaviest kind that is there."""
+    """Return the models of the heaviest kind that occurs: they take longest to load."""
     weighed = [(model_weight(each.class_type, each.input_name), each.value) for each in chosen]
     weighed = [(weight, value) for weight, value in weighed if weight > Weight.LIGHT and is_model_file(value)]
     heaviest = max((weight for weight, _value in weighed), default=None)
     return tuple(sorted({value for weight, value in weighed if weight is heaviest}))
 
 
-# ------------------------------------------------------------------ what a server can do
+# ------------------------------------------------------------------ servers
 
 
 @dataclass(frozen=True)
 class Abilities:
-    """What one server told about itself. Without definitions it has told nothing yet."""
+    """What one server reported about itself. Without definitions: nothing yet."""
 
     definitions: Definitions = field(default_factory=Definitions)
     vram: int = 0
-    """Bytes of its first device, of which a server without a GPU says what the machine has; 0 when it did not say."""
+    """Bytes of its first device (the machine's memory on a server without a GPU); 0 if unknown."""
     version: str = ""
     """ComfyUI's."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits, the same for the same abilities everywhere and at any time."""
+        """16 hex digits, equal in any process for equal abilities."""
         facts = [self.definitions.fingerprint, self.vram, self.version]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
-        """Return compact JSON in ASCII: some 100 kB for a server with 400 classes, a tenth of it compressed."""
+        """Return compact JSON in ASCII: about 100 kB for 400 classes, a tenth of that when compressed."""
         facts = {"definitions": self.definitions.to_plain(), "vram": self.vram, "version": self.version}
         return json.dumps(facts, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, stored: str) -> Self:
-        """Return what `to_json` was called on; what has an unknown shape is left out."""
+        """Reverse `to_json`; parts with an unknown shape are left out."""
         facts = mapping(load(stored))
         version = facts.get("version")
         return cls(
@@ -182,8 +177,6 @@ class Abilities:
 
 
 class LackKind(StrEnum):
-    """What a server may be without."""
-
     NODE = "node"
     MODEL = "model"
     CHOICE = "choice"
@@ -196,7 +189,7 @@ class Lack:
 
     kind: LackKind
     name: str = ""
-    """The node class, the file of the model, or the value; empty when there is no model at all."""
+    """The node class, model file or value; empty if the server has no model at all."""
     place: str = ""
     """Where a model or a choice would go, as "Class.input"."""
     needed: int = 0
@@ -206,7 +199,7 @@ class Lack:
 
     @property
     def message(self) -> Message:
-        """Name the thing, as a part of a sentence."""
+        """The missing thing, as part of a sentence."""
         match self.kind:
             case LackKind.NODE:
                 return _("the node “{name}”", name=shown(self.name))
@@ -221,10 +214,7 @@ class Lack:
 
 
 def lacks(needs: Needs, abilities: Abilities) -> tuple[Lack, ...] | None:
-    """Return what a server is without, in a fixed order: nothing means that it can run this.
-
-    None while the server has not told what it can do: then nobody can say.
-    """
+    """Return what a server lacks, in a fixed order: empty if it can run this, None if its abilities are unknown."""
     if not abilities.definitions.nodes:
         return None
     return (
@@ -240,7 +230,7 @@ def _lacking_nodes(needs: Needs, definitions: Definitions) -> Iterator[Lack]:
 
 
 def _lacking_choices(needs: Needs, definitions: Definitions) -> Iterator[Lack]:
-    """Yield each value once, although several nodes may take it."""
+    """Yield each missing model once, although several nodes can use it."""
     seen: set[tuple[LackKind, str]] = set()
     for class_type, name, value in sorted(needs.choices):
         definition = definitions.input(class_type, name)
@@ -265,22 +255,20 @@ def _lacking_memory(needs: Needs, vram: int) -> Iterator[Lack]:
 
 
 def missing(things: Sequence[Lack]) -> Message:
-    """Say to a member what no server has; `things` is what the server that comes nearest is without."""
+    """Tell a member that no server can run this; `things` is what the closest one lacks."""
     return _(
-        "No ComfyUI server here can run this yet. It needs {things}, and starts by itself once a server has that."
-        " Please tell whoever runs the server.",
+        "No GPU server can run this yet. Missing: {things}. Your request will start once that is available.",
         things=joined([thing.message for thing in things], MAX_NAMED),
     )
 
 
 def dump_lacks(things: Sequence[Lack]) -> str:
-    """Return compact JSON in ASCII."""
     plain = [[thing.kind, thing.name, thing.place, thing.needed, thing.there] for thing in things]
     return json.dumps(plain, separators=(",", ":"))
 
 
 def load_lacks(stored: str) -> tuple[Lack, ...]:
-    """Return what `dump_lacks` was given; what has an unknown shape is left out."""
+    """Reverse `dump_lacks`; entries with an unknown shape are left out."""
     return tuple(found for found in map(_lack, items(load(stored))) if found)
 
 

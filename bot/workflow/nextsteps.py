@@ -1,6 +1,6 @@
-"""Next steps with a result: where they lead, which of its files they take, and what is handed on. Pure.
+"""Next steps with a result: their target workflow, the files they accept, and the values they pass on. Pure.
 
-They are fixed when a run is accepted, like its graph; whether they can be taken is seen when a button is pressed.
+Like the graph, they are fixed when a run is accepted; whether they still work is checked when a button is pressed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from bot.workflow.workflow import Workflow
 
 
 def next_steps(workflow: Workflow, offered: Mapping[str, Workflow]) -> Iterator[NextStep]:
-    """Yield the steps that lead to something that is `offered` now (command name → workflow)."""
+    """Yield the steps to workflows that are `offered` now (command name → workflow)."""
     for action in workflow.manifest.actions.values():
         if action.workflow in offered and why_loose(action, offered) is None:
             kind = offered[action.workflow].manifest.options[action.input].kind
@@ -26,23 +26,23 @@ def next_steps(workflow: Workflow, offered: Mapping[str, Workflow]) -> Iterator[
 
 
 def takeable(step: NextStep, outputs: Sequence[OutputRef]) -> list[int]:
-    """Return which files of a result a step takes, as numbers from 0."""
+    """Return the indexes of the files of a result that a step accepts."""
     return [number for number, ref in enumerate(outputs) if ref.folder != TEXT and is_taken_by(step.kind, ref.filename)]
 
 
 def handed_on(
     step: NextStep, values: Mapping[str, object], target: Workflow, definitions: Definitions
 ) -> dict[str, object]:
-    """Return what the other workflow is given beside the file; `values` are those of the run that has ended.
+    """Return what `target` gets besides the file; `values` are those of the finished run.
 
-    What does not fit there (any more) is left out: who presses the button did not say it, and cannot mend it.
+    Values that `target` does not accept are left out: the member who presses the button cannot correct them.
     """
     given = {name: values[name] for name in step.keep if name in values} | dict(step.values)
     return {name: value for name, value in given.items() if fits(target, name, value, definitions)}
 
 
 def why_loose(action: Action, workflows: Mapping[str, Workflow]) -> Message | None:
-    """Say why a step leads nowhere among these workflows; None when it does not."""
+    """Say why a step cannot work with these workflows; None if it can."""
     target = workflows.get(action.workflow)
     if target is None:
         return None if action.optional else _no_target(action, workflows)
@@ -50,7 +50,7 @@ def why_loose(action: Action, workflows: Mapping[str, Workflow]) -> Message | No
     if action.input not in options or not options[action.input].is_file:
         files = listed([name for name, option in options.items() if option.is_file])
         return _(
-            "input: “{name}” is no picture or file of “{workflow}”. It has: {files}.",
+            "input: “{name}” is not a file option of “{workflow}”. Available: {files}.",
             name=shown(action.input),
             workflow=target.name,
             files=files,
@@ -59,7 +59,7 @@ def why_loose(action: Action, workflows: Mapping[str, Workflow]) -> Message | No
     for name in (*action.keep, *action.values):
         if name not in settable:
             return _(
-                "“{workflow}” has no option “{name}” that can be set. It has: {known}.",
+                "“{workflow}” has no option “{name}” that can be set. Available: {known}.",
                 workflow=target.name,
                 name=shown(name),
                 known=listed(settable, 25),
@@ -70,9 +70,11 @@ def why_loose(action: Action, workflows: Mapping[str, Workflow]) -> Message | No
 def _no_target(action: Action, workflows: Mapping[str, Workflow]) -> Message:
     guess = nearest(action.workflow, workflows)
     if guess is not None:
-        return _("workflow: there is no “{name}”. Did you mean “{guess}”?", name=shown(action.workflow), guess=guess)
+        return _(
+            "workflow: there is no command “{name}”. Did you mean “{guess}”?", name=shown(action.workflow), guess=guess
+        )
     return _(
-        "workflow: there is no usable “{name}” in this folder. Add it, or take the action out.",
+        "workflow: there is no valid “{name}” in this folder. Add it, or remove this action.",
         name=shown(action.workflow),
     )
 

@@ -1,11 +1,9 @@
-"""Names that fit patterns such as "*flux*". Pure."""
-
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 
 def matching(names: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
-    """Return the names that one of the patterns fits, whatever their case; without patterns, all."""
+    """Return the names that match one of the patterns, such as "*flux*", ignoring case; without patterns, all."""
     if not patterns:
         return tuple(names)
     folded = [pattern.casefold() for pattern in patterns]

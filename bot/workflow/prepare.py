@@ -1,7 +1,7 @@
-"""From what a member gave to what a server runs: every value checked, every gap filled, set on a copy of the graph.
+"""Turns what a member entered into a run: checks all values, fills in defaults, and sets them on a copy of the graph.
 
-Pure: the servers' definitions and chance come in as arguments. Text is never substituted into JSON; values are set on
-inputs that were bound when the workflow was loaded.
+Pure: definitions and randomness are arguments. Text is never substituted into JSON; values are only set on inputs that
+were bound when the workflow was loaded.
 """
 
 import copy
@@ -38,12 +38,11 @@ def prepare(
     random: RandomSource,
     defaults: Mapping[str, object] | None = None,
 ) -> RunSpec:
-    """Return the run that `given` (option name → raw value; None or absent: not given) asks for.
+    """Return the run for `given` (option name → raw value; None or absent: not given).
 
-    What is not given comes from the preset that `given` names, then from `defaults`, then from the manifest, then from
-    the graph. Empty `definitions` mean that no server is known: then only the author's limits hold.
-    A mask that belongs to another picture is expected to be in the alpha channel of that picture already.
-    Raises `InputError`, which names the option and what would do.
+    Other values come from the preset named in `given`, then `defaults`, the manifest, and the graph, in this order.
+    With empty `definitions` (no server known) only the author's limits apply. A mask that belongs to another image
+    must already be in that image's alpha channel. Raises `InputError`, which names the option and the accepted values.
     """
     said = _said(workflow, given, defaults or {}, definitions)
     used = {
@@ -94,7 +93,7 @@ def _needs(
 
 
 def settle(spec: RunSpec, definitions: Definitions) -> RunSpec:
-    """Return the run as a certain server can do it: what the member left open becomes something that it has."""
+    """Return the run for one server: options that the member left open get values that the server has."""
     changed = {
         name: live[0]
         for name, source in spec.left_open.items()
@@ -110,15 +109,15 @@ def settle(spec: RunSpec, definitions: Definitions) -> RunSpec:
     return replace(spec, graph=graph, values={**spec.values, **changed})
 
 
-# ------------------------------------------------------------------ which value counts
+# ------------------------------------------------------------------ values
 
 
 def _said(
     workflow: Workflow, given: Mapping[str, object], defaults: Mapping[str, object], definitions: Definitions
 ) -> dict[str, object]:
-    """Return what was said about each option by whoever comes first: member, preset, defaults.
+    """Return the value of each option from the first source that has one: member, preset, defaults.
 
-    A default that does not fit (any more) is passed by: the member did not say it, and cannot mend it.
+    Invalid defaults are skipped, because the member did not set them and cannot correct them.
     """
     options = workflow.manifest.options
     said = dict(given)
@@ -135,7 +134,7 @@ def _said(
 
 
 def fits(workflow: Workflow, name: str, value: object, definitions: Definitions) -> bool:
-    """Whether a value would do for an option that members may set."""
+    """Whether members could give this option this value."""
     option = workflow.manifest.options.get(name)
     if option is None or option.is_hidden or option.is_file:
         return False
@@ -153,7 +152,7 @@ def _preset(workflow: Workflow, wanted: object) -> Mapping[str, object]:
         if str(wanted).strip().casefold() in (name.casefold(), preset.title.casefold()):
             return preset.values
     titles = listed([preset.title for preset in workflow.manifest.presets.values()])
-    raise InputError(_("There is no preset “{name}”. There are: {known}.", name=shown(wanted), known=titles))
+    raise InputError(_("There is no preset “{name}”. Available: {known}.", name=shown(wanted), known=titles))
 
 
 def _unknown(name: str, workflow: Workflow) -> Message:
@@ -161,18 +160,18 @@ def _unknown(name: str, workflow: Workflow) -> Message:
     guess = nearest(name, options)
     if guess is not None:
         return _("There is no option “{option}”. Did you mean “{guess}”?", option=shown(name), guess=guess)
-    return _("There is no option “{option}”. There are: {known}.", option=shown(name), known=listed(options, 25))
+    return _("There is no option “{option}”. Available: {known}.", option=shown(name), known=listed(options, 25))
 
 
 def _used(workflow: Workflow, name: str, given: object, limits: Allowed, random: RandomSource) -> object:
-    """Return the value to set; None where the graph's own stays."""
+    """Return the value to set; None to keep the graph's own."""
     option = workflow.manifest.options[name]
     if isinstance(option, ConstantOption):
         return option.value
     if _is_given(option, given):
         return option.parse(name, given, limits)
     if option.required:
-        raise InputError(_("{option}: is needed ({description}).", option=name, description=option.description))
+        raise InputError(_("**{option}** is required.", option=name))
     if isinstance(option, SeedOption) and option.default is None:
         return None if option.bypass else option.draw(random, limits)
     if isinstance(option, ModelOption) and option.default is None:
@@ -185,7 +184,7 @@ def _used(workflow: Workflow, name: str, given: object, limits: Allowed, random:
 
 
 def _is_given(option: Option, value: object) -> bool:
-    """An empty text is a value for a text option only: forms send it for every field that was left alone."""
+    """Whether a value was given. Forms send empty text for untouched fields, so it only counts for text options."""
     if isinstance(value, str) and not value.strip():
         return option.kind == "text"
     return value is not None
@@ -198,7 +197,7 @@ def _left_open(workflow: Workflow, given: Mapping[str, object]) -> Iterator[tupl
 
 
 def _at_hand(own: object, limits: Allowed) -> object:
-    """Return the author's choice where servers have it, else their first: a shipped workflow runs on any checkpoint."""
+    """Return the author's choice if servers have it, else their first, so shipped workflows run on any checkpoint."""
     if limits.live is None or own in limits.live:
         return own
     return limits.live[0] if limits.live else own
@@ -218,11 +217,11 @@ def _settings(workflow: Workflow, used: Mapping[str, object]) -> Iterator[tuple[
             try:
                 yield target, bind.apply(value)
             except RefusedValueError as refusal:
-                raise InputError(_("{option}: {reason}", option=name, reason=refusal.reason)) from refusal
+                raise InputError(_("**{option}** {reason}", option=name, reason=refusal.reason)) from refusal
 
 
 def _reshape(workflow: Workflow, used: Mapping[str, object], graph: JsonGraph, definitions: Definitions) -> None:
-    """Repeat the loaders of LoRAs, and leave out what stands for options that are empty."""
+    """Chain LoRA loaders, and bypass the nodes of options that are empty or off."""
     left_out: list[str] = []
     for name, option in workflow.manifest.options.items():
         value = used[name]

@@ -1,7 +1,6 @@
-"""Finds names by what somebody has typed so far, among thousands, within the time between two keystrokes.
+"""Searches thousands of names for autocompletion, fast enough for every keystroke.
 
-Pure. All words that were typed must occur, in any order. First come names that are used most among those that fit
-equally well.
+Pure. All typed words must occur, in any order. Among equally good matches, the most used names come first.
 """
 
 from collections import Counter
@@ -9,33 +8,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 MOST = 25
-"""Discord shows so many suggestions."""
+"""Discord's limit for suggestions."""
 COUNTED = 5000
-"""Names whose use is counted; beyond these the rarest are forgotten."""
+"""Names whose uses are counted; beyond these the rarest are dropped."""
 
 _SEPARATORS = "/\\ _-.()[]"
 _WORDS = str.maketrans(_SEPARATORS, " " * len(_SEPARATORS))
 
 
 class _Name(NamedTuple):
-    """A name, prepared."""
-
     name: str
     folded: str
     words: str
-    """The same with every separator a blank, and one before it."""
+    """The folded name with a leading blank and a blank for each separator."""
     file: int
-    """Where the bare name of the file begins, behind its folders."""
+    """Offset of the file name behind its folders."""
 
 
 class Index:
-    """Names that are searched again and again: prepared once, which takes some 20 ms for 10,000."""
+    """A list of names prepared for searching, which takes about 20 ms for 10,000 names."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = [_prepared(name) for name in names]
 
     def best(self, typed: str, uses: Mapping[str, int] | None = None, most: int = MOST) -> list[str]:
-        """Return the names that fit best, at most `most`. `uses` tells how often each was used."""
+        """Return the best matches, at most `most`. `uses` is how often each name was used."""
         uses = uses or {}
         wanted = typed.casefold().split()
         if not wanted:
@@ -51,7 +48,7 @@ class Index:
         return [self._names[at].name for _rank_, _used, at in fitting[:most]]
 
     def meant(self, typed: str) -> str | None:
-        """Return the one name that was meant: exactly that, or the only one that fits; None for none, or several."""
+        """Return the exact match, or else the only match; None if there is none, or several."""
         wanted = typed.strip()
         exact = [entry.name for entry in self._names if wanted in (entry.name, entry.folded)]
         if exact:
@@ -67,7 +64,7 @@ def _prepared(name: str) -> _Name:
 
 
 def _rank(entry: _Name, whole: str, first: str) -> int:
-    """Return how well a name fits: 0 best."""
+    """Return how well a name matches: 0 is best."""
     if whole in (entry.folded, entry.folded[entry.file :]):
         return 0
     if entry.folded.startswith(whole):
@@ -80,7 +77,7 @@ def _rank(entry: _Name, whole: str, first: str) -> int:
 
 
 class Indexes:
-    """An index for each list that was searched, kept for as long as the list is the same."""
+    """A cache of indexes by list; an index is valid while its list is unchanged."""
 
     def __init__(self, lists: Callable[[str], Sequence[str]], kept: int = 200) -> None:
         self._lists = lists
@@ -88,12 +85,12 @@ class Indexes:
         self._known: dict[str, tuple[Sequence[str], Index]] = {}
 
     def of(self, source: str) -> Index:
-        """Return the index of a list, such as "CheckpointLoaderSimple.ckpt_name"."""
+        """Return the index of a list, such as "CheckpointLoaderSimple.ckpt_name", building it if necessary."""
         names = self.unprepared(source)
         return self._known[source][1] if names is None else self.keep(source, names, Index(names))
 
     def unprepared(self, source: str) -> Sequence[str] | None:
-        """Return a list of which there is no index yet; None when there is one."""
+        """Return the list if it has no valid index yet, else None."""
         names = self._lists(source)
         known = self._known.get(source)
         if known is None or (known[0] is not names and known[0] != names):
@@ -103,7 +100,7 @@ class Indexes:
         return None
 
     def keep(self, source: str, names: Sequence[str], index: Index) -> Index:
-        """Keep the index of a list, and return it."""
+        """Cache the index of a list, and return it."""
         self._known.pop(source, None)
         while len(self._known) >= self._kept:
             self._known.pop(next(iter(self._known)))
@@ -112,22 +109,19 @@ class Indexes:
 
 
 class Uses:
-    """How often something was used: values of lists, and workflows."""
+    """Counts uses of workflows and of values in lists."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
 
     def count(self, source: str, value: str) -> None:
-        """Take in one use."""
         counts = self._counts.setdefault(source, Counter())
         counts[value] += 1
         if len(counts) > COUNTED:
             self._counts[source] = Counter(dict(counts.most_common(COUNTED // 2)))
 
     def clear(self) -> None:
-        """Forget all of them."""
         self._counts.clear()
 
     def of(self, source: str) -> Mapping[str, int]:
-        """Return the uses of each value."""
         return self._counts.get(source, {})

@@ -1,7 +1,4 @@
-"""Sizes of pictures as people write them: "1024x768", or "3:2" for as many pixels as are usual.
-
-Pure; knows no options.
-"""
+"""Parses image sizes as people write them: "1024x768", or a ratio such as "3:2". Pure."""
 
 import math
 import re
@@ -30,9 +27,9 @@ class Size(NamedTuple):
 
 
 def read_size(value: object, allowed: Allowed, step: int, megapixels: float) -> Size:
-    """Return the size that was meant, each side within the limits. Raises `RefusedValueError`.
+    """Parse a size whose sides are within the limits and multiples of `step`. Raises `RefusedValueError`.
 
-    A ratio becomes a size of about `megapixels`, its sides multiples of `step`.
+    A ratio becomes a size of about `megapixels`.
     """
     text = str(value)
     if found := _SIDES.fullmatch(text):
@@ -40,7 +37,7 @@ def read_size(value: object, allowed: Allowed, step: int, megapixels: float) -> 
     elif (found := _RATIO.fullmatch(text)) and float(found[1]) > 0 and float(found[2]) > 0:
         size = _of_ratio(float(found[1]) / float(found[2]), step, megapixels)
     else:
-        raise RefusedValueError(_("must be a size such as 1024x768, and “{value}” is none.", value=shown(text)))
+        raise RefusedValueError(_("must be a size such as 1024x768 or 3:2, not “{value}”.", value=shown(text)))
     for side in size:
         _require_side(side, allowed, step)
     return size
@@ -54,18 +51,16 @@ def _of_ratio(ratio: float, step: int, megapixels: float) -> Size:
 def _require_side(side: int, allowed: Allowed, step: int) -> None:
     low = 1 if allowed.minimum is None else allowed.minimum
     if side < low:
-        raise RefusedValueError(
-            _("each side must have {low} pixels or more, and {side} is less.", low=tidy(low), side=side)
-        )
+        raise RefusedValueError(_("must be at least {low} pixels per side, not {side}.", low=tidy(low), side=side))
     if allowed.maximum is not None and side > allowed.maximum:
         raise RefusedValueError(
-            _("each side may have {high} pixels at most, and {side} is more.", high=tidy(allowed.maximum), side=side)
+            _("must be at most {high} pixels per side, not {side}.", high=tidy(allowed.maximum), side=side)
         )
     if side % step:
         below = max(step, side // step * step)
         raise RefusedValueError(
             _(
-                "each side must be a multiple of {step}: try {below} or {above} instead of {side}.",
+                "must have sides that are multiples of {step}. Try {below} or {above} instead of {side}.",
                 step=step,
                 below=below,
                 above=side // step * step + step,

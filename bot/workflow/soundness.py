@@ -1,7 +1,4 @@
-"""Whether a graph can be run at all, as far as the graph itself tells.
-
-Pure. Never recurses: graphs may be deep.
-"""
+"""Checks of a graph that need no server. Pure, and without recursion, because graphs can be deep."""
 
 import re
 from collections import deque
@@ -14,20 +11,20 @@ from bot.workflow.wording import listed, shown
 
 
 def circles(graph: Graph, outputs: Collection[str] = ()) -> Iterator[Message]:
-    """Say where nodes that are needed feed each other in a circle: a server never comes to an end of them.
+    """Report a cycle among the needed nodes, which a server cannot run.
 
-    Needed is what leads to `outputs`, or else to a node that nobody reads. A circle that nothing needs is never run.
+    Needed are the nodes that feed `outputs`, or else a node without readers. Other cycles are never run.
     """
     ends = list(outputs) or [node_id for node_id in graph.nodes if not graph.readers(node_id)]
     rest = _unordered(graph, live(graph, ends) if ends else graph.nodes)
     if rest:
         around = _around(graph, rest)
         names = listed((f"{graph.nodes[node_id].title} (#{node_id})" for node_id in around), 8)
-        yield _("its nodes feed each other in a circle: {nodes}. Take one of these links out in ComfyUI.", nodes=names)
+        yield _("its nodes form a cycle: {nodes}. Remove one of these links in ComfyUI.", nodes=names)
 
 
 def live(graph: Graph, ends: Collection[str]) -> set[str]:
-    """Return the nodes from which one of `ends` is fed, with these."""
+    """Return `ends` and all nodes that feed them."""
     found, waiting = set(ends), list(ends)
     while waiting:
         for _name, link in graph.nodes[waiting.pop()].links():
@@ -38,7 +35,7 @@ def live(graph: Graph, ends: Collection[str]) -> set[str]:
 
 
 def _unordered(graph: Graph, nodes: Collection[str]) -> set[str]:
-    """Return the nodes that are in a circle, or behind one."""
+    """Return the nodes in a cycle or fed by one."""
     left = {node_id: {link.node_id for _name, link in graph.nodes[node_id].links()} for node_id in nodes}
     ready = deque(node_id for node_id, sources in left.items() if not sources)
     while ready:
@@ -53,7 +50,7 @@ def _unordered(graph: Graph, nodes: Collection[str]) -> set[str]:
 
 
 def _around(graph: Graph, rest: Collection[str]) -> list[str]:
-    """Walk against the links, within nodes that all have a source among them, until a node comes again."""
+    """Return one cycle: follow the links backwards within `rest`, where each node has a source, until one repeats."""
     at = min(rest)
     way: dict[str, int] = {}
     while at not in way:
@@ -63,29 +60,28 @@ def _around(graph: Graph, rest: Collection[str]) -> list[str]:
 
 
 _SHOWS = re.compile(r"save|preview|show|display|combine|output|export|write|upload|send", re.IGNORECASE)
-"""Names of classes that end a graph, as far as can be told without a server."""
+"""Class names of output nodes, as far as can be told without a server."""
 
 
 def idle_outputs(graph: Graph, outputs: Collection[str]) -> Iterator[Message]:
-    """Say which of the named outputs save nothing, as far as can be told without a server."""
+    """Report named outputs that save nothing, as far as can be told without a server."""
     for node_id in outputs:
         node = graph.nodes[node_id]
         if graph.readers(node_id) and not _SHOWS.search(node.class_type):
             ends = listed((each.title for each in graph.nodes.values() if not graph.readers(each.id)), 5)
             yield _(
-                "outputs: “{node}” only hands on what it makes, and saves nothing. Name one of: {ends}.",
+                "outputs: “{node}” only passes its result on and saves nothing. Name one of: {ends}.",
                 node=shown(node.title),
                 ends=ends,
             )
 
 
 def idle_inputs(graph: Graph, outputs: Collection[str], targets: Collection[Target]) -> Iterator[Message]:
-    """Say which of the inputs feed nothing that is shown."""
+    """Report inputs that do not feed any output."""
     needed = live(graph, outputs) if outputs else set(graph.nodes)
     for node_id in dict.fromkeys(target.node_id for target in targets if target.node_id not in needed):
         yield _(
-            "“{node}” (#{id}) feeds nothing that is shown, so this changes nothing."
-            " Bind it elsewhere, or add an output.",
+            "“{node}” (#{id}) doesn't feed any output, so this has no effect. Bind it elsewhere, or add an output.",
             node=shown(graph.nodes[node_id].title),
             id=shown(node_id),
         )

@@ -1,7 +1,7 @@
-"""What a raw value becomes in a graph, or why it cannot: one pure function for each kind of value.
+"""Parses and checks raw values: one pure function for each kind of value.
 
-Raw values come from slash commands (already typed), from forms (always text) and from manifests. Knows nothing of
-options as a whole, nor of where values go.
+Raw values come from slash commands (typed by Discord), forms (always text) and manifests. The messages of
+`RefusedValueError` follow the name of the option: "**width** must be at least 8.".
 """
 
 import math
@@ -18,10 +18,10 @@ MAX_SEED = 2**64 - 1
 """The largest seed of stock ComfyUI nodes."""
 
 MAX_WHOLE = 2**53
-"""Discord's clients keep whole numbers exact up to here."""
+"""Discord's clients keep whole numbers exact up to this limit."""
 
 MAX_LIVE_NAME = 200
-"""Names of models and samplers are shorter; file systems end at 255 bytes."""
+"""Model and sampler names are shorter; file systems allow 255 bytes."""
 
 Scalar = str | int | float | bool
 """What a widget of a node can hold."""
@@ -36,7 +36,7 @@ _PATH_TRICK = re.compile(r"(^|[/\\])\.\.?([/\\]|$)|^[/\\~]|^[A-Za-z]:|[\x00-\x1f
 
 
 class RandomSource(Protocol):
-    """Where chance comes from; `random.Random` is one."""
+    """A source of random numbers, such as `random.Random`."""
 
     def randint(self, a: int, b: int, /) -> int:
         """Return a whole number from a to b, both included."""
@@ -44,7 +44,7 @@ class RandomSource(Protocol):
 
 
 class Choice(NamedTuple):
-    """One entry of a list: what people read, and what the graph gets."""
+    """One entry of a list: the label that members see, and the value for the graph."""
 
     label: str
     value: Scalar
@@ -52,28 +52,28 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What an option may be at this time: the author's limits, narrowed by what the connected servers take."""
+    """The current limits of an option: the author's, narrowed by those of the connected servers."""
 
     minimum: Number | None = None
     maximum: Number | None = None
     live: tuple[str, ...] | None = None
-    """The choices that servers offer; None while no server is known."""
+    """The choices that servers offer; None for other options, and while no server is known."""
 
 
 def read_text(value: object, max_length: int) -> str:
-    """Return the text with uniform line ends, without characters that no prompt needs."""
+    """Return the text with uniform line ends and without control characters."""
     if not isinstance(value, str):
         raise RefusedValueError(_("must be text."))
     text = _FORBIDDEN.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
     if len(text) > max_length:
         raise RefusedValueError(
-            _("may have {limit} characters, and this has {length}.", limit=max_length, length=len(text))
+            _("can have up to {limit} characters, not {length}.", limit=max_length, length=len(text))
         )
     return text
 
 
 def read_integer(value: object, allowed: Allowed, step: Number | None = None) -> int:
-    """Return a whole number within the limits; without limits, one that Discord can express."""
+    """Return a whole number within the limits; without limits, one within ±`MAX_WHOLE`."""
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         value = int(value.strip())
     if isinstance(value, float) and value.is_integer():
@@ -86,7 +86,7 @@ def read_integer(value: object, allowed: Allowed, step: Number | None = None) ->
 
 
 def read_number(value: object, allowed: Allowed, step: Number | None = None) -> float:
-    """Return a finite number within the limits."""
+    """Return a finite number within the limits; without limits, one within ±`MAX_WHOLE`."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
         value = float(value.strip().replace(",", "."))
     if not isinstance(value, int | float) or isinstance(value, bool) or not _is_finite(value):
@@ -97,7 +97,6 @@ def read_number(value: object, allowed: Allowed, step: Number | None = None) -> 
 
 
 def read_boolean(value: object) -> bool:
-    """Return a truth value."""
     if isinstance(value, str):
         value = _WORDS.get(value.strip().casefold())
     if not isinstance(value, bool):
@@ -106,26 +105,26 @@ def read_boolean(value: object) -> bool:
 
 
 def read_seed(value: object, allowed: Allowed) -> int:
-    """Return a seed exactly as it was written: Discord's numbers are too short for it, so it comes as text."""
+    """Return a seed. Slash commands send it as text, because Discord's numbers are too small for it."""
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         value = int(value.strip())
     low, high = seed_range(allowed)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise RefusedValueError(
-            _("must be a whole number from {low} to {high}, or empty for a random one.", low=low, high=high)
+            _("must be a whole number from {low} to {high}. Leave it out for a random one.", low=low, high=high)
         )
     return value
 
 
 def seed_range(allowed: Allowed) -> tuple[int, int]:
-    """Return the smallest and largest seed that both a seed can be and the servers take."""
+    """Return the smallest and largest seed within `MAX_SEED` and the limits."""
     low = 0 if allowed.minimum is None else max(0, math.ceil(allowed.minimum))
     high = MAX_SEED if allowed.maximum is None else min(MAX_SEED, math.floor(allowed.maximum))
     return (low, high) if low <= high else (0, MAX_SEED)
 
 
 def read_choice(value: object, choices: Sequence[Choice]) -> Scalar:
-    """Return the value of the entry that was meant, by its label or by the value itself."""
+    """Return the value of the entry with this label or value, ignoring case."""
     text = str(value).strip()
     for choice in choices:
         if text == choice.label or (type(value) is type(choice.value) and value == choice.value):
@@ -137,13 +136,13 @@ def read_choice(value: object, choices: Sequence[Choice]) -> Scalar:
 
 
 def read_live(value: object, allowed: Allowed) -> str:
-    """Return a name that the servers offer; while none is known, any name that cannot be a path out of a folder."""
+    """Return a name that the servers offer; while none is known, any name that cannot escape a folder."""
     if not isinstance(value, str):
         raise RefusedValueError(_("must be one of the names in the list."))
     text = value.strip()
     if allowed.live is None:
         if not text or len(text) > MAX_LIVE_NAME or _PATH_TRICK.search(text):
-            raise RefusedValueError(_("must be a name as ComfyUI lists it, and “{value}” is none.", value=shown(text)))
+            raise RefusedValueError(_("must be a name from ComfyUI's list, not “{value}”.", value=shown(text)))
         return text
     if text in allowed.live:
         return text
@@ -155,15 +154,13 @@ def read_live(value: object, allowed: Allowed) -> str:
 
 def _not_listed(text: str, names: Sequence[str]) -> RefusedValueError:
     if not names:
-        return RefusedValueError(_("no connected ComfyUI offers a choice for it."))
+        return RefusedValueError(_("can't be used yet: no GPU server offers any choices."))
     guess = nearest(text, names)
     if guess is not None:
         return RefusedValueError(
-            _("“{value}” is not in the list. Did you mean “{guess}”?", value=shown(text), guess=shown(guess))
+            _("can't be “{value}”. Did you mean “{guess}”?", value=shown(text), guess=shown(guess))
         )
-    return RefusedValueError(
-        _("“{value}” is not in the list. Choose one of: {names}.", value=shown(text), names=listed(names))
-    )
+    return RefusedValueError(_("can't be “{value}”. Choose one of: {names}.", value=shown(text), names=listed(names)))
 
 
 def _is_finite(value: Number) -> bool:
@@ -179,7 +176,7 @@ def _example(allowed: Allowed) -> str:
 
 
 def tidy(value: Number) -> str:
-    """Write a number as people do: 7 rather than 7.0."""
+    """Format a number as people write it: 7 instead of 7.0."""
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
@@ -188,13 +185,13 @@ def _require_within(value: Number, allowed: Allowed, lowest: Number, highest: Nu
     high = highest if allowed.maximum is None else allowed.maximum
     given = shown(tidy(value), 24)
     if value < low:
-        raise RefusedValueError(_("must be {low} or more, and {given} is less.", low=tidy(low), given=given))
+        raise RefusedValueError(_("must be at least {low}, not {given}.", low=tidy(low), given=given))
     if value > high:
-        raise RefusedValueError(_("must be {high} or less, and {given} is more.", high=tidy(high), given=given))
+        raise RefusedValueError(_("must be at most {high}, not {given}.", high=tidy(high), given=given))
 
 
 def _require_step(value: Number, step: Number | None, allowed: Allowed) -> None:
-    """Steps count from 0, because sizes must be multiples of 8 wherever their range begins."""
+    """Require a multiple of `step`, counted from 0 rather than from the minimum: sizes must be multiples of 8."""
     if step is None or abs(value / step - round(value / step)) < 1e-6:
         return
     below = math.floor(value / step) * step
@@ -210,7 +207,7 @@ def _fits(value: Number, allowed: Allowed) -> bool:
 
 def _step_advice(step: Number, near: Sequence[str]) -> Message:
     if len(near) == 2:
-        return _("must be a multiple of {step}: try {below} or {above}.", step=tidy(step), below=near[0], above=near[1])
+        return _("must be a multiple of {step}. Try {below} or {above}.", step=tidy(step), below=near[0], above=near[1])
     if near:
-        return _("must be a multiple of {step}: try {near}.", step=tidy(step), near=near[0])
+        return _("must be a multiple of {step}. Try {near}.", step=tidy(step), near=near[0])
     return _("must be a multiple of {step}.", step=tidy(step))

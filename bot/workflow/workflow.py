@@ -1,6 +1,6 @@
-"""The workflow: a graph and a manifest that fit each other, every option bound to its inputs.
+"""The workflow: a graph and its manifest, with every option bound to inputs of the graph.
 
-Knows no files and no servers; `bot.workflow.catalog` reads the one, `bot.workflow.prepare` asks about the other.
+Independent of files (see `bot.workflow.catalog`) and of servers (see `bot.workflow.prepare`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,36 +23,36 @@ from bot.workflow.spec import Target
 from bot.workflow.wording import shown
 
 FILLED_LATER = frozenset({"seed", "model", "image", "mask", "video", "audio", "loras", "constant"})
-"""Kinds for which saying nothing does not mean what the graph holds: drawn, found on the server, or left out."""
+"""Kinds that do not default to the graph's value: they are drawn, chosen on the server, or left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """What a community can run under one name."""
+    """A workflow that members can run as a command."""
 
     name: str
     manifest: Manifest
     graph: Graph = field(repr=False)
     bindings: Mapping[str, tuple[Target, ...]]
-    """Option name → the inputs that take its value, as in its `bindings`; none for masks and mere switches."""
+    """Option name → the inputs that take its value, in the order of its `bindings`; none for masks and switches."""
     fits: Mapping[str, Target]
-    """Option name of a picture → the input that takes the factor by which it is made smaller."""
+    """Name of an image option → the input that takes the factor to scale the image down."""
     outputs: tuple[str, ...]
     """Ids of the nodes whose files are shown; empty: every output node."""
     output_kinds: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Id of a node → the kind of its results that is shown, where the author said so; see `OutputKind`."""
+    """Node id → the `OutputKind` of its results that is shown, if the author restricts it."""
     bypassed: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """Option name → ids of the nodes that are left out when it is empty or off."""
+    """Option name → ids of the nodes that are bypassed when it is empty or off."""
     loaders: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Option name of a list of LoRAs → id of the node that loads them."""
+    """Name of a LoRA option → id of the node that loads the LoRAs."""
     source: str = ""
     """The manifest's file name."""
     version: str = ""
-    """16 hex digits that change with the graph and the manifest; empty when it was made without files."""
+    """16 hex digits that change with the graph and the manifest; empty if built without files."""
 
     @classmethod
     def build(cls, name: str, manifest: Manifest, graph: Graph, source: str, version: str = "") -> Self:
-        """Bind a manifest to its graph. Raises `WorkflowError` with all that does not fit."""
+        """Bind a manifest to its graph. Raises `WorkflowError` with all mismatches."""
         reasons: list[Message] = []
         taken: dict[Target, str] = {}
         bindings = {
@@ -88,7 +88,7 @@ class Workflow:
         return made
 
     def own_value(self, option_name: str) -> object:
-        """Return what the graph itself holds where the option's value would go; None where it cannot be told."""
+        """Return the graph's own value for an option; None if it cannot be determined."""
         option, targets = self.manifest.options[option_name], self.bindings[option_name]
         if isinstance(option, SizeOption):
             return self._own_size(option, targets)
@@ -116,7 +116,7 @@ class Workflow:
                 yield _placed(name, "default", _unusable(refusal.reason))
 
     def unsaid_value(self, option_name: str) -> object:
-        """Return what is used when a member leaves an option alone; None where that is not known beforehand."""
+        """Return what is used when a member leaves an option out; None if that is not known in advance."""
         option = self.manifest.options[option_name]
         if isinstance(option, ConstantOption):
             return option.value
@@ -170,7 +170,7 @@ def _require_loader(node: Node) -> None:
     if not is_loader(node.inputs):
         raise RefusedValueError(
             _(
-                "“{node}” loads no LoRA: it must have “lora_name”, and a model that comes from another node.",
+                "“{node}” is not a LoRA loader: it needs the input “lora_name” and a linked “model”.",
                 node=shown(node.title),
             )
         )
@@ -189,7 +189,7 @@ def _own(graph: Graph, target: Target) -> object:
 
 
 def _require_usable_own(graph: Graph, option: Option, target: Target) -> None:
-    """Where a manifest names no default the graph's own value counts as one, so it must pass the same limits."""
+    """Without a default in the manifest the graph's value is the default, so it must pass the same limits."""
     if option.required or option.default is not None or option.kind in FILLED_LATER or option.bypass:
         return
     try:
@@ -199,7 +199,7 @@ def _require_usable_own(graph: Graph, option: Option, target: Target) -> None:
 
 
 def _unusable(reason: Message) -> Message:
-    return _("the graph's own value, which is used when there is no default, {reason}", reason=reason)
+    return _("the graph's own value (used because there is no default) {reason}", reason=reason)
 
 
 def _fits(
@@ -234,7 +234,7 @@ def _take(taken: dict[Target, str], target: Target, name: str) -> None:
     if owner != name:
         raise RefusedValueError(
             _(
-                "“{input}” is filled by the option “{option}” already. Bind one of the two elsewhere.",
+                "“{input}” is already filled by the option “{option}”. Bind one of the two elsewhere.",
                 input=shown(target.input_name),
                 option=owner,
             )
@@ -244,13 +244,11 @@ def _take(taken: dict[Target, str], target: Target, name: str) -> None:
 def _require_public_list(option: Option) -> None:
     class_type, _dot, input_name = (option.source or "").rpartition(".")
     if class_type and is_media_input(class_type, input_name):
-        raise RefusedValueError(
-            _("this list would show the files that others uploaded. Use an option of kind “image”.")
-        )
+        raise RefusedValueError(_("this list would expose files that others uploaded. Use an option of kind “image”."))
 
 
 def _require_no_file(graph: Graph, option: Option, target: Target) -> None:
-    """What members type must not name files; fixed lists are the author's own words, pictures get generated names."""
+    """Refuse typed text as a file name; fixed lists are the author's own, and uploads get generated names."""
     is_text = isinstance(option, TextOption)
     if not is_text and option.source is None:
         return
@@ -260,8 +258,8 @@ def _require_no_file(graph: Graph, option: Option, target: Target) -> None:
     node = graph.nodes[behind.node_id]
     raise RefusedValueError(
         _(
-            "“{input}” of “{node}” takes the name of a file, which members may not write themselves."
-            " Use an option of kind “image” for pictures, “model” for models, or “choice” with a fixed list.",
+            "“{input}” of “{node}” takes a file name, which members must not type."
+            " Use an option of kind “image” for images, “model” for models, or “choice” with a fixed list.",
             input=shown(behind.input_name),
             node=shown(node.title),
         )

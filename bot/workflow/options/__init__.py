@@ -1,7 +1,7 @@
-"""The options of a workflow: what members may set, and which values will do.
+"""The options of a workflow: what members can set, and which values are valid.
 
-Each kind is one pydantic model that reads an `[options.<name>]` table of a manifest. Pure: what servers take comes in
-as `Allowed`. Knows nothing of where addresses lead, nor of Discord beyond its size limits.
+Each kind is one pydantic model that reads an `[options.<name>]` table of a manifest. Pure: the servers' limits are
+passed in as `Allowed`.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What every kind of option has: a description, a place among the others, and where its value goes."""
+"""What all kinds of options share."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self, cast
@@ -13,7 +13,7 @@ from bot.workflow.values import Allowed, Choice, Scalar
 from bot.workflow.wording import listed, shown
 
 MAX_LABEL = 100
-"""Discord's limit for an entry of a fixed list."""
+"""Discord's limit for the label of a choice."""
 SOURCE_PATTERN = r"^.+\..+$"
 
 
@@ -23,16 +23,16 @@ def _as_choices(value: object) -> object:
         return tuple(_choice(label, part) for label, part in cast("Mapping[object, object]", value).items())
     if isinstance(value, list):
         return tuple(_choice(part, part) for part in cast("list[object]", value))
-    raise RefusedValueError(_("must be a list of values, or a table of labels with their values."))
+    raise RefusedValueError(_("must be a list of values, or a table of labels and values."))
 
 
 def _choice(label: object, value: object) -> Choice:
     if not isinstance(value, Scalar):
-        raise RefusedValueError(_("each choice must be text, a number or a truth value."))
+        raise RefusedValueError(_("each choice must be text, a number, true or false."))
     if not 1 <= len(str(label)) <= MAX_LABEL:
         raise RefusedValueError(
             _(
-                "“{label}” must have 1 to {limit} characters; give it a short label.",
+                "“{label}” needs a label of 1 to {limit} characters.",
                 label=shown(label),
                 limit=MAX_LABEL,
             )
@@ -47,14 +47,14 @@ ChoiceList = Annotated[
 
 
 class Unbounded:
-    """Kinds that are no numbers."""
+    """Mixin for kinds that are not numbers."""
 
     minimum: ClassVar[None] = None
     maximum: ClassVar[None] = None
 
 
 class Unlisted:
-    """Kinds that are not chosen from a list."""
+    """Mixin for kinds without a list of choices."""
 
     choices: ClassVar[tuple[Choice, ...]] = ()
     source: ClassVar[None] = None
@@ -62,81 +62,76 @@ class Unlisted:
 
 
 class NoText:
-    """Kinds that are not typed as text."""
+    """Mixin for kinds without a text length."""
 
     max_length: ClassVar[None] = None
 
 
 class OptionBase(BaseModel):
-    """What every kind has."""
-
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     changes: ClassVar[frozenset[str]] = frozenset()
-    """The ways in which a `bind` may change values of this kind."""
+    """The keys of a `bind` table that can change values of this kind."""
     is_file: ClassVar[bool] = False
     """Whether members attach it."""
     is_hidden: ClassVar[bool] = False
     """Whether members never see it."""
     is_settled: ClassVar[bool] = False
-    """Whether the server chooses from its own list when nobody else does."""
+    """Whether a server picks from its own list when the member leaves it open."""
 
-    description: Annotated[
-        str, Field(min_length=1, max_length=100, description="What Discord shows beside the option.")
-    ]
-    required: Annotated[bool, Field(description="Whether the command cannot run without it.")] = False
-    bindings: Annotated[Binds, Field(alias="bind", description="The inputs that its value goes to.")] = ()
-    advanced: Annotated[bool, Field(description="Whether it is asked for in the form “Advanced” only.")] = False
-    group: Annotated[str, Field(max_length=40, description="The heading under which forms show it.")] = ""
-    order: Annotated[int, Field(ge=-1000, le=1000, description="Its place: smaller ones come first.")] = 0
+    description: Annotated[str, Field(min_length=1, max_length=100, description="Shown by Discord beside the option.")]
+    required: Annotated[bool, Field(description="Whether members must set it.")] = False
+    bindings: Annotated[Binds, Field(alias="bind", description="The inputs that get its value.")] = ()
+    advanced: Annotated[bool, Field(description="Whether it only appears in the form “Advanced”.")] = False
+    group: Annotated[str, Field(max_length=40, description="Its heading in forms.")] = ""
+    order: Annotated[int, Field(ge=-1000, le=1000, description="Its position: smaller numbers come first.")] = 0
     bypass: Annotated[
-        Addresses, Field(description="Titles or “#id” of nodes that are bypassed when the option is empty or off.")
+        Addresses, Field(description="Titles or “#id” of nodes to bypass when the option is empty or off.")
     ] = ()
 
     @property
     def bind(self) -> tuple[str, ...]:
-        """The addresses of the inputs that it fills."""
         return tuple(each.to for each in self.bindings)
 
     @property
     def masks(self) -> str | None:
-        """The option whose picture this one is the mask of."""
+        """The name of the image option that this one is the mask of."""
         return None
 
     def own_limits(self) -> Allowed:
-        """Return what the author allows, before any server was asked."""
+        """Return the author's limits, without those of any server."""
         return Allowed()
 
     def parse(self, name: str, value: object, allowed: Allowed | None = None) -> object:
-        """Return what the graph gets for a raw value. Raises `InputError`, which names the option and what would do.
+        """Return the graph's value for a raw value; without `allowed`, within the author's limits.
 
-        Without `allowed`, the author's own limits hold.
+        Raises `InputError`, which names the option and the accepted values.
         """
         try:
             return self.read(value, allowed or self.own_limits())
         except RefusedValueError as refusal:
-            raise InputError(_("{option}: {reason}", option=name, reason=refusal.reason)) from refusal
+            raise InputError(_("**{option}** {reason}", option=name, reason=refusal.reason)) from refusal
 
     def read(self, value: object, allowed: Allowed) -> object:
-        """Do what `parse` promises, but raise `RefusedValueError`, which does not name the option."""
+        """Do the same as `parse`, but raise `RefusedValueError`, which does not name the option."""
         raise NotImplementedError
 
     def is_off(self, value: object) -> bool:
-        """Whether a value (None: none at all) stands for nothing, so that nodes in `bypass` are left out."""
+        """Whether a value (None: no value) means empty or off, so that the nodes in `bypass` are bypassed."""
         return value is None or value is False
 
     def reported(self, value: object) -> object:
-        """Return a used value as it is told to people, and written down: text, a number or a truth value."""
+        """Return a used value for display and storage: text, a number, true or false."""
         return value
 
     def require_sense(self) -> None:
-        """Raise `RefusedValueError` when the keys of this table contradict each other."""
+        """Raise `RefusedValueError` if keys of this table contradict each other."""
         self.require_bind()
         for each in self.bindings:
             self._require_change(each)
 
     def require_bind(self) -> None:
-        """Raise `RefusedValueError` when it leads nowhere, and that makes no sense."""
+        """Raise `RefusedValueError` if `bind` is missing but needed, or the other way round."""
         if not self.bindings:
             raise RefusedValueError(_("is missing. Add it."), key="bind")
 
@@ -145,7 +140,7 @@ class OptionBase(BaseModel):
         if odd:
             possible = listed(sorted(self.changes)) if self.changes else _("none")
             raise RefusedValueError(
-                _("“{key}” is not for this kind. Possible are: {possible}.", key=min(odd), possible=possible),
+                _("this kind of option can't have “{key}”. Allowed: {possible}.", key=min(odd), possible=possible),
                 key="bind",
             )
 

@@ -1,6 +1,6 @@
-"""How the value of an option reaches an input: as it is, or changed a little on the way.
+"""How the value of an option reaches an input: unchanged, scaled, mapped or inside a template.
 
-Pure. Where an address leads is `bot.workflow.binding`'s to say.
+Pure; `bot.workflow.binding` resolves the addresses.
 """
 
 from collections.abc import Mapping
@@ -20,36 +20,36 @@ Address = Annotated[str, Field(min_length=1, max_length=300)]
 
 
 class Bind(BaseModel):
-    """One input that an option fills, and what its value becomes on the way."""
+    """One input that an option fills, and how its value is changed first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     to: Annotated[Address, Field(description="“Node title.input” or “#id.input”.")]
-    part: Annotated[Literal["width", "height"] | None, Field(description="Which side of a size goes there.")] = None
-    scale: Annotated[float | None, Field(description="What a number is multiplied by.")] = None
-    offset: Annotated[float | None, Field(description="What is added to a number, after it was multiplied.")] = None
-    round: Annotated[bool, Field(description="Whether a number is rounded to a whole one.")] = False
+    part: Annotated[Literal["width", "height"] | None, Field(description="Which side of a size the input gets.")] = None
+    scale: Annotated[float | None, Field(description="Factor for a number.")] = None
+    offset: Annotated[float | None, Field(description="Added to a number after scaling.")] = None
+    round: Annotated[bool, Field(description="Whether to round to a whole number.")] = False
     map: Annotated[
         dict[str, str | int | float | bool] | None,
-        Field(description="What goes there for each value; the values of a choice, or true and false."),
+        Field(description="What the input gets for each value of a choice, or for true and false."),
     ] = None
     template: Annotated[
-        str | None, Field(max_length=2000, description="A text around the value, which stands there as {value}.")
+        str | None, Field(max_length=2000, description="A text in which {value} is replaced by the value.")
     ] = None
 
     @property
     def is_plain(self) -> bool:
-        """Whether the value arrives as it is."""
+        """Whether the input gets the value unchanged."""
         return not self.used
 
     @property
     def used(self) -> frozenset[str]:
-        """The ways in which the value is changed."""
+        """The keys that change the value."""
         ways = {"part", "scale", "offset", "map", "template"}
         return frozenset({way for way in ways if getattr(self, way) is not None} | ({"round"} if self.round else set()))
 
     def apply(self, value: object) -> object:
-        """Return what the input gets. Raises `RefusedValueError` for a value that the map does not know."""
+        """Return what the input gets. Raises `RefusedValueError` for a value that `map` does not have."""
         if self.part is not None and isinstance(value, Size):
             value = value.width if self.part == "width" else value.height
         if self.map is not None:
@@ -65,7 +65,7 @@ class Bind(BaseModel):
         key = str(value).lower() if isinstance(value, bool) else str(value)
         if key not in table:
             raise RefusedValueError(
-                _("“{value}” is not in the map, which has: {keys}.", value=shown(key), keys=listed(table))
+                _("can't be “{value}” here. Choose one of: {keys}.", value=shown(key), keys=listed(table))
             )
         return table[key]
 
@@ -78,7 +78,7 @@ class Bind(BaseModel):
 
 
 def _as_binds(value: object) -> object:
-    """Read one address, one table, a list of both, and `{ width = "…", height = "…" }`."""
+    """Read an address, a table, a list of both, or `{ width = "…", height = "…" }`."""
     if isinstance(value, str):
         return ({"to": value},)
     if isinstance(value, Mapping):
@@ -92,18 +92,17 @@ def _as_binds(value: object) -> object:
     return value
 
 
-Sides = Annotated[dict[Literal["width", "height"], str], Field(description="The inputs of both sides of a size.")]
+Sides = Annotated[dict[Literal["width", "height"], str], Field(description="The inputs for the two sides of a size.")]
 Binds = Annotated[
     tuple[Bind, ...], BeforeValidator(_as_binds, json_schema_input_type=str | Bind | Sides | list[str | Bind])
 ]
 
 
 def as_tuple(value: object) -> object:
-    """Let one text stand for a list of one, and a TOML array for a tuple."""
+    """Accept one text as a list of one, and a TOML array as a tuple."""
     if isinstance(value, str):
         return (value,)
     return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
 Addresses = Annotated[tuple[Address, ...], BeforeValidator(as_tuple, json_schema_input_type=str | list[str])]
-"""One text, or a list of texts."""

@@ -1,4 +1,4 @@
-"""Options that members attach: pictures, masks, videos, sounds."""
+"""Options that members attach: images, masks, videos, audio."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -13,105 +13,96 @@ from bot.workflow.values import Allowed
 
 
 class FileOption(Unbounded, Unlisted, NoText, OptionBase):
-    """A file. It is stored on the server first, and the graph gets the name that the server gave it."""
+    """A file. It is uploaded to the server first, and the graph gets the name that the server gives it."""
 
     is_file: ClassVar[bool] = True
     default: ClassVar[None] = None
 
     def read(self, value: object, allowed: Allowed) -> InputFile:
-        """See `OptionBase.read`."""
         if not isinstance(value, InputFile):
-            raise RefusedValueError(_("must be a picture."))
+            raise RefusedValueError(_("must be an image."))
         return value
 
     def reported(self, value: object) -> object:
-        """See `OptionBase.reported`."""
         return value.name if isinstance(value, InputFile) else value
 
 
 class ImageOption(FileOption):
-    """A picture."""
+    """An image."""
 
     kind: Literal["image"]
     fit: Annotated[
         Address | None,
-        Field(description="The input that takes a factor of at most 1, which scales the picture to max_megapixels."),
+        Field(description="The input that takes a factor up to 1, which scales the image down to max_megapixels."),
     ] = None
     max_megapixels: Annotated[
-        float | None, Field(gt=0, le=64, description="In units of 1024 × 1024 pixels, as ComfyUI counts.")
+        float | None, Field(gt=0, le=64, description="Size limit, in megapixels of 1024 × 1024 pixels.")
     ] = None
-    needs_mask: Annotated[
-        bool, Field(description="Whether the transparent areas of the picture say what is painted.")
-    ] = False
+    needs_mask: Annotated[bool, Field(description="Whether transparent areas of the image mark what to change.")] = (
+        False
+    )
     mask_of: Annotated[
         str | None,
-        Field(description="The option whose picture this one is the mask of: white areas become transparent there."),
+        Field(description="The image option that this one is the mask of: its white areas become transparent there."),
     ] = None
 
     @property
     def masks(self) -> str | None:
-        """See `OptionBase.masks`."""
         return self.mask_of
 
     def require_bind(self) -> None:
-        """See `OptionBase.require_bind`."""
         if (self.mask_of is None) == (not self.bindings):
-            raise RefusedValueError(_("give bind, or mask_of for a picture that is the mask of another."))
+            raise RefusedValueError(_("needs either bind, or mask_of if it is the mask of another image."))
 
     def require_sense(self) -> None:
-        """See `OptionBase.require_sense`."""
         super().require_sense()
         if (self.fit is None) != (self.max_megapixels is None):
-            raise RefusedValueError(_("fit and max_megapixels belong together."))
+            raise RefusedValueError(_("fit and max_megapixels must be set together."))
         if self.mask_of is not None and (self.fit is not None or self.needs_mask):
-            raise RefusedValueError(_("a mask needs neither fit nor needs_mask; they belong to its picture."))
+            raise RefusedValueError(_("a mask can't have fit or needs_mask. Set them on its image."))
 
     def fit_factor(self, file: InputFile) -> float:
-        """Return by how much the picture must be scaled to hold no more than `max_megapixels`; never more than 1."""
+        """Return the factor, at most 1, that scales the image down to `max_megapixels`."""
         pixels = max(1, file.width * file.height)
         most = (self.max_megapixels or 1.0) * 1024 * 1024
         return min(1.0, round((most / pixels) ** 0.5, 6))
 
 
 class MaskOption(FileOption):
-    """A picture that says where to work: white there, black elsewhere. Of another picture, or for a node of its own."""
+    """A black and white image: white marks what to change, in the image of another option or for a node of its own."""
 
     kind: Literal["mask"]
     picture: Annotated[
         str | None,
-        Field(alias="of", description="The option whose picture it is the mask of: white becomes transparent there."),
+        Field(alias="of", description="The image option that it is the mask of: white becomes transparent there."),
     ] = None
 
     @property
     def masks(self) -> str | None:
-        """See `OptionBase.masks`."""
         return self.picture
 
     def require_bind(self) -> None:
-        """See `OptionBase.require_bind`."""
         if (self.picture is None) == (not self.bindings):
-            raise RefusedValueError(_("give bind, or of for a mask that belongs to the picture of another option."))
+            raise RefusedValueError(_("needs either bind, or “of” if it is the mask of another option's image."))
 
 
 class VideoOption(FileOption):
-    """A film."""
+    """A video."""
 
     kind: Literal["video"]
 
     def read(self, value: object, allowed: Allowed) -> InputFile:
-        """See `OptionBase.read`."""
         if not isinstance(value, InputFile):
             raise RefusedValueError(_("must be a video."))
         return value
 
 
 class AudioOption(FileOption):
-    """A sound."""
+    """An audio file."""
 
     kind: Literal["audio"]
 
     def read(self, value: object, allowed: Allowed) -> InputFile:
-        """See `OptionBase.read`."""
         if not isinstance(value, InputFile):
-            raise RefusedValueError(_("must be a sound file."))
+            raise RefusedValueError(_("must be an audio file."))
         return value

@@ -1,4 +1,4 @@
-"""Options whose value is one text, number or truth value that a member gives."""
+"""Options whose value is one text, number, or true or false."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -17,40 +17,34 @@ _ARITHMETIC = frozenset({"scale", "offset", "round"})
 
 
 class TextOption(Unbounded, Unlisted, OptionBase):
-    """What a member writes: a prompt, mostly."""
+    """Free text, such as a prompt."""
 
     changes: ClassVar[frozenset[str]] = frozenset({"template"})
 
     kind: Literal["text"]
-    default: Annotated[str | None, Field(description="Used when a member says nothing.")] = None
-    max_length: Annotated[int, Field(ge=1, le=MAX_TEXT, description="Characters that a member may write.")] = 2000
+    default: Annotated[str | None, Field(description="Default value.")] = None
+    max_length: Annotated[int, Field(ge=1, le=MAX_TEXT, description="Maximum number of characters.")] = 2000
 
     def read(self, value: object, allowed: Allowed) -> str:
-        """See `OptionBase.read`."""
         text = values.read_text(value, self.max_length)
         if self.required and not text.strip():
             raise RefusedValueError(_("must not be empty."))
         return text
 
     def is_off(self, value: object) -> bool:
-        """See `OptionBase.is_off`."""
         return not isinstance(value, str) or not value.strip()
 
 
 class _Bounded(Unlisted, NoText, OptionBase):
-    """What both kinds of numbers share."""
-
     changes: ClassVar[frozenset[str]] = _ARITHMETIC | {"template", "map"}
 
     def require_sense(self) -> None:
-        """See `OptionBase.require_sense`."""
         super().require_sense()
         allowed = self.own_limits()
         if allowed.minimum is not None and allowed.maximum is not None and allowed.minimum > allowed.maximum:
             raise RefusedValueError(_("must not be greater than max."), key="min")
 
     def is_off(self, value: object) -> bool:
-        """See `OptionBase.is_off`."""
         return value is None or value == 0
 
 
@@ -58,7 +52,7 @@ class IntegerOption(_Bounded):
     """A whole number."""
 
     kind: Literal["integer"]
-    default: Annotated[int | None, Field(description="Used when a member says nothing.")] = None
+    default: Annotated[int | None, Field(description="Default value.")] = None
     minimum: Annotated[
         int | None,
         Field(alias="min", ge=-values.MAX_WHOLE, le=values.MAX_WHOLE, description="The smallest value."),
@@ -69,19 +63,17 @@ class IntegerOption(_Bounded):
     step: Annotated[int | None, Field(ge=1, description="Values are multiples of it.")] = None
 
     def own_limits(self) -> Allowed:
-        """See `OptionBase.own_limits`."""
         return Allowed(self.minimum, self.maximum)
 
     def read(self, value: object, allowed: Allowed) -> int:
-        """See `OptionBase.read`."""
         return values.read_integer(value, allowed, self.step)
 
 
 class NumberOption(_Bounded):
-    """A number with a fraction."""
+    """A decimal number."""
 
     kind: Literal["number"]
-    default: Annotated[float | None, Field(description="Used when a member says nothing.")] = None
+    default: Annotated[float | None, Field(description="Default value.")] = None
     minimum: Annotated[
         float | None,
         Field(alias="min", ge=-values.MAX_WHOLE, le=values.MAX_WHOLE, description="The smallest value."),
@@ -92,70 +84,60 @@ class NumberOption(_Bounded):
     step: Annotated[float | None, Field(gt=0, description="Values are multiples of it.")] = None
 
     def own_limits(self) -> Allowed:
-        """See `OptionBase.own_limits`."""
         return Allowed(self.minimum, self.maximum)
 
     def read(self, value: object, allowed: Allowed) -> float:
-        """See `OptionBase.read`."""
         return values.read_number(value, allowed, self.step)
 
 
 class BooleanOption(Unbounded, Unlisted, NoText, OptionBase):
-    """Yes or no. With `bypass` it may be a mere switch, without `bind`."""
+    """True or false. With `bypass` it can work as a switch without `bind`."""
 
     changes: ClassVar[frozenset[str]] = frozenset({"map"})
 
     kind: Literal["boolean"]
-    default: Annotated[bool | None, Field(description="Used when a member says nothing.")] = None
+    default: Annotated[bool | None, Field(description="Default value.")] = None
 
     def read(self, value: object, allowed: Allowed) -> bool:
-        """See `OptionBase.read`."""
         return values.read_boolean(value)
 
     def require_bind(self) -> None:
-        """See `OptionBase.require_bind`."""
         if not self.bindings and not self.bypass:
-            raise RefusedValueError(_("give bind, or bypass for a switch of nodes."))
+            raise RefusedValueError(_("needs bind, or bypass if it only switches nodes on and off."))
 
 
 class SeedOption(Unbounded, Unlisted, NoText, OptionBase):
-    """Where chance begins. Comes as text, because seeds are longer than Discord's numbers; empty means random."""
+    """A seed for repeatable results; random by default. Typed as text, because seeds exceed Discord's numbers."""
 
     changes: ClassVar[frozenset[str]] = frozenset({"offset"})
 
     kind: Literal["seed"]
-    default: Annotated[int | str | None, Field(description="Used when a member says nothing, instead of chance.")] = (
-        None
-    )
+    default: Annotated[int | str | None, Field(description="Default value, instead of a random one.")] = None
 
     def read(self, value: object, allowed: Allowed) -> int:
-        """See `OptionBase.read`."""
         return values.read_seed(value, allowed)
 
     def draw(self, source: values.RandomSource, allowed: Allowed) -> int:
-        """Return a random seed that the servers take."""
         return source.randint(*values.seed_range(allowed))
 
 
 class ConstantOption(Unbounded, Unlisted, NoText, OptionBase):
-    """A value that is always set, and that nobody sees: it keeps the export untouched."""
+    """A fixed value that members never see, set without editing the exported graph."""
 
     is_hidden: ClassVar[bool] = True
     changes: ClassVar[frozenset[str]] = frozenset()
     default: ClassVar[None] = None
 
     kind: Literal["constant"]
-    description: Annotated[str, Field(max_length=100, description="What it is for; nobody sees it.")] = ""
-    value: Annotated[str | int | float | bool, Field(description="What is set.")]
+    description: Annotated[str, Field(max_length=100, description="What it is for; not shown to members.")] = ""
+    value: Annotated[str | int | float | bool, Field(description="The value to set.")]
 
     def read(self, value: object, allowed: Allowed) -> Scalar:
-        """See `OptionBase.read`: nobody may give another value."""
         if value != self.value:
-            raise RefusedValueError(_("is fixed and cannot be given."))
+            raise RefusedValueError(_("is fixed and can't be changed."))
         return self.value
 
     def require_sense(self) -> None:
-        """See `OptionBase.require_sense`."""
         super().require_sense()
         if self.required or self.bypass or self.advanced:
-            raise RefusedValueError(_("a constant takes value and bind only."))
+            raise RefusedValueError(_("a constant can only have value and bind."))
