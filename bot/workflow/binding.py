@@ -24,7 +24,7 @@ def resolve(graph: Graph, address: str) -> Target:
         candidates = listed(f"#{node_id}.{name}" for node_id, name in found)
         raise RefusedValueError(
             _(
-                "“{address}” matches several inputs. Use one of: {candidates}.",
+                "“{address}” names several inputs. Use one of {candidates}.",
                 address=shown(address),
                 candidates=candidates,
             )
@@ -45,7 +45,7 @@ def resolve_node(graph: Graph, selector: str) -> str:
     if nodes:
         ids = listed(f"#{node.id}" for node in nodes)
         raise RefusedValueError(
-            _("“{title}” is the title of several nodes. Use one of: {ids}.", title=shown(selector), ids=ids)
+            _("“{title}” is the title of several nodes. Use one of {ids}.", title=shown(selector), ids=ids)
         )
     raise RefusedValueError(_no_node(graph, selector))
 

@@ -167,7 +167,7 @@ def _guess(path: Path, known: Known | None, workflows: dict[str, Workflow]) -> I
     """Add the workflow of a graph without a manifest, and report that its options are guesses."""
     manifest = f"{path.stem}.toml"
     if known is None:
-        yield Problem(path.name, _("has no manifest. Add “{manifest}” to make it a command.", manifest=manifest))
+        yield Problem(path.name, _("has no manifest. Write “{manifest}” to make it a command.", manifest=manifest))
         return
     try:
         workflow = guessed(_read(path), path.name, known)
@@ -179,7 +179,7 @@ def _guess(path: Path, known: Known | None, workflows: dict[str, Workflow]) -> I
     yield Problem(
         path.name,
         _(
-            "has no manifest, so the options of /{name} are guesses. To choose them yourself, add “{manifest}”:"
+            "has no manifest, so the options of /{name} are guessed. To choose them yourself, write “{manifest}”:"
             " `python -m bot import` drafts one.",
             name=workflow.name,
             manifest=manifest,

@@ -34,8 +34,8 @@ _SENTENCES: Mapping[str, Callable[[Context], Message]] = {
     "string_too_short": lambda _context: _("must not be empty."),
     "string_too_long": lambda context: _("can have at most {limit} characters.", limit=context["max_length"]),
     "greater_than": lambda context: _("must be more than {limit}.", limit=context["gt"]),
-    "greater_than_equal": lambda context: _("must be {limit} or more.", limit=context["ge"]),
-    "less_than_equal": lambda context: _("must be {limit} or less.", limit=context["le"]),
+    "greater_than_equal": lambda context: _("must be at least {limit}.", limit=context["ge"]),
+    "less_than_equal": lambda context: _("must be at most {limit}.", limit=context["le"]),
     "literal_error": lambda context: _("must be {expected}.", expected=context["expected"]),
     "union_tag_not_found": lambda _context: _("kind is missing. Use one of: {kinds}.", kinds=listed(KINDS)),
 }

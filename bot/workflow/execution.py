@@ -212,7 +212,7 @@ class ServerOfflineError(OfflineError):
     """The server did not respond. A request that changes something may or may not have been carried out."""
 
     def __init__(self, server: str) -> None:
-        super().__init__(_("I can't reach the GPU server right now."))
+        super().__init__(_("The GPU server can't be reached right now."))
         self.server = server
 
 

@@ -199,7 +199,7 @@ def _require_usable_own(graph: Graph, option: Option, target: Target) -> None:
 
 
 def _unusable(reason: Message) -> Message:
-    return _("the graph's own value (used because there is no default) {reason}", reason=reason)
+    return _("the graph's own value, which is used when there is no default, {reason}", reason=reason)
 
 
 def _fits(

@@ -100,4 +100,4 @@ async def test_parts_come_and_go_with_what_is_given(tmp_path: Path) -> None:
         assert loaders[1]["model"] == ["50", 0]
         assert whole["60"]["inputs"]["image"].endswith(".png")
         refused = await it.ann.slash(it.art, "it", prompt="a fox", loras="nothing like it")
-        assert "there is no LoRA" in refused.text
+        assert "names an unknown LoRA" in refused.text

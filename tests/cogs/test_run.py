@@ -83,7 +83,7 @@ async def test_what_cannot_be_run_is_explained(tmp_path: Path) -> None:
         assert {"broken", "flux"}.isdisjoint(it.ann.commands(it.art))
         for name, sentence in (
             ("broken", "its files have a mistake"),
-            ("flux", "no ComfyUI server has all that it needs: the node “Flux” is missing."),
+            ("flux", "no GPU server has everything it needs. Missing: the node “Flux”."),
             ("imagin", "Did you mean “imagine”?"),
             ("zzzz", "Please pick one from the list"),
         ):
@@ -103,7 +103,7 @@ async def test_a_form_of_several_pages_keeps_what_was_typed_and_starts_when_it_i
         assert "1/2" in first.modal["title"]
         page = await it.ann.submit(first, {"preset": ["Quick one"], "cfg": "3,5", "sampler": "ddim", "steps": "99"})
         assert page.ephemeral
-        assert "steps: must be 30 or less" in page.text
+        assert "**steps** must be at most 30" in page.text
         assert "`cfg`: 3,5" in page.text
 
         again = await it.ann.press(page.message, "preset, steps, cfg, sampler, size")

@@ -43,7 +43,7 @@ async def test_a_workflow_is_off_in_the_guild_but_for_one_channel(tmp_path: Path
 async def test_defaults_and_limits_of_the_guild_hold_and_are_refused_when_they_make_no_sense(tmp_path: Path) -> None:
     async with watching(tmp_path, "imagine", "upscale") as it:
         bad = await it.boss.slash(it.art, "workflow default", workflow="imagine", option="steps", value="many")
-        assert "steps: must be a whole number" in bad.text
+        assert "**steps** must be a whole number" in bad.text
         near = await it.boss.slash(it.art, "workflow default", workflow="imagine", option="stesp", value="3")
         assert "Did you mean “steps”?" in near.text
         await it.boss.slash(it.art, "workflow default", workflow="imagine", option="steps", value="3")
@@ -78,7 +78,7 @@ async def test_a_file_becomes_a_command_when_it_is_wished(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("file", "sentence"),
     [
-        (("x.json", b"{"), "is not JSON"),
+        (("x.json", b"{"), "is not valid JSON"),
         (("x.json", b'{"1": {"class_type": "A", "inputs": {}}, "2": []}'), "not nodes"),
         (("x.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 40), "x.png"),
         (("../../etc/passwd", b"hello"), "passwd"),

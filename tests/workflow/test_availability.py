@@ -21,15 +21,15 @@ def test_nothing_required_is_always_met() -> None:
 
 
 def test_nobody_has_told_yet() -> None:
-    assert "has told yet" in str(unmet(requires(nodes=["KSampler"]), [Definitions()]))
+    assert "waiting for the first GPU server" in str(unmet(requires(nodes=["KSampler"]), [Definitions()]))
 
 
 def test_patterns_look_at_names_with_folders_in_any_case() -> None:
     needs = requires(models={SOURCE: "*flux*"})
     assert unmet(needs, [BASE, FLUX]) is None
     assert str(unmet(needs, [BASE])) == (
-        "no ComfyUI server has all that it needs: a model like “*flux*” for “CheckpointLoaderSimple.ckpt_name”"
-        " is missing."
+        "no GPU server has everything it needs. Missing: a model that matches “*flux*” for"
+        " “CheckpointLoaderSimple.ckpt_name”."
     )
 
 
@@ -37,7 +37,7 @@ def test_one_server_must_have_all_of_it() -> None:
     needs = requires(models={SOURCE: ["*flux*", "*schnell*"]}, nodes={"FaceDetailer": "Impact Pack"})
     with_node = definitions(node("FaceDetailer"))
     told = str(unmet(needs, [with_node, FLUX]))
-    assert "is missing" in told
+    assert "Missing: a model that matches" in told
     assert unmet(needs, [with_node, definitions(node("FaceDetailer"), checkpoints=("flux",))]) is None
     assert "the node “FaceDetailer” (install Impact Pack)" in str(unmet(needs, [FLUX]))
 

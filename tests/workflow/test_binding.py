@@ -45,7 +45,7 @@ def test_inputs_of_dynamic_nodes_may_hold_dots() -> None:
         ("#6.clip", ["is fed by the node", "#4"]),
         ("width", ["must look like"]),
         ("", ["must look like"]),
-        (".", ["There are"]),
+        (".", ["The graph has"]),
     ],
 )
 def test_everything_else_is_refused_with_the_candidates(address: str, hints: list[str]) -> None:

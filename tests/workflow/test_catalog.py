@@ -77,8 +77,8 @@ def test_one_bad_pair_never_stops_the_others(tmp_path: Path) -> None:
     assert sorted(found) == sorted(bad.split())
     assert "Export (API)" in found["lonely.toml"]
     assert "bare.toml" in found["bare.json"]
-    assert "lower case" in found["Big.toml"]
-    assert "command of the bot" in found["queue.toml"]
+    assert "must be lowercase" in found["Big.toml"]
+    assert "one of the bot's own commands" in found["queue.toml"]
     assert "[options.it] default" in found["unbound.toml"]
 
 

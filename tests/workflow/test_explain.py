@@ -29,32 +29,32 @@ def failed(kind: FailureKind, **rest: str) -> str:
 
 
 def test_limits_name_the_option() -> None:
-    assert said(fault(FaultKind.TOO_BIG, limit="100")) == "steps: too big; ComfyUI takes 100 or less."
-    assert said(fault(FaultKind.TOO_SMALL, limit="1")) == "steps: too small; ComfyUI takes 1 or more."
-    assert said(fault(FaultKind.TOO_SMALL)) == "steps: too small for ComfyUI."
+    assert said(fault(FaultKind.TOO_BIG, limit="100")) == "**steps** must be at most 100."
+    assert said(fault(FaultKind.TOO_SMALL, limit="1")) == "**steps** must be at least 1."
+    assert said(fault(FaultKind.TOO_SMALL)) == "**steps** is too small for ComfyUI."
 
 
 def test_inputs_without_option_name_the_node_by_its_title() -> None:
     assert said(fault(FaultKind.TOO_BIG, input_name="cfg", limit="100")).startswith(
-        "“cfg” of the node “Sampler v1.5”: "
+        "“cfg” of the node “Sampler v1.5” must be at most 100."
     )
 
 
 def test_a_missing_model_names_it_without_its_folder() -> None:
     mine = said(fault(FaultKind.NOT_IN_LIST, "4", "ckpt_name", received="SDXL/base.ckpt"))
-    assert mine == "checkpoint: this ComfyUI does not have “base.ckpt”. Choose another one from the list."
+    assert mine == "**checkpoint**: “base.ckpt” isn't available on the GPU server. Pick another one from the list."
     baked = said(fault(FaultKind.NOT_IN_LIST, "9", "vae_name", received="C:\\models\\vae.pt"))
-    assert baked.startswith("This workflow needs “vae.pt”, which this ComfyUI does not have.")
+    assert baked.startswith("This workflow needs “vae.pt”, which isn't available on the GPU server.")
 
 
 def test_other_faults_say_what_to_do() -> None:
     assert "needs the node “Fancy”" in said(GraphFault(FaultKind.MISSING_NODE, "1", "Fancy"))
-    assert said(fault(FaultKind.BAD_FILE, "n", "image")).startswith("picture: ComfyUI could not open this file.")
+    assert said(fault(FaultKind.BAD_FILE, "n", "image")).startswith("**picture**: ComfyUI couldn't open this file.")
     assert "tell the bot's owner" in said(fault(FaultKind.BAD_FILE, "77", "image"))
     assert "no node that saves" in said(GraphFault(FaultKind.NO_OUTPUTS))
-    assert said(fault(FaultKind.MISSING_INPUT)) == "steps: ComfyUI needs a value here."
-    assert said(fault(FaultKind.WRONG_TYPE)).startswith("steps: ")
-    assert said(fault(FaultKind.OTHER, detail="is odd")) == "steps: is odd"
+    assert said(fault(FaultKind.MISSING_INPUT)) == "**steps** needs a value."
+    assert said(fault(FaultKind.WRONG_TYPE)).startswith("**steps** ")
+    assert said(fault(FaultKind.OTHER, detail="is odd")) == "**steps**: is odd"
     assert said() != ""
 
 
@@ -67,7 +67,7 @@ def test_three_faults_are_told_and_the_rest_counted_once_each() -> None:
 
 def test_failures_are_plain_sentences() -> None:
     assert failed(FailureKind.OUT_OF_MEMORY, detail="CUDA") == (
-        "The GPU ran out of memory. Try a smaller size or fewer pictures."
+        "The GPU ran out of memory. Try a smaller size or fewer images."
     )
     assert failed(FailureKind.NODE_ERROR, node_id="54:3", detail="shapes differ (77x1 and 8x2)") == (
         "The node “Sampler v1.5” failed: shapes differ (77x1 and 8x2)"
@@ -75,7 +75,7 @@ def test_failures_are_plain_sentences() -> None:
     assert "stopped" in failed(FailureKind.INTERRUPTED)
     assert "saved nothing" in failed(FailureKind.NO_OUTPUTS)
     assert failed(FailureKind.BLOCKED, detail="no faces").endswith("no faces")
-    assert failed(FailureKind.BLOCKED).endswith("without saying why.")
+    assert failed(FailureKind.BLOCKED).endswith("without giving a reason.")
 
 
 @pytest.mark.parametrize(

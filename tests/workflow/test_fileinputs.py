@@ -35,7 +35,7 @@ def test_text_never_names_a_file(class_type: str, input_name: str) -> None:
     node = {"class_type": class_type, "inputs": {input_name: "x"}}
     message = reasons(option("text", f"#n.{input_name}"), n=node)
     assert message.startswith("test.toml: [options.it] bind: ")
-    assert "takes the name of a file" in message
+    assert "takes a file name" in message
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ LOAD = {"n": {"class_type": "LoadImage", "inputs": {"image": "example.png"}}}
 def test_live_lists_neither_show_nor_fill_uploaded_files(kind: str) -> None:
     assert "that others uploaded" in reasons(option(kind, "Canvas.width", 'from = "LoadImage.image"\nrequired = true'))
     live = 'from = "CheckpointLoaderSimple.ckpt_name"\nrequired = true'
-    assert "takes the name of a file" in reasons(option(kind, "#n.image", live), **LOAD)
+    assert "takes a file name" in reasons(option(kind, "#n.image", live), **LOAD)
 
 
 def test_pictures_fixed_lists_and_models_may_name_files() -> None:

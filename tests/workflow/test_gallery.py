@@ -51,7 +51,7 @@ def test_it_is_off_without_its_models_and_says_why(name: str) -> None:
     requires = CATALOG.workflows[name].manifest.requires
     reason = unmet(requires, [server()])
     if requires.models:
-        assert str(reason).startswith("no ComfyUI server has all that it needs: a model like")
+        assert str(reason).startswith("no GPU server has everything it needs. Missing: a model that matches")
     else:
         assert reason is None, "it needs no model, so any server will do"
     assert (

@@ -63,7 +63,7 @@ def test_the_editors_own_format_is_named_with_the_menus_to_use(data: object) -> 
     [
         (b"\xff\xfe{\x00", "UTF-8"),
         ("{", "line 1"),
-        ("", "not JSON"),
+        ("", "not valid JSON"),
         ("[]", "JSON object"),
         ("null", "JSON object"),
         ('"text"', "JSON object"),
@@ -81,7 +81,7 @@ def test_the_editors_own_format_is_named_with_the_menus_to_use(data: object) -> 
         ({"1": {"class_type": "A"}}, "inputs"),
         ({"1": {"class_type": "A", "inputs": []}}, "inputs"),
         ({"1": {"class_type": "A", "inputs": {"in": ["2", 0]}}}, "#2"),
-        ({"prompt": {"1": NODE}, "client_id": "x"}, "whole request"),
+        ({"prompt": {"1": NODE}, "client_id": "x"}, "complete API request"),
     ],
 )
 def test_what_cannot_be_used_is_said(data: bytes | str | object, hint: str) -> None:

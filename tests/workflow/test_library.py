@@ -102,7 +102,7 @@ async def test_two_pairs_cannot_have_one_command(folder: Path) -> None:
     catalog = Catalog.load(folder)
     assert list(catalog.workflows) == ["imagine"]
     assert [str(problem) for problem in catalog.problems] == [
-        "upscale.toml: “imagine” is the command of imagine.toml already. Give this one another name: command = “…”."
+        'upscale.toml: “imagine” is already the command of imagine.toml. Give this one another name: command = "…".'
     ]
 
 

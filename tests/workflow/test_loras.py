@@ -35,11 +35,11 @@ def test_people_write_them_in_many_ways(text: str, loras: list[Lora]) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a, b, c, d, e", "4 at most"),
-        ("neon, NEON:0.5", "named twice"),
+        ("a, b, c, d, e", "up to 4 LoRAs, not 5"),
+        ("neon, NEON:0.5", "names “neon.pt” twice"),
         ("neon:11", "from -10 to 10"),
         ("neo", "Did you mean “neon.pt”"),
-        ("../../etc/passwd", "there is no LoRA"),
+        ("../../etc/passwd", "names an unknown LoRA"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, words: str) -> None:

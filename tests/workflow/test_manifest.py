@@ -70,8 +70,8 @@ def test_bind_is_one_text_or_a_list() -> None:
         ("", "schema: is missing"),
         (HEAD + "colour = 1", "colour: unknown key"),
         (HEAD + 'grahp = "x.json"', "Did you mean “graph”"),
-        ("schema = 2\n" + HEAD[11:], "schema: is 2, and this bot knows 1"),
-        (HEAD.replace('"D"', '"' + "d" * 101 + '"'), "description: may have 100 characters"),
+        ("schema = 2\n" + HEAD[11:], "schema: is 2, but this bot only supports up to 1"),
+        (HEAD.replace('"D"', '"' + "d" * 101 + '"'), "description: can have at most 100 characters"),
         (HEAD.replace('"D"', '""'), "description: must not be empty"),
         (HEAD + 'graph = "../x.json"', "graph: must be the name of a .json file"),
         (HEAD + 'graph = "/x.json"', "graph: "),
@@ -80,52 +80,52 @@ def test_bind_is_one_text_or_a_list() -> None:
         (HEAD + "options = 5", "options: must be a table"),
         (HEAD + "[options]\nx = 5", "[options.x]"),
         (HEAD + "[options.x]", "[options.x]: kind is missing"),
-        (HEAD + option("txt", "a.b"), "[options.it]: “txt” is not known. Did you mean “text”"),
-        (HEAD + option("zzz", "a.b"), "use one of text, integer"),
+        (HEAD + option("txt", "a.b"), "[options.it]: “txt” is unknown. Did you mean “text”"),
+        (HEAD + option("zzz", "a.b"), "Use one of: text, integer"),
         (HEAD + option("text", None), "[options.it] bind: is missing"),
-        (HEAD + option("text", "a.b", "max_lenght = 5"), "[options.it] max_lenght: “max_lenght” is not known. Did you"),
-        (HEAD + option("text", "a.b", "max_length = 6001"), "max_length: must be 6000 or less"),
+        (HEAD + option("text", "a.b", "max_lenght = 5"), "[options.it] max_lenght: “max_lenght” is unknown. Did you"),
+        (HEAD + option("text", "a.b", "max_length = 6001"), "max_length: must be at most 6000"),
         (HEAD + option("text", "a.b", "default = 5"), "default: must be text"),
-        (HEAD + option("text", "a.b", 'max_length = 2\ndefault = "abc"'), "default: may have 2 characters"),
+        (HEAD + option("text", "a.b", 'max_length = 2\ndefault = "abc"'), "default: can have up to 2 characters"),
         (HEAD + option("integer", "a.b", "min = 1.5"), "[options.it] min: must be a whole number"),
         (HEAD + option("integer", "a.b", 'min = "1"'), "[options.it] min: must be a whole number"),
         (HEAD + option("integer", "a.b", "min = 5\nmax = 1"), "min: must not be greater than max"),
-        (HEAD + option("integer", "a.b", "max = 5\ndefault = 6"), "default: must be 5 or less, and 6 is more"),
-        (HEAD + option("integer", "a.b", "step = 8\ndefault = 12"), "try 8 or 16"),
-        (HEAD + option("integer", "a.b", "step = 0"), "step: must be 1 or more"),
+        (HEAD + option("integer", "a.b", "max = 5\ndefault = 6"), "default: must be at most 5, not 6"),
+        (HEAD + option("integer", "a.b", "step = 8\ndefault = 12"), "Try 8 or 16"),
+        (HEAD + option("integer", "a.b", "step = 0"), "step: must be at least 1"),
         (HEAD + option("number", "a.b", "max = nan"), "max: "),
         (HEAD + option("number", "a.b", "max = inf"), "max: "),
         (HEAD + option("boolean", "a.b", 'default = "yes"'), "default: must be true or false"),
         (HEAD + option("seed", "a.b", "default = -1"), "18446744073709551615"),
         (HEAD + option("seed", "a.b", "default = 1.5"), "default: must be text or a number"),
-        (HEAD + option("choice", "a.b"), "give either choices"),
-        (HEAD + option("choice", "a.b", 'choices = ["a"]\nfrom = "A.b"'), "give either choices"),
-        (HEAD + option("choice", "a.b", 'choices = ["a", "a"]'), "only once"),
-        (HEAD + option("choice", "a.b", 'choices = ["a", ""]'), "must have 1 to 100 characters"),
+        (HEAD + option("choice", "a.b"), "needs either choices"),
+        (HEAD + option("choice", "a.b", 'choices = ["a"]\nfrom = "A.b"'), "needs either choices"),
+        (HEAD + option("choice", "a.b", 'choices = ["a", "a"]'), "must be unique"),
+        (HEAD + option("choice", "a.b", 'choices = ["a", ""]'), "label of 1 to 100 characters"),
         (HEAD + option("choice", "a.b", "choices = [[1]]"), "each choice must be"),
         (HEAD + option("choice", "a.b", "choices = 5"), "must be a list of values"),
-        (HEAD + option("choice", "a.b", f"choices = {list(range(26))}"), "Discord shows 25"),
-        (HEAD + option("choice", "a.b", 'choices = ["a"]\ndefault = "b"'), "default: “b” is not in the list"),
+        (HEAD + option("choice", "a.b", f"choices = {list(range(26))}"), "at most 25 are allowed"),
+        (HEAD + option("choice", "a.b", 'choices = ["a"]\ndefault = "b"'), "default: can't be “b”"),
         (HEAD + option("choice", "a.b", 'from = "KSampler"'), "from: must look like “Class.input”"),
         (HEAD + option("model", "a.b"), "from: is missing"),
-        (HEAD + option("image", None), "give bind, or mask_of"),
-        (HEAD + option("image", "a.b", 'mask_of = "x"'), "give bind, or mask_of"),
-        (HEAD + option("image", "a.b", 'fit = "a.c"'), "belong together"),
-        (HEAD + option("image", None, 'mask_of = "it"'), "there is no picture “it”"),
-        (HEAD + option("image", None, 'mask_of = "zz"'), "there is no picture “zz”"),
-        (HEAD + option("text", "a.b", name='"Big"'), "“Big” must be in lower case"),
+        (HEAD + option("image", None), "needs either bind, or mask_of"),
+        (HEAD + option("image", "a.b", 'mask_of = "x"'), "needs either bind, or mask_of"),
+        (HEAD + option("image", "a.b", 'fit = "a.c"'), "must be set together"),
+        (HEAD + option("image", None, 'mask_of = "it"'), "there is no image option “it”"),
+        (HEAD + option("image", None, 'mask_of = "zz"'), "there is no image option “zz”"),
+        (HEAD + option("text", "a.b", name='"Big"'), "“Big” must be lowercase"),
         (HEAD + option("text", "a.b", name='"a b"'), "letters, digits, - or _"),
         (HEAD + option("text", "a.b", name=f'"{"x" * 33}"'), "1 to 32"),
-        (HEAD + "".join(option("text", "a.b", name=f"o{n}") for n in range(101)), "options: may be 100 at most"),
+        (HEAD + "".join(option("text", "a.b", name=f"o{n}") for n in range(101)), "options: at most 100 are allowed"),
         (
             HEAD + "".join(option("text", "a.b", "required = true", name=f"o{n}") for n in range(26)),
-            "at most can be required",
+            "at most 24 can be required",
         ),
-        (HEAD + "idle_limit = 4", "idle_limit: must be 5"),
-        (HEAD + "idle_limit = 86401", "idle_limit: must be 86400"),
+        (HEAD + "idle_limit = 4", "idle_limit: must be at least 5"),
+        (HEAD + "idle_limit = 86401", "idle_limit: must be at most 86400"),
         (HEAD + "idle_limit = inf", "idle_limit: must be a finite number"),
-        (HEAD + "vram = 0", "vram: must be"),
-        (HEAD + "vram = 1025", "vram: must be 1024"),
+        (HEAD + "vram = 0", "vram: must be more than 0"),
+        (HEAD + "vram = 1025", "vram: must be at most 1024"),
         (HEAD + 'vram = "12 GB"', "vram: must be a number"),
         (HEAD + 'idle_limit = "600"', "idle_limit: must be a number"),
         ("a = ", "is not valid TOML"),
@@ -166,12 +166,12 @@ def test_a_picture_has_one_mask() -> None:
     read = manifest(masked)
     assert read.mask_for("image") == "mask"
     assert read.mask_for("mask") is None
-    assert "has a mask already" in complaints(HEAD + masked + option("image", None, 'mask_of = "image"', name="m2"))[0]
+    assert "already has a mask" in complaints(HEAD + masked + option("image", None, 'mask_of = "image"', name="m2"))[0]
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
 def test_the_bots_own_commands_are_taken(name: str) -> None:
-    with pytest.raises(ValueError, match="command of the bot"):
+    with pytest.raises(ValueError, match="one of the bot's own commands"):
         require_command_name(name)
 
 
@@ -187,7 +187,7 @@ def test_names_pass_only_as_discord_takes_them(name: str) -> None:
 def test_parse_names_the_option() -> None:
     steps = IntegerOption.model_validate({"kind": "integer", "description": "D", "max": 9, "bind": "a.b"})
     assert steps.parse("steps", "7") == 7
-    with pytest.raises(InputError, match=r"^steps: must be 9 or less"):
+    with pytest.raises(InputError, match=r"^\*\*steps\*\* must be at most 9"):
         steps.parse("steps", 10)
 
 

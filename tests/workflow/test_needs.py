@@ -266,8 +266,7 @@ def test_what_only_the_graph_names_is_missed_everywhere_and_said():
     (lack,) = lacks(needs, able()) or ()
 
     assert str(missing([lack])) == (
-        "No ComfyUI server here can run this yet. It needs the model “old.ckpt”, and starts by itself once a server has"
-        " that. Please tell whoever runs the server."
+        "No GPU server can run this yet. Missing: the model “old.ckpt”. Your request will start once that is available."
     )
 
 

@@ -64,8 +64,8 @@ def test_one_option_may_fill_several_inputs() -> None:
 
 def test_what_is_needed_is_asked_for() -> None:
     for nothing in ({}, {"prompt": None}):
-        assert refusal(PROMPT, nothing) == "prompt: is needed (Something)."
-    assert refusal(PROMPT, {"prompt": " "}) == "prompt: must not be empty."
+        assert refusal(PROMPT, nothing) == "**prompt** is required."
+    assert refusal(PROMPT, {"prompt": " "}) == "**prompt** must not be empty."
 
 
 def test_unknown_options_are_refused() -> None:
@@ -101,9 +101,9 @@ def test_the_smallest_range_of_all_bound_seeds_counts() -> None:
 
 
 def test_server_limits_hold_where_the_author_states_none_or_wider_ones() -> None:
-    assert "must be 16384 or less" in refusal(option("integer", "Canvas.width"), {"it": 20000})
-    assert "must be 16 or more" in refusal(option("integer", "Canvas.width", "min = 1"), {"it": 8})
-    assert "must be 2048 or less" in refusal(option("integer", "Canvas.width", "max = 2048"), {"it": 4096})
+    assert "must be at most 16384" in refusal(option("integer", "Canvas.width"), {"it": 20000})
+    assert "must be at least 16" in refusal(option("integer", "Canvas.width", "min = 1"), {"it": 8})
+    assert "must be at most 2048" in refusal(option("integer", "Canvas.width", "max = 2048"), {"it": 4096})
     assert run(workflow(option("integer", "Canvas.width")), {"it": 20000}, known=OFFLINE).values == {"it": 20000}
 
 
@@ -115,7 +115,7 @@ def test_live_choices_are_checked_when_known() -> None:
 def test_offline_plain_names_are_accepted_and_paths_refused() -> None:
     made = workflow(MODEL)
     assert run(made, {"checkpoint": "any thing.ckpt"}, OFFLINE).values == {"checkpoint": "any thing.ckpt"}
-    with pytest.raises(InputError, match=r"checkpoint: must be a name as ComfyUI lists it"):
+    with pytest.raises(InputError, match=r"checkpoint\*\* must be a name from ComfyUI's list"):
         run(made, {"checkpoint": "../../secret"}, OFFLINE)
 
 
@@ -124,7 +124,7 @@ def test_a_model_left_empty_is_the_graphs_own_or_the_first_there_is() -> None:
     assert run(made).graph["4"]["inputs"]["ckpt_name"] == "anything.safetensors"
     assert run(made, known=definitions(checkpoints=("a.ckpt", "old.ckpt"))).values == {"checkpoint": "old.ckpt"}
     assert run(made, known=OFFLINE).values == {"checkpoint": "old.ckpt"}
-    with pytest.raises(InputError, match="checkpoint: no connected ComfyUI offers"):
+    with pytest.raises(InputError, match=r"checkpoint\*\* can't be used yet: no GPU server offers"):
         run(made, known=definitions(checkpoints=()))
 
 
@@ -148,7 +148,7 @@ def test_pictures_become_uploads() -> None:
     assert spec.values == {"image": "in-1.png"}
     assert run(made).uploads == ()
     assert refusal(option("image", "#n.image", name="image"), {"image": "/etc/hostname"}, **LOAD) == (
-        "image: must be a picture."
+        "**image** must be an image."
     )
 
 
@@ -212,39 +212,36 @@ def test_nothing_is_missing_while_no_server_is_known() -> None:
 def test_a_missing_node_is_named_once() -> None:
     extra = {name: {"class_type": "FancyNode", "inputs": {}} for name in "ab"}
     assert messages(MODEL, **extra) == [
-        "needs the node “FancyNode”, which no connected ComfyUI has (“FancyNode” (#a), “FancyNode” (#b))."
-        " Install the pack that brings it, or export without it."
+        "needs the node “FancyNode”, which no connected ComfyUI server has (used by “FancyNode” (#a), “FancyNode”"
+        " (#b)). Install the node pack that provides it, or export the workflow without it."
     ]
 
 
 def test_a_model_in_the_graph_that_no_option_can_change_is_missing() -> None:
     assert messages() == [
-        "needs “old.ckpt” for “ckpt_name” of “CheckpointLoaderSimple”, which no connected ComfyUI has."
-        " Put the file there, or add an option of kind “model” for it."
+        "needs “old.ckpt” for “ckpt_name” of “CheckpointLoaderSimple”, which no connected ComfyUI server has."
+        " Add the file to a server, or add an option of kind “model” for it."
     ]
     assert messages(MODEL) == []
 
 
 def test_an_empty_live_list_is_told() -> None:
-    assert "has nothing to choose from" in messages(MODEL, definitions(checkpoints=()))[0]
+    assert "has no choices: no connected ComfyUI server offers" in messages(MODEL, definitions(checkpoints=()))[0]
 
 
 def test_defaults_outside_of_the_servers_list_or_limits_are_told() -> None:
-    assert (
-        "the default of the option “sampler” “heun” is not in the list"
-        in (messages(MODEL + SAMPLER + 'default = "heun"\n')[0])
-    )
+    assert "the default of option “sampler” can't be “heun”" in (messages(MODEL + SAMPLER + 'default = "heun"\n')[0])
     wide = node("EmptyLatentImage", width=whole(1024, 2048), height=whole(16, 2048), batch_size=whole(1, 4))
     known = replace(definitions(), nodes={**definitions().nodes, "EmptyLatentImage": wide})
     assert messages(MODEL + option("integer", "Canvas.width"), known) == [
-        "the default of the option “it” must be 1024 or more, and 512 is less."
+        "the default of option “it” must be at least 1024, not 512."
     ]
 
 
 def test_fixed_choices_that_the_server_lacks_are_told() -> None:
     fixed = option("choice", "#54:3.scheduler", 'choices = ["normal", "odd"]')
     assert messages(MODEL + fixed) == [
-        "the option “it” offers what no connected ComfyUI has: odd. Take it out of choices."
+        "the option “it” offers choices that no connected ComfyUI server has: odd. Remove them from “choices”."
     ]
 
 
@@ -252,14 +249,14 @@ def test_an_input_that_the_servers_node_lacks_is_told() -> None:
     old = node("KSampler", cfg=decimal(0, 1))
     known = replace(definitions(), nodes={**definitions().nodes, "KSampler": old})
     assert (
-        "fills “steps” of “Sampler v1.5”, which the connected ComfyUI does not know"
+        "fills “steps” of “Sampler v1.5”, but no connected ComfyUI server has that input"
         in (messages(MODEL + option("integer", "#54:3.steps"), known)[0])
     )
 
 
 def test_an_output_that_saves_nothing_is_told() -> None:
     assert messages('outputs = ["VAEDecode"]\n' + MODEL) == [
-        "outputs: “VAEDecode” saves and shows nothing. Name a node that does, such as Save Image."
+        "outputs: “VAEDecode” doesn't save or show anything. Name a node that does, such as Save Image."
     ]
 
 

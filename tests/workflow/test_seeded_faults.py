@@ -52,16 +52,16 @@ def written(name: str, content: str) -> Seed:
 
 OFFLINE: list[tuple[str, Seed, list[str]]] = [
     ("a manifest from the future", text("schema = 1", "schema = 2"),
-     ["imagine.toml: schema: is 2, and this bot knows 1: the manifest was written for a newer one. Update the bot."]),
+     ["imagine.toml: schema: is 2, but this bot only supports up to 1. Update the bot."]),
     ("no title", text('title = "Text to image"\n', ""), ["imagine.toml: title: is missing. Add it."]),
     ("an unknown key", text("outputs", "output"),
-     ["imagine.toml: output: “output” is not known. Did you mean “outputs”?"]),
+     ["imagine.toml: output: “output” is unknown. Did you mean “outputs”?"]),
     ("an unknown kind", text('kind = "text"', 'kind = "txt"'),
-     ["imagine.toml: [options.prompt]: “txt” is not known. Did you mean “text”?"]),
+     ["imagine.toml: [options.prompt]: “txt” is unknown. Did you mean “text”?"]),
     ("limits the wrong way round", text("max = 2048", "max = 32"),
      ["imagine.toml: [options.width] min: must not be greater than max."]),
     ("a default that does not fit", text("default = 512", "default = 513"),
-     ["imagine.toml: [options.width] default: must be a multiple of 8: try 512 or 520."]),
+     ["imagine.toml: [options.width] default: must be a multiple of 8. Try 512 or 520."]),
     ("an input that is not there", text('"Sampler.steps"', '"Sampler.step"'),
      ["imagine.toml: [options.steps] bind: “Sampler” has no input “step”. Did you mean “steps”?"]),
     ("a node that is not there", text('"Sampler.steps"', '"Smpler.steps"'),
@@ -70,23 +70,21 @@ OFFLINE: list[tuple[str, Seed, list[str]]] = [
      ["imagine.toml: [options.steps] bind: “Sampler.model” is fed by the node “Checkpoint” (#1). Bind an input of that"
       " node instead."]),
     ("two options for one input", text('"Sampler.steps"', '"Sampler.cfg"'),
-     ["imagine.toml: [options.cfg] bind: “cfg” is filled by the option “steps” already. Bind one of the two"
+     ["imagine.toml: [options.cfg] bind: “cfg” is already filled by the option “steps”. Bind one of the two"
       " elsewhere."]),
     ("a text for the name of a file", text('"Positive Prompt.text"', '"Save Image.filename_prefix"'),
-     ["imagine.toml: [options.prompt] bind: “filename_prefix” of “Save Image” takes the name of a file, which members"
-      " may not write themselves. Use an option of kind “image” for pictures, “model” for models, or “choice” with a"
-      " fixed list."]),
+     ["imagine.toml: [options.prompt] bind: “filename_prefix” of “Save Image” takes a file name, which members must not"
+      " type. Use an option of kind “image” for images, “model” for models, or “choice” with a fixed list."]),
     ("two nodes with one title", graph("Positive Prompt", lambda it, _ids: it["_meta"].update(title="Negative Prompt")),
      ["imagine.toml: [options.prompt] bind: no node is titled “Positive Prompt”. Did you mean “Negative Prompt”?",
       "imagine.toml: [options.negative] bind: “Negative Prompt.text” names several inputs. Use one of #2.text,"
       " #3.text."]),
     ("a circle", graph("Checkpoint", lambda it, ids: it["inputs"].update(extra=[ids["Sampler"], 0])),
-     ["imagine.toml: its nodes feed each other in a circle: Sampler (#4), Checkpoint (#1). Take one of these links out"
-      " in ComfyUI."]),
+     ["imagine.toml: its nodes form a cycle: Sampler (#4), Checkpoint (#1). Remove one of these links in ComfyUI."]),
     ("an output that saves nothing", text('["Save Image"]', '["Sampler"]'),
-     ["imagine.toml: outputs: “Sampler” only hands on what it makes, and saves nothing. Name one of: Save Image."]),
+     ["imagine.toml: outputs: “Sampler” only passes its result on and saves nothing. Name one of: Save Image."]),
     ("an option of what is not shown", graph("Sampler", lambda it, _ids: it["inputs"].update(latent_image=0)),
-     [f"imagine.toml: [options.{name}] bind: “Canvas” (#7) feeds nothing that is shown, so this changes nothing. Bind"
+     [f"imagine.toml: [options.{name}] bind: “Canvas” (#7) doesn't feed any output, so this has no effect. Bind"
       " it elsewhere, or add an output." for name in ("width", "height", "count")]),
     ("no such output", text('["Save Image"]', '["Save Imag"]'),
      ["imagine.toml: outputs: no node is titled “Save Imag”. Did you mean “Save Image”?"]),
@@ -95,32 +93,32 @@ OFFLINE: list[tuple[str, Seed, list[str]]] = [
     ("a preset of nothing", added('[presets.a]\ntitle = "A"\nvalues = { stps = 3 }'),
      ["imagine.toml: [presets.a]: there is no option “stps”. Did you mean “steps”?"]),
     ("a preset out of range", added('[presets.a]\ntitle = "A"\nvalues = { steps = 300 }'),
-     ["imagine.toml: [presets.a] steps: must be 60 or less, and 300 is more."]),
+     ["imagine.toml: [presets.a] steps: must be at most 60, not 300."]),
     ("a next step that is not there", added('[actions.a]\nlabel = "A"\nworkflow = "upscal"\ninput = "image"'),
-     ["imagine.toml: [actions.a] workflow: there is no “upscal”. Did you mean “upscale”?"]),
+     ["imagine.toml: [actions.a] workflow: there is no command “upscal”. Did you mean “upscale”?"]),
     ("a next step into no picture", added('[actions.a]\nlabel = "A"\nworkflow = "upscale"\ninput = "factor"'),
-     ["imagine.toml: [actions.a] input: “factor” is no picture or file of “upscale”. It has: image."]),
+     ["imagine.toml: [actions.a] input: “factor” is not a file option of “upscale”. Available: image."]),
     ("a wrong key of access", added('[access]\nrole = "x"'),
-     ["imagine.toml: [access] role: “role” is not known. Did you mean “roles”?"]),
+     ["imagine.toml: [access] role: “role” is unknown. Did you mean “roles”?"]),
     ("requirements without a list", added('[requires]\nmodels = { ckpt = "x" }'),
      ["imagine.toml: [requires] models: “ckpt” must look like “CheckpointLoaderSimple.ckpt_name”."]),
     ("a bypass of nothing", text("[options.negative]", '[options.negative]\nbypass = "Decod"'),
      ["imagine.toml: [options.negative] bypass: no node is titled “Decod”. Did you mean “Decode”?"]),
     ("a change that makes no sense", text('bind = "Sampler.seed"', 'bind = { to = "Sampler.seed", scale = 2 }'),
-     ["imagine.toml: [options.seed] bind: “scale” is not for this kind. Possible are: offset."]),
+     ["imagine.toml: [options.seed] bind: this kind of option can't have “scale”. Allowed: offset."]),
     ("the bot's own command", text("schema = 1", 'schema = 1\ncommand = "queue"'),
-     ["imagine.toml: command: “queue” is a command of the bot itself; choose another name."]),
-    ("half a graph", written("imagine.json", "{"), ["imagine.json: is not JSON (line 1, column 2)."]),
+     ["imagine.toml: command: “queue” is one of the bot's own commands. Choose another name."]),
+    ("half a graph", written("imagine.json", "{"), ["imagine.json: is not valid JSON (line 1, column 2)."]),
     ("no TOML", written(FILE, "schema = ["), ["imagine.toml: is not valid TOML: Invalid value (at end of document)."]),
     ("the other format", written("imagine.json", '{"nodes": [], "links": [], "version": 0.4}'),
-     ["imagine.json: is in ComfyUI's own format, which only its editor can read. In ComfyUI use the menu Workflow →"
-      " Export (API); in older versions switch on “Dev mode options” in the settings, then use “Save (API Format)”."]),
+     ["imagine.json: is a UI-format workflow, which only ComfyUI's editor can read. In ComfyUI, use Workflow → Export"
+      " (API). In older versions, enable “Dev mode options” in the settings and use “Save (API Format)”."]),
     ("no graph", lambda folder: (folder / "imagine.json").unlink(),
-     ["imagine.toml: its graph “imagine.json” is not there. Export it from ComfyUI with the menu Workflow → Export"
-      " (API), and put it beside this file."]),
+     ["imagine.toml: its graph “imagine.json” is missing. Export it in ComfyUI with Workflow → Export (API), and save"
+      " it in the same folder."]),
     ("no manifest", lambda folder: (folder / FILE).unlink(),
-     ["imagine.json: has no manifest, so the options of /imagine are guessed. To choose them, write “imagine.toml”:"
-      " `python -m bot import` drafts it."]),
+     ["imagine.json: has no manifest, so the options of /imagine are guessed. To choose them yourself, write"
+      " “imagine.toml”: `python -m bot import` drafts one."]),
 ]  # fmt: skip
 
 
@@ -165,29 +163,30 @@ STOCK = definitions().nodes
 DECODE = STOCK["VAEDecode"]
 ONLINE: list[tuple[str, Definitions, str]] = [
     ("a missing class", without("VAEDecode"),
-     "needs the node “VAEDecode”, which no connected ComfyUI has (“Decode” (#5)). Install Other Pack there."),
+     "needs the node “VAEDecode”, which no connected ComfyUI server has (used by “Decode” (#5)). Install Other Pack."),
     ("an input that the class lacks", known(EmptyLatentImage=node("EmptyLatentImage", width=whole(16, 4096))),
-     "the option “height” fills “height” of “Canvas”, which the connected ComfyUI does not know. Export the workflow"
-     " again."),
+     "the option “height” fills “height” of “Canvas”, but no connected ComfyUI server has that input. Export the"
+     " workflow again."),
     ("an input that the graph lacks", known(VAEDecode=replace(DECODE, inputs={**DECODE.inputs, "tile": whole(0, 9)})),
-     "“Decode” (#5) lacks the input “tile”, which this ComfyUI needs. Export the workflow again."),
+     "“Decode” (#5) lacks the input “tile”, which ComfyUI requires. Export the workflow again."),
     ("a value out of range", known(KSampler=replace(STOCK["KSampler"],
                                                     inputs={**STOCK["KSampler"].inputs, "denoise": whole(0, 0)})),
-     "“denoise” of “Sampler” (#4) is 1, and this ComfyUI takes 0 to 0. Change it in ComfyUI and export again, or bind"
+     "“denoise” of “Sampler” (#4) is 1, but ComfyUI accepts 0 to 0. Change it in ComfyUI and export again, or bind"
      " an option to it."),
     ("a default out of range", known(KSampler=replace(STOCK["KSampler"],
                                                       inputs={**STOCK["KSampler"].inputs, "steps": whole(1, 10)})),
-     "the default of the option “steps” must be 10 or less, and 20 is more."),
+     "the default of option “steps” must be at most 10, not 20."),
     ("an empty list", definitions(checkpoints=()),
-     "the option “checkpoint” has nothing to choose from: no connected ComfyUI offers"
-     " “CheckpointLoaderSimple.ckpt_name”. Put such a file on the server, or correct “from”."),
+     "the option “checkpoint” has no choices: no connected ComfyUI server offers"
+     " “CheckpointLoaderSimple.ckpt_name”. Add such a file to a server, or correct “from”."),
     ("a link of another type", known(VAEDecode=replace(DECODE, outputs=("MASK",)),
                                      SaveImage=replace(STOCK["SaveImage"],
                                                        inputs={**STOCK["SaveImage"].inputs,
                                                                "images": InputDefinition("IMAGE")})),
-     "“images” of “Save Image” (#6) takes IMAGE, and “Decode” (#5) gives MASK. Link another output to it in ComfyUI."),
+     "“images” of “Save Image” (#6) takes IMAGE, but “Decode” (#5) outputs MASK. Connect another output to it in"
+     " ComfyUI."),
     ("an output that is none", known(SaveImage=replace(STOCK["SaveImage"], is_output=False)),
-     "outputs: “Save Image” saves and shows nothing. Name a node that does, such as Save Image."),
+     "outputs: “Save Image” doesn't save or show anything. Name a node that does, such as Save Image."),
 ]  # fmt: skip
 
 
@@ -210,7 +209,7 @@ def test_a_model_that_another_server_has_or_that_is_called_alike() -> None:
     near = definitions(checkpoints=(wanted.replace(".", "_."),))
     assert "Did you mean" in str(check(fixed, near)[0])
     there = definitions(checkpoints=(wanted,))
-    assert str(check(fixed, near, {"gpu2": there})[0]).endswith("gpu2 has it.")
+    assert str(check(fixed, near, {"gpu2": there})[0]).endswith("Available on: gpu2.")
     assert check(fixed, there) == []
     listed = known(CheckpointLoaderSimple=node("CheckpointLoaderSimple", ckpt_name=combo("a", "b")))
-    assert "Put the file there" in str(check(fixed, listed)[0])
+    assert "Add the file to a server" in str(check(fixed, listed)[0])

@@ -88,17 +88,17 @@ def test_what_is_no_number(raw: object) -> None:
 
 def test_limits_are_told() -> None:
     limits = Allowed(1, 50)
-    with pytest.raises(RefusedValueError, match="must be 50 or less, and 80 is more"):
+    with pytest.raises(RefusedValueError, match="must be at most 50, not 80"):
         read_integer(80, limits)
-    with pytest.raises(RefusedValueError, match=r"must be 1 or more, and 0\.5 is less"):
+    with pytest.raises(RefusedValueError, match=r"must be at least 1, not 0\.5"):
         read_number(0.5, limits)
 
 
 @pytest.mark.parametrize(
-    ("value", "advice"), [(500, "496 or 504"), (2047, "2040 or 2048"), (2044, "2040 or 2048"), (61, "try 64")]
+    ("value", "advice"), [(500, "496 or 504"), (2047, "2040 or 2048"), (2044, "2040 or 2048"), (61, "64")]
 )
 def test_steps_name_the_nearest_values(value: int, advice: str) -> None:
-    with pytest.raises(RefusedValueError, match=f"multiple of 8: try {advice.removeprefix('try ')}"):
+    with pytest.raises(RefusedValueError, match=rf"multiple of 8\. Try {advice}"):
         read_integer(value, Allowed(60, 2048), 8)
 
 
@@ -114,7 +114,7 @@ def test_truth_values(raw: object, value: bool) -> None:
 
 def test_text_loses_what_no_prompt_needs() -> None:
     assert read_text("a\x00b\r\nc\ud800\td\u200d", 20) == "ab\nc\td\u200d"
-    with pytest.raises(RefusedValueError, match="may have 3 characters, and this has 4"):
+    with pytest.raises(RefusedValueError, match="can have up to 3 characters, not 4"):
         read_text("abcd", 3)
     with pytest.raises(RefusedValueError):
         read_text(5, 3)
@@ -146,7 +146,7 @@ def test_live_choices() -> None:
     assert read_live("a", LIVE) == "a"
     with pytest.raises(RefusedValueError, match="Did you mean “euler”"):
         read_live("eulr", LIVE)
-    with pytest.raises(RefusedValueError, match="no connected ComfyUI offers"):
+    with pytest.raises(RefusedValueError, match="no GPU server offers"):
         read_live("euler", Allowed(live=()))
 
 

@@ -60,7 +60,7 @@ class IntegerOption(_Bounded):
     maximum: Annotated[
         int | None, Field(alias="max", ge=-values.MAX_WHOLE, le=values.MAX_WHOLE, description="The largest value.")
     ] = None
-    step: Annotated[int | None, Field(ge=1, description="Values are multiples of it.")] = None
+    step: Annotated[int | None, Field(ge=1, description="Values must be multiples of it.")] = None
 
     def own_limits(self) -> Allowed:
         return Allowed(self.minimum, self.maximum)
@@ -81,7 +81,7 @@ class NumberOption(_Bounded):
     maximum: Annotated[
         float | None, Field(alias="max", ge=-values.MAX_WHOLE, le=values.MAX_WHOLE, description="The largest value.")
     ] = None
-    step: Annotated[float | None, Field(gt=0, description="Values are multiples of it.")] = None
+    step: Annotated[float | None, Field(gt=0, description="Values must be multiples of it.")] = None
 
     def own_limits(self) -> Allowed:
         return Allowed(self.minimum, self.maximum)

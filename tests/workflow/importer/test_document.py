@@ -31,10 +31,10 @@ def test_a_file_is_read_whatever_its_mark():
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"{", "is not JSON"),
-        (b"\xff\xfe", "is not text in UTF-8"),
-        (b"[" * 100_000, "nested too deep"),
-        (b'{"a": NaN}', "not a number"),
+        (b"{", "is not valid JSON"),
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": NaN}', "contains NaN"),
         (b" " * (MAX_BYTES + 1), "too large"),
     ],
 )
@@ -48,6 +48,6 @@ def test_the_largest_file_is_read_in_less_than_a_second():
     data = json.dumps([entry] * 60_000).encode()[:MAX_BYTES]
     started = time.process_time()
 
-    with pytest.raises(WorkflowImportError, match="not JSON"):  # it was cut off
+    with pytest.raises(WorkflowImportError, match="not valid JSON"):  # it was cut off
         read_document(data)
     assert time.process_time() - started < 1
