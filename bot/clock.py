@@ -1,4 +1,4 @@
-"""Time as a collaborator, so that throttles, leases and time limits are tested without sleeping."""
+"""Time as an injected dependency, so that throttles, leases and time limits can be tested without sleeping."""
 
 import asyncio
 import time
@@ -6,32 +6,23 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What code that waits or measures may ask for."""
-
     def now(self) -> float:
-        """Return seconds since the epoch, to be stored and compared across processes."""
+        """Return seconds since the epoch, comparable across processes."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that only grow, to measure durations within this process."""
+        """Return seconds that never go backwards, for durations within this process."""
         ...
 
-    async def sleep(self, seconds: float) -> None:
-        """Return after `seconds`."""
-        ...
+    async def sleep(self, seconds: float) -> None: ...
 
 
 class SystemClock:
-    """The real clock."""
-
     def now(self) -> float:
-        """See `Clock.now`."""
         return time.time()
 
     def monotonic(self) -> float:
-        """See `Clock.monotonic`."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """See `Clock.sleep`."""
         await asyncio.sleep(seconds)

@@ -1,23 +1,23 @@
-"""What can go wrong in a way that a person should read about.
+"""Expected errors. Each carries a message for a person: what happened, and what to do next.
 
-Each error carries one sentence for that person (what happened, what to do next). The families tell callers how to act:
+The families tell callers how to act:
 
     BotError
     ├── InputError     fix what you typed, attached or wrote into a workflow
     ├── LimitError     wait, or ask a moderator
-    ├── OfflineError   a service is away; we retry
-    ├── FailedError    ComfyUI said why it could not
-    ├── DeniedError    you may not
-    └── StartupError   the program cannot start like this (for the owner, on the terminal)
+    ├── OfflineError   a service is unreachable; the bot retries
+    ├── FailedError    ComfyUI reported why it failed
+    ├── DeniedError    not permitted
+    └── StartupError   the program cannot start (for the owner, on the terminal)
 
-Anything else that escapes is a fault of ours: it is logged with a reference, and only the reference is shown.
+Any other exception is a bug: it is logged with a reference, and people see only that reference.
 """
 
 from bot.i18n import Message
 
 
 class BotError(Exception):
-    """Base of all expected errors; `user_message` is shown as it stands."""
+    """Base of all expected errors; `user_message` is shown unchanged."""
 
     def __init__(self, user_message: Message) -> None:
         super().__init__(str(user_message))
@@ -25,24 +25,24 @@ class BotError(Exception):
 
 
 class InputError(BotError):
-    """What was given cannot be used; the sentence says which part, and what would do."""
+    """The input is invalid; the message says which part, and what would be accepted."""
 
 
 class LimitError(BotError):
-    """The request is fine, but more than this community allows at this time."""
+    """The request is valid, but exceeds a limit of this community."""
 
 
 class OfflineError(BotError):
-    """A service that is needed cannot be reached now."""
+    """A required service cannot be reached."""
 
 
 class FailedError(BotError):
-    """ComfyUI refused or could not finish, and the sentence says why."""
+    """ComfyUI refused the job or could not finish it; the message says why."""
 
 
 class DeniedError(BotError):
-    """This person may not do this."""
+    """The person lacks permission."""
 
 
 class StartupError(BotError):
-    """The program cannot start; the sentence names the setting or file at fault."""
+    """The program cannot start; the message names the setting or file at fault."""

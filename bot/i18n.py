@@ -1,7 +1,7 @@
-"""Sentences for people, before they are in any language.
+"""Messages for people, not yet translated.
 
-Domain code states *what* to say with `_()` and `n_()`; the text is looked up in a gettext catalogue only where it is
-shown (`bot.ui.i18n`), because two people who read about the same job may read different languages.
+Domain code creates messages with `_()` and `n_()`. They are looked up in a gettext catalogue only where they are shown
+(`bot.ui.i18n`), because two people can read about the same job in different languages.
 Values are named and filled in after translation, so translators can reorder them; never put an f-string inside `_()`.
 """
 
@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 from gettext import NullTranslations
 
 ENGLISH = NullTranslations()
-"""The catalogue that returns every text as it was written: ours are written in English."""
+"""Returns every text unchanged: the source texts are English."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One sentence or short text for a person, with the values that belong in it.
-
-    Values that are messages themselves are rendered in the same language.
-    """
+    """A short text for a person, with its values. Nested messages are rendered in the same language."""
 
     text: str
     values: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -26,9 +23,9 @@ class Message:
     count: int = 1
 
     def render(self, translations: NullTranslations = ENGLISH, escape: Callable[[str], str] = str) -> str:
-        """Return the text in the language of `translations`, with its values filled in.
+        """Translate the text and fill in its values.
 
-        `escape` is applied to values that are text: they may be what anybody wrote, and must not format the sentence.
+        `escape` is applied to text values: they can be user input, which must not add formatting.
         """
         if self.plural is None:
             template = translations.gettext(self.text)
@@ -53,10 +50,10 @@ def _(text: str, /, **values: object) -> Message:
 
 
 def n_(singular: str, plural: str, count: int, /, **values: object) -> Message:
-    """Mark a text whose form depends on `count`, which is filled in as `{count}`."""
+    """Mark a text whose form depends on `count`; both forms can use `{count}`."""
     return Message(singular, values, plural, count)
 
 
 def verbatim(text: str) -> Message:
-    """Wrap a text that is nobody's to translate: what an author or a member wrote."""
+    """Wrap a text that is never translated: the words of an author or a member."""
     return Message("{text}", {"text": text})

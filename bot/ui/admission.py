@@ -1,7 +1,7 @@
-"""Whether a request may become a job, and on which terms: by size, roles, quotas and cooldown, before anything is kept.
+"""Decides whether a request may become a job, and on which terms, by size, roles, quotas and cooldown.
 
-All commands of a guild come to one process, so that one turn per member makes limits strict: from the look at what they
-have had until their request is written down, nobody looks for them again.
+Discord sends all commands of a guild to one process, so a lock per member makes limits strict: it is held from reading
+the member's usage until their job is stored.
 """
 
 import asyncio
@@ -24,55 +24,61 @@ from bot.workflow.measure import RunSize, measure
 from bot.workflow.spec import RunSpec
 
 RULES_KEPT = 5.0
-"""Seconds for which the rules of a guild are not read again: another process may have changed them."""
+"""Seconds for which a guild's rules are cached; another process may change them meanwhile."""
 GUILDS_KEPT = 1000
-"""Guilds whose rules are remembered."""
 FIRST_LANE = -1
-"""The lane that is served before the one of everybody, 0."""
+"""The lane that is served before the normal one, 0."""
 
 
 class Waits(Protocol):
-    """The part of `bot.jobs.records.JobStore` that is needed here."""
-
-    async def count_waiting(self, user_id: int) -> int:
-        """Return how many jobs of one member wait."""
-        ...
+    async def count_waiting(self, user_id: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, where, and with which roles."""
+    """The member who sends a request, the guild, and their roles in it."""
 
     user_id: int
     guild_id: int | None
     role_ids: frozenset[int] = frozenset()
 
+    @classmethod
+    def of(cls, interaction: discord.Interaction) -> Self:
+        return cls.who(interaction.user, interaction.guild_id)
+
+    @classmethod
+    def who(cls, user: discord.User | discord.Member, guild_id: int | None) -> Self:
+        """Users outside the guild, and in direct messages, have no roles."""
+        # `Member.roles` is empty while the guild is not cached
+        roles = user._roles if isinstance(user, discord.Member) else ()  # pyright: ignore[reportPrivateUsage]
+        return cls(user.id, guild_id, frozenset(roles))
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What decides about one request, as it was when its member's turn came."""
+    """A snapshot of everything that decides about one request."""
 
     asker: Asker
     allowance: Allowance
     standing: Standing
     waiting: int
-    """Jobs of this member that wait, wherever they were asked for."""
+    """This member's queued jobs, in all guilds."""
     now: float
     limits: Limits
     expect: Callable[[str], float] = field(repr=False)
 
     @property
     def terms(self) -> Terms:
-        """On which terms the member's jobs stand in the line."""
+        """The weight, cap and lane of the member's jobs in the queue."""
         lane = FIRST_LANE if self.allowance.lane else 0
         return Terms(weight=self.allowance.weight, cap=self.allowance.running, lane=lane)
 
     def admit_unread(self, workflow: str) -> None:
-        """Raise `LimitError` when a request cannot be admitted, whatever its pictures are."""
+        """Raise `LimitError` if a request cannot be admitted, whatever its files are."""
         self._admit(workflow, RunSize(), 0)
 
     def admit(self, spec: RunSpec) -> None:
-        """Raise `LimitError` when a request cannot be admitted."""
+        """Raise `LimitError` if a request cannot be admitted."""
         longest = max((len(value) for value in spec.values.values() if isinstance(value, str)), default=0)
         self._admit(spec.workflow, measure(spec), longest)
 
@@ -94,12 +100,12 @@ def _pass(decision: Decision) -> None:
     match decision:
         case Allowed():
             return
-        case Refused(message) | Held(message):  # nothing is held for approval yet
+        case Refused(message) | Held(message):  # approval is not implemented
             raise LimitError(message)
 
 
 class Admission:
-    """Looks up what decides about requests. `expect` tells how many GPU-seconds a run of a workflow will take."""
+    """Looks up what decides about requests. `expect` estimates the GPU-seconds of a run by workflow name."""
 
     def __init__(
         self,
@@ -121,12 +127,12 @@ class Admission:
 
     @property
     def limits(self) -> Limits:
-        """What holds for all of the installation."""
+        """The limits of the whole installation."""
         return self._limits
 
     @asynccontextmanager
     async def turn(self, asker: Asker) -> AsyncGenerator[None]:
-        """Let the requests of one member come one after the other."""
+        """Hold the lock of one member, so that their requests are checked one at a time."""
         key = account_key(asker.guild_id, asker.user_id)
         turn = self._turns.setdefault(key, _Turn())
         turn.takers += 1
@@ -139,9 +145,9 @@ class Admission:
                 del self._turns[key]
 
     async def look(self, asker: Asker, limits: Limits | None = None) -> Entry:
-        """Return what decides about a request of somebody whose turn it is. May raise `StoreDownError`.
+        """Return what decides about a request, within the member's `turn`. May raise `StoreDownError`.
 
-        `limits` are those of the place; without them, those of the installation hold.
+        `limits` are those of the guild or channel; without them, those of the installation apply.
         """
         now = self._clock.now()
         allowance = await self.allowance(asker)
@@ -159,13 +165,13 @@ class Admission:
         )
 
     async def allowance(self, asker: Asker) -> Allowance:
-        """Return what somebody may have. May raise `StoreDownError`."""
+        """Return the limits that a member's roles give. May raise `StoreDownError`."""
         if asker.guild_id is None:
             return Allowance()
         return resolve(await self._rules_of(asker.guild_id), asker.guild_id, asker.role_ids)
 
     def forget(self, guild_id: int) -> None:
-        """Read the rules of a guild again: they have changed."""
+        """Drop the cached rules of a guild after a change."""
         self._changes += 1
         self._rules.pop(guild_id, None)
 
@@ -174,7 +180,7 @@ class Admission:
         if self._clock.monotonic() - read_at > RULES_KEPT:
             changes, read_at = self._changes, self._clock.monotonic()
             rules = await self._policies.rules(guild_id)
-            if changes == self._changes:  # else these may be the former ones
+            if changes == self._changes:  # else these may be outdated
                 self._remember(guild_id, read_at, rules)
         return rules
 
@@ -187,7 +193,7 @@ class Admission:
 
 @dataclass(slots=True)
 class _Turn:
-    """The lock of one member, kept for as long as somebody has it or waits for it."""
+    """The lock of one member, kept while a request holds it or waits for it."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     takers: int = 0

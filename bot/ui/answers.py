@@ -1,4 +1,4 @@
-"""How commands answer the one who used them: in time, for nobody else to see, and without a ping."""
+"""Replies to commands: in time, ephemeral, and without pings."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -15,18 +15,18 @@ from bot.ui.layout import SILENT
 from bot.ui.page import Tone
 
 MAX_CHOICES = 25
-"""Discord's limit for suggestions."""
+"""Discord's limit for autocomplete."""
 MAX_CHOICE = 100
 """Characters of a suggestion's name or value."""
 MAX_TEXT = 3600
-"""Characters of a sheet below its heading: all texts of a message together may have 4000."""
+"""Characters of a page below its heading; Discord allows 4000 in all texts of a message."""
 MAX_PARTS = 30
-"""Texts of a sheet: a message may have 40 components."""
+"""Texts of a page; Discord allows 40 components in a message."""
 
 
 @asynccontextmanager
 async def in_time(seconds: float) -> AsyncGenerator[None]:
-    """Raise `StoreDownError` when what is asked of the database takes too long: Discord waits three seconds in all."""
+    """Raise `StoreDownError` if the database takes too long: Discord wants an answer within three seconds."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -35,7 +35,7 @@ async def in_time(seconds: float) -> AsyncGenerator[None]:
 
 
 async def say(interaction: discord.Interaction, message: Message, languages: Languages) -> None:
-    """Answer with a sentence, also after the answer was put off."""
+    """Answer with a sentence, also after a deferred response."""
     text = languages.render(message, interaction.locale.value)
     if interaction.response.is_done():
         await interaction.edit_original_response(content=text, allowed_mentions=SILENT)
@@ -44,16 +44,15 @@ async def say(interaction: discord.Interaction, message: Message, languages: Lan
 
 
 async def show(interaction: discord.Interaction, view: discord.ui.LayoutView) -> None:
-    """Answer with a page."""
     await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=SILENT)
 
 
 def sheet(heading: str, parts: Sequence[str], *, tone: Tone = Tone.RUNNING) -> discord.ui.LayoutView:
-    """Return a page of texts, ready and escaped, under a heading; what does not fit is left out with an ellipsis."""
+    """Return a page of rendered, escaped texts under a heading, cut with an ellipsis where it is too long."""
     view = discord.ui.LayoutView(timeout=None)
     texts = [discord.ui.TextDisplay[Any](part) for part in (f"**{heading}**", *_fitting(parts))]
     view.add_item(discord.ui.Container(*texts, accent_colour=tone.value))
-    view.stop()  # nothing in it can be pressed
+    view.stop()  # it has no buttons
     return view
 
 
@@ -71,7 +70,7 @@ def _fitting(parts: Sequence[str]) -> list[str]:
 
 
 def suggestions(choices: Sequence[tuple[str, str]], typed: str) -> list[app_commands.Choice[str]]:
-    """Return of (name, value) pairs those that fit what is typed, as far as Discord takes them."""
+    """Return the (name, value) pairs that match what is typed, within Discord's limits."""
     wanted = typed.casefold().strip()
     fitting = [(name, value) for name, value in choices if wanted in name.casefold() and 0 < len(value) <= MAX_CHOICE]
     return [app_commands.Choice(name=cut(name, MAX_CHOICE), value=value) for name, value in fitting[:MAX_CHOICES]]
