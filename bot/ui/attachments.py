@@ -1,6 +1,6 @@
-"""Brings files to `bot.images`, attached ones from Discord and those of earlier results.
+"""Reads input files (Discord attachments, or files of earlier results) and has `bot.images` check them.
 
-Nothing is downloaded that is known to be too large.
+Files known to be too large are not downloaded.
 """
 
 import asyncio
@@ -21,64 +21,59 @@ DOWNLOAD_TIMEOUT = 60.0
 """Seconds for one attachment."""
 CLIPS = frozenset({"video", "audio"})
 DOWNLOADS_AT_ONCE = 4
-"""Attachments held undecoded at the same time."""
+"""Undecoded files in memory at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptFile:
-    """A file of an earlier result, given to an option as if it were attached."""
+    """A file of an earlier result, used as if it were attached."""
 
     filename: str
     job_id: str
     number: int
-    """Its place in the result, from 0."""
+    """Index in the result, from 0."""
     shelf: Shelf = field(repr=False)
 
     async def read(self) -> bytes:
-        """Return its content. Raises `InputError` when it is not kept any more."""
+        """Return the content. Raises `InputError` if the file has expired."""
         outputs = await self.shelf.get(self.job_id)
         if self.number >= len(outputs):
-            raise InputError(_("This result is not kept any more. Save it from the message, and attach it."))
+            raise InputError(_("This result has expired. Save the file from its message and attach it."))
         return outputs[self.number].data
 
 
 UnreadFile = discord.Attachment | KeptFile
-"""A file that must still be read."""
 
 
 class PictureIntake(Protocol):
-    """What checks a picture before it goes anywhere (`bot.images`). All methods may raise `BotError`."""
+    """Checks input files (`bot.images`). Sizes are in bytes; all methods may raise `BotError`."""
 
-    def check_size(self, size: int) -> None:
-        """Refuse a file by its length in bytes."""
-        ...
+    def check_size(self, size: int) -> None: ...
 
     async def intake(self, data: bytes) -> InputFile:
-        """Check and re-encode a picture."""
+        """Check and re-encode an image."""
         ...
 
     def check_clip_size(self, size: int, kind: str) -> None:
-        """Refuse a film or sound by its length in bytes; `kind` is "video" or "audio"."""
+        """Refuse a video or audio file that is too large; `kind` is "video" or "audio"."""
         ...
 
     async def clip(self, data: bytes, kind: str) -> InputFile:
-        """Check a film or sound."""
+        """Check a video or audio file."""
         ...
 
     async def with_mask(self, image: InputFile, mask: InputFile | None) -> InputFile:
-        """Make transparent what the mask selects; without one, require that the picture has a transparent part."""
+        """Make the masked part transparent; without a mask, require an image that has a transparent part."""
         ...
 
 
 class Attachments:
-    """Reads the attachments of one command."""
-
     def __init__(self, *, pictures: PictureIntake) -> None:
         self._pictures = pictures
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
 
     async def read(self, workflow: Workflow, attached: Mapping[str, UnreadFile]) -> dict[str, InputFile]:
-        """Return each option's picture, checked, with its mask (if any) in its alpha channel.
+        """Return each option's checked file; an image has its mask (if any) in its alpha channel.
 
         Raises `InputError`, which names the option.
         """
@@ -101,7 +96,7 @@ class Attachments:
                 self._check_size(len(data), kind)
                 return await (self._pictures.clip(data, kind) if kind in CLIPS else self._pictures.intake(data))
         except BotError as error:
-            raise InputError(_("{option}: {reason}", option=name, reason=error.user_message)) from error
+            raise InputError(_("**{option}**: {reason}", option=name, reason=error.user_message)) from error
 
     def _check_size(self, size: int, kind: str) -> None:
         if kind in CLIPS:
@@ -116,9 +111,12 @@ async def _read(given: UnreadFile) -> bytes:
             return await given.read()
     except BotError:
         raise
-    except Exception as error:  # discord.py lets the faults of its HTTP library through
+    except Exception as error:  # discord.py lets errors of its HTTP library through
         if isinstance(given, KeptFile):
             raise InputError(
-                _("This result cannot be read now. Try again in a minute, or save it from the message, and attach it.")
+                _(
+                    "I can't read this result right now. Try again in a minute, "
+                    "or save the file from its message and attach it."
+                )
             ) from error
-        raise InputError(_("Discord did not hand out the file. Please attach it again.")) from error
+        raise InputError(_("I couldn't download the file from Discord. Please attach it again.")) from error

@@ -1,4 +1,4 @@
-"""Results, made ready for Discord: each file within the limit of one, and as many together as one message takes."""
+"""Packs results into Discord messages: each file within the upload limit, as many per message as fit."""
 
 import logging
 from collections.abc import Sequence
@@ -17,56 +17,52 @@ log = logging.getLogger(__name__)
 MAX_FILES = 10
 """Discord's limit for one message."""
 MAX_REQUEST = 24 * 1024 * 1024
-"""Bytes of all files of one message: Discord takes 25 MiB for the whole request."""
+"""Bytes of all files of one message; Discord accepts 25 MiB per request."""
 MAX_WORDS = 1000
-"""Characters of all texts of a result that stand in the message itself."""
+"""Characters up to which text outputs are shown in the message instead of as files."""
 MAX_MESSAGES = 10
-"""Messages for one job: a channel belongs to everybody."""
+"""Messages per job, so that one result does not flood the channel."""
 
 
 class Fitting(Protocol):
-    """What is done to results before they are posted (`bot.images`)."""
-
     async def fit(self, data: bytes, limit: int) -> FittedFile:
-        """Free a result of metadata and make it fit `limit` bytes. Raises `BotError`."""
+        """Remove a file's metadata and make it fit into `limit` bytes. Raises `BotError`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One file of a result, as it came and as it is posted."""
+    """One file of a result, original and as posted."""
 
     number: int
-    """Its place in the result, from 1: the same after a restart."""
+    """Position in the result, from 1; stable across restarts."""
     output: OutputFile
     attached: Attached
 
 
 Batch = Sequence[Piece]
-"""What one message shows."""
+"""The files of one message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything that a job shows, message by message; never without a first one unless nothing fits at all."""
+    """A packed result; `batches` is empty only if nothing fits at all."""
 
     batches: Sequence[Batch]
     unfit: int = 0
     """Files that cannot be made small enough."""
     surplus: int = 0
-    """Files for which there is no room here."""
+    """Files beyond the limit of messages."""
     words: str = ""
-    """Texts that are short enough to stand in the message itself."""
+    """Text outputs short enough for the message itself."""
 
 
 class Packer:
-    """Packs results. It knows limits, not how files are sent."""
-
     def __init__(self, *, pictures: Fitting) -> None:
         self._pictures = pictures
 
     async def pack(self, job: Job, outputs: Sequence[OutputFile]) -> Result:
-        """Make messages of a result: one where the bot cannot post by itself, else as many as it takes."""
+        """Pack a result: into one message where only the interaction's token can edit, else up to `MAX_MESSAGES`."""
         place = job.place
         outputs, words = _parted(outputs)
         chosen = outputs[: MAX_FILES * MAX_MESSAGES if place.bot_can_edit else MAX_FILES]
@@ -81,9 +77,9 @@ class Packer:
         return Result(shown, unfit=len(chosen) - len(pieces), surplus=surplus, words=words)
 
     async def shrink(self, job: Job, batch: Batch, factor: float) -> Batch:
-        """Make the files of one message smaller, by this factor of the largest; those that cannot be are left out."""
+        """Shrink the files of one message to `factor` of the largest one's size; drop those that cannot be shrunk."""
         limit = int(max(len(piece.attached.data) for piece in batch) * factor)
-        log.info("job %s: Discord wants smaller files; trying %d bytes each", job.id, limit)
+        log.info("job %s: files too large for Discord; retrying with %d bytes each", job.id, limit)
         smaller = [await self._piece(job, piece.number, piece.output, limit) for piece in batch]
         return [piece for piece in smaller if piece is not None]
 
@@ -93,13 +89,13 @@ class Packer:
         try:
             fitted = await self._pictures.fit(output.data, limit)
         except BotError as error:
-            log.info("job %s: a file is left out: %s", job.id, error)
+            log.info("job %s: skipped a file: %s", job.id, error)
             return None
         return Piece(number, output, Attached(f"{stem(job, number)}.{fitted.extension}", fitted.data))
 
 
 def _parted(outputs: Sequence[OutputFile]) -> tuple[Sequence[OutputFile], str]:
-    """Take short texts out of a result; long ones stay, as files."""
+    """Split short text outputs from the files; long texts stay files."""
     texts = [output for output in outputs if output.ref.folder == TEXT]
     words = "\n".join(output.data.decode("utf-8", "replace") for output in texts)
     if len(words) > MAX_WORDS:
@@ -108,12 +104,12 @@ def _parted(outputs: Sequence[OutputFile]) -> tuple[Sequence[OutputFile], str]:
 
 
 def stem(job: Job, number: int) -> str:
-    """Return the name of a file without its extension, which depends on how small it had to be made."""
+    """Return a file name without its extension, which depends on the compression."""
     return f"{job.spec.workflow}_{job.id[:8]}_{number}"
 
 
 def remark(note: Message | None, *, unfit: int, surplus: int) -> Message | None:
-    """Return the remark beside the pictures, with what must be said about files that are not shown."""
+    """Add to a result's note how many files are missing from its messages."""
     for missing in (_unfit(unfit), _surplus(surplus)):
         if missing is not None:
             note = _("{note}\n{missing}", note=note, missing=missing) if note else missing
@@ -124,8 +120,8 @@ def _unfit(count: int) -> Message | None:
     if not count:
         return None
     return n_(
-        "One more file was made, but is too large for this channel.",
-        "{count} more files were made, but are too large for this channel.",
+        "1 more file is too large to post here.",
+        "{count} more files are too large to post here.",
         count,
     )
 
@@ -134,8 +130,8 @@ def _surplus(count: int) -> Message | None:
     if not count:
         return None
     return n_(
-        "One more file was made, but cannot be shown here: it is in /history.",
-        "{count} more files were made, but cannot be shown here: they are in /history.",
+        "1 more file didn't fit here. Find it in /history.",
+        "{count} more files didn't fit here. Find them in /history.",
         count,
     )
 

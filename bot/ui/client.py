@@ -1,6 +1,6 @@
-"""The Discord client: an `AutoShardedBot` that asks for as little as it needs and owns nothing but its cogs.
+"""The Discord client: an `AutoShardedBot` with minimal intents and caches, which owns only its cogs.
 
-Everything else (servers, queue, messages) is built by `bot.app`, which hangs its start and its end on this client's.
+Everything else (servers, queue, messages) is built by `bot.app`, which starts and stops it through this client's hooks.
 """
 
 import logging
@@ -24,7 +24,7 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class ComfycordBot(commands.AutoShardedBot):
-    """Comfycord on Discord. `on_setup` runs once after login, `on_close` once before the connection ends."""
+    """`on_setup` runs once after login, `on_close` once before the connection ends."""
 
     def __init__(
         self,
@@ -38,13 +38,12 @@ class ComfycordBot(commands.AutoShardedBot):
     ) -> None:
         """Use Discord's REST API at `api_url` (with its version) instead of Discord's own, for this whole process.
 
-        `shard_ids`, of `shard_count`, are those that this process serves; without them it serves all, as many as
-        Discord recommends.
+        This process serves `shard_ids` of `shard_count` shards; without them, all shards that Discord recommends.
         """
         if api_url:
             Route.BASE = api_url.rstrip("/")
         self._follows_gateway = api_url is not None
-        # Voice is never used, so nobody needs to hear that its libraries are missing
+        # Voice is never used: skip the warnings about missing voice libraries
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -61,23 +60,21 @@ class ComfycordBot(commands.AutoShardedBot):
         self._is_down = False
 
     async def setup_hook(self) -> None:
-        """Start what lives as long as the connection."""
         if self._follows_gateway:
             await self._learn_gateway()
         await self._on_setup()
 
     async def _learn_gateway(self) -> None:
-        """Ask where the gateway is: for a session that cannot be resumed, discord.py dials a fixed address."""
+        """Ask for the gateway's address: for a session that cannot be resumed, discord.py dials a fixed one."""
         _shards, url, _limits = await self.http.get_bot_gateway()
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
 
     async def on_ready(self) -> None:
-        """Say that members can come."""
-        shards = f", on shards {', '.join(map(str, self.shard_ids))} of {self.shard_count}" if self.shard_ids else ""
-        log.info("connected to Discord as %s, in %d servers%s", self.user, len(self.guilds), shards)
+        shards = f", shards {', '.join(map(str, self.shard_ids))} of {self.shard_count}" if self.shard_ids else ""
+        log.info("connected to Discord as %s (Discord servers: %d)%s", self.user, len(self.guilds), shards)
 
     async def close(self) -> None:
-        """Stop what was started, while messages can still be edited, then leave Discord."""
+        """Run `on_close` while messages can still be edited, then disconnect."""
         if not self._is_down:
             self._is_down = True
             await self._on_close()

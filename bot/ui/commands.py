@@ -1,7 +1,7 @@
 """Builds one slash command from a workflow's manifest: typed options, limits, choices, autocomplete, attachments.
 
-The command only collects what the member gave; `bot.workflow.prepare` decides what will do, because limits of servers
-change while a registered command does not.
+The command only collects values; `bot.workflow.prepare` validates them, because the limits of ComfyUI servers can
+change after a command was registered.
 """
 
 import inspect
@@ -17,11 +17,11 @@ from bot.workflow.options import Option
 from bot.workflow.workflow import Workflow
 
 MAX_EXACT = 2**53 - 1
-"""Discord's own range for whole numbers and decimals is ±2^53."""
+"""Discord limits integers and numbers to ±2^53."""
 MAX_DESCRIPTION = 100
 
 Given = Mapping[str, object]
-"""Option name → what the member gave: text, number, boolean or `discord.Attachment`. Options left empty are missing."""
+"""Option name → the member's value: text, number, boolean or `discord.Attachment`. Omitted options are missing."""
 
 OPTION_TYPES = {
     "text": discord.AppCommandOptionType.string,
@@ -41,15 +41,10 @@ OPTION_TYPES = {
 
 
 class Runs(Protocol):
-    """What a finished command hands its workflow and options to."""
-
-    def __call__(self, interaction: discord.Interaction, workflow: Workflow, given: Given, /) -> Awaitable[None]:
-        """Carry out the member's request."""
-        ...
+    def __call__(self, interaction: discord.Interaction, workflow: Workflow, given: Given, /) -> Awaitable[None]: ...
 
 
 def build_command(workflow: Workflow, *, run: Runs, suggester: Suggester) -> app_commands.Command[Any, ..., Any]:
-    """Return the slash command of `workflow`."""
     parameters = list(_parameters(workflow, suggester))
     names = {f"option_{number}": name for number, (name, _text, _parameter) in enumerate(parameters)}
 
@@ -60,7 +55,7 @@ def build_command(workflow: Workflow, *, run: Runs, suggester: Suggester) -> app
     interaction = inspect.Parameter(
         "interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=discord.Interaction
     )
-    # What an option is called may be no name in Python ("lora-strength", "class", "2x")
+    # Option names need not be Python identifiers ("lora-strength", "class", "2x")
     named = (parameter.replace(name=own) for own, (_name, _text, parameter) in zip(names, parameters, strict=True))
     callback.__signature__ = inspect.Signature([interaction, *named])  # type: ignore[attr-defined]  # discord.py reads it
     command = app_commands.Command[Any, ..., Any](
@@ -77,7 +72,7 @@ def build_command(workflow: Workflow, *, run: Runs, suggester: Suggester) -> app
 
 
 def _parameters(workflow: Workflow, suggester: Suggester) -> Iterator[tuple[str, str, inspect.Parameter]]:
-    """Yield name, description and parameter: required options first, as Discord wants them."""
+    """Yield name, description and parameter; Discord wants required options first."""
     manifest = workflow.manifest
     for name, option in manifest.slash_options():
         lives = option.source is not None or option.kind == "size"
@@ -85,9 +80,9 @@ def _parameters(workflow: Workflow, suggester: Suggester) -> Iterator[tuple[str,
         yield name, _with_default(option), _parameter(transformer, is_required=option.required)
     if manifest.presets:
         titles = [preset.title for preset in manifest.presets.values()]
-        yield PRESET, "Settings that belong together; what you give yourself comes first", _parameter(_Titles(titles))
+        yield PRESET, "Preset (your own values override it)", _parameter(_Titles(titles))
     if manifest.advanced_options():
-        yield ADVANCED, "Open a form with more options before it starts", _parameter(_Switch())
+        yield ADVANCED, "Set more options in a form first", _parameter(_Switch())
 
 
 def _parameter(transformer: app_commands.Transformer, *, is_required: bool = False) -> inspect.Parameter:
@@ -100,7 +95,7 @@ def _parameter(transformer: app_commands.Transformer, *, is_required: bool = Fal
 
 
 class _PlainOption(app_commands.Transformer):
-    """Passes a value on as Discord sent it, under the limits that the manifest states."""
+    """Passes a value through as Discord sent it, within the manifest's limits."""
 
     def __init__(self, option: Option) -> None:
         self._option = option
@@ -130,7 +125,7 @@ class _PlainOption(app_commands.Transformer):
 
 
 class _LiveOption(_PlainOption):
-    """An option whose values are suggested while somebody types."""
+    """An option with autocomplete."""
 
     def __init__(self, option: Option, suggester: Suggester) -> None:
         super().__init__(option)
@@ -147,8 +142,6 @@ class _LiveOption(_PlainOption):
 
 
 class _Titles(app_commands.Transformer):
-    """The titles of presets."""
-
     def __init__(self, titles: list[str]) -> None:
         self._titles = titles
 
@@ -165,8 +158,6 @@ class _Titles(app_commands.Transformer):
 
 
 class _Switch(app_commands.Transformer):
-    """Yes or no."""
-
     @property
     def type(self) -> discord.AppCommandOptionType:
         return discord.AppCommandOptionType.boolean

@@ -1,4 +1,4 @@
-"""Finds the workflow that somebody named, or says why it cannot be used."""
+"""Resolves the workflow name that a user typed, or explains why the workflow cannot be used."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,7 +11,7 @@ from bot.workflow.workflow import Workflow
 
 
 class Finder:
-    """Knows what there is. `offered` returns what can be used now, `reason_off` why a sound workflow cannot."""
+    """`offered` returns the workflows available now, `reason_off` why a valid workflow is unavailable."""
 
     def __init__(
         self,
@@ -25,23 +25,20 @@ class Finder:
         self._reason_off = reason_off
 
     def meant(self, typed: str) -> Workflow:
-        """Return what can be used under a name. Raises `InputError`, which says why not, and what is near."""
+        """Return the workflow of that name. Raises `InputError` with the reason, or with the nearest name."""
         name = typed.strip().removeprefix("/")
         workflow = self._library.get(name) or self._library.get(name.casefold())
         if workflow is not None:
             reason = self._reason_off(workflow)
             if reason is None:
                 return workflow
-            raise InputError(_("/{name} is switched off: {reason}", name=workflow.name, reason=reason))
+            raise InputError(_("/{name} is disabled: {reason}", name=workflow.name, reason=reason))
         entry = next((entry for entry in self._library.entries() if entry.name == name), None)
         if entry is not None and entry.problems:
             raise InputError(
-                _(
-                    "/{name} cannot be used: its files have a mistake. The bot's owner finds it in `/workflow list`.",
-                    name=entry.name,
-                )
+                _("/{name} is broken right now. The bot's owner can see why in `/workflow list`.", name=entry.name)
             )
         guess = Index(self.offered()).meant(name) or nearest(name, self.offered())
         if guess is not None:
-            raise InputError(_("There is no workflow “{name}”. Did you mean “{guess}”?", name=shown(name), guess=guess))
-        raise InputError(_("There is no workflow “{name}”. Please pick one from the list.", name=shown(name)))
+            raise InputError(_("There's no workflow “{name}”. Did you mean “{guess}”?", name=shown(name), guess=guess))
+        raise InputError(_("There's no workflow “{name}”. Please pick one from the list.", name=shown(name)))

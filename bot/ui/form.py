@@ -1,7 +1,7 @@
-"""Asks for more than a slash command holds: modals of five fields, and between them a page that shows what is set.
+"""Forms for options that do not fit a slash command: modals of five fields, and an overview page between them.
 
-What was typed lives in the form, for ten minutes; a wrong value is told there, and can be mended. Nothing is promised
-before *Start*: then the request goes the way of every other one.
+A form keeps its values for ten minutes, shows errors and lets members correct them. No job exists before *Start*; then
+the request is submitted like any other.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,9 +28,9 @@ from bot.workflow.wording import shown
 from bot.workflow.workflow import Workflow
 
 PER_PAGE = 5
-"""Fields of a modal: Discord's limit."""
+"""Fields of a modal; Discord's limit."""
 LIFETIME = 600.0
-"""Seconds from the last touch."""
+"""Seconds since the last interaction."""
 MAX_PAGES = 20
 MAX_TITLE = 45
 
@@ -39,22 +39,20 @@ Act = Callable[[discord.Interaction], Awaitable[None]]
 
 @dataclass(slots=True)
 class Sheet:
-    """What one member fills in."""
+    """The state of one member's form."""
 
     workflow: Workflow
     given: dict[str, object]
     pages: Sequence[Sequence[str]]
-    """Names of options, five a page."""
+    """Option names, up to `PER_PAGE` on each page."""
     kept: Mapping[str, Sequence[KeptFile]] = field(default_factory=dict[str, Sequence[KeptFile]])
-    """Option name → files of an earlier result, one of which is chosen instead of attaching one."""
+    """Option name → files of an earlier result to choose from instead of an attachment."""
     fault: Message | None = None
     origin: discord.Interaction | None = field(default=None, repr=False)
-    """Whose answer shows the form."""
+    """The interaction whose response shows the overview."""
 
 
 class Forms:
-    """Opens forms. `orders` takes what comes of them."""
-
     def __init__(self, *, orders: Orders, suggester: Suggester, tree: Tree, languages: Languages) -> None:
         self._orders = orders
         self._suggester = suggester
@@ -70,7 +68,7 @@ class Forms:
         *,
         kept: Mapping[str, Sequence[KeptFile]] | None = None,
     ) -> None:
-        """Ask for these options, beside what is given; must be the first answer to the interaction."""
+        """Ask for the options `names`; must be the first response to the interaction."""
         wanted = list(names)
         if workflow.manifest.presets and PRESET not in given and PRESET not in wanted:
             wanted.insert(0, PRESET)
@@ -78,13 +76,12 @@ class Forms:
         await self.ask(interaction, Sheet(workflow, given, pages, kept or {}), 0)
 
     async def ask(self, interaction: discord.Interaction, sheet: Sheet, page: int) -> None:
-        """Show one page of fields."""
         say = self._sayer(interaction)
         fields = [self._field(sheet, name, say) for name in sheet.pages[page]]
         await interaction.response.send_modal(_Page(self, sheet, fields, page))
 
     async def take(self, interaction: discord.Interaction, sheet: Sheet, fields: Sequence[Field]) -> None:
-        """Take in a page that was sent: start when that was all, else show what is set so far."""
+        """Handle a submitted page: start the job if it was the only page, else show the overview."""
         for each in fields:
             self._take(sheet, each)
         sheet.fault = await self._fault(interaction, sheet)
@@ -94,17 +91,17 @@ class Forms:
         await self._show(interaction, sheet)
 
     async def start(self, interaction: discord.Interaction, sheet: Sheet) -> bool:
-        """Begin with what is set; return whether there was nothing wrong with it."""
+        """Submit the request; return False, and show the error, if a value is invalid."""
         sheet.fault = await self._fault(interaction, sheet)
         if sheet.fault is not None:
             await self._show(interaction, sheet)
             return False
         await self._orders.place(interaction, sheet.workflow, sheet.given)
-        await self.retire(sheet, _("Sent. It stands below."))
+        await self.retire(sheet, _("Sent – see below."))
         return True
 
     async def retire(self, sheet: Sheet, last_word: Message) -> None:
-        """Leave only a sentence of the form; raises nothing."""
+        """Replace the form with a sentence; raises nothing."""
         if sheet.origin is None:
             return
         view = discord.ui.LayoutView(timeout=None)
@@ -113,11 +110,10 @@ class Forms:
         view.stop()
         try:
             await sheet.origin.edit_original_response(view=view, allowed_mentions=SILENT)
-        except Exception:  # discord.py lets the faults of its HTTP library through; the form is gone anyway
+        except Exception:  # discord.py lets errors of its HTTP library through; the form is closed anyway
             return
 
     async def tell(self, interaction: discord.Interaction, error: Exception) -> None:
-        """Answer with what went wrong."""
         await self._tree.tell(interaction, error)
 
     def _sayer(self, interaction: discord.Interaction) -> Say:
@@ -135,7 +131,7 @@ class Forms:
             answer = self._suggester.index(option).meant(answer) or answer
         if answer is not None:
             sheet.given[each.name] = answer
-        elif option is None or not option.is_file:  # no new file does not take away the one that was attached
+        elif option is None or not option.is_file:  # an empty upload field keeps the earlier attachment
             sheet.given.pop(each.name, None)
 
     async def _fault(self, interaction: discord.Interaction, sheet: Sheet) -> Message | None:
@@ -174,8 +170,6 @@ def _spoken(value: object) -> object:
 
 
 class _Page(discord.ui.Modal):
-    """Five fields."""
-
     def __init__(self, forms: Forms, sheet: Sheet, fields: Sequence[Field], page: int) -> None:
         count = f" {page + 1}/{len(sheet.pages)}" if len(sheet.pages) > 1 else ""
         title = f"{cut(sheet.workflow.manifest.title, MAX_TITLE - len(count))}{count}"
@@ -194,7 +188,7 @@ class _Page(discord.ui.Modal):
 
 
 class FormView(discord.ui.LayoutView):
-    """What is set, and buttons to go on. Seen by the one who fills it in only."""
+    """The ephemeral overview: the values so far, and buttons to start, change or discard."""
 
     def __init__(self, forms: Forms, sheet: Sheet, text: str, say: Say) -> None:
         super().__init__(timeout=LIFETIME)
@@ -214,13 +208,13 @@ class FormView(discord.ui.LayoutView):
         await self._forms.tell(interaction, error)
 
     async def on_timeout(self) -> None:
-        await self._forms.retire(self._sheet, _("This form is over, and nothing was started. Use the command again."))
+        await self._forms.retire(self._sheet, _("This form has expired. Please run the command again."))
 
     def _button(
         self, label: str, act: Act, style: discord.ButtonStyle = discord.ButtonStyle.secondary
     ) -> discord.ui.Button[Any]:
         button = discord.ui.Button[Any](label=label, style=style)
-        button.callback = act  # type: ignore[method-assign]  # discord.py's own way for buttons made at run time
+        button.callback = act  # type: ignore[method-assign]  # discord.py's documented way for dynamic buttons
         return button
 
     def _asks(self, page: int) -> Act:
@@ -236,4 +230,4 @@ class FormView(discord.ui.LayoutView):
     async def _discard(self, interaction: discord.Interaction) -> None:
         self.stop()
         await interaction.response.defer()
-        await self._forms.retire(self._sheet, _("Discarded; nothing was started."))
+        await self._forms.retire(self._sheet, _("Discarded."))

@@ -1,7 +1,7 @@
-"""One field of a form for one option: how it is asked for, and what was answered.
+"""Form fields: one for each option.
 
-Discord has no field for numbers, so they are typed as text; `bot.workflow.prepare` reads them. A list that is longer
-than Discord's menus is typed, too: a part of the name will do.
+Discord has no field for numbers, so they are typed as text and read by `bot.workflow.prepare`. Lists longer than
+Discord's menus are typed, too; part of a name is enough.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,16 +31,14 @@ Component = discord.ui.TextInput[Any] | discord.ui.Select[Any] | discord.ui.File
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field, and the option that it stands for."""
-
     name: str
     label: discord.ui.Label[Any]
     component: Component
     meanings: Mapping[str, object] = field_(default_factory=dict[str, object])
-    """What entries of a menu stand for, where that is not their text."""
+    """Menu entry → value, where the value is not the entry's text."""
 
     def answer(self) -> object:
-        """Return what was given; None when it was left empty."""
+        """Return the submitted value; None if the field was left empty."""
         component = self.component
         if isinstance(component, discord.ui.TextInput):
             return component.value or None
@@ -51,10 +49,11 @@ class Field:
 
 
 def field(workflow: Workflow, name: str, given: object, suggester: Suggester, say: Say) -> Field:
-    """Return the field for an option, filled in with what was given before."""
+    """Return the field for an option, with the earlier value filled in."""
     if name == PRESET and name not in workflow.manifest.options:
         titles = [preset.title for preset in workflow.manifest.presets.values()]
-        return _labelled(name, say(_("Settings that belong together")), _menu(name, titles, given, is_required=False))
+        explained = say(_("Preset (your own values override it)"))
+        return _labelled(name, explained, _menu(name, titles, given, is_required=False))
     option = workflow.manifest.options[name]
     component = _component(workflow, name, option, given, suggester, say)
     meanings: Mapping[str, object] = {YES: True, NO: False} if option.kind == "boolean" else {}
@@ -62,7 +61,7 @@ def field(workflow: Workflow, name: str, given: object, suggester: Suggester, sa
 
 
 def choice_of_files(workflow: Workflow, name: str, files: Sequence[KeptFile], given: object) -> Field:
-    """Return the field for an option that takes one of these files; as many of them as a menu holds."""
+    """Return a menu of these files, as many as a menu holds, for a file option."""
     option = workflow.manifest.options[name]
     menu = discord.ui.Select[Any](custom_id=name, min_values=1, max_values=1, required=True)
     meanings = {str(number): file for number, file in enumerate(files[:MAX_ENTRIES], start=1)}
@@ -90,7 +89,7 @@ def _component(
 ) -> Component:
     is_required = option.required
     if option.is_file:
-        has_one = given is not None  # what is attached already need not be attached again
+        has_one = given is not None  # an earlier attachment is kept
         return discord.ui.FileUpload[Any](
             custom_id=name, required=is_required and not has_one, min_values=0 if has_one or not is_required else 1
         )
@@ -124,7 +123,7 @@ def _line(workflow: Workflow, name: str, option: Option, given: object, say: Say
     unsaid = workflow.unsaid_value(name) if name in workflow.bindings else None
     hint = "" if unsaid is None else str(option.reported(unsaid))
     if option.source is not None and not hint:
-        hint = say(_("A part of the name will do"))
+        hint = say(_("Part of the name is enough"))
     most = min(option.max_length or MAX_TYPED, MAX_TYPED)
     is_long = option.kind == "text"
     return discord.ui.TextInput[Any](

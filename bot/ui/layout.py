@@ -1,4 +1,4 @@
-"""Turns a `Page` into a Discord message: one container of Components V2, with its buttons and without a ping."""
+"""Turns a `Page` into a Discord message: a Components V2 container with buttons."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import discord
 from bot.ui.page import Button, Page
 
 SILENT = discord.AllowedMentions.none()
-"""No prompt pings anybody."""
+"""Prompts never ping anyone."""
 
 
 def layout(page: Page) -> discord.ui.LayoutView:
-    """Return the components of `page`. Its files must be attached under the names that the page uses."""
+    """Return the components of `page`. The message must attach the page's files under the same names."""
     quote = f"\n> {page.quote}" if page.quote else ""
     items: list[discord.ui.Item[Any]] = [discord.ui.TextDisplay(f"**{page.title}**{quote}")]
-    if page.status:  # apart from the quotation, which some clients would let it continue
+    if page.status:  # a separate component: some clients would render it as part of the quote
         items.append(discord.ui.TextDisplay(page.status))
     gallery = [
         discord.MediaGalleryItem(f"attachment://{picture.filename}", description=picture.description or None)
@@ -31,7 +31,7 @@ def layout(page: Page) -> discord.ui.LayoutView:
     view.add_item(discord.ui.Container(*items, accent_colour=page.tone.value))
     if page.buttons:
         view.add_item(discord.ui.ActionRow(*(_button(button) for button in page.buttons)))
-    view.stop()  # presses are answered by custom id, also after a restart: discord.py need not keep the view
+    view.stop()  # clicks are routed by custom id, also after a restart, so discord.py need not keep the view
     return view
 
 

@@ -79,7 +79,7 @@ async def test_a_step_that_cannot_be_taken_any_more_says_why(tmp_path: Path) -> 
         await it.boss.slash(it.art, "workflow reload")
         refused = await it.ann.press(first.message, "Upscale")
         assert refused.ephemeral
-        assert "There is no workflow “upscale”" in refused.text
+        assert "There's no workflow “upscale”" in refused.text
 
         for file in aside.iterdir():
             file.rename(it.folder / file.name)
@@ -88,7 +88,7 @@ async def test_a_step_that_cannot_be_taken_any_more_says_why(tmp_path: Path) -> 
             for file in folder.iterdir():
                 file.unlink()
         gone = await it.ann.press(first.message, "Upscale")
-        await it.sim.until(lambda: "is not kept any more" in gone.text)
+        await it.sim.until(lambda: "has expired" in gone.text)
 
 
 async def test_a_switched_off_command_is_not_reached_through_a_button(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class StuckShelf(DiskShelf):
 
 @pytest.mark.parametrize(
     ("shelf", "says"),
-    [(StuckShelf, "image: This result cannot be read now"), (DiskShelf, "image: This result is not kept any more")],
+    [(StuckShelf, "**image**: I can't read this result right now"), (DiskShelf, "**image**: This result has expired")],
 )
 async def test_a_kept_result_that_cannot_be_read_is_not_laid_to_discord(
     shelf: type[DiskShelf], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
