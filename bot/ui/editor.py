@@ -1,8 +1,8 @@
-"""Edits one message as seldom as possible and as soon as allowed.
+"""Throttles the edits of one message.
 
-The newest state wins: what was not sent in time is forgotten. Two limits hold: a pause between two edits of one
-message, and a budget of edits for the whole process, given out in turn so that no job starves another. The final edit
-waits for neither; it only lets an edit that is on the wire arrive first, so that it cannot be overwritten.
+The newest state wins; older unsent states are dropped. Two limits apply: a minimum interval between edits of one
+message, and an edit budget for the whole process, served in order so that no job starves another. The final edit waits
+for neither, only for an edit in flight, which could otherwise overwrite it.
 """
 
 import asyncio
@@ -19,25 +19,25 @@ T = TypeVar("T")
 MIN_INTERVAL = 1.5
 """Seconds between two edits of one message; Discord allows 5 in 2 s for each token."""
 INTERVALS = ((780.0, MIN_INTERVAL), (3300.0, 20.0), (float("inf"), 60.0))
-"""Up to this age of the message in seconds → the pause. After 14 minutes all messages of a channel share one limit of
-about 5 edits in 5 s, after an hour Discord limits edits specially (code 30046)."""
+"""(Maximum age of the message, interval), in seconds. After 14 minutes all messages of a channel share a limit of about
+5 edits in 5 s; after an hour Discord has a separate edit limit (code 30046)."""
 FROZEN = 10.0
-"""Seconds by which a sleep may end late. A process that stood still for longer may have lost its jobs to another one
-meanwhile, which has told their end."""
+"""Seconds by which a sleep may end late. While a process is suspended for longer, another one may have taken over its
+jobs and shown their end."""
 IN_FLIGHT_GRACE = 2.0
-"""Seconds that the final edit gives an edit which is on the wire."""
+"""Seconds that the final edit waits for an edit in flight."""
 
 
 class MessageClosedError(Exception):
-    """The message cannot be edited any more: further tries would only be counted against us."""
+    """The message can no longer be edited; further tries would only count against rate limits."""
 
 
 class EditBudget:
-    """The edits that the whole process may make, first come, first served."""
+    """The edits allowed to the whole process, first come, first served."""
 
     def __init__(self, *, clock: Clock, per_second: float = 25.0, share: Callable[[], float] = lambda: 1.0) -> None:
-        """Allow so many edits, of which this process has a `share` (above 0, up to 1): the bot's token is one for all
-        processes, and Discord counts by it.
+        """`share` (above 0, up to 1) is this process's part of `per_second`: Discord counts the edits of all processes
+        together, by the bot's token.
         """
         self._clock = clock
         self._per_second = per_second
@@ -45,7 +45,7 @@ class EditBudget:
         self._next = 0.0
 
     async def turn(self) -> float:
-        """Return when it is the caller's turn to send one edit, and by how many seconds that is late."""
+        """Wait until the caller may send one edit; return by how many seconds the wait was too long."""
         now = self._clock.monotonic()
         at = max(now, self._next)
         self._next = at + 1.0 / (self._per_second * self._share())
@@ -66,7 +66,7 @@ class ProgressEditor(Generic[T]):
         age: float = 0.0,
         at_once: bool = False,
     ) -> None:
-        """Edit a message that is `age` seconds old, the first time after a pause unless `at_once`."""
+        """Edit a message that is `age` seconds old; the first edit waits for the interval unless `at_once`."""
         self._send = send
         self._clock = clock
         self._budget = budget
@@ -80,7 +80,7 @@ class ProgressEditor(Generic[T]):
         self._closed = False
 
     def show(self, state: T) -> None:
-        """Show `state` when the limits allow, unless a newer one comes first."""
+        """Show `state` when the limits allow, unless a newer one replaces it."""
         if self._closed:
             return
         self._newest = state
@@ -89,16 +89,15 @@ class ProgressEditor(Generic[T]):
 
     @property
     def is_sending(self) -> bool:
-        """Whether an edit is on its way."""
         return self._sending.locked()
 
     async def settled(self) -> None:
-        """Return when no edit is on its way any more, after `stop`."""
+        """Wait for the edit in flight, if any, after `stop`."""
         if self._pump is not None and self.is_sending:
             await asyncio.wait({self._pump})
 
     async def finish(self) -> None:
-        """Stop, so that the final edit can follow at once; no edit of ours is sent after this returns."""
+        """Stop, so that the final edit can follow; no edit is sent after this returns."""
         self._closed = True
         pump = self._pump
         if pump is None or pump.done():
@@ -107,10 +106,10 @@ class ProgressEditor(Generic[T]):
             await asyncio.wait({pump}, timeout=IN_FLIGHT_GRACE)
         pump.cancel()
         await asyncio.gather(pump, return_exceptions=True)
-        self._pump = None  # a cancelled task knows where it stood, and so its editor: a ring that outlives both
+        self._pump = None  # breaks a reference cycle: a cancelled task keeps its frames, and so this editor
 
     def stop(self) -> None:
-        """Stop without waiting: an edit that is on the wire may still arrive."""
+        """Stop without waiting; an edit in flight may still arrive."""
         self._closed = True
         if self._pump is not None and not self._sending.locked():
             self._pump.cancel()
@@ -119,7 +118,7 @@ class ProgressEditor(Generic[T]):
         while not self._closed and self._newest != self._shown:
             late = max(await self._pause(), await self._budget.turn())
             if late > FROZEN:
-                log.warning("this process stood still for %d s; what it had to say is not said any more", late)
+                log.warning("this process was suspended for %d s; dropping an outdated progress edit", late)
                 self._newest = self._shown
                 return
             state = self._newest
@@ -129,7 +128,7 @@ class ProgressEditor(Generic[T]):
                 await self._try(state)
 
     async def _pause(self) -> float:
-        """Wait until the message may be edited again; return by how many seconds that is late."""
+        """Wait for the message's interval; return by how many seconds the wait was too long."""
         now = self._clock.monotonic()
         interval = next(pause for age, pause in INTERVALS if now - self._opened < age)
         wait = self._last_edit + interval - now
@@ -145,5 +144,5 @@ class ProgressEditor(Generic[T]):
         except MessageClosedError:
             self._closed = True
         except Exception:
-            log.warning("a progress edit failed; the next one will show more", exc_info=True)
+            log.warning("a progress edit failed; the next one will catch up", exc_info=True)
         self._last_edit = self._clock.monotonic()

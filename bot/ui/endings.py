@@ -1,6 +1,7 @@
-"""The last edit of a job's message: retried while its reason may pass, and what follows when it cannot be made.
+"""The final edit of a job's message: retried after transient errors, with a fallback when it is impossible.
 
-It is never said to be delivered what is not: then it is put off, or the member is told elsewhere where it waits.
+A result counts as delivered only if Discord accepted it. Otherwise delivery is postponed, or the member gets a direct
+message that says where to find the result.
 """
 
 import logging
@@ -20,12 +21,10 @@ from bot.ui.route import Attached, MessageRoute
 log = logging.getLogger(__name__)
 
 RETRY_PAUSES = (2.0, 5.0, 15.0)
-"""Seconds before each further try for a reason that may pass."""
+"""Seconds before each retry after a transient error."""
 
 
 class Endings:
-    """Makes last edits."""
-
     def __init__(self, *, route: MessageRoute, mailbox: Mailbox, notes: Notes, clock: Clock) -> None:
         self._route = route
         self._mailbox = mailbox
@@ -33,7 +32,7 @@ class Endings:
         self._clock = clock
 
     async def edit(self, job: Job, page: Page, files: Sequence[Attached] = ()) -> Job:
-        """Make the last edit; return the job as it is by then. Raises `RefusedError` and `IllegalMoveError`."""
+        """Make the final edit; return the newest version of the job. Raises `RefusedError` and `IllegalMoveError`."""
         for pause in (*RETRY_PAUSES, None):
             try:
                 await self._route.edit(job.place, page, files)
@@ -47,19 +46,19 @@ class Endings:
         return job
 
     async def not_made(self, job: Job, refusal: RefusedError, reason: Message | None = None) -> Told:
-        """Do what follows when the message cannot show the end: the result, or the `reason` why there is none.
+        """Handle a final edit that was refused: of a result, or of the `reason` why there is none.
 
-        Raises `FailedError` for a result that Discord never takes.
+        Raises `FailedError` for a result that Discord will never accept.
         """
         refused_bot = refusal.meaning is Meaning.TOKEN_DEAD and job.place.bot_can_edit
         if refusal.meaning is Meaning.PASSING or refused_bot:
-            log.warning("job %s: its end is put off: %s", job.id, refusal)
+            log.warning("job %s: final edit postponed: %s", job.id, refusal)
             return Told.LATER
         if refusal.meaning in (Meaning.OURS, Meaning.TOO_LARGE):
-            log.error("job %s: its last edit was refused", job.id, exc_info=refusal)
+            log.error("job %s: Discord rejected the final edit", job.id, exc_info=refusal)
             if reason is None:
-                raise FailedError(_("Discord does not take the result. Please ask again.")) from refusal
-        log.warning("job %s: its message cannot show its end: %s", job.id, refusal)
+                raise FailedError(_("Discord rejected the result. Please run the command again.")) from refusal
+        log.warning("job %s: final edit impossible: %s", job.id, refusal)
         return await self._elsewhere(job, refusal.meaning, reason)
 
     async def _elsewhere(self, job: Job, why: Meaning, reason: Message | None) -> Told:
@@ -75,16 +74,16 @@ class Endings:
         return Told.KEPT
 
     async def _after(self, refusal: RefusedError, job: Job, pause: float | None) -> Job | None:
-        """Return the job to try again with, after a pause if need be; None when that would end the same."""
+        """Return the job to retry with, after a pause if needed; None if a retry would fail in the same way."""
         if refusal.meaning is Meaning.PASSING and pause is not None:
-            log.info("job %s: its last edit is tried again in %d s: %s", job.id, pause, refusal)
+            log.info("job %s: retrying the final edit in %d s: %s", job.id, pause, refusal)
             await self._clock.sleep(pause)
             return await self._still_ours(job)
         if refusal.meaning is Meaning.TOKEN_DEAD and not job.place.bot_can_edit:
-            newest = await self._still_ours(job)  # the member may have pressed *Show result* just now
+            newest = await self._still_ours(job)  # *Show result* may have brought a fresh token meanwhile
             return newest if newest.place.token != job.place.token else None
         return None
 
     async def _still_ours(self, job: Job) -> Job:
-        """Return the job with its newest token. Raises `IllegalMoveError` when somebody else took it over."""
+        """Return the job with its newest token. Raises `IllegalMoveError` if another process took it over."""
         return await self._notes.note(job, told=job.told)

@@ -1,7 +1,7 @@
-"""The message of one job that is not over: its progress, and, where only a token can edit, the button for a fresh one.
+"""The message of one unfinished job: its progress and, where only a token can edit it, the button for a fresh token.
 
-Such a message (private, or where only the member installed the bot) would freeze when its token ends. Shortly before,
-the button *Show result* appears under it, also when nothing else is heard of the job; a press brings the next token.
+Such a message (ephemeral, or where only the user installed the bot) freezes when its token expires. Shortly before,
+*Show result* appears under it, even without news of the job; pressing it brings the next token.
 """
 
 import asyncio
@@ -24,26 +24,24 @@ from bot.ui.route import TOKEN_MARGIN, Attached, MessageRoute
 log = logging.getLogger(__name__)
 
 OFFER_LEAD = 20.0
-"""Seconds before minute 14 at which the button appears: time for a few tries."""
+"""Seconds before minute 14 at which the button appears, to leave time for retries."""
 OFFER_RETRY = 4.0
 """Seconds between tries to show it."""
 LOOK_EVERY = 5.0
-"""Seconds between two looks whether a fresh token was written down."""
+"""Seconds between checks for a fresh token in the database."""
 GOES_ON = {Meaning.PASSING, Meaning.TOO_LARGE, Meaning.OURS}
-"""Refusals of a progress edit after which the next one may succeed."""
+"""Errors of a progress edit after which the next one may succeed."""
 
 
 class Previews(Protocol):
-    """What is done to half-finished pictures before they are shown (`bot.images`)."""
-
     async def preview(self, data: bytes) -> bytes | None:
-        """Make one small; None when it cannot or need not be shown."""
+        """Shrink an unfinished image; None if it cannot or need not be shown."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What all messages share."""
+    """What all live messages share."""
 
     route: MessageRoute
     renderer: Renderer
@@ -51,14 +49,14 @@ class Tools:
     clock: Clock
     budget: EditBudget
     newest: Callable[[str], Awaitable[Job | None]]
-    """Returns the newest version of a job by its id. May raise `StoreDownError`."""
+    """Reads the newest version of a job by its id. May raise `StoreDownError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
     update: JobUpdate | None
     try_: int
-    """Grows when the same state is to be sent again."""
+    """Incremented to send the same state again."""
 
 
 class LiveMessage:
@@ -71,11 +69,11 @@ class LiveMessage:
         self._update: JobUpdate | None = None
         self._tries = 0
         self.edited = 0.0
-        """When the last edit was over, in seconds since the epoch; 0 while there was none."""
+        """When the last edit ended, in seconds since the epoch; 0 before the first one."""
         self._shown: tuple[Page, bytes | None] | None = None
         self._offer: asyncio.Task[None] | None = None
         self._dropped: list[ProgressEditor[_State]] = []
-        """Editors that are stopped, but whose last edit is still on its way."""
+        """Stopped editors whose last edit is still in flight."""
         self._editor = self._new_editor(at_once=False)
         self._plan_offer()
 
@@ -85,7 +83,6 @@ class LiveMessage:
         return self._job.place
 
     def show(self, job: Job, update: JobUpdate) -> None:
-        """Show the newest state when the edit budget allows."""
         self._update = update
         if job.place.token_expires > self.place.token_expires:
             return self.renew(job)
@@ -93,7 +90,7 @@ class LiveMessage:
         return self._send_soon()
 
     def renew(self, job: Job) -> None:
-        """Go on under a fresh token: what is known is shown at once."""
+        """Continue with a fresh token, and show the known state immediately."""
         self.drop()
         self._job = job
         self._shown = None
@@ -110,7 +107,7 @@ class LiveMessage:
         await self._editor.finish()
 
     def drop(self) -> None:
-        """Stop, without waiting for an edit that is on the wire."""
+        """Stop without waiting for an edit in flight."""
         if self._offer is not None:
             self._offer.cancel()
         self._editor.stop()
@@ -118,11 +115,11 @@ class LiveMessage:
 
     @property
     def is_sending(self) -> bool:
-        """Whether an edit is on its way, also one of before the last `renew`."""
+        """Whether an edit is in flight, including those from before the last `renew`."""
         return self._editor.is_sending or any(editor.is_sending for editor in self._dropped)
 
     async def settled(self) -> None:
-        """Return when no edit is on its way any more, after `drop`."""
+        """Wait for edits in flight, after `drop`."""
         for editor in self._dropped:
             await editor.settled()
 
@@ -146,7 +143,7 @@ class LiveMessage:
                 is_ours = refusal.meaning is Meaning.OURS
                 log.warning("job %s: a progress edit failed: %s", self._job.id, refusal, exc_info=is_ours)
                 return
-            log.info("job %s: no more progress is shown: %s", self._job.id, refusal)
+            log.info("job %s: stopped showing progress: %s", self._job.id, refusal)
             raise MessageClosedError(str(refusal)) from refusal
         finally:
             self.edited = self._clock.now()
@@ -177,7 +174,7 @@ class LiveMessage:
             self._offer = asyncio.create_task(self._make_offer(self.place), name="show result")
 
     async def _make_offer(self, place: Place) -> None:
-        """Bring the button under the message, also when nobody else edits it, and go on once it was pressed."""
+        """Show the button in time, even without other edits, and continue once a fresh token is stored."""
         await self._clock.sleep(max(0.0, self._offer_time - self._clock.now()))
         while self._clock.now() < place.token_expires and not self._has_button:
             self._tries += 1
@@ -187,7 +184,7 @@ class LiveMessage:
             await self._clock.sleep(LOOK_EVERY)
 
     async def _is_renewed(self, place: Place) -> bool:
-        """Go on under a fresh token if there is one: another process may have heard the press, and written it down."""
+        """Continue with a fresh token if there is one; another process may have received the click and stored it."""
         try:
             job = await self._tools.newest(self._job.id)
         except StoreDownError:

@@ -1,7 +1,7 @@
-"""Direct messages: what a member must be told when the job's message cannot, and what a server's owner can mend.
+"""Direct messages: to a member whose job's message cannot show the outcome, and to guild owners about permissions.
 
-A member is written to once for a job, an owner once a day for a permission. That it was done is written down before it
-is done: rather never than twice.
+A member gets at most one for each job, an owner at most one a day for each permission. Each is recorded before it is
+sent: better none than two.
 """
 
 import logging
@@ -22,32 +22,29 @@ from bot.ui.render import Renderer
 log = logging.getLogger(__name__)
 
 SEND_TIMEOUT = 30.0
-"""Seconds for opening a conversation and writing into it."""
+"""Seconds for opening the channel and sending the message."""
 DAY = 86_400.0
 
 
 class Notes(Protocol):
-    """What telling people must write down, and look up: a part of `bot.jobs.records.JobStore`."""
+    """The slice of `bot.jobs.records.JobStore` that messages need."""
 
-    async def get(self, job_id: str) -> Job | None:
-        """Return the newest version of a job."""
-        ...
+    async def get(self, job_id: str) -> Job | None: ...
 
     async def note(self, job: Job, **changes: Any) -> Job:
-        """Set fields of a job that is still ours, and return it with its newest token. Raises `IllegalMoveError`."""
+        """Set fields of a job that this process still owns; return it with its newest token.
+
+        Raises `IllegalMoveError`.
+        """
         ...
 
-    async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
-        """Write an event into the log."""
-        ...
+    async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None: ...
 
-    async def recorded_since(self, what: str, since: float) -> bool:
-        """Return whether such an event was written at or after this time."""
-        ...
+    async def recorded_since(self, what: str, since: float) -> bool: ...
 
 
 class Mailbox:
-    """Writes to people directly. A message that cannot be sent is no error: most people may be written to, not all."""
+    """Sends direct messages. A message that cannot be sent is no error: people can disable them."""
 
     def __init__(self, *, client: Callable[[], discord.Client], renderer: Renderer, notes: Notes, clock: Clock) -> None:
         self._client = client
@@ -57,22 +54,21 @@ class Mailbox:
         self._clock = clock
 
     async def result_waits(self, job: Job, why: Meaning) -> Job:
-        """Tell the requester why the result is not shown, and where it is instead."""
+        """Tell the requester why the result is not shown, and where to find it."""
         lack = await self._permissions.lack_of(job.place) if why is Meaning.FORBIDDEN else None
         return await self._once(job, self._renderer.kept(job, _cause(why, lack)))
 
     async def failed(self, job: Job, reason: Message) -> Job:
-        """Tell the requester why there is no result."""
         return await self._once(job, self._renderer.failure(job, reason))
 
     async def ask_for_permission(self, job: Job) -> None:
-        """Tell the owner of the server which permission is missing where."""
+        """Tell the guild's owner which permissions are missing, and where."""
         lack = await self._permissions.lack_of(job.place)
         if lack is None:
-            log.warning("job %s: Discord says that a permission is missing in channel %s", job.id, job.place.channel_id)
+            log.warning("job %s: Discord reports a missing permission in channel %s", job.id, job.place.channel_id)
             return
         wanted = ", ".join(lack.permissions)
-        log.warning("server %s, channel %s: missing permission: %s", lack.guild_id, job.place.channel_id, wanted)
+        log.warning("guild %s, channel %s: missing permission: %s", lack.guild_id, job.place.channel_id, wanted)
         what, now = f"missing permission {wanted} in {lack.guild_id}", self._clock.now()
         if await self._notes.recorded_since(what, now - DAY):
             return
@@ -93,35 +89,33 @@ class Mailbox:
                 await channel.send(view=layout(page), allowed_mentions=SILENT)
         except RefusedError as refusal:
             level = logging.INFO if refusal.meaning is Meaning.NO_DIRECT_MESSAGES else logging.WARNING
-            log.log(level, "user %s could not be written to: %s", user_id, refusal)
+            log.log(level, "cannot send a direct message to user %s: %s", user_id, refusal)
 
 
 def _cause(why: Meaning, lack: Lack | None) -> Message:
     match why:
         case Meaning.MESSAGE_GONE:
-            return _("It is done, but its message was deleted. The result waits for you in /history.")
+            return _("Your result is ready, but its message was deleted. Find it in /history.")
         case Meaning.PLACE_GONE:
-            return _("It is done, but its channel is gone. The result waits for you in /history.")
+            return _("Your result is ready, but its channel no longer exists. Find it in /history.")
         case Meaning.LOCKED | Meaning.ARCHIVED:
-            return _("It is done, but its thread is locked. The result waits for you in /history.")
+            return _("Your result is ready, but its thread is locked. Find it in /history.")
         case Meaning.FORBIDDEN if lack is not None:
             return _(
-                "It is done, but the bot may not show it in its channel: the permission {permissions} is missing. "
-                "The result waits for you in /history.",
+                "Your result is ready, but I can't post it in that channel (missing: **{permissions}**). "
+                "Find it in /history.",
                 permissions=", ".join(lack.permissions),
             )
         case Meaning.FORBIDDEN:
-            return _(
-                "It is done, but the bot may not show it in its channel any more. The result waits for you in /history."
-            )
+            return _("Your result is ready, but I can no longer post in that channel. Find it in /history.")
         case _:
-            return _("It is done. Press *Show result* below your request, or use /history: the result waits there.")
+            return _("Done! Press **Show result** under your request, or open /history.")
 
 
 def _request(lack: Lack) -> Message:
     return _(
-        "Results cannot be shown in #{channel} of {guild}: the bot lacks the permission {permissions} there. "
-        "Please allow it, for the bot's role or for this channel.",
+        "I can't post results in #{channel} of {guild} (missing: **{permissions}**). "
+        "Please grant this to my role or in the channel.",
         channel=lack.channel_name,
         guild=lack.guild_name,
         permissions=", ".join(lack.permissions),

@@ -1,7 +1,7 @@
-"""Tells people about their jobs: the `Presenter` of `bot.jobs`, on Discord. One message per job, edited in place.
+"""Implements the `Presenter` of `bot.jobs` on Discord: one message per job, edited in place.
 
-Progress goes through `bot.ui.live`, the last edit through `bot.ui.endings`, further messages through `bot.ui.parts`;
-here is the order of these things.
+Progress goes through `bot.ui.live`, the final edit through `bot.ui.endings`, further messages through `bot.ui.parts`;
+this module puts them in order.
 """
 
 import asyncio
@@ -35,28 +35,24 @@ log = logging.getLogger(__name__)
 ENDED_KEPT = 1000
 """Ended jobs whose late progress is still recognised and dropped."""
 LIVE_KEPT = 20_000
-"""Jobs that are not over; more than this are only forgotten ones, such as those that another process took over."""
+"""Unfinished jobs; any beyond this are leftovers, such as jobs that another process took over."""
 
 
 class PictureShop(Fitting, Previews, Protocol):
-    """What is done to pictures before they are posted (`bot.images`)."""
+    """Prepares images for posting (`bot.images`)."""
 
 
 class Board(Protocol):
-    """Where it is noted how far jobs are (`bot.jobs.progressboard`)."""
+    """Shares the progress of jobs (`bot.jobs.progressboard`)."""
 
     def tell(self, job_id: str, fraction: float) -> None:
-        """Note how far a job is, from 0 to 1."""
+        """Set a job's progress, 0 to 1."""
         ...
 
-    def forget(self, job_id: str) -> None:
-        """Note that a job has ended."""
-        ...
+    def forget(self, job_id: str) -> None: ...
 
 
 class JobMessages:
-    """Keeps the message of every unfinished job up to date, and makes its last edit."""
-
     def __init__(
         self,
         *,
@@ -70,7 +66,7 @@ class JobMessages:
         share: Callable[[], float] = lambda: 1.0,
         board: Board | None = None,
     ) -> None:
-        """`share` is this process's part of what all processes together may edit; `board` hears how far jobs are."""
+        """`share` is this process's part of the edit budget of all processes."""
         self._route = route
         self._posts = posts
         self._renderer = renderer
@@ -83,13 +79,12 @@ class JobMessages:
         self._board = board
         self._live: OrderedDict[str, LiveMessage] = OrderedDict()
         self._leaving: dict[str, LiveMessage] = {}
-        """Jobs that were forgotten while an edit was on its way."""
+        """Forgotten jobs with an edit in flight."""
         self._ended: OrderedDict[str, int] = OrderedDict()
 
     # ------------------------------------------------------------------ progress
 
     def update(self, job: Job, update: JobUpdate) -> None:
-        """See `Presenter.update`."""
         if self._has_ended(job):
             return
         if self._board is not None and isinstance(update, Running) and update.fraction is not None:
@@ -97,12 +92,11 @@ class JobMessages:
         self._live_of(job).show(job, update)
 
     def renew(self, job: Job) -> None:
-        """Go on under the fresh token of a job that is not over."""
+        """Continue with the fresh token of an unfinished job."""
         if not self._has_ended(job):
             self._live_of(job).renew(job)
 
     def forget(self, job_id: str) -> float:
-        """See `Presenter.forget`."""
         live = self._live.pop(job_id, None)
         if live is None:
             return ON_ITS_WAY if job_id in self._leaving else 0.0
@@ -113,21 +107,19 @@ class JobMessages:
         return ON_ITS_WAY if live.is_sending else live.edited
 
     async def settle(self, job_id: str) -> None:
-        """See `Presenter.settle`."""
         if (live := self._leaving.get(job_id)) is not None:
             await live.settled()
             if self._leaving.get(job_id) is live:
                 del self._leaving[job_id]
 
     async def close(self) -> None:
-        """Stop all progress edits; those on the wire arrive."""
+        """Stop all progress edits, and wait for those in flight."""
         live = (*self._live.values(), *self._leaving.values())
         self._live.clear()
         self._leaving.clear()
         await asyncio.gather(*(message.finish() for message in live))
 
     async def find_answer(self, place: Place) -> int | None:
-        """See `Presenter.find_answer`."""
         try:
             return await self._route.answer(place)
         except RefusedError as refusal:
@@ -136,7 +128,7 @@ class JobMessages:
         return await self._answer_in_channel(place)
 
     async def _answer_in_channel(self, place: Place) -> int:
-        """Look for the answer where its token cannot look any more; that none is seen there proves nothing."""
+        """Search the channel, since the token has expired. Finding nothing proves nothing."""
         try:
             found = await self._posts.find_answer(place) if place.bot_can_edit else None
         except RefusedError as refusal:
@@ -144,13 +136,12 @@ class JobMessages:
                 raise _unreachable() from refusal
             found = None
         if found is None:
-            raise FailedError(_("The bot was away for too long to go on with this. Please send the command again."))
+            raise FailedError(_("I was offline too long to finish this. Please run the command again."))
         return found
 
     # ------------------------------------------------------------------ the end
 
     async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
-        """See `Presenter.deliver`."""
         await self._end(job)
         result = await self._packer.pack(job, outputs)
         if not result.batches:
@@ -167,7 +158,6 @@ class JobMessages:
         return Told.SENT
 
     async def fail(self, job: Job, reason: Message) -> Told:
-        """See `Presenter.fail`."""
         await self._end(job)
         try:
             await self._endings.edit(job, self._renderer.failure(job, reason))
@@ -189,7 +179,7 @@ class JobMessages:
             await live.finish()
 
     async def _first(self, job: Job, result: Result, note: Message | None) -> tuple[Job, Batch]:
-        """Show the first files in the job's own message, smaller when Discord finds them too large."""
+        """Show the first files in the job's own message, shrunk further if Discord rejects their size."""
         batch = result.batches[0]
         for _try in range(SIZE_TRIES):
             try:
@@ -205,7 +195,7 @@ class JobMessages:
     def _shown(
         self, job: Job, batch: Batch, result: Result, note: Message | None, left: int = 0
     ) -> tuple[Page, list[Attached]]:
-        """Return the job's message; `batch` is what remains of the first one of `result`."""
+        """Return the job's final message; `batch` is what fits of the first batch of `result`."""
         files = [piece.attached for piece in batch]
         unfit = result.unfit + len(result.batches[0]) - len(batch)
         whole = remark(note, unfit=unfit, surplus=result.surplus + left)
@@ -214,7 +204,7 @@ class JobMessages:
     # ------------------------------------------------------------------ what is known of unfinished jobs
 
     def _has_ended(self, job: Job) -> bool:
-        """Return whether this is late news of a job that has ended; one that came back has a higher epoch."""
+        """Return whether this is late news of an ended job; a job that was requeued has a higher epoch."""
         return job.epoch <= self._ended.get(job.id, -1)
 
     def _live_of(self, job: Job) -> LiveMessage:
@@ -227,8 +217,8 @@ class JobMessages:
 
 
 def _unreachable() -> OfflineError:
-    return OfflineError(_("Discord cannot be reached. Please try again in a minute."))
+    return OfflineError(_("I can't reach Discord right now. Please try again in a minute."))
 
 
 def _too_large() -> FailedError:
-    return FailedError(_("The pictures are too large for this channel. Try a smaller size or fewer pictures."))
+    return FailedError(_("The result is too large to post here. Try a smaller size or fewer images."))

@@ -1,4 +1,4 @@
-"""What a job's message shows, as plain values: compared to see whether an edit is worth sending, and tested as such.
+"""What a job's message shows, as plain values that can be compared (to skip needless edits) and tested.
 
 `bot.ui.layout` turns a page into Discord's Components V2; `bot.ui.render` makes pages from jobs.
 """
@@ -8,11 +8,11 @@ from enum import Enum
 from pathlib import PurePath
 
 VISUAL = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".mp4", ".webm", ".mov"}
-"""What a gallery of Discord holds."""
+"""File types that Discord shows in a media gallery."""
 
 
 class Tone(Enum):
-    """The colour beside the message."""
+    """The message's accent colour."""
 
     WAITING = 0x80848E
     RUNNING = 0x5865F2
@@ -22,7 +22,7 @@ class Tone(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture of the message's gallery; its bytes travel beside the page, under this file name."""
+    """A file of the message; its bytes are attached separately, under this name."""
 
     filename: str
     description: str = ""
@@ -30,28 +30,25 @@ class Picture:
 
     @property
     def is_visual(self) -> bool:
-        """Whether Discord shows it; anything else is offered as a file."""
+        """Whether it goes into the gallery; other files are shown as downloads."""
         return PurePath(self.filename).suffix.lower() in VISUAL
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Something to press; whoever knows its `custom_id` answers."""
-
     custom_id: str
     label: str
     is_danger: bool = False
-    """Whether it undoes something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Everything a reader sees of one job. Texts are ready: translated, escaped, and within Discord's limits."""
+    """The whole message of a job. Texts are translated, escaped, and within Discord's limits."""
 
     title: str
     tone: Tone
     quote: str = ""
-    """The member's own words."""
+    """The member's prompt."""
     status: str = ""
     details: str = ""
     """Seed and settings, in small print."""

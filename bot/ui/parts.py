@@ -1,8 +1,8 @@
-"""Posts the further messages of a result, each once, whatever happens in between.
+"""Posts the follow-up messages of a result, each exactly once, even across crashes.
 
-Before a post its intent is written down, after it the message's id. Whoever comes to it again leaves what is known,
-repeats a fresh intent under the same nonce, and looks into the channel for an older one. What can neither be repeated
-nor looked for is left out, and said to be.
+The intent is stored before a post, the message's id after it. A retry skips posts with a known id, repeats a recent
+intent under the same nonce, and searches the channel for an older one. A post that can be neither repeated nor searched
+for is left out and counted as missing.
 """
 
 import hashlib
@@ -21,15 +21,13 @@ from bot.ui.render import Renderer
 log = logging.getLogger(__name__)
 
 NONCE_TRUSTED = 120.0
-"""Seconds after an intent in which Discord surely remembers its nonce; it says "a few minutes"."""
+"""Seconds for which Discord surely remembers a nonce; its documentation says "a few minutes"."""
 SIZE_TRIES = 3
 SHRINK = 0.6
-"""How far files are made smaller when Discord finds them too large all the same."""
+"""Factor by which files are shrunk when Discord still finds them too large."""
 
 
 class Parts:
-    """The further messages of results."""
-
     def __init__(
         self,
         *,
@@ -48,9 +46,9 @@ class Parts:
         self._clock = clock
 
     async def post(self, job: Job, batches: Sequence[Batch]) -> tuple[Job, int]:
-        """Post what was not posted yet; return the job's newest version, and how many files had to be left out.
+        """Post the batches not posted yet; return the newest version of the job and the number of files left out.
 
-        Raises `RefusedError` when it is to be tried again later, and `IllegalMoveError`.
+        Raises `RefusedError` if the caller should retry later, and `IllegalMoveError`.
         """
         left = 0
         for number, batch in enumerate(batches, start=1):
@@ -59,7 +57,7 @@ class Parts:
             except RefusedError as refusal:
                 if refusal.meaning in (Meaning.PASSING, Meaning.TOKEN_DEAD):
                     raise
-                log.warning("job %s: message %d of its result is left out: %s", job.id, number + 1, refusal)
+                log.warning("job %s: skipped message %d of its result: %s", job.id, number + 1, refusal)
                 if refusal.meaning is Meaning.FORBIDDEN:
                     await self._mailbox.ask_for_permission(job)
                 left += len(batch)
@@ -81,7 +79,7 @@ class Parts:
         return job
 
     async def _settled(self, job: Job, number: int, batch: Batch) -> tuple[Job, bool]:
-        """Return whether a part is posted already; if not, its intent is written down."""
+        """Return whether a message is posted already; if not, its intent is stored."""
         part = job.parts.get(number)
         if part is not None and part.message_id:
             return job, True
@@ -94,7 +92,7 @@ class Parts:
         return await self._remember(job, number, Part(0, now)), False
 
     async def _fitting(self, job: Job, number: int, batch: Batch, total: int) -> int:
-        """Post a part, with smaller files when Discord finds them too large; return the message's id."""
+        """Post a message, with its files shrunk if Discord finds them too large; return its id."""
         for _try in range(SIZE_TRIES):
             files = [piece.attached for piece in batch]
             page = self._renderer.more(job, [file.filename for file in files], number + 1, total)
@@ -106,12 +104,12 @@ class Parts:
             batch = await self._packer.shrink(job, batch, SHRINK)
             if not batch:
                 break
-        raise RefusedError(Meaning.TOO_LARGE, "too large, however small they are made")
+        raise RefusedError(Meaning.TOO_LARGE, "files too large even after shrinking")
 
     async def _remember(self, job: Job, number: int, part: Part) -> Job:
         return await self._notes.note(job, parts={**job.parts, number: part})
 
 
 def _nonce(job: Job, number: int) -> str:
-    """Return what marks a part as this one; Discord takes 25 characters."""
+    """Return a nonce for one message; Discord allows 25 characters."""
     return f"{hashlib.blake2b(job.id.encode(), digest_size=10).hexdigest()}-{number}"

@@ -1,7 +1,7 @@
-"""What the bot may do where a job's message is: by what the gateway told, or, where there is none, by asking Discord.
+"""Finds the permissions that the bot lacks in a job's channel: from the gateway's cache, or over REST.
 
-A process without a gateway, or one whose shards are others, knows no servers and channels; it asks for them only when
-Discord has refused something, and not again for a while.
+A process without a gateway, or without the guild's shard, has no guilds and channels cached; it asks for them only
+after Discord refused something, and caches the answer.
 """
 
 import logging
@@ -24,11 +24,11 @@ NAMES = {
     "send_messages_in_threads": "Send Messages in Threads",
     "attach_files": "Attach Files",
 }
-"""The permissions that a result needs, as Discord's settings call them; those texts are Discord's to translate."""
+"""The permissions that a result needs, by the untranslated names in Discord's settings."""
 ASK_TIMEOUT = 20.0
-"""Seconds for all that is asked about one channel."""
+"""Seconds for all requests about one channel."""
 KEPT = 60.0
-"""Seconds for which an answer is kept."""
+"""Seconds for which an answer is cached."""
 REMEMBERED = 200
 
 Channel: TypeAlias = discord.abc.GuildChannel | discord.Thread
@@ -36,7 +36,7 @@ Channel: TypeAlias = discord.abc.GuildChannel | discord.Thread
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """Permissions that are missing in a channel, and who can grant them."""
+    """The permissions missing in a channel, and the guild owner who can grant them."""
 
     guild_id: int
     guild_name: str
@@ -44,28 +44,24 @@ class Lack:
     owner_id: int
     locale: str
     permissions: tuple[str, ...]
-    """As Discord's settings call them."""
+    """By their names in Discord's settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """A channel, what the bot may do in it, and the server that it is in."""
-
     guild: discord.Guild
     channel: Channel
     granted: discord.Permissions
 
 
 class Permissions:
-    """Finds out what is missing."""
-
     def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._asked: OrderedDict[int, tuple[float, _Spot | None]] = OrderedDict()
 
     async def lack_of(self, place: Place) -> Lack | None:
-        """Return what is missing; None when nothing is, or when that cannot be known."""
+        """Return what is missing; None if nothing is, or if that cannot be determined."""
         client = self._client()
         if place.guild_id is None or client.user is None:
             return None
@@ -92,7 +88,7 @@ def _told(guild: discord.Guild, channel_id: int) -> _Spot | None:
         return None
     try:
         return _Spot(guild, channel, channel.permissions_for(guild.me))
-    except discord.ClientException:  # a thread whose channel the gateway did not tell
+    except discord.ClientException:  # a thread whose parent is not cached
         return None
 
 
@@ -108,12 +104,12 @@ async def _asked(client: discord.Client, place: Place) -> _Spot | None:
             if isinstance(thread, discord.Thread) and (parent := channels.get(thread.parent_id)) is not None:
                 return _Spot(guild, thread, _granted_in_threads(parent, me))
     except RefusedError as refusal:
-        log.info("what the bot may do in channel %s cannot be asked: %s", place.channel_id, refusal)
+        log.info("cannot read the bot's permissions in channel %s: %s", place.channel_id, refusal)
     return None
 
 
 def _granted_in_threads(parent: discord.abc.GuildChannel, me: discord.Member) -> discord.Permissions:
-    """Return what `discord.Thread.permissions_for` does, which knows a parent only from the gateway."""
+    """Do what `discord.Thread.permissions_for` does, which needs the parent in the gateway's cache."""
     granted = discord.abc.GuildChannel.permissions_for(parent, me)
     if not granted.send_messages_in_threads:
         granted.attach_files = False
@@ -124,7 +120,7 @@ def _lack(spot: _Spot) -> Lack | None:
     guild, channel, granted = spot.guild, spot.channel, spot.granted
     speak = "send_messages_in_threads" if isinstance(channel, discord.Thread) else "send_messages"
     missing = [NAMES[name] for name in ("view_channel", speak, "attach_files") if not getattr(granted, name)]
-    # Who cannot see a channel has no permission there at all: the first one is the one to grant
+    # Without View Channel all other permissions are off, too: name only the one to grant
     missing = missing[:1] if not granted.view_channel else missing
     if not missing or guild.owner_id is None:
         return None

@@ -1,7 +1,7 @@
-"""Further messages of a result, in the channel of the first: posted by the bot itself, and found again after a crash.
+"""Posts the follow-up messages of a result with the bot's own token, and finds them again after a crash.
 
-A nonce that is enforced makes Discord return the message that it already made, if the same post comes again within
-minutes. Later than that, only a look into the channel tells. When which is done, `bot.ui.parts` knows.
+With an enforced nonce, Discord returns the existing message if the same post is repeated within minutes. After that,
+only the channel's history can tell. `bot.ui.parts` decides which way to use.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -16,19 +16,19 @@ from bot.ui.route import EDIT_TIMEOUT, Attached, discord_files
 from bot.ui.threads import awake
 
 LOOK_TIMEOUT = 30.0
-"""Seconds for reading what was said since."""
+"""Seconds for reading the channel's history."""
 LOOK_AT_MOST = 500
-"""Messages after the first one that are looked at."""
+"""Messages searched after the first one."""
 
 
 class ChannelPosts:
-    """Posts with the bot's own token. Every method may raise `RefusedError`."""
+    """Every method may raise `RefusedError`."""
 
     def __init__(self, *, client: Callable[[], discord.Client]) -> None:
         self._client = client
 
     async def post(self, place: Place, page: Page, files: Sequence[Attached], nonce: str) -> int:
-        """Post a message below the job's own, and return its id; with the same nonce within minutes, only once."""
+        """Post a message in reply to the job's own, and return its id; within minutes, only once for each nonce."""
 
         async def replying() -> int:
             return await self._post(place, page, files, nonce, reply=True)
@@ -44,9 +44,9 @@ class ChannelPosts:
             return await awake(self._client(), place.channel_id, plain)
 
     async def find(self, place: Place, prefixes: tuple[str, ...]) -> int | None:
-        """Return the message of ours, after the first one, that has a file whose name begins like this.
+        """Return the bot's message, after the first one, with a file whose name has one of these prefixes.
 
-        None when there is certainly none. Raises `RefusedError` also when that cannot be seen.
+        None if there is certainly none. Raises `RefusedError` also if the history cannot be read.
         """
         seen = 0
         async with asking_discord(LOOK_TIMEOUT):
@@ -55,13 +55,13 @@ class ChannelPosts:
                 is_ours = message.author.id == place.application_id
                 if is_ours and any(name.startswith(prefixes) for name in _names(message)):
                     return message.id
-        # Who may not read a channel's history gets an empty one, without even the first message
+        # Without Read Message History Discord returns nothing, not even the first message
         if seen in (0, LOOK_AT_MOST):
-            raise RefusedError(Meaning.FORBIDDEN, "the channel's history cannot be read, or is too long")
+            raise RefusedError(Meaning.FORBIDDEN, "the channel's history is unreadable or too long")
         return None
 
     async def find_answer(self, place: Place) -> int | None:
-        """Return the message that answered an interaction, by what Discord notes on it; None when none is seen."""
+        """Return the message that answered an interaction, by its metadata; None if none is found."""
         async with asking_discord(LOOK_TIMEOUT):
             async for message in self._since(place, place.interaction_id):
                 asked = message.interaction_metadata
@@ -94,7 +94,7 @@ class ChannelPosts:
 
 
 def _names(message: discord.Message) -> Iterator[str]:
-    """Yield the names of all files of a message; those that components show are not among its attachments."""
+    """Yield the names of all files of a message, including those in components, which are not in its attachments."""
     for attachment in message.attachments:
         yield attachment.filename
     for component in message.components:

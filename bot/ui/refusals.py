@@ -1,6 +1,6 @@
-"""What Discord's refusals mean: one table, by HTTP status and JSON code, never by the class of an exception alone.
+"""Classifies Discord's errors by HTTP status and JSON code, never by exception class alone.
 
-It says what a refusal is, not what to do about it: that differs between a progress edit and the end of a job.
+What to do about an error is up to the caller: that differs between a progress edit and the end of a job.
 """
 
 import asyncio
@@ -12,30 +12,30 @@ import discord
 
 
 class Meaning(Enum):
-    """Why Discord did not do what it was asked."""
+    """Why Discord refused a request."""
 
     TOKEN_DEAD = auto()
-    """The interaction's token (or the bot's own) is not accepted any more."""
+    """The interaction's token (or the bot's own) has expired or is invalid."""
     MESSAGE_GONE = auto()
     PLACE_GONE = auto()
-    """The channel or the server is gone."""
+    """The channel or the guild no longer exists."""
     FORBIDDEN = auto()
     """A permission is missing."""
     LOCKED = auto()
     """The thread is locked."""
     ARCHIVED = auto()
-    """The thread sleeps, and may be woken."""
+    """The thread is archived, and can be reopened."""
     NO_REPLY = auto()
-    """The bot may post, but not refer to another message."""
+    """The bot may post, but not reply to another message."""
     USED_UP = auto()
-    """This interaction takes no further messages."""
+    """The interaction accepts no further messages."""
     NO_DIRECT_MESSAGES = auto()
-    """This person does not want to be written to, or Discord does not want us to."""
+    """The user or Discord blocks direct messages from the bot."""
     TOO_LARGE = auto()
     PASSING = auto()
-    """Discord is in trouble, or we were too fast: the same request may succeed later."""
+    """An outage or a rate limit: the same request may succeed later."""
     OURS = auto()
-    """The request itself is wrong, now and later."""
+    """A bug: the request itself is wrong, and will never succeed."""
 
 
 BY_CODE = {
@@ -68,14 +68,14 @@ BY_STATUS = {
     413: Meaning.TOO_LARGE,
     429: Meaning.PASSING,
 }
-"""For codes that the first table does not know: a proxy before Discord answers without any."""
+"""For responses without a known code, such as those of a proxy in front of Discord."""
 
 FINAL_STATUSES = {401, 403, 404}
-"""Statuses after which the same request is not sent again: 10,000 of them in ten minutes are a ban."""
+"""Statuses after which the same request is never repeated: Discord bans for 10,000 of them in ten minutes."""
 
 
 class RefusedError(Exception):
-    """Discord did not do what it was asked; `meaning` says why, `code` and `status` are for logs."""
+    """Discord refused a request; `meaning` says why, `code` and `status` are for logs."""
 
     def __init__(self, meaning: Meaning, text: str = "", *, status: int = 0, code: int = 0) -> None:
         super().__init__(text or meaning.name)
@@ -85,25 +85,24 @@ class RefusedError(Exception):
 
 
 def meaning_of(status: int, code: int) -> Meaning:
-    """Look a refusal up."""
     if status >= 500:
         return Meaning.PASSING
     return BY_CODE.get(code) or BY_STATUS.get(status, Meaning.OURS)
 
 
 def refusal_of(error: Exception) -> RefusedError:
-    """Return what an exception of discord.py, or of the HTTP library that shines through it, means."""
+    """Classify an exception of discord.py or of its HTTP library, whose errors it lets through."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, discord.HTTPException):
         return RefusedError(meaning_of(error.status, error.code), text, status=error.status, code=error.code)
     if isinstance(error, TypeError | ValueError | LookupError | AttributeError):
         return RefusedError(Meaning.OURS, text)
-    return RefusedError(Meaning.PASSING, text)  # time limits, broken connections, a session that is being closed
+    return RefusedError(Meaning.PASSING, text)  # timeouts, lost connections, a closing session
 
 
 @contextmanager
 def reading_refusals() -> Generator[None]:
-    """Turn whatever goes wrong inside into a `RefusedError`."""
+    """Turn every exception raised inside into a `RefusedError`."""
     try:
         yield
     except RefusedError:
@@ -114,7 +113,7 @@ def reading_refusals() -> Generator[None]:
 
 @asynccontextmanager
 async def asking_discord(seconds: float) -> AsyncGenerator[None]:
-    """Limit the time of what is awaited inside, and turn whatever goes wrong into a `RefusedError`."""
+    """Apply a timeout, and turn every exception raised inside into a `RefusedError`."""
     with reading_refusals():
         async with asyncio.timeout(seconds):
             yield

@@ -1,6 +1,6 @@
-"""Makes pages from jobs: what the job's one message says while it waits, runs, has ended or could not.
+"""Renders the message of a job (waiting, running, finished or failed) as a `Page`. Pure.
 
-Pure: values in, a `Page` out. A member's words are escaped, cut to a line and shown as a quotation.
+Prompts are escaped, cut to one line and shown as a quote.
 """
 
 import re
@@ -18,30 +18,28 @@ from bot.workflow.nextsteps import takeable
 from bot.workflow.spec import RunSpec
 
 MAX_QUOTE = 1000
-"""Characters of a prompt that are shown, escapes included; all texts of a message together may have 4000."""
+"""Characters of a prompt that are shown, including escapes; Discord allows 4000 in all texts of a message."""
 MAX_DETAILS = 1000
 MAX_WORDS = 1500
 MAX_ALT = 1000
 BAR_CELLS = 12
 WORTH_TELLING = 8.0
-"""Seconds of waiting from which on a time is named."""
+"""Seconds of waiting from which on an estimate is shown."""
+# Prefixes of custom ids, followed by the job's id. Messages keep them for years, so they never change.
 CANCEL = "cc:cancel:"
-"""Before the job's id: what the button *Cancel* sends. Messages keep it for years, so it never changes."""
 SHOW_RESULT = "cc:show:"
-"""Before the job's id: what the button *Show result* sends. Messages keep it for years, so it never changes."""
-
 NEXT = "cc:next:"
-"""Before the number of a step, a colon and the job's id: what a button under a result sends. Never changes, either."""
+"""Followed by the number of a next step, a colon and the job's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Renders in the language of the job's readers."""
+    """Renders pages in the language of the job's message."""
 
     languages: Languages
 
     def update(self, job: Job, update: JobUpdate, *, preview: bool = False) -> Page:
-        """Return the page of a job that is not over; `preview` says whether a picture goes with it."""
+        """Return the page of an unfinished job; `preview` says whether an image is attached."""
         match update:
             case Waiting():
                 return self._with_cancel(job, self._page(job, Tone.WAITING, self.waiting(update)))
@@ -50,20 +48,20 @@ class Renderer:
                 page = self._page(job, Tone.RUNNING, self._running(update), pictures=pictures)
                 return self._with_cancel(job, page)
             case Away():
-                text = _("ComfyUI cannot be reached at the moment. Your request goes on by itself when it is back.")
+                text = _("Lost contact with the GPU server. Your request will continue when it's back.")
                 return self._with_cancel(job, self._page(job, Tone.WAITING, text))
             case Stopping():
-                return self._page(job, Tone.WAITING, _("Cancelling… ComfyUI stops at its next step."))
+                return self._page(job, Tone.WAITING, _("Cancelling…"))
             case Fetching():
-                return self._page(job, Tone.RUNNING, _("Fetching the pictures…"))
+                return self._page(job, Tone.RUNNING, _("Fetching the result…"))
 
     def opening(self, job: Job, status: Message) -> Page:
-        """Return the page that acknowledges a command, while it may still be read."""
+        """Return the first page of a request, which may still be incomplete."""
         page = self._page(job, Tone.WAITING, status)
         return self._with_cancel(job, page) if job.spec.graph else page
 
     def result(self, job: Job, filenames: Sequence[str], note: Message | None, words: str = "") -> Page:
-        """Return the page that shows the pictures, and the words that came with them or instead."""
+        """Return the page with a result's files, and its text outputs in `words`."""
         description = cut(_prompt(job.spec), MAX_ALT)
         pictures = tuple(Picture(name, description) for name in filenames)
         page = self._page(job, Tone.DONE, note, pictures=pictures, details=self._details(job))
@@ -72,44 +70,42 @@ class Renderer:
         return replace(page, status=f"{page.status}\n{cut(quoted, MAX_WORDS)}".strip()) if words else page
 
     def more(self, job: Job, filenames: Sequence[str], number: int, total: int) -> Page:
-        """Return the page of a further message with pictures, the `number`th of `total`."""
+        """Return the page of a follow-up message with files, the `number`th message of `total`."""
         where = _("{number} of {total}", number=number, total=total)
         return replace(self.result(job, filenames, where), quote="", details="", buttons=())
 
     def offer(self, job: Job, page: Page) -> Page:
-        """Return a page of a job that is not over, with the button that brings a fresh token."""
-        hint = _("This message can be brought up to date for 15 minutes only. After that, press *Show result*.")
+        """Add the button that brings a fresh token to a page of an unfinished job."""
+        hint = _("Discord lets me update this message for 15 minutes. After that, press **Show result**.")
         locale = job.requester.locale
         status = f"{page.status}\n-# {self.languages.render(hint, locale)}".strip()
         label = self.languages.render(_("Show result"), locale)
         return replace(page, status=status, buttons=(Button(f"{SHOW_RESULT}{job.id}", label), *page.buttons))
 
     def under_way(self, job: Job) -> Page:
-        """Return the page of a job of which nothing more is known than that it is not over."""
+        """Return the page of an unfinished job from its stored state alone."""
         match job.state:
             case JobState.HELD | JobState.QUEUED:
-                return self._page(job, Tone.WAITING, _("Queued: it starts by itself."))
+                return self._page(job, Tone.WAITING, _("Queued – it will start automatically."))
             case JobState.RUNNING:
-                return self._page(job, Tone.RUNNING, _("ComfyUI has it."))
+                return self._page(job, Tone.RUNNING, _("Sent to the GPU server."))
             case _:
-                return self._page(job, Tone.RUNNING, _("Fetching the pictures…"))
+                return self._page(job, Tone.RUNNING, _("Fetching the result…"))
 
     def failure(self, job: Job, reason: Message) -> Page:
-        """Return the page that says why there are no pictures."""
         return self._page(job, Tone.WAITING if job.state is JobState.CANCELLED else Tone.FAILED, reason)
 
     def kept(self, job: Job, reason: Message) -> Page:
-        """Return what a member reads elsewhere about a result that its message cannot show."""
+        """Return the direct message about a result that the job's own message cannot show."""
         return self._page(job, Tone.DONE, reason)
 
     def notice(self, title: Message, text: Message, locale: str) -> Page:
-        """Return something for a person that is about no job."""
+        """Return a page that is not about a job."""
         return Page(
             title=self.languages.render(title, locale), tone=Tone.FAILED, status=self.languages.render(text, locale)
         )
 
     def refusal(self, title: str, reason: Message, locale: str) -> Page:
-        """Return the page of a request that did not become a job."""
         return Page(title=escape_markdown(title), tone=Tone.FAILED, status=self.languages.render(reason, locale))
 
     def _with_cancel(self, job: Job, page: Page) -> Page:
@@ -130,37 +126,38 @@ class Renderer:
         )
 
     def waiting(self, update: Waiting) -> Message:
-        """Return the sentence for somebody who waits."""
         if update.reason is not None:
-            return _("Your request waits. {reason}", reason=update.reason)
+            return _("On hold: {reason}", reason=update.reason)
         if update.offline:
-            return _("ComfyUI is offline at the moment. Your request waits, and starts by itself when it is back.")
+            return _("The GPU server is offline. Your request is saved and will start automatically when it's back.")
         if update.starts_in is not None and update.starts_in >= WORTH_TELLING:
             return _(
-                "Queued: number {position} of {total}, about {time}.",
+                "Queued: #{position} of {total} – starts in about {time}.",
                 position=update.position,
                 total=update.total,
                 time=span(update.starts_in),
             )
         if update.total <= 1:
-            return _("Queued: it starts in a moment.")
-        return _("Queued: number {position} of {total}.", position=update.position, total=update.total)
+            return _("Queued – starting in a moment…")
+        return _("Queued: #{position} of {total}.", position=update.position, total=update.total)
 
     def _running(self, update: Running) -> Message:
         if update.fraction is None:
-            return _("Next: it starts as soon as ComfyUI is done with what it has.")
+            return _("You're next – starts when the current request is done.")
         if update.steps:
-            work = _("step {step} of {steps}", step=update.step, steps=update.steps)
+            work = _("step {step}/{steps}", step=update.step, steps=update.steps)
         else:
             work = verbatim(cut(update.node, 80)) if update.node else _("Starting…")
         line = _(
-            "`{bar}` {percent} % · {work} · {seconds} s",
+            "`{bar}` {percent}% · {work} · {seconds} s elapsed",
             bar=_bar(update.fraction),
             percent=int(update.fraction * 100),
             work=work,
             seconds=int(update.elapsed),
         )
-        return _("{line}\nComfyUI lost this once, so it began anew.", line=line) if update.resubmitted else line
+        return (
+            _("{line}\nThe GPU server restarted, so this run started over.", line=line) if update.resubmitted else line
+        )
 
     def _details(self, job: Job) -> str:
         files = {upload.file.name for upload in job.spec.uploads}
@@ -176,7 +173,7 @@ class Renderer:
 
 
 def span(seconds: float) -> Message:
-    """Say how long something takes, as roughly as it is known."""
+    """Round an estimated time to seconds (in steps of 5), minutes or hours."""
     if seconds < 55:
         return _("{seconds} s", seconds=max(5, round(seconds / 5) * 5))
     if seconds < 50 * 60:

@@ -1,8 +1,8 @@
-"""The two ways to edit a job's message: the interaction's token, then the bot's own by channel and message id.
+"""The two ways to edit a job's message: with the interaction's token, or with the bot's own, by channel and message id.
 
-The token edits for 15 minutes (we stop at 14 where we can); the bot's own edits where the bot is a member and the
-message is no secret. A sleeping thread is woken. `bot.ui.refusals` says what a refusal means; what follows from it is
-not known here.
+The interaction's token works for 15 minutes (we stop at 14 where there is another way); the bot's own works where the
+bot is a member and the message is not ephemeral. Archived threads are reopened. `bot.ui.refusals` classifies errors;
+callers decide what to do about them.
 """
 
 import io
@@ -24,32 +24,30 @@ from bot.ui.threads import awake
 log = logging.getLogger(__name__)
 
 TOKEN_MARGIN = 60.0
-"""Seconds before its end at which a token is no longer trusted, where there is another way."""
+"""Seconds before a token expires at which it is no longer used, where there is another way."""
 LAST_MARGIN = 5.0
 """The same where there is none."""
 EDIT_TIMEOUT = 60.0
-"""Seconds for one edit with its files, discord.py's own retries included."""
+"""Seconds for one edit with its files, including discord.py's own retries."""
 ASK_TIMEOUT = 20.0
-"""Seconds for a question."""
+"""Seconds for a GET request."""
 
 ORIGINAL = cast("int", "@original")
-"""The route's word for the message that answered the interaction; discord.py passes it through as it is."""
+"""Discord's id for the message that answered the interaction; discord.py passes it through unchanged."""
 
 REMEMBERED = 1000
-"""Refused tokens and deleted messages that are remembered, so that they are not tried again."""
+"""Refused tokens and deleted messages that are not tried again."""
 GONE = {Meaning.MESSAGE_GONE, Meaning.PLACE_GONE}
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A file that goes with a page."""
-
     filename: str
     data: bytes
 
 
 class MessageRoute:
-    """Edits messages of jobs, by whichever way still works. Every method may raise `RefusedError`."""
+    """Edits messages of jobs by whichever way works. Every method may raise `RefusedError`."""
 
     def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
         self._client = client
@@ -64,18 +62,18 @@ class MessageRoute:
         if self.has_token(place) and await self._by_token(place, page, files):
             return
         if not place.bot_can_edit:
-            raise RefusedError(Meaning.TOKEN_DEAD, "its token is over, and the bot's own cannot edit it")
+            raise RefusedError(Meaning.TOKEN_DEAD, "the token has expired, and the bot itself cannot edit the message")
         await self._by_bot(place, page, files)
 
     def has_token(self, place: Place) -> bool:
-        """Return whether the interaction's token is to be tried."""
+        """Return whether the interaction's token is still worth trying."""
         margin = TOKEN_MARGIN if place.bot_can_edit else LAST_MARGIN
         return place.token not in self._dead and self._clock.now() < place.token_expires - margin
 
     async def answer(self, place: Place) -> int | None:
-        """Return the id of the message that answered the interaction; None when there is none, or not any more.
+        """Return the id of the message that answered the interaction; None if there is none, or it was deleted.
 
-        A token that is over (TOKEN_DEAD) cannot tell.
+        Raises `RefusedError` (TOKEN_DEAD) if the token has expired.
         """
         try:
             async with asking_discord(ASK_TIMEOUT):
@@ -86,7 +84,7 @@ class MessageRoute:
             raise
 
     async def _by_token(self, place: Place, page: Page, files: Sequence[Attached]) -> bool:
-        """Edit through the interaction; False when the other way is to be tried."""
+        """Edit with the interaction's token; return False if the caller should try the other way."""
         try:
             async with asking_discord(EDIT_TIMEOUT):
                 await self._webhook(place).edit_message(
@@ -95,10 +93,10 @@ class MessageRoute:
         except RefusedError as refusal:
             if refusal.status in FINAL_STATUSES:
                 self._dead.add(place.token)
-                log.info("interaction %s is refused by token: %s", place.interaction_id, refusal)
+                log.info("token of interaction %s refused: %s", place.interaction_id, refusal)
             elif refusal.meaning is not Meaning.OURS:
                 raise
-            if place.bot_can_edit:  # a fault of ours, or of that way: the other one may still show it
+            if place.bot_can_edit:  # the other way may still work
                 return False
             self._remember(place, refusal)
             raise
@@ -127,12 +125,12 @@ class MessageRoute:
 
 
 def discord_files(files: Sequence[Attached]) -> list[discord.File]:
-    """Return files as discord.py sends them, once."""
+    """Wrap files for discord.py; each can be sent only once."""
     return [discord.File(io.BytesIO(file.data), filename=file.filename) for file in files]
 
 
 class _Memory:
-    """The newest of many keys."""
+    """A set of the `REMEMBERED` newest keys."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[str, None] = OrderedDict()

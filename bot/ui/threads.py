@@ -1,4 +1,4 @@
-"""Sleeping threads: Discord refuses to change what is in them until they are woken, which the bot may unless locked."""
+"""Archived threads: Discord allows no changes in them until they are reopened, which the bot may do unless locked."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -13,11 +13,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WAKE_TIMEOUT = 20.0
-"""Seconds for finding a thread and waking it."""
+"""Seconds for fetching and reopening a thread."""
 
 
 async def awake(client: discord.Client, channel_id: int, act: Callable[[], Awaitable[T]]) -> T:
-    """Do something in a channel; if it is a thread that sleeps, wake it and try once more. Raises `RefusedError`."""
+    """Run `act`; if its channel is an archived thread, reopen that and run it again. Raises `RefusedError`."""
     try:
         return await act()
     except RefusedError as refusal:
@@ -37,9 +37,9 @@ async def _wake(client: discord.Client, channel_id: int) -> None:
             if not isinstance(channel, discord.Thread):
                 raise _locked()
             await channel.edit(archived=False)
-            log.info("woke the thread %s to show a result", channel_id)
+            log.info("reopened thread %s to show a result", channel_id)
     except RefusedError as refusal:
-        # Only who may manage threads wakes a locked one
+        # Reopening a locked thread needs Manage Threads
         if refusal.status in FINAL_STATUSES and refusal.meaning is not Meaning.PLACE_GONE:
             raise _locked() from refusal
         raise

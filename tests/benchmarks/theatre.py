@@ -19,7 +19,7 @@ from PIL import Image
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.wire import Attachment, WireDiscord, WireMessage
 
-BUSY = ("Queued", "Looking", "Fetching", "Starting", "Next", "%", "offline")
+BUSY = ("Queued", "Checking", "Fetching", "Starting", "You're next", "%", "offline")
 TIMEOUT = 120.0
 CROWD = 20
 """Members who ask at the same time."""

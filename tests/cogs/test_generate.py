@@ -137,6 +137,6 @@ async def test_who_waits_reads_their_place_in_the_queue(tmp_path: Path) -> None:
         for n, on_the_server in enumerate((1, 2, 2, 2, 2)):
             replies.append(await ann.slash(art, "imagine", prompt=f"{n}", steps=10, width=64, height=64))
             await sim.until(lambda most=on_the_server: len(state.seen.prompts) >= most)
-        assert "number 3 of 3" in replies[-1].text
+        assert "#3 of 3" in replies[-1].text
         await sim.until(lambda: "step" in replies[0].text)
-        await sim.until(lambda: "number 1" in replies[-1].text or "in a moment" in replies[-1].text, within=20.0)
+        await sim.until(lambda: "#1 of" in replies[-1].text or "in a moment" in replies[-1].text, within=20.0)

@@ -18,7 +18,7 @@ from tests.wire import WireDiscord, WireInteraction, WireMessage
 from tests.wire.bots import pointed_at
 
 WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
-BUSY = ("Queued", "Cancelling", "Looking", "Fetching", "Starting", "Next", "%", "offline", "cannot be reached")
+BUSY = ("Queued", "Cancelling", "Checking", "Fetching", "Starting", "You're next", "%", "offline", "Lost contact")
 
 
 def is_over(message: WireMessage) -> bool:

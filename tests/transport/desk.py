@@ -154,7 +154,7 @@ class Desk:
             reply = Reply(interaction, clock=self.clock)
             request = spec(values={"prompt": "a fox"})
             job = Job(f"job-{interaction.id}", request, reply.requester, reply.draft(), created=self.clock.now())
-            page = self.renderer.opening(job, _("Queued: it starts in a moment."))
+            page = self.renderer.opening(job, _("Queued – starting in a moment…"))
             return replace(job, place=await reply.open(page))
 
         asked, outcome = await self.trial.probe(act, **({"user_id": MEMBER} | where))

@@ -74,7 +74,7 @@ async def test_a_deleted_channel_ends_in_the_history(desk: Desk) -> None:
     await desk.wire.delete_channel(order.message.channel)
     assert await desk.deliver(order, [picture()]) is Told.KEPT
     [told] = desk.told_directly()
-    assert "channel is gone" in told
+    assert "channel no longer exists" in told
 
 
 @pytest.mark.parametrize("code", [50007, 50278, 40003])
@@ -130,8 +130,8 @@ async def test_a_missing_permission_is_named_to_the_owner_once_a_day(desk: Desk,
 @pytest.mark.parametrize(
     ("denied", "names"),
     [
-        (ATTACH_FILES | SEND_MESSAGES, "permission Attach Files there"),
-        (SEND_IN_THREADS, "permission Send Messages in Threads, Attach Files there"),
+        (ATTACH_FILES | SEND_MESSAGES, "missing: **Attach Files**"),
+        (SEND_IN_THREADS, "missing: **Send Messages in Threads, Attach Files**"),
     ],
 )
 async def test_what_is_missing_in_a_thread_is_named_too(desk: Desk, denied: int, names: str) -> None:
@@ -225,7 +225,7 @@ async def test_files_that_are_always_too_large_are_said_to_be(desk: Desk) -> Non
 async def test_a_result_that_discord_never_takes_gives_last_words(desk: Desk) -> None:
     order = await desk.order()
     fault = desk.wire.state.fail(ANY, 400, 50035, times=None)
-    assert "ask again" in await desk.refused(order, [picture()])
+    assert "Discord rejected the result" in await desk.refused(order, [picture()])
     assert fault.hits == 2, "by each way once"
 
 
@@ -309,7 +309,7 @@ async def test_an_answer_is_found_in_the_channel_when_the_token_is_over(desk: De
 async def test_a_private_answer_is_not_found_when_the_token_is_over(desk: Desk) -> None:
     order = await desk.order(force_ephemeral=True)
     order.asked.expire()
-    with pytest.raises(FailedError, match="send the command again"):
+    with pytest.raises(FailedError, match="run the command again"):
         await desk.messages.find_answer(order.job.place)
 
 

@@ -86,7 +86,7 @@ async def test_a_refused_token_does_not_leave_the_message_waiting(
     fault = stage.wire.state.fail(TOKEN_EDIT, status, code, times=times)
     message = await stage.ended(await stage.order())
     assert fault.hits >= 1
-    assert message.attachments or "ask again" in message.text
+    assert message.attachments or "Discord rejected the result" in message.text
     if status in GONE:
         assert message.attachments
 
@@ -95,7 +95,7 @@ async def test_a_private_message_whose_result_is_refused_says_so(stage: Stage) -
     fault = stage.wire.state.fail(TOKEN_EDIT, 400, 50035)
     message = await stage.ended(await stage.order(force_ephemeral=True), 8.0)
     assert fault.hits == 1
-    assert message.attachments or "ask again" in message.text
+    assert message.attachments or "Discord rejected the result" in message.text
 
 
 @pytest.mark.parametrize("status", [401])
@@ -149,7 +149,7 @@ async def test_after_an_invalid_session_the_bot_comes_back_where_it_was_told(tmp
 def germans(folder: Path) -> Languages:
     """Return languages with one German sentence."""
     catalog = Catalog(locale="de")
-    catalog.add("Queued: it starts in a moment.", "Es geht gleich los.")
+    catalog.add("Queued – starting in a moment…", "Es geht gleich los.")
     target = folder / "de" / "LC_MESSAGES" / "comfycord.mo"
     target.parent.mkdir(parents=True)
     with target.open("wb") as file:
@@ -159,7 +159,7 @@ def germans(folder: Path) -> Languages:
 
 @pytest.mark.parametrize(
     ("guild", "member", "words"),
-    [("de", "fr", "Es geht gleich los."), ("en-US", "de", "Queued: it starts in a moment.")],
+    [("de", "fr", "Es geht gleich los."), ("en-US", "de", "Queued – starting in a moment…")],
 )
 async def test_a_public_message_speaks_the_language_of_its_guild(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guild: str, member: str, words: str

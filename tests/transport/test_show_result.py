@@ -68,13 +68,13 @@ async def test_the_button_comes_in_time_though_nothing_is_heard_of_the_job(where
         await until(lambda: has_button(order))
         left = order.job.place.token_expires - desk.clock.now()
     assert 0.5 * MINUTE < left < 1.5 * MINUTE
-    assert "number 3 of 7" in order.message.text
+    assert "#3 of 7" in order.message.text
 
 
 async def test_the_button_is_tried_again_when_discord_stumbles(desk: Desk) -> None:
     order = await desk.order(minutes_ago=10, force_ephemeral=True)
     desk.messages.update(order.job, Waiting(3, 7))
-    await until(lambda: "number 3" in order.message.text)
+    await until(lambda: "#3" in order.message.text)
     fault = desk.wire.state.drop(BY_TOKEN, times=3)
     await until(lambda: has_button(order))
     assert fault.hits == 3
@@ -114,11 +114,11 @@ async def test_a_press_after_a_restart_shows_what_is_known_and_goes_on(desk: Des
     await desk.messages.close()
     async with desk.restarted() as after:
         await desk.press(order)
-        await until(lambda: "ComfyUI has it" in order.message.text)
+        await until(lambda: "Sent to the GPU server" in order.message.text)
         job = await after.stored(order)
         assert job.place.token_expires > order.job.place.token_expires
         after.messages.update(job, Running(elapsed=1.0, fraction=0.5))
-        await until(lambda: "50 %" in order.message.text)
+        await until(lambda: "50%" in order.message.text)
         assert await after.deliver(order, [picture(5)]) is Told.SENT
     assert widths(order.message) == [5]
 
@@ -132,7 +132,7 @@ async def test_a_press_that_another_process_hears_is_enough(desk: Desk) -> None:
         await gateway.press(order)
         await until(lambda: desk.clock.now() > order.job.place.token_expires)
         desk.messages.update(order.job, Running(elapsed=2.0, fraction=0.5))  # who runs it heard of no press
-        await until(lambda: "50 %" in order.message.text)
+        await until(lambda: "50%" in order.message.text)
         assert not has_button(order)
         assert await desk.deliver(order, [picture(5)]) is Told.SENT
     assert widths(order.message) == [5]
@@ -214,7 +214,7 @@ async def test_late_progress_does_not_hide_the_end_but_a_job_that_comes_back_sho
     await desk.clock.sleep(MINUTE)
     assert widths(order.message) == [5]
     desk.messages.update(replace(late, epoch=late.epoch + 1), Running(elapsed=1.0, fraction=0.5))
-    await until(lambda: "50 %" in order.message.text)
+    await until(lambda: "50%" in order.message.text)
 
 
 async def test_a_press_that_discord_does_not_take_up_can_be_repeated(desk: Desk) -> None:

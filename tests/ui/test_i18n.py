@@ -11,7 +11,7 @@ from bot.ui.i18n import Languages
 
 def german(folder: Path) -> Languages:
     catalog = Catalog(locale="de")
-    catalog.add("Queued: number {position} of {total}.", "Platz {position} von {total}.")
+    catalog.add("Queued: #{position} of {total}.", "Platz {position} von {total}.")
     catalog.add(("{count} picture", "{count} pictures"), ("{count} Bild", "{count} Bilder"))
     target = folder / "de" / "LC_MESSAGES" / "comfycord.mo"
     target.parent.mkdir(parents=True)
@@ -21,11 +21,11 @@ def german(folder: Path) -> Languages:
 
 
 def test_a_reader_gets_their_language_with_values_in_their_order(tmp_path: Path) -> None:
-    message = _("Queued: number {position} of {total}.", position=3, total=7)
+    message = _("Queued: #{position} of {total}.", position=3, total=7)
     languages = german(tmp_path)
     assert languages.render(message, "de") == "Platz 3 von 7."
-    assert languages.render(message, "fr") == "Queued: number 3 of 7."
-    assert str(message) == "Queued: number 3 of 7."
+    assert languages.render(message, "fr") == "Queued: #3 of 7."
+    assert str(message) == "Queued: #3 of 7."
 
 
 def test_plurals_and_messages_inside_messages(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_an_expected_error_shows_its_sentence_and_is_not_logged_as_a_fault(
 
 
 def test_a_failed_check_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    assert "may not" in str(explain_error(app_commands.CheckFailure(SECRET)))
+    assert "don't have permission" in str(explain_error(app_commands.CheckFailure(SECRET)))
     assert "secret" not in str(explain_error(app_commands.CheckFailure(SECRET)))
     assert not caplog.records
 
