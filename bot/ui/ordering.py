@@ -1,6 +1,6 @@
-"""Turns what somebody asks for into a job: the one way in for slash commands, forms, and buttons under results.
+"""Turns requests into jobs: the single entry point for slash commands, forms, and buttons under results.
 
-Every answer is given here: the message in which the job will live, or why there is none.
+It sends every first response: the job's message, or the reason why there is no job.
 """
 
 import asyncio
@@ -39,36 +39,34 @@ from bot.workflow.workflow import Workflow
 log = logging.getLogger(__name__)
 
 CLOSE_GRACE = 3.0
-"""Seconds for requests that are being read when the bot stops."""
+"""Seconds for requests in progress when the bot stops."""
 HEARD_KEPT = 1000
-"""Interactions by which events that come twice are known; the database knows the older ones."""
+"""Recent interaction ids, to drop duplicate events; the database recognises older ones."""
 LOOK_LIMIT = 2.0
-"""Seconds for a member's turn and for looking into the database, before a command is answered: Discord waits three."""
+"""Seconds for a member's lock and the database before a command is answered; Discord allows three."""
 
 Given = Mapping[str, object]
-"""Option name → what was given: text, number, boolean, a file that must be read, or an `InputFile` that is checked."""
+"""Option name → text, number, boolean, an unread file, or a checked `InputFile`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What holds for a workflow in the place where it is asked for, besides its manifest."""
+    """A workflow's settings in the guild and channel of a request, on top of its manifest."""
 
     defaults: Mapping[str, object] = field(default_factory=dict[str, object])
-    """Option name → value, for what nobody says."""
+    """Option name → default value."""
     limits: Limits | None = None
-    """Those of this place; None: those of the installation."""
+    """None: those of the installation."""
 
 
 class House(Protocol):
-    """Decides whether a workflow may be used where it is asked for."""
-
     async def settle(self, interaction: discord.Interaction, workflow: Workflow) -> Settled:
-        """Return what holds there. Raises `DeniedError`, or another `BotError`, with what to do instead."""
+        """Return the settings of this place. Raises `DeniedError` or another `BotError` if it may not be used here."""
         ...
 
 
 class Orders:
-    """Takes requests in. `close` it when the bot stops. `offered` returns what can be used in a guild."""
+    """Submits requests. `close` it when the bot stops. `offered` returns the workflows available in a guild."""
 
     def __init__(
         self,
@@ -105,7 +103,7 @@ class Orders:
         self._is_closed = False
 
     async def place(self, interaction: discord.Interaction, workflow: Workflow, given: Given) -> None:
-        """Answer a request; whatever goes wrong after the answer is said in that same message."""
+        """Answer a request and enqueue its job; later errors are shown in the same message."""
         reply = Reply(interaction, clock=self._clock)
         self._idle.clear()
         self._busy += 1
@@ -123,7 +121,7 @@ class Orders:
                 self._idle.set()
 
     async def look_over(self, interaction: discord.Interaction, workflow: Workflow, given: Given) -> None:
-        """Raise the `BotError` with which `place` would refuse words, before any picture is read."""
+        """Raise the `BotError` with which `place` would refuse the values, without reading any file."""
         settled = await self._house.settle(interaction, workflow)
         files = {name for name, option in workflow.manifest.options.items() if option.is_file}
         words = {name: value for name, value in given.items() if name not in files}
@@ -131,23 +129,23 @@ class Orders:
             self._prepared(workflow, words, settled, interaction.guild_id)
 
     async def close(self) -> None:
-        """Accept nothing more, and let requests that are being read come to their answer."""
+        """Accept nothing more, and let requests in progress get their answer."""
         self._is_closed = True
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_GRACE):
                 await self._idle.wait()
 
     def _is_repeated(self, interaction: discord.Interaction) -> bool:
-        """Return whether an event came twice: the second one must not be told that the first has used something up."""
+        """Return whether an event is a duplicate, which must not be refused because the first used up a quota."""
         if interaction.id in self._heard:
-            log.info("an interaction came twice")
+            log.info("dropped a duplicate interaction")
             return True
         self._heard.append(interaction.id)
         return False
 
     async def _accept(self, interaction: discord.Interaction, reply: Reply, workflow: Workflow, given: Given) -> None:
         if self._is_closed:
-            raise LimitError(_("The bot is being restarted. Please try again in a minute."))
+            raise LimitError(_("I'm restarting. Please try again in a minute."))
         asker = requester_of(interaction)
         until = asyncio.get_running_loop().time() + LOOK_LIMIT
         async with in_time(LOOK_LIMIT):
@@ -159,9 +157,9 @@ class Orders:
             else:
                 await self._accept_words(reply, workflow, given, asker, settled, until)
         except DuplicateJobError:
-            log.info("an interaction came twice")
+            log.info("dropped a duplicate interaction")
         except IllegalMoveError:
-            log.info("a request was cancelled while it was read")
+            log.info("a request was cancelled while its files were being read")
 
     async def _accept_words(
         self, reply: Reply, workflow: Workflow, given: Given, asker: Asker, settled: Settled, until: float
@@ -187,14 +185,14 @@ class Orders:
         settled: Settled,
         until: float,
     ) -> None:
-        """Answer first: files take longer than Discord waits."""
+        """Answer first: reading files takes longer than Discord allows."""
         unread = RunSpec(workflow=workflow.name, title=workflow.manifest.title, graph={}, version=workflow.version)
         async with AsyncExitStack() as turn:
             async with in_time(until - asyncio.get_running_loop().time()):
                 entry = await self._look(turn, asker, settled)
             entry.admit_unread(workflow.name)
             job = await self._intake.begin(unread, reply.requester, reply.draft(), entry.terms)
-        place = await self._answer(reply, job, _("Looking at your picture…"))
+        place = await self._answer(reply, job, _("Checking your file…"))
         try:
             files = await self._attachments.read(workflow, attached)
             words = {name: value for name, value in given.items() if name not in attached}
@@ -203,12 +201,12 @@ class Orders:
             await self._intake.admit(job, spec, place)
         except Exception as error:
             known = isinstance(error, BotError)
-            await self._intake.refuse(job, error.user_message if known else _("The bot made a mistake."))
+            await self._intake.refuse(job, error.user_message if known else _("Something went wrong on our side."))
             raise
         self._on_accepted(spec)
 
     async def _look(self, turn: AsyncExitStack, asker: Asker, settled: Settled) -> Entry:
-        """Return what decides, when the member's turn has come; it ends with `turn`."""
+        """Take the member's lock, which `turn` releases, and return what decides about the request."""
         await turn.enter_async_context(self._admission.turn(asker))
         return await self._admission.look(asker, settled.limits)
 
@@ -218,7 +216,7 @@ class Orders:
         except discord.HTTPException:
             await self._intake.withdraw(job)
             raise
-        except BaseException:  # whether the member has an answer is unknown: the connection broke off, or the bot stops
+        except BaseException:  # connection lost, or the bot is stopping: Discord may or may not have the answer
             self._intake.leave_open(job)
             raise
 

@@ -1,6 +1,6 @@
-"""Buttons that belong to a job, and answers that only the one who pressed reads.
+"""Buttons that belong to a job, and ephemeral replies to clicks.
 
-Such a button is found by its custom id, so it works for as long as its message stands, also after a restart.
+They are routed by custom id, so they work for as long as the message exists, also after a restart.
 """
 
 import logging
@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 
 JobButton: TypeAlias = discord.ui.DynamicItem[discord.ui.Button[Any]]
 Press: TypeAlias = Callable[[discord.Interaction[Any], str], Awaitable[None]]
-"""What answers a press: it gets the interaction and the job's id."""
+"""Handles a click; gets the interaction and the job's id."""
 
 
 def job_button(prefix: str, press: Press) -> type[JobButton]:
-    """Return the class that discord.py makes an item of for each press of a button whose id is `prefix` and a job's id.
+    """Return the dynamic item for buttons whose custom id is `prefix` and a job's id.
 
-    discord.py makes the items itself, so the class must find `press` by itself.
+    discord.py instantiates the class itself, so `press` is bound in a closure.
     """
 
     class Pressed(
@@ -48,12 +48,12 @@ def job_button(prefix: str, press: Press) -> type[JobButton]:
 
 
 async def whisper(interaction: discord.Interaction[Any], message: Message, languages: Languages) -> None:
-    """Answer the one who pressed, and nobody else, whether or not the press was answered before; raises nothing."""
+    """Reply ephemerally to a click, whether or not it was answered before; raises nothing."""
     text = languages.render(message, interaction.locale.value)
     try:
         if interaction.response.is_done():
             await interaction.followup.send(text, ephemeral=True, allowed_mentions=SILENT)
         else:
             await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
-    except Exception:  # discord.py lets the faults of its HTTP library through
-        log.warning("a press could not be answered", exc_info=True)
+    except Exception:  # discord.py lets errors of its HTTP library through
+        log.warning("cannot answer a button click", exc_info=True)

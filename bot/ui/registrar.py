@@ -1,8 +1,8 @@
-"""Keeps the slash commands of workflows equal to what can be used: builds them, and lets Discord know of changes.
+"""Keeps the slash commands in step with the available workflows, and registers changes with Discord.
 
-A workflow has a command when its files are sound, when a server meets what it requires, when its author wants one, and
-while there is room. The rest is reached by `/run`, or says why it is off. Discord is told in bursts, and only by the
-process that leads.
+A workflow has a command if its files are valid, a ComfyUI server meets its requirements, its manifest asks for one, and
+Discord's limit allows it. Other available workflows are used through `/run`. Changes are sent in batches, and only by
+the leading process.
 """
 
 import asyncio
@@ -24,24 +24,23 @@ from bot.workflow.workflow import Workflow
 log = logging.getLogger(__name__)
 
 MAX_COMMANDS = 85
-"""Discord takes 100 in a guild; some are left to the bot's own."""
+"""Discord allows 100 per guild; the rest is for the bot's own."""
 SETTLE = 1.0
-"""Seconds in which further changes are waited for, before Discord is told."""
+"""Seconds to wait for further changes before they are registered."""
 OFF_AFTER = 60.0
-"""Seconds for which no server must have what a workflow requires, before its command goes: commands that come and go
-use up what Discord allows in a day, and lose their place in everybody's list."""
+"""Seconds for which no ComfyUI server meets a workflow's requirements before its command is removed: removing and
+re-adding uses up Discord's daily limit, and members' lists change."""
 LOOK_EVERY = 30.0
 RETRY_AFTER = (5.0, 15.0, 60.0, 300.0)
-"""Seconds before Discord is told again what it did not take."""
+"""Seconds before each retry of a failed registration."""
 
 Tree = app_commands.CommandTree[discord.Client]
 Build = Callable[[Workflow], app_commands.Command[Any, ..., Any]]
 
 
 class Registrar:
-    """The commands of workflows. `servers` returns what each server told; `tell` brings Discord up to date.
-
-    `tell` returns whether Discord took everything; None: this process tells Discord nothing.
+    """`servers` returns each ComfyUI server's definitions. `tell` registers commands and returns whether all succeeded;
+    it is None in processes that register nothing.
     """
 
     def __init__(
@@ -69,15 +68,14 @@ class Registrar:
     # ------------------------------------------------------------------ what is offered
 
     def reason_off(self, workflow: Workflow) -> Message | None:
-        """Say why a sound workflow cannot be used at all now; None when it can."""
+        """Return why a valid workflow is unavailable; None if it is available."""
         return unmet(workflow.manifest.requires, self._servers())
 
     def has_command(self, name: str) -> bool:
-        """Whether a workflow has a slash command of its own now."""
         return name in self._built
 
     def offered(self) -> Mapping[str, Workflow]:
-        """Return the workflows that can be used now, by slash command or by `/run`."""
+        """Return the workflows available now, by slash command or `/run`."""
         servers = self._servers()
         return {
             name: workflow
@@ -88,12 +86,12 @@ class Registrar:
     # ------------------------------------------------------------------ keeping up
 
     def wake(self) -> None:
-        """Look again soon: workflows, servers or switches have changed."""
+        """Update soon, after a change of workflows, servers or guild rules."""
         self._is_told = False
         self._changed.set()
 
     def update(self) -> bool:
-        """Bring the tree up to date; return whether it changed."""
+        """Update the command tree; return whether it changed."""
         wanted = self._wanted()
         gone = [name for name in self._built if name not in wanted]
         for name in gone:
@@ -106,7 +104,7 @@ class Registrar:
         return bool(gone or news)
 
     async def run(self) -> None:
-        """Keep up for ever; the owner cancels this."""
+        """Run until cancelled."""
         failures = 0
         while True:
             wait = RETRY_AFTER[min(failures, len(RETRY_AFTER)) - 1] if failures else LOOK_EVERY
@@ -134,7 +132,7 @@ class Registrar:
             else:
                 left.append(name)
         if left:
-            log.warning("no room for the commands of %s: /run reaches them", ", ".join(left))
+            log.warning("too many slash commands; use /run for %s", ", ".join(left))
         return wanted
 
     def _is_off(self, workflow: Workflow, servers: Sequence[Definitions], now: float) -> bool:

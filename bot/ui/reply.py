@@ -1,4 +1,4 @@
-"""The first answer to a command: opens the one message in which the job will live, and says where that message is."""
+"""The first response to a command, which becomes the job's message, and where that message is."""
 
 import discord
 
@@ -9,11 +9,11 @@ from bot.ui.page import Page
 
 ALREADY_ANSWERED = 40060
 TOKEN_LIFETIME = 900.0
-"""Seconds for which an interaction's token can edit."""
+"""Seconds for which an interaction's token is valid."""
 
 
 class Reply:
-    """Answers one interaction, once; everything later is an edit of that answer."""
+    """Answers one interaction once; everything later is an edit of that answer."""
 
     def __init__(self, interaction: discord.Interaction, *, clock: Clock) -> None:
         self._interaction = interaction
@@ -22,27 +22,26 @@ class Reply:
 
     @property
     def place(self) -> Place | None:
-        """Where the message is; None until it is opened."""
+        """Where the message is; None until it is sent."""
         return self._place
 
     @property
     def guild_id(self) -> int | None:
-        """Where it was asked; None in private."""
         return self._interaction.guild_id
 
     @property
     def requester(self) -> Requester:
-        """Who asked. The message is for everybody in the channel, so the guild's language comes first."""
+        """The requester; everyone in the channel reads the message, so the guild's language comes first."""
         user = self._interaction.user
         locale = self._interaction.guild_locale or self._interaction.locale
         return Requester(user_id=user.id, name=user.display_name, locale=locale.value)
 
     def draft(self) -> Place:
-        """Return the place as far as it is known before the answer: without its message."""
+        """Return the place before the answer, still without a message id."""
         return self._place_of(0, can_edit=True)
 
     async def open(self, page: Page) -> Place:
-        """Acknowledge the command with `page`, unless that was done; return where the message is."""
+        """Answer the command with `page` unless it was answered; return where the message is."""
         if self._place is None:
             self._place = await self._answer(page)
         return self._place
@@ -53,7 +52,7 @@ class Reply:
         except Exception as error:
             if isinstance(error, discord.HTTPException) and error.code != ALREADY_ANSWERED:
                 raise
-            # The connection broke off: Discord may have taken the answer all the same
+            # The connection was lost, but Discord may have received the answer
             message = await self._interaction.original_response()
             return self._place_of(message.id, can_edit=not message.flags.ephemeral)
         resource = response.resource
@@ -81,6 +80,6 @@ class Reply:
 
 
 def _age(interaction: discord.Interaction, clock: Clock) -> float:
-    """Return how many seconds ago Discord made the interaction; 0 when its id does not tell sensibly."""
+    """Return the seconds since Discord created the interaction; 0 if its id yields no plausible time."""
     age = clock.now() - interaction.created_at.timestamp()
     return age if 0.0 <= age < TOKEN_LIFETIME else 0.0

@@ -1,4 +1,4 @@
-"""What a command suggests while somebody types: at once, from memory, ranked by use."""
+"""Autocomplete: answered immediately from memory, ranked by use."""
 
 import asyncio
 import re
@@ -13,15 +13,15 @@ from bot.workflow.spec import RunSpec
 from bot.workflow.workflow import Workflow
 
 MAX_VALUE = 100
-"""Characters of a suggestion: Discord takes no longer ones, which can be typed all the same."""
+"""Characters of a suggestion, Discord's limit; longer values can still be typed."""
 WORKFLOWS = "workflow"
-"""Under this name the uses of workflows are counted."""
+"""The key under which uses of workflows are counted."""
 
 _LAST = re.compile(r"^(.*[,;]\s*)?(.*?)(:[^,;:]*)?$", re.DOTALL)
 
 
 class Suggester:
-    """Answers autocompletion. `definitions` returns what the servers can do, at once."""
+    """`definitions` returns the servers' node definitions without waiting."""
 
     def __init__(self, *, definitions: Callable[[], Definitions], uses: Uses) -> None:
         self._definitions = definitions
@@ -30,7 +30,7 @@ class Suggester:
         self._lists: dict[tuple[str, ...], tuple[Sequence[str], tuple[str, ...]]] = {}
 
     def values(self, option: Option, typed: str) -> list[str]:
-        """Return values for an option that is chosen from a live list, or typed as a size."""
+        """Return suggestions for an option: from a live list, its choices, or common sizes."""
         if isinstance(option, SizeOption):
             return _fitting(_sizes(option), typed)
         if isinstance(option, LorasOption):
@@ -40,11 +40,10 @@ class Suggester:
         return _short(self.index(option).best(typed, self._uses.of(option.source), MOST * 2))
 
     def index(self, option: Option) -> Index:
-        """Return the index of an option's live list."""
         return self._indexes.of(_key(option))
 
     async def prepare(self, options: Iterable[Option]) -> None:
-        """Prepare the live lists of options before anybody types: thousands of names take longer than a keystroke."""
+        """Index the live lists of options in advance: thousands of names take longer than a keystroke."""
         for option in options:
             if option.source is None:
                 continue
@@ -54,7 +53,7 @@ class Suggester:
                 self._indexes.keep(key, names, await asyncio.to_thread(Index, names))
 
     def learn(self, workflow: Workflow | None, spec: RunSpec) -> None:
-        """Take in what somebody has asked for."""
+        """Count the workflow and the values of one request."""
         self._uses.count(WORKFLOWS, spec.workflow)
         for name, option in workflow.manifest.options.items() if workflow else ():
             value = spec.values.get(name)
@@ -63,7 +62,7 @@ class Suggester:
                     self._uses.count(option.source, each)
 
     def relearn(self, runs: Iterable[tuple[Workflow | None, RunSpec]]) -> None:
-        """Know these uses only."""
+        """Replace all counts by those of these runs."""
         self._uses.clear()
         for workflow, spec in runs:
             self.learn(workflow, spec)
@@ -74,7 +73,7 @@ class Suggester:
         return self._uses.of(WORKFLOWS)
 
     def _loras(self, option: LorasOption, typed: str) -> list[str]:
-        """Complete the last entry; what stands before it stays."""
+        """Complete the last entry, and keep those before it."""
         parts = _LAST.match(typed)
         before, last, strength = (parts[1] or "", parts[2], parts[3] or "") if parts else ("", typed, "")
         taken = set(_entries(before))
@@ -82,7 +81,7 @@ class Suggester:
         return _short([f"{before}{name}{strength}" for name in names if name not in taken])
 
     def _names(self, key: str) -> Sequence[str]:
-        """Return a list by source and patterns; the same object for as long as nothing changes."""
+        """Return a list by source and patterns; the same object until it changes."""
         source, *patterns = key.split("\n")
         names = self._definitions().choices(source)
         if not patterns:
@@ -98,7 +97,7 @@ def _key(option: Option) -> str:
 
 
 def live_names(option: Option, definitions: Definitions) -> tuple[str, ...]:
-    """Return what the servers offer for an option; nothing when it is no such option, or no server is known."""
+    """Return what the servers offer for an option; empty if it has no live list, or no server is known."""
     return live_choices(option, definitions) or ()
 
 

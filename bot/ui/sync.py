@@ -1,7 +1,7 @@
-"""Registers commands with Discord, but only when they changed: creates are limited to 200 a day for each guild.
+"""Registers commands with Discord, only after a change: Discord allows 200 creations a day per guild.
 
-What was registered last is remembered as one hash per scope in a small file. A scope that is no longer wanted (global
-after guilds were named, or a guild that was dropped) is emptied once, so that no command is shown twice.
+A small file keeps one hash per scope of what was registered last. A scope that is no longer used (global once guilds
+are configured, or a guild that was removed) is cleared once, so that no command is shown twice.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 GLOBAL = "global"
 Hidden = Callable[[int], Collection[str]]
-"""Returns the names of the commands that a guild does not get."""
+"""Returns the names of the commands hidden in a guild."""
 
 
 def _is_scope(name: str) -> bool:
@@ -27,8 +27,6 @@ def _is_scope(name: str) -> bool:
 
 
 class CommandSync:
-    """Brings Discord's idea of our commands up to date."""
-
     def __init__(self, *, memory: Path, guild_ids: Sequence[int], hidden: Hidden = lambda _guild_id: ()) -> None:
         self._memory = memory
         self._guild_ids = tuple(guild_ids)
@@ -36,12 +34,12 @@ class CommandSync:
         self._syncing = asyncio.Lock()
 
     async def sync(self, tree: app_commands.CommandTree[discord.Client]) -> list[str]:
-        """Register what changed and return the scopes that were sent: guild ids, or "global"."""
+        """Register changes; return the scopes that were sent: guild ids, or "global"."""
         sent, _failed = await self.bring_up_to_date(tree)
         return sent
 
     async def bring_up_to_date(self, tree: app_commands.CommandTree[discord.Client]) -> tuple[list[str], list[str]]:
-        """Do the same, and return the scopes that were sent, and those that Discord did not take."""
+        """Register changes; return the scopes that were sent, and those that failed."""
         async with self._syncing:
             return await self._sync(tree)
 
@@ -68,10 +66,10 @@ class CommandSync:
         try:
             await asyncio.to_thread(self._write, known)
         except OSError as error:
-            log.warning("the commands are sent again at the next start: %s cannot be written (%s)", self._memory, error)
+            log.warning("cannot write %s (%s): commands will be sent again at the next start", self._memory, error)
 
     def _wanted(self, tree: app_commands.CommandTree[discord.Client], before: dict[str, str]) -> dict[str, list[Any]]:
-        """Return the payload of each scope; an empty one for a scope that is no longer wanted."""
+        """Return the payload of each scope; empty for a scope that is no longer used."""
         payload = {command.name: command.to_dict(tree) for command in tree.get_commands()}
         left: dict[str, list[Any]] = {
             scope: [] for scope in before if scope not in map(str, self._guild_ids) and scope != GLOBAL
@@ -87,14 +85,14 @@ class CommandSync:
 
     async def _send(self, tree: app_commands.CommandTree[discord.Client], scope: str, payload: list[Any]) -> bool:
         http, application = tree.client.http, cast("int", tree.client.application_id)
-        # tree.sync() cannot empty the global scope without forgetting our own commands
+        # tree.sync() can clear the global scope only by removing the commands from the tree
         try:
             if scope == GLOBAL:
                 await http.bulk_upsert_global_commands(application, payload)
             else:
                 await http.bulk_upsert_guild_commands(application, int(scope), payload)
-        except Exception as error:  # discord.py lets the faults of its HTTP library through
-            log.error("commands could not be registered for %s: %s", scope, error)  # noqa: TRY400
+        except Exception as error:  # discord.py lets errors of its HTTP library through
+            log.error("cannot register commands for %s: %s", scope, error)  # noqa: TRY400
             return False
         log.info("registered %d commands for %s", len(payload), scope)
         return True

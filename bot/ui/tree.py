@@ -1,6 +1,6 @@
-"""The command tree: one place answers every failed interaction.
+"""The command tree: answers every failed interaction.
 
-Expected errors (`BotError`) show their own sentence. Anything else shows a short reference, and is logged with it.
+Expected errors (`BotError`) show their own message. Anything else shows a short reference, and is logged with it.
 """
 
 import logging
@@ -18,22 +18,19 @@ from bot.ui.layout import SILENT
 log = logging.getLogger(__name__)
 
 GONE = {10062, 40060, 50027, 10015, 10008}
-"""Codes that say there is nobody left to answer."""
+"""Error codes of interactions that can no longer be answered."""
 
 
 class Tree(app_commands.CommandTree[discord.Client]):
-    """Answers errors of commands."""
-
     def __init__(self, client: discord.Client, *, languages: Languages) -> None:
         super().__init__(client, fallback_to_global=True)
         self._languages = languages
 
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
-        """Tell the member what went wrong, to nobody else."""
         await self.tell(interaction, error.original if isinstance(error, app_commands.CommandInvokeError) else error)
 
     async def tell(self, interaction: discord.Interaction[Any], error: Exception) -> None:
-        """Answer an interaction with what went wrong; raises nothing."""
+        """Reply ephemerally with the error; raises nothing."""
         text = self._languages.render(explain_error(error), interaction.locale.value)
         try:
             if interaction.response.is_done():
@@ -42,31 +39,35 @@ class Tree(app_commands.CommandTree[discord.Client]):
                 await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
         except discord.HTTPException as failure:
             if failure.code not in GONE:
-                log.exception("an error could not be answered")
-        except (OSError, TimeoutError) as failure:  # discord.py lets the faults of its HTTP library through
-            log.warning("an error could not be answered: %r", failure)
+                log.exception("cannot report an error to the user")
+        except (OSError, TimeoutError) as failure:  # discord.py lets errors of its HTTP library through
+            log.warning("cannot report an error to the user: %r", failure)
         except Exception:
-            log.exception("an error could not be answered")
+            log.exception("cannot report an error to the user")
 
 
 def explain_error(error: Exception) -> Message:
-    """Return the sentence for any error; an unexpected one is logged under the reference that the sentence names."""
+    """Return the message for any error; an unexpected one is logged with the reference in its message."""
     match error:
         case BotError(user_message=message):
             return message
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-            return _("This command has changed. Please wait a minute, reload Discord (Ctrl+R) and try again.")
+            return _(
+                "This command has changed. Please wait a minute, reload Discord (Ctrl+R, or restart the mobile app) "
+                "and try again."
+            )
         case app_commands.TransformerError():
-            return _("{value} cannot be used here. Please pick from the list.", value=str(error.value)[:100])
+            return _("“{value}” isn't valid here. Please pick one from the list.", value=str(error.value)[:100])
         case discord.HTTPException(code=code) if code in GONE:
-            log.warning("a command could not be answered: %s", error)
-            return _("Discord did not take the answer in time. Please try again.")
+            log.warning("cannot answer a command: %s", error)
+            return _("I couldn't answer in time. Please try again.")
         case app_commands.CheckFailure():
-            return _("You may not use this command here.")
+            return _("You don't have permission to use this command here.")
         case _:
             reference = secrets.token_hex(4)
             log.error("unexpected error %s", reference, exc_info=error)
             return _(
-                "The bot made a mistake. Please try again; if it stays, tell a moderator the reference {reference}.",
+                "Something went wrong on our side. Please try again. "
+                "If it keeps happening, give a moderator this reference: {reference}",
                 reference=reference,
             )
