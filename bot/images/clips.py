@@ -1,7 +1,6 @@
-"""Films and sounds that members attach: looked at by their first bytes, named by their content, and never decoded.
+"""Validates attached video and audio by their first bytes and names them by content; nothing is decoded.
 
-What is inside a container is ComfyUI's to read: taking out metadata without a decoder would break as many files as it
-cleans, so they go to the server as they came.
+They are uploaded unchanged: removing metadata without a decoder would break as many files as it cleans.
 """
 
 import hashlib
@@ -17,12 +16,12 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ClipKind:
-    """What is taken for one kind of option."""
+    """What one kind of option accepts."""
 
     takes: frozenset[Media]
     most: int
-    """Bytes. The file lies in the database until its run is over, written in one transaction for which all others wait;
-    and ComfyUI itself takes 100 MB at most, unless it is told otherwise."""
+    """Bytes. The file stays in the database until its run has finished, and writing it blocks other transactions;
+    ComfyUI's own limit is 100 MB by default."""
     formats: str
 
 
@@ -33,14 +32,14 @@ KINDS = {
 
 
 def check_clip_size(size: int, kind: str) -> None:
-    """Refuse a file by its length in bytes, which is known before it is downloaded. Raises `InputError`."""
+    """Check a file's size in bytes, which is known before the download. Raises `InputError`."""
     known = KINDS[kind]
     if size <= 0:
-        raise InputError(_("That attachment is empty. Please attach a file in {formats}.", formats=_formats(known)))
+        raise InputError(_("That attachment is empty. Please attach a file as {formats}.", formats=_formats(known)))
     if size > known.most:
         raise InputError(
             _(
-                "That file has {size} MB; at most {limit} MB can be taken. Please attach a shorter or smaller one.",
+                "That file is {size} MB; the limit is {limit} MB. Please attach a shorter or smaller one.",
                 size=megabytes(size),
                 limit=megabytes(known.most),
             )
@@ -48,13 +47,13 @@ def check_clip_size(size: int, kind: str) -> None:
 
 
 def take_clip(data: bytes, kind: str) -> InputFile:
-    """Return a film or sound as it is, under a name made of its content. Raises `InputError`."""
+    """Return a video or audio file unchanged, named by its content hash. Raises `InputError`."""
     check_clip_size(len(data), kind)
     known, media = KINDS[kind], sniff(data)
     if media not in known.takes and not (kind == "audio" and _is_bare_mp3(data)):
         raise InputError(
             _(
-                "That attachment is not one that ComfyUI can take here. Please attach a file in {formats}.",
+                "That file type isn't supported here. Please attach a file as {formats}.",
                 formats=_formats(known),
             )
         )
@@ -63,7 +62,7 @@ def take_clip(data: bytes, kind: str) -> InputFile:
 
 
 def _is_bare_mp3(data: bytes) -> bool:
-    """Whether it begins with a frame of MPEG audio, without the tag that most files have in front."""
+    """Whether it starts with an MPEG audio frame instead of the usual ID3 tag."""
     return len(data) > 3 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] & 0x06 != 0
 
 

@@ -1,17 +1,17 @@
-"""Colour modes and profiles: from everything that Pillow can hold to 8-bit RGB or RGBA in sRGB."""
+"""Converts every colour mode and profile that Pillow reads to 8-bit RGB or RGBA in sRGB."""
 
 from io import BytesIO
 
 from PIL import Image, ImageChops, ImageCms
 
 _SAME_COLOUR = 3
-"""Levels by which sRGB profiles of different makers differ; converting would only add rounding errors."""
+"""Levels by which sRGB profiles of different vendors differ; converting would only add rounding errors."""
 
 _HIGH_BYTE = 1 / 256
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Return `image` in 8-bit RGB, or in RGBA when it has any kind of transparency."""
+    """Return `image` as 8-bit RGB, or as RGBA if it has any kind of transparency."""
     if image.mode == "RGBA" or (image.mode == "RGB" and not image.has_transparency_data):
         return image
     if image.mode.startswith("I"):
@@ -28,7 +28,7 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
 def to_srgb(image: Image.Image, profile: object) -> Image.Image:
     """Convert RGB, RGBA or CMYK from its ICC profile to sRGB.
 
-    The very same image comes back when there is no usable profile, or when it says sRGB anyway.
+    Returns the same object when there is no usable profile or it already is sRGB.
     """
     if not isinstance(profile, bytes) or not profile:
         return image
@@ -40,12 +40,12 @@ def to_srgb(image: Image.Image, profile: object) -> Image.Image:
             return image
         converted = ImageCms.profileToProfile(image, source, target, outputMode=mode)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image  # a damaged profile, or one for another mode: the numbers as they are come closest
+        return image  # a damaged profile, or one for another mode: the raw values are the closest match
     return image if converted is None else converted
 
 
 def _is_srgb(source: ImageCms.ImageCmsProfile, target: ImageCms.ImageCmsProfile) -> bool:
-    """Say whether a profile moves none of 216 colours visibly; names of profiles are many and prove nothing."""
+    """Whether a profile leaves 216 test colours visibly unchanged; profile names are unreliable."""
     levels = range(0, 256, 51)
     colours = bytes(value for red in levels for green in levels for blue in levels for value in (red, green, blue))
     probe = Image.frombytes("RGB", (216, 1), colours)

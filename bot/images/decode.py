@@ -1,7 +1,7 @@
-"""From bytes to pixels: the one way in which pictures of others are opened.
+"""Decodes untrusted images; the only place that opens them.
 
-Every picture becomes 8-bit RGB or RGBA, upright, in sRGB, first frame only. Alpha, and the colours under transparent
-pixels, stay what they were: ComfyUI paints with those colours once it has taken the alpha channel as a mask.
+Every image becomes 8-bit RGB or RGBA, upright, in sRGB, first frame only. Alpha and the colours under transparent
+pixels are kept: ComfyUI paints with those colours after using the alpha channel as a mask.
 """
 
 from collections.abc import Generator
@@ -16,7 +16,7 @@ from bot.images.colour import as_rgb, to_srgb
 from bot.images.media import JPEG, Media
 
 _PLUGINS = (AvifImagePlugin, WebPImagePlugin)
-"""Named so that they are loaded: Pillow would else import all its plugins, 100 ms, at the first such picture."""
+"""Imported explicitly: otherwise Pillow loads all its plugins (100 ms) at the first such image."""
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -27,37 +27,37 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF orientation → the turn that undoes it."""
+"""EXIF orientation → the transposition that undoes it."""
 
 
 @contextmanager
 def reading() -> Generator[None]:
-    """Turn whatever goes wrong while a picture is read into an `InputError`."""
+    """Turn any error while an image is being read into an `InputError`."""
     try:
         yield
     except BotError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(_("That picture has far too many pixels. Please use a smaller one.")) from error
+        raise InputError(_("That image has far too many pixels. Please use a smaller one.")) from error
     except Exception as error:
-        # Pillow's parsers raise whatever damaged bytes make of them: OSError, struct.error, IndexError, MemoryError, …
+        # Damaged bytes make Pillow's parsers raise anything: OSError, struct.error, IndexError, MemoryError, …
         raise InputError(
-            _("That picture is damaged or incomplete and cannot be read. Please save it again, and use the new file.")
+            _("That image is damaged or incomplete, so I can't read it. Please save it again and use the new file.")
         ) from error
 
 
 def open_picture(data: bytes, media: Media) -> Image.Image:
-    """Read the header: size and mode are known, nothing is decoded yet. Call within `reading()`."""
+    """Read only the header: size and mode are known, nothing is decoded. Call within `reading()`."""
     return Image.open(BytesIO(data), formats=(media.pillow,))
 
 
 def is_animated(image: Image.Image, media: Media) -> bool:
-    """Say whether there is more than one frame. A JPEG is never: phones put a second view behind the picture."""
+    """Whether it has more than one frame. Never true for JPEG, where phones append a second view."""
     return media is not JPEG and bool(getattr(image, "is_animated", False))
 
 
 def pixels(image: Image.Image) -> Image.Image:
-    """Decode an opened picture into pixels and nothing else. Call within `reading()`; check the size first."""
+    """Decode an opened image, dropping everything but pixels. Call within `reading()`; check the size first."""
     image.load()
     picture = image if image.mode == "CMYK" else as_rgb(image)
     picture = as_rgb(to_srgb(picture, image.info.get("icc_profile")))
@@ -69,7 +69,7 @@ def pixels(image: Image.Image) -> Image.Image:
 
 
 def orientation(source: Image.Image | bytes) -> int:
-    """Return how a picture, or the EXIF block of one, wants to be turned, 1 to 8; 1, upright, when it does not say."""
+    """Return the EXIF orientation (1 to 8) of an image or EXIF block; 1, upright, when there is none."""
     try:
         if isinstance(source, bytes):
             exif = Image.Exif()
@@ -78,5 +78,5 @@ def orientation(source: Image.Image | bytes) -> int:
             exif = source.getexif()
         value = exif.get(ExifTags.Base.Orientation, 1)
     except Exception:
-        return 1  # a damaged tag must not cost the picture
+        return 1  # a damaged tag must not make the image unusable
     return value if isinstance(value, int) and value in _UPRIGHT else 1

@@ -1,7 +1,6 @@
-"""Results, made to fit where they are sent.
+"""Makes results fit the upload limit of the place they are sent to.
 
-What fits goes out as the server encoded it, less its metadata; stills that do not are encoded anew.
-Knows a limit in bytes, not where it comes from.
+A file within the limit is sent as the server encoded it, without metadata; larger still images are re-encoded.
 """
 
 from dataclasses import dataclass
@@ -16,18 +15,18 @@ from bot.images.media import Media, megabytes, sniff
 from bot.images.metadata import strip_metadata
 
 _MOST_PIXELS = 89_000_000
-"""Larger results are not decoded: that would take a gigabyte, and Pillow would call it an attack."""
+"""Larger results are not decoded: it would take a gigabyte, and Pillow would treat it as a decompression bomb."""
 
 
 @dataclass(frozen=True, slots=True)
 class FittedFile:
-    """A file ready to be sent. `extension` comes without a dot; width and height are 0 for what is no picture."""
+    """A file ready to send. `extension` has no dot; width and height are 0 unless it is an image."""
 
     data: bytes
     extension: str
     content_type: str
     changed: bool = False
-    """Whether the pixels are no longer the server's."""
+    """Whether it was re-encoded."""
     width: int = 0
     height: int = 0
 
@@ -35,8 +34,8 @@ class FittedFile:
 def fit(data: bytes, limit: int) -> FittedFile:
     """Return `data` in at most `limit` bytes, without metadata.
 
-    A sound still always fits, unless the limit is absurd. Animations, video and sound are never cut.
-    Raises `InputError` when it cannot be done.
+    An intact still image fits any realistic limit. Animations, video and audio are never cut.
+    Raises `InputError` when the file cannot be made to fit.
     """
     media = sniff(data)
     clean = strip_metadata(data, media)
@@ -49,7 +48,7 @@ def fit(data: bytes, limit: int) -> FittedFile:
     if rung is None:
         raise InputError(
             _(
-                "The result is too large for this channel: it has {size} MB, and {limit} MB can be sent here.",
+                "The result is too large for this channel: it is {size} MB, and the limit here is {limit} MB.",
                 size=megabytes(len(clean)),
                 limit=megabytes(limit),
             )
@@ -58,7 +57,7 @@ def fit(data: bytes, limit: int) -> FittedFile:
 
 
 def _header(data: bytes, media: Media) -> Image.Image | None:
-    """Open a picture without decoding it; None for what is none, or is damaged."""
+    """Open an image without decoding it; None if it is not an image or damaged."""
     if not media.pillow:
         return None
     try:
@@ -69,7 +68,7 @@ def _header(data: bytes, media: Media) -> Image.Image | None:
 
 
 def _still(image: Image.Image, media: Media) -> Image.Image | None:
-    """Decode a picture that may be encoded anew; None for animations, damaged pictures and giants."""
+    """Decode an image that can be re-encoded; None for animations, damaged and very large images."""
     if image.width * image.height > _MOST_PIXELS:
         return None
     try:

@@ -1,7 +1,6 @@
-"""Pictures that members attach, checked and made harmless before a server sees them.
+"""Validates and sanitises attached images before a ComfyUI server sees them.
 
-What leaves here is a PNG written by us: no metadata, nothing hidden behind the picture, no name from outside, and every
-pixel as it was.
+The output is a freshly encoded PNG with identical pixels: no metadata, no trailing data, no name from outside.
 """
 
 import hashlib
@@ -19,12 +18,12 @@ from bot.workflow.execution import InputFile
 
 _MEGA = 1_000_000
 _FAST = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-"""On photographs a third faster than zlib's default strategy, and smaller."""
+"""A third faster on photographs than zlib's default strategy, and smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """What a picture may be before it is decoded. Of an animation only the first frame is read."""
+    """Limits checked before an image is decoded. Only the first frame of an animation is read."""
 
     bytes: int = 25 * 1024 * 1024
     pixels: int = 4096 * 4096
@@ -32,13 +31,13 @@ class IntakeLimits:
 
 
 def check_size(size: int, limits: IntakeLimits) -> None:
-    """Refuse a file by its length in bytes, which is known before it is downloaded. Raises `InputError`."""
+    """Check a file's size in bytes, which is known before the download. Raises `InputError`."""
     if size <= 0:
-        raise InputError(_("That attachment is empty. Please attach a {formats} picture.", formats=_formats()))
+        raise InputError(_("That attachment is empty. Please attach an image as {formats}.", formats=_formats()))
     if size > limits.bytes:
         raise InputError(
             _(
-                "That picture has {size} MB; at most {limit} MB can be taken. Please attach a smaller one.",
+                "That image is {size} MB; the limit is {limit} MB. Please attach a smaller one.",
                 size=megabytes(size),
                 limit=megabytes(limits.bytes),
             )
@@ -46,13 +45,13 @@ def check_size(size: int, limits: IntakeLimits) -> None:
 
 
 def prepare_input(data: bytes, limits: IntakeLimits) -> InputFile:
-    """Return the picture in `data` as a clean PNG named by its content. Raises `InputError`."""
+    """Return the image in `data` as a clean PNG named by its content hash. Raises `InputError`."""
     check_size(len(data), limits)
     media = sniff(data)
     if not media.pillow:
         raise InputError(
             _(
-                "That attachment is not a picture that I can read. Please attach a {formats} picture.",
+                "I can't read that file as an image. Please attach a {formats}.",
                 formats=_formats(),
             )
         )
@@ -64,7 +63,7 @@ def prepare_input(data: bytes, limits: IntakeLimits) -> InputFile:
 
 
 def to_input(picture: Image.Image) -> InputFile:
-    """Encode RGB or RGBA pixels, losslessly and without metadata; the same pixels give the same name."""
+    """Encode RGB or RGBA pixels losslessly without metadata; equal pixels give equal names."""
     buffer = BytesIO()
     picture.save(buffer, "PNG", **_FAST)
     data = buffer.getvalue()
@@ -75,8 +74,7 @@ def _check_pixels(width: int, height: int, limits: IntakeLimits) -> None:
     if width * height > limits.pixels:
         raise InputError(
             _(
-                "That picture has {width} × {height} pixels, {size} megapixels; at most {limit} megapixels can be "
-                "taken. Please scale it down first.",
+                "That image is {width} × {height} ({size} MP). The limit is {limit} MP – please scale it down.",
                 width=width,
                 height=height,
                 size=f"{width * height / _MEGA:.2f}",
@@ -86,8 +84,7 @@ def _check_pixels(width: int, height: int, limits: IntakeLimits) -> None:
     if max(width, height) > limits.side:
         raise InputError(
             _(
-                "That picture has {width} × {height} pixels; no side may be longer than {limit}. "
-                "Please crop it or scale it down first.",
+                "That image is {width} × {height}; the limit is {limit} px per side. Please crop it or scale it down.",
                 width=width,
                 height=height,
                 limit=limits.side,

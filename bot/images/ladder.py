@@ -1,7 +1,7 @@
-"""The way down from a picture that is too large to a file that fits: first the quality, then the size.
+"""Compresses an image that is too large: first at lower quality, then at a smaller size.
 
-Opaque pictures become JPEG, which takes a tenth of the time of WebP and keeps the full resolution of colours; those
-with transparency become WebP.
+Opaque images become JPEG, which takes a tenth of WebP's time and keeps full colour resolution; those with transparency
+become WebP.
 """
 
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from bot.images.media import JPEG, WEBP, Media
 
 _QUALITIES = (95, 90, 80)
 _FULL_COLOUR = 90
-"""From this JPEG quality on, colours keep the resolution of brightness."""
+"""From this JPEG quality on, chroma is not subsampled."""
 
 _STEPS = 8
 _MARGIN = 0.95
-"""Small pictures have more bytes per pixel: aim a little below the limit."""
+"""Small images have more bytes per pixel, so aim slightly below the limit."""
 _LARGEST_STEP = 0.9
-"""Each step scales the sides to this share or less, so that the ladder always leads down."""
+"""Each step scales the sides by at most this factor, so that the size always decreases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A picture, encoded and small enough."""
+    """An encoded image within the limit."""
 
     data: bytes
     media: Media
@@ -43,7 +43,7 @@ class _Codec:
     pixels: int
 
     def prepare(self, picture: Image.Image) -> Image.Image:
-        """Bring a picture within what the encoder takes."""
+        """Scale an image down to the encoder's limits."""
         width, height = picture.size
         scale = min(1.0, self.side / max(width, height), sqrt(self.pixels / (width * height)))
         return _scaled(picture.convert(self.mode), scale)
@@ -95,4 +95,4 @@ def _encode_webp(picture: Image.Image, quality: int) -> bytes:
 
 _JPEG = _Codec(JPEG, "RGB", _encode_jpeg, side=65_500, pixels=100_000_000)
 _WEBP = _Codec(WEBP, "RGBA", _encode_webp, side=16_383, pixels=2048 * 2048)
-"""Pillow hands pixels to the WebP encoder under the interpreter's lock, 3 ns each: this many take 13 ms."""
+"""Pillow holds the GIL while it passes pixels to the WebP encoder, 3 ns each: this many take 13 ms."""

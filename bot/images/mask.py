@@ -1,7 +1,6 @@
-"""Which part of a picture is to be repainted: ComfyUI reads it from the alpha channel, as mask = 1 - alpha.
+"""Inpainting masks. ComfyUI reads the mask from the alpha channel: mask = 1 - alpha.
 
-Members say it in one of three ways: they erase that part of the picture, or attach a mask where it is white, or a mask
-where it is transparent.
+Members erase a part of the image, or attach a mask that is white there or transparent there.
 """
 
 from io import BytesIO
@@ -14,38 +13,38 @@ from bot.images.intake import to_input
 from bot.workflow.execution import InputFile
 
 _BLACK = 15
-"""Levels up to which a mask counts as empty: black that was saved as JPEG is not quite black."""
+"""Levels up to which a mask counts as empty: black saved as JPEG is not quite black."""
 
 
 def apply_mask(image: InputFile, mask: InputFile) -> InputFile:
-    """Return `image` with the part that `mask` selects made transparent, its colours kept.
+    """Return `image` with the selected part made transparent and its colours kept.
 
-    White is repainted; in a mask that has transparent parts of its own, those. The mask is stretched to the size of the
-    picture and replaces any transparency that the picture had. Raises `InputError` when nothing is selected.
+    The mask's transparent parts are selected if it has any, otherwise its white parts. The mask is stretched to the
+    size of the image and replaces its transparency. Raises `InputError` when nothing is selected.
     """
     picture = _open(image)
     selected = _stretched(_selection(_open(mask)), picture.size)
     if _brightest(selected) <= _BLACK:
         raise InputError(
-            _("That mask selects nothing. Please paint white what is to change, or erase it, and attach it again.")
+            _("That mask is empty. Please paint the part to change white, or erase it, and attach the mask again.")
         )
     picture.putalpha(ImageChops.invert(selected))
     return to_input(picture)
 
 
 def require_transparency(image: InputFile) -> None:
-    """Raise `InputError` unless the picture itself says which part is to be repainted."""
+    """Raise `InputError` unless part of the image is transparent."""
     if not has_transparency(image):
         raise InputError(
             _(
-                "That picture has no transparent part, so it is not clear what to repaint. Please erase that part and "
-                "save it as PNG, or attach a mask as well: a picture of the same size, white where it shall change."
+                "That image has no transparent part, so I can't tell what to repaint. Please erase that part and save "
+                "it as PNG, or attach a mask: same size, white where the image should change."
             )
         )
 
 
 def has_transparency(image: InputFile) -> bool:
-    """Say whether any pixel is not fully opaque."""
+    """Whether any pixel is not fully opaque."""
     return _has_holes(_open(image))
 
 
@@ -71,7 +70,7 @@ def _brightest(channel: Image.Image) -> float:
 
 
 def _open(file: InputFile) -> Image.Image:
-    """Decode what `prepare_input` wrote."""
+    """Decode an image written by `prepare_input`."""
     picture = Image.open(BytesIO(file.data), formats=("PNG",))
     picture.load()
     return picture

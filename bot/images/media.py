@@ -1,6 +1,6 @@
-"""What a file is, by its first bytes: names and declared content types are never believed.
+"""Detects file types by their first bytes; file names and declared content types are not trusted.
 
-Knows signatures only; whether the rest of the file keeps the promise is for `bot.images.decode` to find out.
+Only signatures are checked: whether the rest of the file is valid shows when it is decoded.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A kind of file. `pillow` is Pillow's name of the format, empty for what we hand on but never decode."""
+    """A file type. `pillow` is Pillow's name of the format, empty for types that are never decoded."""
 
     extension: str
     content_type: str
@@ -54,7 +54,7 @@ _LONGEST_FTYP = 128
 
 
 def sniff(data: bytes) -> Media:
-    """Return what `data` claims to be, `UNKNOWN` when it is nothing that we know."""
+    """Return the type that the signature indicates, or `UNKNOWN`."""
     for prefix, media in _PREFIXES:
         if data.startswith(prefix):
             return media
@@ -62,14 +62,14 @@ def sniff(data: bytes) -> Media:
         return _RIFF_FORMS.get(data[8:12], UNKNOWN)
     if data[4:8] == b"ftyp":
         return _iso_media(data)
-    # Two letters would make a bitmap of many a text: the size of the second header has to be a known one.
+    # "BM" alone would match ordinary text, so the size of the second header must be a known one.
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
         return BMP
     return UNKNOWN
 
 
 def _iso_media(data: bytes) -> Media:
-    """Tell the members of the MP4 family apart by their brands (ISO/IEC 14496-12)."""
+    """Tell members of the MP4 family apart by their brands (ISO/IEC 14496-12)."""
     major = data[8:12]
     if major in _BRANDS:
         return _BRANDS[major]
@@ -81,5 +81,5 @@ def _iso_media(data: bytes) -> Media:
 
 
 def megabytes(size: int) -> str:
-    """Write a length in bytes as Discord does, in units of 1024² that it calls MB."""
+    """Format a file size as Discord does: units of 1024² bytes, called MB."""
     return f"{size / (1024 * 1024):.1f}"

@@ -1,7 +1,7 @@
-"""Takes what is not picture out of PNG, JPEG and WebP files, without decoding a pixel.
+"""Removes metadata from PNG, JPEG and WebP files without decoding any pixels.
 
-ComfyUI writes the whole graph into its results: prompts, model names, paths. Only parts that change how the picture
-looks are kept, so that kinds of metadata that nobody has thought of go too. Of EXIF only the orientation stays.
+ComfyUI embeds the whole graph in its results: prompts, model names, paths. An allow-list keeps only the parts that
+affect how the image looks, so unknown kinds of metadata are removed too. Of EXIF only the orientation stays.
 Sources: PNG 3rd edition, RFC 9649 (WebP), ITU-T T.81 (JPEG).
 """
 
@@ -18,7 +18,7 @@ _PNG_KEPT = frozenset(
 
 _WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))
 _WEBP_HAS_METADATA = 0x08 | 0x04
-"""The flags in VP8X that announce EXIF and XMP."""
+"""The VP8X flags that announce EXIF and XMP."""
 
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_SCAN = 0xDA
@@ -28,7 +28,7 @@ _JPEG_KEPT_APPS: Mapping[int, bytes] = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0",
 
 
 def strip_metadata(data: bytes, media: Media) -> bytes:
-    """Return `data` without metadata; other kinds of files come back as they are, damaged ones as far as they go."""
+    """Return `data` without metadata. Other file types are returned unchanged, damaged files as far as readable."""
     strip = _STRIPPERS.get(media)
     if strip is None:
         return data
@@ -45,7 +45,7 @@ def _strip_png(data: bytes) -> bytes:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield type, start and end of each chunk; what stands behind IEND is no part of the picture."""
+    """Yield type, start and end of each chunk, up to IEND; anything after it is not part of the image."""
     at = _PNG_SIGNATURE
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -65,7 +65,7 @@ def _webp_kept(data: bytes) -> Iterator[bytes]:
     at = 12
     while at + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, at)
-        end = at + 8 + length + length % 2  # chunks begin at even offsets
+        end = at + 8 + length + length % 2  # chunks start at even offsets
         chunk = data[at:end]
         if kind == b"VP8X":
             yield chunk[:8] + bytes([chunk[8] & ~_WEBP_HAS_METADATA]) + chunk[9:]
@@ -102,7 +102,7 @@ def _jpeg_kept(marker: int, segment: bytes) -> bytes:
 
 
 def _orientation_only(exif: bytes) -> bytes:
-    """Return an APP1 segment that holds nothing but the orientation; nothing at all when the picture is upright."""
+    """Return an APP1 segment with only the orientation; empty when the image is upright."""
     turned = orientation(exif)
     if turned == 1:
         return b""

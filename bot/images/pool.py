@@ -1,7 +1,7 @@
-"""Threads for work on pictures, so that the event loop never does it.
+"""A thread pool that keeps image processing off the event loop.
 
-Threads suffice: Pillow works without the interpreter's lock almost everywhere (tests/benchmarks/bench_images.py shows
-how long the loop waits). Knows nothing of pictures.
+Threads suffice because Pillow releases the GIL almost everywhere (tests/benchmarks/bench_images.py measures how long
+the loop is blocked).
 """
 
 import asyncio
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 class ImagePool:
-    """A few threads, a bounded line in front of them, and a time limit."""
+    """A few threads with a bounded queue and a time limit."""
 
     def __init__(self, *, workers: int = 2, pending: int = 16, time_limit: float = 60.0) -> None:
-        """Take `pending` callers into the line; `time_limit` is in seconds, waiting included."""
+        """`pending`: queue length; `time_limit`: seconds, including the wait."""
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="images")
         self._free = asyncio.Semaphore(workers)
         self._pending = pending
@@ -29,30 +29,30 @@ class ImagePool:
 
     @property
     def busy(self) -> bool:
-        """Whether work would have to wait: a reason to leave out what is not needed."""
+        """Whether new work would have to wait, so that optional work should be skipped."""
         return self._free.locked()
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `work` returns; raises what it raises, or `LimitError` when the line is full or too slow."""
+        """Run `work` in a thread; raises what it raises, or `LimitError` when the queue is full or time is up."""
         if self._free.locked() and self._waiting >= self._pending:
-            raise LimitError(_("Too many pictures are being worked on right now. Please try again in a minute."))
+            raise LimitError(_("I'm busy with too many images right now. Please try again in a minute."))
         return await self.run_promised(work, *args, **kwargs)
 
     async def run_promised(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Like `run`, but never turned away: for results, of which there are no more than jobs that run."""
+        """Like `run`, but never refused: for results, which are bounded by the number of running jobs."""
         try:
             async with asyncio.timeout(self._time_limit):
                 await self._take_turn()
                 future = self._start(lambda: work(*args, **kwargs))
-                await asyncio.wait((future,))  # unlike awaiting it, this leaves it alone when the caller is cancelled
+                await asyncio.wait((future,))  # unlike awaiting the future, this does not cancel it with the caller
                 return future.result()
         except TimeoutError as error:
             raise LimitError(
-                _("Working on this picture took too long. Please try again in a while, or with a smaller picture.")
+                _("Processing this image took too long. Please try again later or with a smaller image.")
             ) from error
 
     async def close(self) -> None:
-        """Let the threads finish what they are at, and end them. No work is taken afterwards."""
+        """Let the threads finish their current work, then end them. Later calls are refused."""
         await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
 
     async def _take_turn(self) -> None:
@@ -63,7 +63,7 @@ class ImagePool:
             self._waiting -= 1
 
     def _start(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Hand work to a thread. The turn ends when the thread is done: one that nobody waits for still occupies it."""
+        """Start work in a thread. The slot is freed when the thread is done, even if the caller is gone."""
         try:
             future = asyncio.get_running_loop().run_in_executor(self._executor, work)
         except RuntimeError as error:
@@ -75,4 +75,4 @@ class ImagePool:
     def _finished(self, future: asyncio.Future[T]) -> None:
         self._free.release()
         if not future.cancelled():
-            future.exception()  # looked at, so that asyncio does not report it when the caller has gone
+            future.exception()  # retrieved, so that asyncio does not report it when the caller is gone

@@ -1,4 +1,4 @@
-"""Half-finished pictures, small enough to be sent every other second."""
+"""Shrinks preview images so that they can be sent every other second."""
 
 from io import BytesIO
 
@@ -15,9 +15,9 @@ _MOST_PIXELS = 4096 * 4096
 
 
 def shrink_preview(data: bytes) -> bytes | None:
-    """Return `data` as a JPEG of at most 512 pixels a side and about 40 kB; None when it cannot be shown.
+    """Return `data` as a JPEG of at most 512 px per side and about 40 kB; None when it cannot be shown.
 
-    A preview is a courtesy: nothing that is wrong with one may disturb its job.
+    Previews are optional: a broken one never affects its job.
     """
     media = sniff(data)
     if not media.pillow:

@@ -1,4 +1,4 @@
-"""What may become of a request. A closed set: whoever acts on a decision handles every case of it."""
+"""The outcome of a policy check. A closed union: callers handle every case."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ from bot.i18n import Message
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The request may run as it is."""
+    """The request may run as is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The request may not run; `message` says why, and what would pass."""
+    """The request may not run; `message` gives the reason and what would be accepted."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The request may run once a moderator has agreed; `reason` says why one is asked."""
+    """The request may run once a moderator approves it; `reason` says why approval is needed."""
 
     reason: Message
 

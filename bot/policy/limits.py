@@ -1,6 +1,6 @@
-"""How much one request may ask for. A backstop that holds for every workflow, whatever its author left open.
+"""Size limits for one request: a backstop for every workflow, whatever its manifest allows.
 
-Pure: facts in, a decision out. Every refusal names the limit and what would pass.
+Pure. Every refusal names the limit and what would be accepted.
 """
 
 from collections.abc import Callable
@@ -13,27 +13,27 @@ from bot.policy.request import Request
 from bot.workflow.measure import RunSize
 
 _GRID = 8
-"""Sides of pictures are multiples of this in most models."""
+"""Most models need image sides that are multiples of this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that one request may ask for; sizes that are not known (0) pass."""
+    """Maximum values for one request; unknown sizes (0) pass."""
 
     max_pixels: int = 4096 * 4096
-    """Of one picture, at its largest: one megapixel, enlarged four times, is 16."""
+    """Width × height of the largest image: one megapixel enlarged four times is 16."""
     max_side: int = 8192
     max_steps: int = 150
     max_count: int = 8
     max_work: int = 4096 * 4096 * 50
-    """Pixels × steps × pictures: about five minutes of a middling GPU, or 8 pictures of 1024² with 100 steps."""
+    """Pixels × steps × images: about five minutes on a mid-range GPU, or 8 images of 1024² with 100 steps."""
     max_waiting_per_member: int = 100
     max_text: int = 2000
     """Characters."""
 
 
 def review(request: Request, limits: Limits) -> Decision:
-    """Decide by size alone: `Allowed`, or `Refused` for the first limit that is passed."""
+    """Check the size alone: `Allowed`, or `Refused` for the first limit exceeded."""
     for rule in _RULES:
         message = rule(request, limits)
         if message is not None:
@@ -47,8 +47,8 @@ def _size(request: Request, limits: Limits) -> Message | None:
         return None
     width, height = _largest_like(size, limits)
     return _(
-        "This needs a picture of {width} × {height}. At most {megapixels} megapixels and {side} pixels a side are "
-        "allowed here, such as {fine_width} × {fine_height}. Please ask for less, or attach a smaller picture.",
+        "{width} × {height} is too large here: at most {side} px per side and {megapixels} MP, for example "
+        "{fine_width} × {fine_height}. Please ask for less, or attach a smaller image.",
         width=size.width,
         height=size.height,
         megapixels=f"{limits.max_pixels / 1_000_000:.1f}",
@@ -59,7 +59,7 @@ def _size(request: Request, limits: Limits) -> Message | None:
 
 
 def _largest_like(size: RunSize, limits: Limits) -> tuple[int, int]:
-    """Return the largest allowed size of about the same shape."""
+    """Return the largest allowed size with about the same aspect ratio."""
     width, height = max(1, size.width), max(1, size.height)
     scale = min(1.0, sqrt(limits.max_pixels / (width * height)), limits.max_side / max(width, height))
     return _on_grid(width * scale), _on_grid(height * scale)
@@ -73,7 +73,7 @@ def _steps(request: Request, limits: Limits) -> Message | None:
     if request.size.steps <= limits.max_steps:
         return None
     return _(
-        "This takes {steps} steps in all; at most {limit} are allowed here. Please ask for fewer steps.",
+        "{steps} steps is over the limit of {limit}. Please use fewer steps.",
         steps=request.size.steps,
         limit=limits.max_steps,
     )
@@ -83,8 +83,8 @@ def _count(request: Request, limits: Limits) -> Message | None:
     if request.size.count <= limits.max_count:
         return None
     return n_(
-        "This asks for {asked} pictures at once; only one is allowed here. Please ask for one at a time.",
-        "This asks for {asked} pictures at once; at most {count} are allowed here. Please ask for fewer.",
+        "You asked for {asked} images at once; the limit is 1. Please ask for one at a time.",
+        "You asked for {asked} images at once; the limit is {count}. Please ask for fewer.",
         limits.max_count,
         asked=request.size.count,
     )
@@ -95,7 +95,7 @@ def _work(request: Request, limits: Limits) -> Message | None:
     if size.pixels * max(1, size.steps) * size.count <= limits.max_work:
         return None
     return _(
-        "{width} × {height} pixels, {steps} steps, pictures: {pictures}. Together that is too much for one job. {hint}",
+        "{width} × {height}, {steps} steps, images: {pictures} – together that's too much for one request. {hint}",
         width=size.width,
         height=size.height,
         steps=size.steps,
@@ -105,17 +105,17 @@ def _work(request: Request, limits: Limits) -> Message | None:
 
 
 def _less_work(size: RunSize, limits: Limits) -> Message:
-    """Say what would pass: fewer pictures, else one with fewer steps, else a smaller one."""
+    """Suggest what would be accepted: fewer images, else fewer steps, else a smaller size."""
     pictures = limits.max_work // (size.pixels * max(1, size.steps))
     if pictures:
         return n_(
-            "One picture at a time would be fine.",
-            "Up to {count} pictures at a time would be fine.",
+            "One image at a time would be fine.",
+            "Up to {count} images at a time would be fine.",
             pictures,
         )
     steps = limits.max_work // size.pixels
     if steps and size.steps:
-        return n_("One picture with one step would be fine.", "One picture with {count} steps would be fine.", steps)
+        return n_("One image with 1 step would be fine.", "One image with {count} steps would be fine.", steps)
     return _("Please ask for a smaller size.")
 
 
@@ -123,7 +123,7 @@ def _text(request: Request, limits: Limits) -> Message | None:
     if request.text_length <= limits.max_text:
         return None
     return _(
-        "Your text has {length} characters; at most {limit} are allowed here. Please shorten it.",
+        "Your text is {length} characters long; the limit is {limit}. Please shorten it.",
         length=request.text_length,
         limit=limits.max_text,
     )
@@ -133,9 +133,8 @@ def _waiting(request: Request, limits: Limits) -> Message | None:
     if request.waiting < limits.max_waiting_per_member:
         return None
     return n_(
-        "You already have a job waiting, and one is all that is allowed here. Please wait until it has started.",
-        "You already have {waiting} jobs waiting; at most {count} are allowed here. Please wait until some have "
-        "started.",
+        "You already have a request in the queue, and the limit is 1. Please wait until it has started.",
+        "You already have {waiting} requests in the queue (limit: {count}). Please wait until some have started.",
         limits.max_waiting_per_member,
         waiting=request.waiting,
     )

@@ -1,6 +1,6 @@
-"""How much a member has used and may still use; and whether one more request is within that. Pure.
+"""Quotas: how much a member has used, what is left, and whether one more request fits. Pure.
 
-A day is the last 24 hours and a week the last 7 days: they slide, so that there is no hour at which everybody comes.
+A day is the last 24 hours and a week the last 7 days: sliding windows avoid a rush at a fixed reset time.
 """
 
 from collections.abc import Iterator
@@ -17,53 +17,51 @@ WEEK = 7 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a member has had in a guild, and what of theirs is still to come."""
+    """A member's past and pending usage in a guild."""
 
     day_seconds: float = 0.0
-    """GPU-seconds of runs that count, within the last day."""
+    """GPU-seconds of counted runs within the last day."""
     week_seconds: float = 0.0
     day_pictures: int = 0
     week_pictures: int = 0
     oldest_day: float = 0.0
-    """When the oldest of the runs that count within the last day ended, in seconds since the epoch; 0 for none."""
+    """When the oldest counted run of the last day ended, in seconds since the epoch; 0 if there is none."""
     oldest_week: float = 0.0
     pending_seconds: float = 0.0
-    """GPU-seconds that what waits and runs is expected to take."""
+    """Estimated GPU-seconds of queued and running jobs."""
     pending_pictures: int = 0
-    """Pictures that what waits and runs will bring; 0 when that is not known."""
+    """Images expected from queued and running jobs; 0 when unknown."""
     pending: int = 0
-    """Jobs that wait or run."""
+    """Queued and running jobs."""
     waiting: int = 0
-    """Jobs that wait: in the line, or being read."""
+    """Jobs that are queued or still being validated."""
     running: int = 0
     last_asked: float = 0.0
-    """When the newest request that was not refused came; 0 for never."""
+    """When the newest request that was not refused arrived; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A limit for a window of time, with what was used of it. Seconds of GPU time, or pictures."""
+    """A limit over a sliding window with its usage, in GPU-seconds or images."""
 
     limit: float | None
-    """None: nothing is limited."""
+    """None: no limit."""
     used: float
     pending: float
-    """What waits and runs will add, as far as that is known."""
+    """Estimated usage of queued and running jobs."""
     window: float
     """Seconds."""
     oldest: float = 0.0
-    """When the first of what was used came about; 0 when that is not known."""
+    """When the oldest counted usage happened; 0 when unknown."""
 
     @property
     def left(self) -> float | None:
-        """What may still be asked for; None without a limit."""
+        """What can still be requested; None without a limit."""
         return None if self.limit is None else max(0.0, self.limit - self.used - self.pending)
 
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """All that is limited over time."""
-
     day_seconds: Quota
     week_seconds: Quota
     day_pictures: Quota
@@ -71,7 +69,7 @@ class Quotas:
 
 
 def quotas(allowance: Allowance, standing: Standing) -> Quotas:
-    """Set what a member may have against what they had."""
+    """Combine a member's limits with their usage."""
     seconds = standing.pending_seconds
     pictures = max(standing.pending, standing.pending_pictures)
     return Quotas(
@@ -83,7 +81,7 @@ def quotas(allowance: Allowance, standing: Standing) -> Quotas:
 
 
 def admit(allowance: Allowance, standing: Standing, *, seconds: float, pictures: int, now: float) -> Decision:
-    """Decide whether one more request, expected to take `seconds` and bring `pictures`, is within the allowance."""
+    """Decide whether one more request, estimated at `seconds` and `pictures`, fits into the allowance."""
     for message in _complaints(allowance, standing, seconds, pictures, now):
         return Refused(message)
     return Allowed()
@@ -92,7 +90,7 @@ def admit(allowance: Allowance, standing: Standing, *, seconds: float, pictures:
 def _complaints(
     allowance: Allowance, standing: Standing, seconds: float, pictures: int, now: float
 ) -> Iterator[Message]:
-    """Yield why not; first what passes soonest."""
+    """Yield the reasons for a refusal, the one that clears soonest first."""
     if message := _cooling(allowance, standing, now):
         yield message
     if message := _waiting(allowance, standing):
@@ -110,10 +108,10 @@ def _cooling(allowance: Allowance, standing: Standing, now: float) -> Message | 
     left = standing.last_asked + (allowance.cooldown or 0.0) - now
     if not standing.last_asked or left <= 0:
         return None
-    # A clock that was set back must not make anybody wait for longer than the whole cooldown
+    # A clock that was set back must not make anyone wait longer than the whole cooldown
     wait = span(min(left, allowance.cooldown or 0.0))
     return _(
-        "With your roles, one request in {cooldown} is allowed here. Please wait another {time}.",
+        "Cooldown: please wait {time} (one request every {cooldown} with your roles).",
         cooldown=span(allowance.cooldown or 0.0),
         time=wait,
     )
@@ -123,9 +121,9 @@ def _waiting(allowance: Allowance, standing: Standing) -> Message | None:
     if allowance.waiting is None or standing.waiting < allowance.waiting:
         return None
     return n_(
-        "With your roles, one request may wait at a time. Please wait until yours has started.",
-        "With your roles, {count} requests may wait at a time, and you have {waiting}. Please wait until some have "
-        "started.",
+        "You already have a request in the queue (limit with your roles: 1). Please wait until it has started.",
+        "You already have {waiting} requests in the queue (limit with your roles: {count}). Please wait until some "
+        "have started.",
         allowance.waiting,
         waiting=standing.waiting,
     )
@@ -140,20 +138,18 @@ def _too_long(quota: Quota, seconds: float, now: float) -> Message:
     window = _window(quota)
     if seconds > limit:
         return _(
-            "This takes about {asked} GPU minutes, and with your roles {limit} in {window} are allowed here. Please "
-            "choose another command, or ask a moderator.",
+            "This takes about {asked} GPU minutes, but your roles allow {limit} in {window}. Please use another "
+            "command, or ask a moderator.",
             asked=minutes(seconds),
             limit=minutes(limit),
             window=window,
         )
     return _(
-        "You have used {used} of {limit} GPU minutes of the last {window}; {pending}this takes about {asked}. {hint}",
+        "You've used {used} of {limit} GPU minutes in the last {window}; {pending}this takes about {asked}. {hint}",
         used=minutes(quota.used),
         limit=minutes(limit),
         window=window,
-        pending=_("what you have waiting or running may take {time}, and ", time=minutes(quota.pending))
-        if quota.pending
-        else "",
+        pending=_("your active requests need about {time}, and ", time=minutes(quota.pending)) if quota.pending else "",
         asked=minutes(seconds),
         hint=_hint(quota, now),
     )
@@ -164,19 +160,19 @@ def _too_many(quota: Quota, pictures: int, now: float) -> Message:
     window = _window(quota)
     if pictures > limit:
         return n_(
-            "This makes a picture, and with your roles {limit} in {window} are allowed here. Please ask a moderator.",
-            "This makes {count} pictures, and with your roles {limit} in {window} are allowed here. Please ask for "
-            "fewer, or ask a moderator.",
+            "This makes 1 image, but your roles allow {limit} in {window}. Please ask a moderator.",
+            "This makes {count} images, but your roles allow {limit} in {window}. Please ask for fewer, or ask a "
+            "moderator.",
             pictures,
             limit=limit,
             window=window,
         )
     return _(
-        "You have had {used} of {limit} pictures of the last {window}; {pending}this makes {asked}. {hint}",
+        "You've used {used} of {limit} images in the last {window}; {pending}this makes {asked}. {hint}",
         used=int(quota.used),
         limit=limit,
         window=window,
-        pending=n_("one more is coming, and ", "{count} more are coming, and ", int(quota.pending))
+        pending=n_("1 more is on its way, and ", "{count} more are on their way, and ", int(quota.pending))
         if quota.pending
         else "",
         asked=pictures,
@@ -191,10 +187,10 @@ def _window(quota: Quota) -> Message:
 
 
 def _hint(quota: Quota, now: float) -> Message:
-    """Say when some of it will be free again."""
+    """Say when quota frees up."""
     if quota.used and quota.oldest:
         left = min(max(1.0, quota.oldest + quota.window - now), quota.window)
-        return _("The first of it counts no more in {time}.", time=span(left))
+        return _("More becomes available in {time}.", time=span(left))
     if quota.pending:
-        return _("Please wait until that is done, or ask a moderator.")
-    return _("Please come back later, or ask a moderator.")
+        return _("Please wait until those requests have finished, or ask a moderator.")
+    return _("Please try again later, or ask a moderator.")

@@ -1,4 +1,4 @@
-"""What policy needs from whoever keeps it: rules of roles, pauses, and what members have used."""
+"""The storage interface of the policy: role rules, pauses and usage."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,31 +9,27 @@ from bot.policy.rules import RoleRule
 
 
 class PolicyRecords(Protocol):
-    """Rules, pauses and standings of one installation. Any method may raise `StoreDownError`."""
+    """Stores rules, pauses and usage. Any method may raise `StoreDownError`."""
 
-    async def rules(self, guild_id: int) -> Sequence[RoleRule]:
-        """Return the rules of a guild."""
-        ...
+    async def rules(self, guild_id: int) -> Sequence[RoleRule]: ...
 
     async def set_rule(self, rule: RoleRule) -> None:
-        """Keep a rule in place of the role's former one; one that says nothing takes it away.
+        """Replace the role's rule; an empty rule deletes it.
 
-        What it changes of members who wait is changed when they next ask for something.
+        A waiting member's priority changes only with their next request.
         """
         ...
 
-    async def standing(self, guild_id: int | None, user_id: int, now: float) -> Standing:
-        """Return how a member stands in a guild."""
-        ...
+    async def standing(self, guild_id: int | None, user_id: int, now: float) -> Standing: ...
 
     async def pauses(self, now: float) -> Sequence[Pause]:
-        """Return the pauses that hold at a time, newest first."""
+        """Return the pauses active at a time, newest first."""
         ...
 
     async def pause(self, pause: Pause) -> None:
-        """Pause something, in place of an earlier pause of the same scope."""
+        """Set a pause, replacing an earlier one of the same scope."""
         ...
 
     async def resume(self, scope: str) -> bool:
-        """End a pause; return whether there was one."""
+        """End a pause; return whether one existed."""
         ...

@@ -1,4 +1,4 @@
-"""What a decision is made about: who wants what, where, and how much of it."""
+"""The input of a policy decision: who wants what, where, and how large it is."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from bot.workflow.measure import RunSize
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One run that somebody asks for, before it is a job."""
+    """One requested run, before it becomes a job."""
 
     user_id: int
     guild_id: int | None
     workflow: str
     size: RunSize
     waiting: int = 0
-    """Jobs of this member that wait already."""
+    """This member's jobs already in the queue."""
     text_length: int = 0
-    """Characters of the longest text that the member wrote."""
+    """Characters of the longest text the member wrote."""

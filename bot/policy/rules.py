@@ -1,8 +1,7 @@
-"""What roles grant, and what a member may have by all their roles together. Pure; a guild's rules are its own.
+"""Role rules, and what they add up to for a member. Pure; each guild has its own rules.
 
-Each rule says something about some limits and nothing (None) about others. Of the roles that a member has, the most
-generous one that says something about a limit decides; if none does, the guild's everybody-role; else there is no
-limit.
+A rule sets some limits and leaves others open (None). For each limit, the most generous of the member's roles that set
+it wins; if none does, the rule of @everyone applies; otherwise there is no limit.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -14,19 +13,19 @@ T = TypeVar("T", int, float)
 
 @dataclass(frozen=True, slots=True)
 class RoleRule:
-    """What one role grants. None: it says nothing about that."""
+    """The limits of one role. None: not set by this role."""
 
     guild_id: int
     role_id: int
-    """The guild's own id for everybody."""
+    """The guild's own id for @everyone."""
     weight: float | None = None
-    """How large a share of the GPUs is fair: twice the weight, twice the GPU time while others wait."""
+    """Share of the GPUs while others are waiting: twice the weight is twice the GPU time."""
     running: int | None = None
-    """Jobs that servers may have at the same time."""
+    """Maximum jobs on the GPU servers at the same time."""
     waiting: int | None = None
-    """Jobs that may wait."""
+    """Maximum jobs in the queue."""
     lane: bool | None = None
-    """Whether jobs are served before those of all others."""
+    """Whether jobs are always served before those of other members."""
     day_seconds: float | None = None
     """GPU-seconds within 24 hours."""
     week_seconds: float | None = None
@@ -37,17 +36,17 @@ class RoleRule:
 
     @property
     def says_nothing(self) -> bool:
-        """Whether it grants and limits nothing."""
+        """Whether it sets nothing."""
         return all(getattr(self, name) is None for name in SUBJECTS)
 
 
 SUBJECTS = tuple(field.name for field in fields(RoleRule) if field.name not in ("guild_id", "role_id"))
-"""What a rule may say something about."""
+"""The limits that a rule can set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What one member may have. None: no limit."""
+    """The effective limits of one member. None: no limit."""
 
     weight: float = 1.0
     running: int | None = None
@@ -61,13 +60,13 @@ class Allowance:
 
     @property
     def limits_use(self) -> bool:
-        """Whether what its member has used or asked for so far matters."""
+        """Whether usage or earlier requests have to be looked up to apply it."""
         limits = (self.waiting, self.day_seconds, self.week_seconds, self.day_pictures, self.week_pictures)
         return any(limit is not None for limit in (*limits, self.cooldown))
 
 
 def resolve(rules: Iterable[RoleRule], guild_id: int | None, role_ids: Collection[int]) -> Allowance:
-    """Return what a member of a guild with these roles may have; without limits in direct messages."""
+    """Return the effective limits of a member with these roles; there are none in direct messages."""
     here = [rule for rule in rules if rule.guild_id == guild_id]
     own = [rule for rule in here if rule.role_id in role_ids and rule.role_id != guild_id]
     everybody = [rule for rule in here if rule.role_id == guild_id]

@@ -1,6 +1,6 @@
-"""Amounts in sentences: GPU time, and how long something takes, also as people type it. Pure.
+"""Formats GPU time and time spans for messages, and parses spans that people type. Pure.
 
-GPU time is told in minutes, as moderators set it.
+GPU time is shown in minutes, the unit in which moderators set it.
 """
 
 import re
@@ -19,7 +19,7 @@ _PART = re.compile(r"(\d{1,6})\s*(min|[smhdw])", re.ASCII)
 
 
 def read_span(typed: str) -> float | None:
-    """Return the seconds of what somebody typed, such as "30m", "1h 30m" or "2d"; None when that means nothing."""
+    """Parse a time span such as "30m", "1h 30m" or "2d" into seconds; None when it is not one."""
     text = typed.strip().casefold()
     parts = _PART.findall(text)
     if not parts or _PART.sub("", text).strip():
@@ -28,13 +28,13 @@ def read_span(typed: str) -> float | None:
 
 
 def minutes(seconds: float) -> str:
-    """Return GPU time as a number of minutes: "9", "0.5"; some is never none."""
+    """Format GPU time as minutes ("9", "0.5"), rounded up so that some usage never shows as 0."""
     tenths = ceil(max(0.0, seconds) / MINUTE * 10 - 1e-9)
     return f"{tenths / 10:.1f}".removesuffix(".0")
 
 
 def span(seconds: float) -> Message:
-    """Say how long something takes, rounded up: who comes back after it is not too early."""
+    """Format a time span, rounded up so that trying again after it is never too early."""
     if seconds <= 90:
         return n_("{count} second", "{count} seconds", max(1, ceil(seconds)))
     if seconds <= 90 * MINUTE:

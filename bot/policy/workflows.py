@@ -1,6 +1,6 @@
-"""What a guild decides about workflows: which it has, with which defaults, and how large a request may be.
+"""A guild's settings for workflows: which are enabled, their defaults, and how large a request may be.
 
-Pure; what is decided for a channel counts more than what is decided for the whole guild.
+Pure. A rule for a channel overrides one for the whole guild.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,73 +10,70 @@ from typing import Protocol
 from bot.policy.limits import Limits
 
 EVERYWHERE = 0
-"""As the channel of a rule: the whole guild."""
+"""Channel id of a rule for the whole guild."""
 
 Value = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRule:
-    """What a guild, or one of its channels, decides about one workflow."""
+    """Settings of a guild, or of one of its channels, for one workflow."""
 
     guild_id: int
     workflow: str
     channel_id: int = EVERYWHERE
     is_enabled: bool | None = None
-    """None: nothing was decided."""
+    """None: not set."""
     defaults: Mapping[str, Value] = field(default_factory=dict[str, Value])
-    """Option name → the value that is used when a member says nothing."""
+    """Option name → the value used when a member leaves it out."""
 
     @property
     def says_nothing(self) -> bool:
-        """Whether it decides nothing."""
+        """Whether it sets nothing."""
         return self.is_enabled is None and not self.defaults
 
 
 @dataclass(frozen=True, slots=True)
 class GuildLimits:
-    """The most that one request may ask for in a guild. 0: nothing was decided."""
+    """Size limits for one request in a guild. 0: not set."""
 
     guild_id: int
     max_side: int = 0
     """Pixels."""
     max_pixels: int = 0
-    """Of one picture: width × height."""
+    """Width × height of one image."""
     max_steps: int = 0
     max_count: int = 0
-    """Pictures at once."""
+    """Images per request."""
 
 
 @dataclass(frozen=True, slots=True)
 class HouseRules:
-    """All that one guild decides."""
+    """All workflow settings of one guild."""
 
     rules: tuple[WorkflowRule, ...] = ()
     limits: GuildLimits | None = None
 
     def is_enabled(self, workflow: str, channels: Sequence[int] = ()) -> bool:
-        """Return whether a workflow may be used.
-
-        `channels` are a thread, its channel and its category, innermost first.
-        """
+        """Return whether a workflow is enabled. `channels`: a thread, its channel and its category, in that order."""
         for rule in self._about(workflow, channels):
             if rule.is_enabled is not None:
                 return rule.is_enabled
         return True
 
     def is_ever_enabled(self, workflow: str) -> bool:
-        """Return whether there is a place in the guild where it may be used."""
+        """Return whether it is enabled anywhere in the guild."""
         return self.is_enabled(workflow) or any(
             rule.is_enabled for rule in self.rules if rule.workflow == workflow and rule.channel_id != EVERYWHERE
         )
 
     def enabled_channels(self, workflow: str) -> tuple[int, ...]:
-        """Return the channels where it was switched on by name."""
+        """Return the channels with a rule that enables it."""
         mine = (rule for rule in self.rules if rule.workflow == workflow and rule.is_enabled)
         return tuple(rule.channel_id for rule in mine if rule.channel_id != EVERYWHERE)
 
     def defaults(self, workflow: str, channels: Sequence[int] = ()) -> dict[str, Value]:
-        """Return the values for what members leave alone."""
+        """Return the values used for options that members leave out; `channels` as in `is_enabled`."""
         found: dict[str, Value] = {}
         for rule in reversed(list(self._about(workflow, channels))):
             found |= rule.defaults
@@ -88,7 +85,7 @@ class HouseRules:
 
 
 def narrowed(limits: Limits, guild: GuildLimits | None) -> Limits:
-    """Return the limits that hold in a guild: never wider than those of the installation."""
+    """Return the limits in a guild, which can only tighten the bot's own."""
     if guild is None:
         return limits
     changes = {
@@ -100,16 +97,14 @@ def narrowed(limits: Limits, guild: GuildLimits | None) -> Limits:
 
 
 class WorkflowRules(Protocol):
-    """Keeps what guilds decide. Any method may raise `StoreDownError`."""
+    """Stores guild settings. Any method may raise `StoreDownError`."""
 
-    async def house_rules(self, guild_id: int) -> HouseRules:
-        """Return what a guild has decided."""
-        ...
+    async def house_rules(self, guild_id: int) -> HouseRules: ...
 
     async def set_workflow_rule(self, rule: WorkflowRule) -> None:
-        """Keep a rule in place of the former one; one that says nothing takes it away."""
+        """Replace a rule; an empty one deletes it."""
         ...
 
     async def set_guild_limits(self, new: GuildLimits) -> None:
-        """Keep the limits of a guild in place of the former ones."""
+        """Replace the limits of a guild."""
         ...
