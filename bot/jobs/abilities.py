@@ -1,7 +1,7 @@
-"""Keeps written down what the servers of this process can do, and which classes of jobs they can run.
+"""Records what this process's servers can do and which classes of jobs they can run.
 
-The store gives a server only jobs of classes that it is said to run. Whoever holds a server says so: for every class
-that comes up, and for all of them again when the server has learnt or lost something.
+The dispatcher gives a server only jobs of classes recorded as compatible. The lease holder of a server checks each new
+class, and all of them again when the server's capabilities change.
 """
 
 import asyncio
@@ -18,11 +18,12 @@ from bot.workflow.needs import Abilities, Needs, lacks
 
 log = logging.getLogger(__name__)
 
-"""See `ServerRecord.health`."""
+OFFLINE, RESTING = "offline", "resting"
+"""Values of `ServerRecord.health`."""
 
 
 class Judge:
-    """Judges classes of jobs against `servers`: those that this process holds just now."""
+    """Checks job classes against `servers`, those leased by this process."""
 
     def __init__(
         self,
@@ -44,21 +45,21 @@ class Judge:
         hints.listen(Topic.CLASS, lambda _payload: self._asked.set())
 
     async def run(self) -> None:
-        """Judge for ever; the owner cancels this."""
+        """Loop until cancelled."""
         while True:
             self._asked.clear()
             try:
                 await self.judge_all()
             except StoreDownError:
-                log.debug("nothing is judged: the database does not answer")
+                log.debug("compatibility check skipped: the database does not answer")
             await nap(self._clock, self._hints.look_every, self._asked)
 
     def wake(self) -> None:
-        """Say that a server came, went, or can do something else."""
+        """Check soon: a server appeared, disappeared or changed."""
         self._asked.set()
 
     async def judge_all(self) -> None:
-        """Write down what is new about each server, and what new classes can do there."""
+        """Record the changes of each server and its compatibility with unchecked classes."""
         judged = False
         for server in tuple(self._servers()):
             await self._report(server)
@@ -70,7 +71,7 @@ class Judge:
             self._hints.send(Topic.WORK)
 
     def forget(self, key: str) -> None:
-        """Write everything down anew when the server is ours again: another process may have written meanwhile."""
+        """Record everything again once the server is leased again: another process may have written meanwhile."""
         self._described.pop(key, None)
         self._reported.pop(key, None)
 
@@ -90,7 +91,7 @@ class Judge:
             self._hints.send(Topic.FLEET)
 
     async def _judge(self, server: Backend, abilities: Abilities) -> bool:
-        """Judge what nobody has judged yet; return whether there was anything."""
+        """Check the classes that are still unchecked; return whether there were any."""
         classes = await self._fleet.unjudged(server.key)
         if not classes:
             return False
@@ -100,6 +101,5 @@ class Judge:
 
 
 def verdict_of(needs: Needs, abilities: Abilities) -> Verdict:
-    """Return whether a server with these abilities can run what has these needs."""
     missing = lacks(needs, abilities) or ()
     return Verdict(not missing, tuple(missing))

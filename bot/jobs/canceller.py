@@ -1,7 +1,7 @@
-"""Cancels jobs for people: at once while they wait, through whoever carries them while a server has them.
+"""Cancels jobs: at once while they are queued, through the executor while they are on a server.
 
-Another process may have the server, or the wish may be older than this process: so every carrier also looks now and
-then whether the store knows of somebody's wish.
+A running job may belong to another process, and the request may be older than this one, so each process also polls the
+database for cancel requests.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from bot.jobs.records import JobStore, StoreDownError
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks for wishes that came another way."""
+"""Seconds between polls for cancel requests from other processes."""
 
 
 class Canceller:
-    """Brings wishes to the carriers of the servers that this process works with."""
+    """Passes cancel requests to the executors of this process's servers."""
 
     def __init__(
         self,
@@ -36,7 +36,6 @@ class Canceller:
         hints: Hints,
         clock: Clock,
     ) -> None:
-        """`carriers` are those of the servers that this process works with just now."""
         self._store = store
         self._queue = queue
         self._deliverer = deliverer
@@ -47,7 +46,7 @@ class Canceller:
         hints.listen(Topic.CANCEL, lambda _payload: self._asked.set())
 
     async def cancel(self, job_id: str, by: int) -> Job | None:
-        """Cancel a job for the user `by`, and return its newest version; whether they may is not asked here."""
+        """Cancel a job for the user `by` and return its newest version; permissions are the caller's business."""
         job = await self._store.cancel(job_id, by, self._clock.now())
         if job is None:
             return None
@@ -59,24 +58,24 @@ class Canceller:
         return job
 
     def _reach(self, job: Job, by: int) -> None:
-        """Tell whoever has the job: here, or in another process."""
+        """Notify the executor of the job, in this process or another."""
         for carrier in self._carriers():
             if carrier.server == job.server and carrier.cancel(job.id, by):
                 return
         self._hints.send(Topic.CANCEL, job.server)
 
     async def run(self) -> None:
-        """Look for wishes, for ever; the owner cancels this."""
+        """Poll for cancel requests until cancelled."""
         while True:
             await nap(self._clock, min(LOOK_EVERY, self._hints.look_every), self._asked)
             self._asked.clear()
             try:
                 await self.look()
             except StoreDownError:
-                log.debug("no look for cancelled jobs: the database does not answer")
+                log.debug("poll for cancelled jobs skipped: the database does not answer")
 
     async def look(self) -> None:
-        """Look for wishes once."""
+        """Poll once."""
         for carrier in tuple(self._carriers()):
             if carrier.is_busy:
                 for job_id, by in await self._store.to_cancel(carrier.server):

@@ -1,7 +1,7 @@
-"""Carries one job at a time from a server's hands to its end, or back into the line, whatever happens.
+"""Executes the jobs of one server, each until it ends or returns to the queue, whatever happens.
 
-The job was claimed just now, or was left behind by a process that is gone; what it says about itself decides which
-questions come first. It knows no Discord and no HTTP: a `Backend` runs graphs, a `Deliverer` tells how it ended.
+A job is either freshly claimed or orphaned by a crashed process; its state decides where to resume. Knows neither
+Discord nor HTTP: a `Backend` runs graphs, a `Deliverer` delivers the results.
 """
 
 import asyncio
@@ -31,25 +31,24 @@ from bot.workflow.execution import ServerFaultError, ServerOfflineError
 log = logging.getLogger(__name__)
 
 COLLECTED_AT_ONCE = 2
-"""Runs whose files are fetched at the same time; those of further ones stay on the server meanwhile."""
+"""Runs whose files are fetched concurrently; files of further runs stay on the server meanwhile."""
 
 
 INTERNAL = 500
-"""The first HTTP status that is the server's own fault."""
+"""The first HTTP status that is a fault of the server."""
 LEFT_BEHIND = 64
-"""Prompts on a server that went away which are remembered, to be stopped when it is back."""
+"""Maximum prompts remembered on an offline server, to be interrupted when it is back."""
 
 Elsewhere = Callable[[Job, str], Awaitable[bool]]
-"""Says whether another server than the one with this key is there that can run a job."""
+"""Whether a server other than the one with this key can run the job."""
 
 
 async def nowhere(_job: Job, _key: str) -> bool:
-    """Say that there is no other server."""
     return False
 
 
 class Carrier:
-    """Carries the jobs of one server. `elsewhere` says of which jobs another one can be asked instead."""
+    """Executes the jobs of one server; `elsewhere` says whether another one can run a job."""
 
     def __init__(
         self,
@@ -79,23 +78,21 @@ class Carrier:
 
     @property
     def server(self) -> str:
-        """The key of the server."""
         return self._backend.key
 
     @property
     def is_busy(self) -> bool:
-        """Whether it carries anything."""
         return bool(self._visits)
 
     @property
     def busy_for(self) -> float:
-        """In how many seconds the server will have done what it has, as far as that can be foreseen."""
+        """Estimated seconds until the server has finished its jobs."""
         now = self._clock.now()
         return sum(self._remaining(visit.job, now) for visit in self._visits)
 
     @property
     def mean(self) -> float:
-        """About how many seconds a run takes here."""
+        """Average seconds of a run on this server."""
         return self._durations.expect("", self._backend.key)
 
     def _remaining(self, job: Job, now: float) -> float:
@@ -105,25 +102,25 @@ class Carrier:
         return max(0.0, expected - (now - job.started)) if job.started else expected
 
     def cancel(self, job_id: str, by: int) -> bool:
-        """Stop a job for the user `by`; return whether it is carried here. What has ended is delivered all the same."""
+        """Stop a job for the user `by`; return whether it is here. A run that has already ended is still delivered."""
         mine = [visit for visit in self._visits if visit.job.id == job_id]
         for visit in mine:
             visit.cancel(by)
         return bool(mine)
 
     def recall(self) -> None:
-        """Take off the server what it does not work on yet: others shall run it."""
+        """Take jobs that are not running yet off the server, so that others can run them."""
         for visit in self._visits:
             visit.recall()
 
     async def leave(self) -> None:
-        """Give those jobs of a server that is away to others which they can run. May raise `StoreDownError`."""
+        """Requeue jobs of an offline server that another one can run. May raise `StoreDownError`."""
         for visit in tuple(self._visits):
             if await self._elsewhere(visit.job, self._backend.key) and not self._backend.online:
                 visit.leave()
 
     async def tidy_up(self) -> None:
-        """Stop what was left behind on a server that is back."""
+        """Interrupt abandoned prompts on a server that is back online."""
         while self._left_behind and self._backend.online:
             prompt_id = next(iter(self._left_behind))
             try:
@@ -131,32 +128,32 @@ class Carrier:
             except ServerOfflineError:
                 return
             except BotError as error:
-                log.warning("a prompt that was left behind cannot be stopped: %s", error)
+                log.warning("cannot interrupt an abandoned prompt: %s", error)
             self._left_behind.pop(prompt_id, None)
 
     def inform(self) -> None:
-        """Tell those whose jobs are on the server how they stand: it may have gone, or come back."""
+        """Refresh the messages of all jobs here: the server went offline or came back."""
         for visit in self._visits:
             visit.show()
 
     async def carry(self, job: Job, slot: Slot) -> None:
-        """Bring a RUNNING job to its end, or back into the line; `slot` is free once its prompt has left the server.
+        """Execute a RUNNING job until it ends or is requeued; `slot` is freed once its prompt has left the server.
 
-        Raises `StoreDownError` when that could not be written down: the job is then still RUNNING.
+        Raises `StoreDownError` when the outcome could not be saved: the job is then still RUNNING.
         """
         visit = Visit(job, backend=self._backend, store=self._store, show=self._show, clock=self._clock)
         self._visits.add(visit)
         try:
             await self._attempt(visit, slot)
         except IllegalMoveError:
-            log.info("job %s went on elsewhere", job.id)
+            log.info("job %s was taken over elsewhere", job.id)
         finally:
             slot.free()
             self._visits.discard(visit)
             await visit.close()
 
     def _show(self, job: Job, update: JobUpdate) -> None:
-        """Tell how a job stands, unless another instance may have told its end meanwhile."""
+        """Show a job's status, unless the lease is lost: another process may have shown its end."""
         if self._tenancy.holds(self._backend.key):
             self._presenter.update(job, update)
 
@@ -175,8 +172,8 @@ class Carrier:
         except BotError as error:
             await self._fail(visit.job, error.user_message)
         except Exception:
-            log.exception("job %s broke off", visit.job.id)
-            reason = _("The bot made a mistake. Please try again (reference {id}).", id=visit.job.id[:8])
+            log.exception("job %s crashed", visit.job.id)
+            reason = _("Something went wrong on my side. Please try again (reference {id}).", id=visit.job.id[:8])
             await self._fail(visit.job, reason)
 
     async def _visit(self, visit: Visit, slot: Slot) -> None:
@@ -234,14 +231,14 @@ class Carrier:
             await self._fail(visit.job, outcome.note)
 
     async def _forgotten(self, visit: Visit) -> None:
-        """Give back what the server knows nothing of: it broke down, or the prompt was taken off it."""
+        """Requeue a job that the server does not know: it crashed, or the prompt was removed."""
         crashed = visit.was_running and not visit.is_recalled
         if crashed:
             self.breaker.failed()
         await self._returns.give_back(visit.job, crashed=crashed)
 
     async def _leave_behind(self, visit: Visit) -> None:
-        log.warning("job %s: %s stays away; another server can run it", visit.job.id, self._backend.name)
+        log.warning("job %s: %s stays offline; another server can run it", visit.job.id, self._backend.name)
         if visit.job.posted and len(self._left_behind) < LEFT_BEHIND:
             self._left_behind[visit.job.prompt_id] = None
         if visit.is_cancelled:
@@ -250,7 +247,7 @@ class Carrier:
             await self._returns.give_back(visit.job, crashed=visit.was_running)
 
     async def _faulty(self, job: Job, error: ServerFaultError) -> None:
-        """Draw the consequence of an answer that is the server's own error: another server may do better."""
+        """Handle an error answer; if it is the server's own fault (5xx), try another server."""
         if error.status >= INTERNAL:
             self.breaker.failed()
             with suppress(StoreDownError):
@@ -263,22 +260,22 @@ class Carrier:
         await self._deliverer.fail(job, reason)
 
     async def _save_anew(self, visit: Visit, rest: Outcome) -> None:
-        """Let the run be saved under other names, once; after that, make do with the rest."""
+        """Rerun once with another filename prefix; after that, deliver the remaining files."""
         job = visit.job
-        spec = saved_anew(job.spec, f"_j{job.id[:8]}")  # digits alone would be read as its counter
+        spec = saved_anew(job.spec, f"_j{job.id[:8]}")  # digits alone would be read as ComfyUI's file counter
         if spec is None or job.attempts >= MAX_ATTEMPTS:
             await self._end(visit, rest)
             return
-        log.info("job %s: its files are gone or old ones; it is saved again under other names", job.id)
+        log.info("job %s: its files are gone or outdated; rerunning it with another filename prefix", job.id)
         await self._store.move(job, JobState.QUEUED, spec=spec)
 
     async def _unreachable(self, job: Job) -> None:
-        """Draw the consequence of a server that lets itself be connected to, and then does not answer."""
+        """Handle a server that accepts connections but does not answer."""
         self.breaker.failed()
         if job.posted:
             await self._fail(
                 job,
-                _("ComfyUI has this, but does not answer what became of it. Please tell the bot's owner."),
+                _("The GPU server has this request, but won't report its result. Please tell the bot's owner."),
             )
         else:
             await self._returns.after_a_pause(job)

@@ -1,7 +1,7 @@
-"""The servers that this process works with: takes them on as they are added, lets go of those that are removed.
+"""The pool of workers, one per ComfyUI server: starts them for added servers, stops them for removed ones.
 
-What there is to work with is in the store; whose a server is, leases decide (`bot.jobs.tenancy`). Knows no ComfyUI: a
-server is whatever the builder makes of its record.
+The servers are recorded in the database; leases (`bot.jobs.tenancy`) decide which process uses them. Knows no ComfyUI:
+the builder makes a backend from a server record.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from bot.jobs.tenancy import Tenancy
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
-"""Seconds between two looks at which servers there are."""
+"""Seconds between polls of the server records."""
 RESTART_PAUSE = 5.0
-"""Seconds before the work with a server that broke off begins again."""
+"""Seconds before a crashed worker is restarted."""
 
 
 @dataclass(slots=True)
 class Member:
-    """One server and those who work with it."""
+    """One server with its worker."""
 
     record: ServerRecord
     backend: Backend
@@ -43,24 +43,24 @@ class Member:
 
     @property
     def wait(self) -> float:
-        """In how many seconds the server will have done what it has, the prompts of others included."""
+        """Estimated seconds until the server is idle, including prompts of other clients."""
         return self.carrier.busy_for + self.backend.foreign * self.carrier.mean
 
 
 class Builder(Protocol):
-    """Makes a member of a server, and takes it apart again."""
+    """Builds and dismantles workers."""
 
     async def build(self, record: ServerRecord) -> Member:
-        """Return a member that has not begun to work. Raises `BotError` for an address of no use."""
+        """Return a worker that is not started yet. Raises `BotError` for an unusable address."""
         ...
 
     async def dismiss(self, key: str) -> None:
-        """Let go of what was built for a server."""
+        """Release what was built for a server."""
         ...
 
 
 class Crew:
-    """All members. `only`: names, keys or addresses of those that this process may work with; empty for all."""
+    """All workers. `only`: names, keys or addresses of the servers this process may use; empty for all."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Crew:
         only: Collection[str] = (),
         waiting: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`waiting` says how many jobs wait in the line, as far as is known."""
+        """`waiting` returns the known number of queued jobs."""
         self._waiting = waiting
         self._fleet = fleet
         self._tenancy = tenancy
@@ -87,41 +87,41 @@ class Crew:
         self._changed = asyncio.Event()
         hints.listen(Topic.FLEET, lambda _payload: self._changed.set())
 
-    # ------------------------------------------------------------------ who is here
+    # ------------------------------------------------------------------ state
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """Those that work, or are about to."""
+        """All workers, started or about to start."""
         return tuple(self._members.values())
 
     def get(self, key: str) -> Member | None:
-        """Return the member of a server (`Backend.key`)."""
+        """Return the worker of the server with this `Backend.key`."""
         return self._members.get(key)
 
     def held(self) -> list[Backend]:
-        """Return the servers that are ours just now."""
+        """Return the servers leased by this process."""
         return [member.backend for member in self.members if self._tenancy.holds(member.record.key)]
 
     def is_ours(self, key: str) -> bool:
-        """Return whether this process works with a server just now."""
+        """Return whether this process holds the lease of a server."""
         return key in self._members and self._tenancy.holds(key)
 
     def busy(self, key: str) -> float | None:
-        """Return in how many seconds a server of ours is free; None when it cannot be used."""
+        """Return the seconds until a server of this process is idle; None when it is offline or not ours."""
         member = self._members.get(key)
         return member.wait if member and member.backend.online else None
 
     def is_resting(self, key: str) -> bool:
-        """Return whether a server of ours is spared for its faults."""
+        """Return whether the circuit breaker keeps jobs from this server; never for the only available one."""
         member = self._members.get(key)
         return member is not None and member.carrier.breaker.is_resting and self.has_others(key)
 
     def has_others(self, key: str) -> bool:
-        """Return whether there is another server that can be reached, as far as is known."""
+        """Return whether another server is known to be available."""
         return any(self._is_there(record) for record in self._records if record.key != key and not record.drained)
 
     def is_worthwhile(self, key: str) -> bool:
-        """Return whether a job that a server of ours takes now will start there no later than elsewhere."""
+        """Return whether a job claimed by this server now will start no later than on another one."""
         here = self._members[key].wait
         others = [
             member.wait
@@ -134,7 +134,7 @@ class Crew:
         return here <= min(others) + max(1.0, line) * self._members[key].carrier.mean
 
     async def elsewhere(self, job: Job, key: str) -> bool:
-        """Return whether another server that can be reached can run a job. May raise `StoreDownError`."""
+        """Return whether another available server can run a job. May raise `StoreDownError`."""
         there = [record for record in self._records if record.key != key and not record.drained]
         there = [record for record in there if self._is_there(record)]
         cls = job.spec.needs.cls
@@ -147,20 +147,20 @@ class Crew:
         member = self._members.get(record.key)
         return member.backend.online if member and self.is_ours(record.key) else record.health == ServerHealth.ONLINE
 
-    # ------------------------------------------------------------------ coming and going
+    # ------------------------------------------------------------------ starting and stopping
 
     async def run(self, builder: Builder) -> None:
-        """Keep the crew as the records say, for ever; the owner cancels this, and `close`s the crew then."""
+        """Reconcile with the server records until cancelled; the owner then calls `close`."""
         while True:
             self._changed.clear()
             try:
                 await self.reconcile(builder)
             except StoreDownError:
-                log.debug("nobody knows which servers there are: the database does not answer")
+                log.debug("servers not refreshed: the database does not answer")
             await nap(self._clock, LOOK_EVERY, self._changed)
 
     async def reconcile(self, builder: Builder) -> None:
-        """Take on and let go, once. May raise `StoreDownError`."""
+        """Start and stop workers once. May raise `StoreDownError`."""
         self._records = await self._fleet.servers()
         wanted = {record.key: record for record in self._records if self._may_have(record)}
         for key in [key for key in self._members if key not in wanted and key not in self._leaving]:
@@ -175,7 +175,7 @@ class Crew:
             await self._tenancy.renew()
 
     async def close(self) -> None:
-        """Stop working with all of them; their prompts go on."""
+        """Stop all workers; prompts on the servers continue."""
         await cancelled(*self._leaving.values())
         for member in self.members:
             await cancelled(*reversed(member.tasks))
@@ -187,16 +187,16 @@ class Crew:
         try:
             member = await builder.build(record)
         except BotError as error:
-            log.error("%s cannot be used: %s", record.name, error)  # noqa: TRY400  # the sentence says it all
+            log.error("%s cannot be used: %s", record.name, error)  # noqa: TRY400  # no traceback needed
             return
         self._members[record.key] = member
         for work in (member.runner.run, member.runner.keep_informed):
-            member.tasks.append(asyncio.create_task(self._keep_up(work, record.name), name=f"work with {record.name}"))
+            member.tasks.append(asyncio.create_task(self._keep_up(work, record.name), name=f"worker {record.name}"))
 
     async def _let_go(self, key: str, builder: Builder) -> None:
-        """Let a server finish what it works on, and forget it."""
+        """Let a server finish its jobs, then remove its worker."""
         member = self._members[key]
-        log.info("%s was removed: it finishes what it works on", member.record.name)
+        log.info("%s was removed; its current jobs will finish", member.record.name)
         try:
             await member.runner.retire()
             await cancelled(*reversed(member.tasks))
@@ -205,13 +205,13 @@ class Crew:
             self._members.pop(key, None)
             self._leaving.pop(key, None)
             self._tenancy.set_servers(tuple(self._members))
-            self._changed.set()  # it may have been added again meanwhile
+            self._changed.set()  # it may have been added again in the meantime
 
     async def _keep_up(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        """Do endless work again if it breaks off all the same: members wait for it."""
+        """Run an endless task and restart it after a crash: queued jobs depend on it."""
         while True:
             try:
                 await work()
             except Exception:
-                log.exception("the work with %s broke off, and begins again", name)
+                log.exception("worker %s crashed and was restarted", name)
             await self._clock.sleep(RESTART_PAUSE)

@@ -1,7 +1,7 @@
-"""Everything after a run: keeps the result, sees to it that its member is told, and comes back to those who were not.
+"""Delivery of finished jobs: stores the result, posts it, and retries deliveries that failed.
 
-What is told, by whom and when is in the store; this only bounds how many are told at the same time. It may end and
-begin again at any moment: telling twice changes nothing in the channel.
+Due deliveries are recorded in the database; this service limits how many run at the same time. It can stop and restart
+at any moment: delivery is idempotent.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from bot.workflow.execution import OutputFile
 log = logging.getLogger(__name__)
 
 AT_ONCE = 8
-"""Jobs that are told at the same time; the pictures of further ones wait on the shelf."""
+"""Concurrent deliveries; files of further jobs wait in the result store."""
 STOP_GRACE = 4.0
-"""Seconds for what is on its way to Discord when the bot stops."""
+"""Seconds for deliveries in progress when the bot stops."""
 
 
 class Deliverer:
-    """Sees to the ends of jobs. `find` gives the server of a key, which may still have files that the shelf has not."""
+    """Delivers finished jobs. `find` returns the server of a key, which may have files that the result store lacks."""
 
     def __init__(
         self,
@@ -60,52 +60,52 @@ class Deliverer:
         self._under_way: dict[asyncio.Task[None], Job] = {}
         self._reserved = 0
 
-    # ------------------------------------------------------------------ what others hand over
+    # ------------------------------------------------------------------ ending jobs
 
     async def succeed(self, job: Job, outcome: Outcome) -> None:
-        """Take the result of a RUNNING job: once this returns, neither a crash of the bot nor of the server loses it.
+        """Store the result of a RUNNING job and deliver it; on return it survives a crash of bot and server.
 
-        Raises `IllegalMoveError` when somebody else took the job over, and tells nobody then.
+        Raises `IllegalMoveError`, without delivering, when another process has taken the job over.
         """
         try:
             await self._shelf.put(job.id, outcome.files)
         except OSError:
-            log.exception("job %s: its result could not be kept on disk", job.id)
+            log.exception("job %s: cannot store its result on disk", job.id)
         await self._end(
             job,
             JobState.DELIVERING,
             files=outcome.files,
             outputs=tuple(file.ref for file in outcome.files),
             note=outcome.note,
-            started=job.started or self._clock.now(),  # a run of which nothing was heard cannot have been long
+            started=job.started or self._clock.now(),  # a run without any progress event cannot have been long
         )
 
     async def fail(self, job: Job, reason: Message) -> None:
-        """End a job without a result, and tell why. Raises `IllegalMoveError` when it is not ours to end."""
+        """End a job without a result and deliver the reason. Raises `IllegalMoveError` when it was taken over."""
         log.info("job %s failed: %s", job.id, reason)
         await self._end(job, JobState.FAILED, error=reason)
 
     async def cancel(self, job: Job) -> None:
-        """End a job that somebody cancelled while a server had it, and tell so. Raises `IllegalMoveError`."""
+        """End a job that was cancelled while it was on a server. Raises `IllegalMoveError` when it was taken over."""
         log.info("job %s was cancelled by %s", job.id, job.cancel_by)
         await self._end(job, JobState.CANCELLED, cancel_by=job.cancel_by)
 
     async def tell(self, job: Job) -> None:
-        """Tell of a job that is DELIVERING or has ended untold, now rather than when it is due."""
+        """Deliver a DELIVERING or ended job now instead of when it is due."""
         await self._store.note(job, not_before=self._clock.now())
         self.wake()
 
     def wake(self) -> None:
-        """Say that something may be due."""
+        """Check for due deliveries soon."""
         self._hints.send(Topic.DUE)
 
     async def let_go(self, server: str) -> None:
-        """Leave the jobs of a server to whoever holds it from now on; what is on its way may arrive."""
+        """Leave the jobs of a server to its new lease holder; deliveries in progress may finish."""
         await self._finish([task for task, job in self._under_way.items() if job.server == server])
 
     async def _end(self, job: Job, state: JobState, *, files: Sequence[OutputFile] = (), **changes: Any) -> None:
         now = self._clock.now()
-        if job.started:  # short runs have not written it down
+        if job.started:  # for short runs it was not saved yet
             changes.setdefault("started", job.started)
         with self._reservation() as is_mine:
             not_before = now + IN_HAND if is_mine else now
@@ -118,9 +118,9 @@ class Deliverer:
     # ------------------------------------------------------------------ the loop
 
     async def run(self) -> None:
-        """Tell what is due, for ever; cancelling this lets what is on its way arrive, but not for long."""
+        """Deliver what is due until cancelled; deliveries in progress then get `STOP_GRACE` to finish."""
         try:
-            # At the start, runners first take over what was left on their servers: that is told once they say so
+            # At startup, workers first take over the orphaned jobs of their servers, and wake this loop when done
             await nap(self._clock, self._hints.look_every, self._due)
             while True:
                 self._due.clear()
@@ -137,12 +137,12 @@ class Deliverer:
             try:
                 return await self._store.take_untold(self._owner, now, now + IN_HAND) if is_free else None
             except StoreDownError:
-                log.warning("nobody is told of ended jobs: the database does not answer")
+                log.warning("deliveries are delayed: the database does not answer")
                 return None
 
     @contextmanager
     def _reservation(self) -> Generator[bool, None, None]:
-        """Keep a place for one more job while the store is asked; False when there is none."""
+        """Reserve a delivery slot while the database is queried; False when there is none."""
         is_free = len(self._under_way) + self._reserved < AT_ONCE
         self._reserved += is_free
         try:
@@ -151,7 +151,7 @@ class Deliverer:
             self._reserved -= is_free
 
     def _start(self, job: Job, files: Sequence[OutputFile]) -> None:
-        task = asyncio.create_task(self._telling.attempt(job, files), name=f"telling of job {job.id}")
+        task = asyncio.create_task(self._telling.attempt(job, files), name=f"delivery of job {job.id}")
         self._under_way[task] = job
         task.add_done_callback(self._forget)
 

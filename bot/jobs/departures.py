@@ -1,8 +1,7 @@
-"""Jobs that left the line for another process: this one stops speaking of them, and sees whether it was too late.
+"""Repairs messages that still show a queue position although another process has finished the job.
 
-An edit with a position may be on its way to Discord while another process runs the job and tells its end, or may have
-been made after that, before this process knew. What arrives last is what the member sees; so once such an edit is over,
-an end that was told meanwhile is told once more.
+An edit with a position can reach Discord after another process has delivered the result, which it then overwrites. Once
+such an edit is done, a result delivered in the meantime is delivered again.
 """
 
 import asyncio
@@ -19,18 +18,18 @@ from bot.jobs.records import JobStore, StoreDownError
 log = logging.getLogger(__name__)
 
 SETTLE_LIMIT = 120.0
-"""Seconds for edits that are on their way: longer than all their tries take."""
+"""Seconds for pending edits: longer than all their retries."""
 LOOK_EVERY = 1.0
-"""Seconds between two looks whether an end has been told."""
+"""Seconds between polls of a delivery in progress."""
 APART = 0.5
-"""Seconds by which the clocks of two machines may differ."""
+"""Maximum clock difference between two machines, in seconds."""
 AT_ONCE = 4
-"""Departures that are looked up at the same time."""
+"""Concurrent lookups."""
 TOLD = (Delivery.SENT, Delivery.KEPT)
 
 
 class Departures:
-    """Takes care of jobs that left the line. `close` it when the process ends."""
+    """Handles jobs that another process took from the queue. `close` it on shutdown."""
 
     def __init__(
         self,
@@ -41,7 +40,7 @@ class Departures:
         is_ours: Callable[[str], bool],
         clock: Clock,
     ) -> None:
-        """`is_ours` says whether this process works with a server (`Backend.key`)."""
+        """`is_ours` says whether this process holds the lease of a server (`Backend.key`)."""
         self._store = store
         self._presenter = presenter
         self._hints = hints
@@ -51,14 +50,14 @@ class Departures:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, jobs: Collection[str]) -> None:
-        """See to jobs that are not in the line any more; returns at once."""
+        """Check jobs that are no longer in the queue; returns at once."""
         for job_id in jobs:
-            task = asyncio.create_task(self._see_to(job_id), name=f"job {job_id} has left the line")
+            task = asyncio.create_task(self._see_to(job_id), name=f"job {job_id} has left the queue")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Let go of what is under way: whoever starts next tells what is due."""
+        """Cancel pending repairs."""
         await cancelled(*self._tasks)
 
     async def _see_to(self, job_id: str) -> None:
@@ -73,14 +72,14 @@ class Departures:
                     await self._presenter.settle(job_id)
                     await self._tell_again(job_id, edited)
         except (StoreDownError, TimeoutError, IllegalMoveError) as error:
-            log.warning("job %s: nobody knows whether its message shows its end: %s", job_id, type(error).__name__)
+            log.warning("job %s: its message may show an outdated queue position: %s", job_id, type(error).__name__)
 
     async def _tell_again(self, job_id: str, edited: float) -> None:
-        """Let the end be told again, if there is one that an edit of that time may have come after."""
+        """Deliver the result again if an edit made at `edited` may have overwritten it."""
         job = await self._store.get(job_id)
         if job is None or not job.finished or edited < job.finished - APART:
             return
-        while job is not None and _is_being_told(job):  # it may have arrived before our edit, and not be written down
+        while job is not None and _is_being_told(job):  # it may have arrived before our edit without being saved yet
             await self._clock.sleep(LOOK_EVERY)
             job = await self._store.get(job_id)
         if job is not None and job.state.is_final and job.delivery in TOLD:

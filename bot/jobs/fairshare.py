@@ -1,12 +1,11 @@
-"""Who is next: whoever has used least of the GPUs lately, for their weight. Pure; times come in as numbers.
+"""Weighted fair sharing: next is whoever has used the least GPU time recently, relative to their weight. Pure.
 
-What somebody used counts in GPU-seconds and fades: after `HALF_LIFE` half of it is forgotten. Fading multiplies
-everybody by the same factor, so the order among people changes only when somebody uses something. A `score` is that
-order as one number that never has to be brought up to date: the binary logarithm of the use, as it would have to be at
-time zero to fade to what it is now.
+Usage is counted in GPU-seconds and decays with `HALF_LIFE`. Decay multiplies everyone's usage by the same factor, so
+the order changes only when someone uses something. A `score` expresses this order as a constant: the binary logarithm
+of the usage at time zero that would have decayed to the current value.
 
-A job is charged with its expected cost when a server takes it, so that two servers do not both choose the same member,
-and the charge is corrected when its true cost is known.
+A job is charged with its estimated cost when a server claims it, so that two servers do not both pick the same member;
+the charge is corrected when the true cost is known.
 """
 
 from collections.abc import Iterable
@@ -16,82 +15,78 @@ from math import log2
 from typing import Self
 
 HALF_LIFE = 3600.0
-"""Seconds after which half of what somebody used is forgotten: an evening's work is no burden on the next day."""
+"""Seconds after which half of the usage is forgotten: an evening's usage has no effect on the next day."""
 NEVER = -1e18
-"""The score of those who used nothing."""
+"""The score of an account without usage."""
 LEAST = 1e-9
-"""Weighted GPU-seconds that count as none; and the smallest weight."""
+"""Weighted GPU-seconds that count as none; also the smallest weight."""
 HEAVIEST = 1e6
-"""The largest weight."""
 MOST = 1e15
-"""Weighted GPU-seconds that nobody uses at once: more comes from a fault, and must not make numbers overflow."""
+"""Cap on weighted GPU-seconds per charge: more can only be a bug and could overflow."""
 OLDEST = 1000.0
-"""Half-lives after which use fades no more: nothing is left of it, and PostgreSQL refuses numbers that are smaller."""
+"""Maximum half-lives of decay: nothing is left by then, and PostgreSQL rejects smaller numbers."""
 PATIENCE = 1800.0
-"""Seconds after which somebody who waits, and got nothing meanwhile, is served before everybody else: a small weight or
-a large past never means never."""
+"""Starvation limit: seconds after which a member who got nothing meanwhile is served first, whatever their weight and
+usage."""
 AFFINITY = 1.0
-"""By how much, in powers of two, somebody may have used more than who is next, to be served before them because the
-server has the right model loaded already."""
+"""Maximum lead in usage, in powers of two, over the next member for being served first because the server already has
+the right model loaded."""
 AFFINITY_SECONDS = 60.0
-"""The same in weighted GPU-seconds: about what a few loads of a model take."""
+"""The same limit in weighted GPU-seconds: about the time of a few model loads."""
 OWN_ORDER = 300.0
-"""Seconds for which somebody's own jobs may be overtaken by later ones of theirs whose model is loaded already."""
+"""Seconds for which a member's jobs may be overtaken by their own later jobs whose model is already loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What somebody (a member, a guild) has used: `used` weighted GPU-seconds, as they had faded at time `at`."""
+    """Usage of a member or guild: `used` weighted GPU-seconds, decayed to time `at`."""
 
     used: float = 0.0
     at: float = 0.0
 
     def now(self, now: float) -> float:
-        """Return the use as it has faded by `now`."""
+        """Return the usage decayed to `now`."""
         return self.used * fading(self.at, now)
 
     def charged(self, seconds: float, *, weight: float, now: float) -> Self:
-        """Return the share with `seconds` of GPU time more, or less when that is negative, for somebody of this weight.
-
-        Twice the weight is twice the GPU time for the same share.
-        """
+        """Return the share with `seconds` of GPU time added, or subtracted if negative, divided by the weight."""
         used = self.now(now) + min(MOST, seconds / min(HEAVIEST, max(LEAST, weight)))
         return type(self)(used if used > LEAST else 0.0, now)
 
     @property
     def score(self) -> float:
-        """The number by which shares are compared: the lowest is next. It need not be kept up to date."""
+        """The sort key of shares, lowest first. It stays valid over time."""
         return log2(self.used) + self.at / HALF_LIFE if self.used > LEAST else NEVER
 
 
 def fading(since: float, now: float) -> float:
-    """Return by what use has to be multiplied when it fades from `since` to `now`."""
+    """Return the factor by which usage decays from `since` to `now`."""
     return 2.0 ** -min(OLDEST, max(0.0, now - since) / HALF_LIFE)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody with a job that may be given to a server, as far as the choice concerns it."""
+    """A member with a job that a server could claim."""
 
     account: str
     guild: str
     score: float
     guild_score: float
     waits_since: float
-    """Since when the next job waits, or since its member was last given anything, whichever is later."""
+    """When the next job entered the queue or the member was last served, whichever is later."""
     lane: int = 0
-    """Lower lanes are served first, whatever was used: the moderators' lane is below 0."""
+    """Lower lanes are always served first; the priority lane is below 0."""
     is_loaded: bool = False
-    """Whether the server has what the job needs loaded already."""
+    """Whether the server already has the job's models loaded."""
     used: float = 0.0
-    """Weighted GPU-seconds, as they have faded by now; they limit what a loaded model is worth."""
+    """Weighted GPU-seconds, decayed to now; limits the advantage of a loaded model."""
 
 
 def order(candidates: Iterable[Candidate], now: float) -> list[Candidate]:
-    """Return the candidates as they are to be tried, next first: lanes, then patience, then guilds, then members.
+    """Sort candidates, next first: by lane, then starvation limit, then guild, then member.
 
-    Among the members of a guild a loaded model lets somebody overtake who is next, within `AFFINITY`; but nobody who
-    has used nothing yet is overtaken, nor who has waited for too long.
+    Within a guild, a member whose model is loaded may overtake the next one within `AFFINITY`, but never a member
+    without any usage or one beyond the starvation limit.
     """
 
     def is_patient(candidate: Candidate) -> bool:
@@ -115,7 +110,7 @@ def _fairest(members: Iterable[Candidate]) -> list[Candidate]:
     first = ranks[0]
     if first.is_loaded or first.score <= NEVER:
         return ranks
-    return sorted(ranks, key=lambda each: not _may_overtake(each, first))  # keeps the order of those who are alike
+    return sorted(ranks, key=lambda each: not _may_overtake(each, first))  # stable: equals keep their order
 
 
 def _may_overtake(candidate: Candidate, first: Candidate) -> bool:
@@ -124,7 +119,7 @@ def _may_overtake(candidate: Candidate, first: Candidate) -> bool:
 
 
 def jain(values: Iterable[float]) -> float:
-    """Return how equal values are, from 1/n (one has everything) to 1 (all have the same): Jain's index."""
+    """Return Jain's fairness index, from 1/n (one has everything) to 1 (all have the same)."""
     numbers = list(values)
     squares = sum(number * number for number in numbers)
     return sum(numbers) ** 2 / (len(numbers) * squares) if squares else 1.0

@@ -1,4 +1,4 @@
-"""What is known about the servers, as a Protocol: which there are, what they can do, who works with them."""
+"""The registry of ComfyUI servers, as a Protocol: their state, capabilities and lease holders."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,30 +20,30 @@ class ServerHealth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerRecord:
-    """One server, as it is written down."""
+    """One registered server."""
 
     key: str
-    """Its address without a password: `Backend.key`."""
+    """Its URL without credentials: `Backend.key`."""
     url: str = field(repr=False)
-    """Its address, maybe with a password."""
+    """Its URL, possibly with credentials."""
     name: str
-    """What people call it, such as "gpu1"."""
+    """Its display name, such as "gpu1"."""
     source: str = "settings"
-    """"settings", or "command"."""
+    """"settings" or "command"."""
     added_by: int = 0
     enabled: bool = True
     drained: bool = False
-    """Whether it gets nothing more; what it has is finished."""
+    """Whether it gets no new jobs; current ones are finished."""
     owner: str = ""
-    """The process that holds it now, by the database's clock; empty for nobody, also when its lease has run out."""
+    """The process that holds its lease; empty when nobody does or the lease has expired (by the database's clock)."""
     version: str = ""
     """ComfyUI's."""
     vram: int = 0
     """Bytes."""
     fingerprint: str = ""
-    """Of what it can do, as it was last written down; empty before that."""
+    """Of its recorded capabilities; empty before they are known."""
     health: str = ""
-    """A `ServerHealth`, as its holder last wrote it down; empty before that."""
+    """"online", "offline" or "resting", as last reported by its lease holder; empty before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,69 +55,68 @@ class Verdict:
 
 
 class FleetRecords(Protocol):
-    """Servers, and processes that work with them. Any method may raise `StoreDownError`."""
+    """Servers and the processes that use them. Any method may raise `StoreDownError`."""
 
     async def servers(self) -> Sequence[ServerRecord]:
-        """Return the servers that are enabled, in the order in which they came."""
+        """Return the enabled servers in the order in which they were added."""
         ...
 
     async def register(self, urls: Mapping[str, str], *, all_there_are: bool = True) -> None:
-        """Keep the servers of the settings, key → address; those of earlier settings are disabled.
+        """Register the servers of the settings, key → URL, and disable those of earlier settings.
 
-        Unless these are not `all_there_are`: other processes have settings of their own.
-
-        One that was added by a command stays so, and is enabled again if it was removed.
+        Nothing is disabled unless these are `all_there_are`: other processes may have other settings. A server added by
+        command keeps that source, and is enabled again if it had been removed.
         """
         ...
 
     async def add(self, key: str, url: str, name: str, by: int) -> ServerRecord:
-        """Keep a server that somebody added. An empty name, or one that is taken, becomes the next free "gpuN"."""
+        """Add a server by command. An empty or taken name becomes the next free "gpuN"."""
         ...
 
     async def remove(self, key: str) -> bool:
-        """Disable a server; its holder lets it finish. Returns whether it was enabled."""
+        """Disable a server; its lease holder lets it finish. Returns whether it was enabled."""
         ...
 
     async def drain(self, key: str, *, drained: bool) -> bool:
-        """Let a server get nothing more, or something again; returns whether there is such a server."""
+        """Stop or resume giving jobs to a server; returns whether it exists."""
         ...
 
     async def describe(self, key: str, abilities: Abilities) -> None:
-        """Write down what a server can do. If that has changed, all verdicts about it are forgotten."""
+        """Record a server's capabilities. If they changed, its compatibility verdicts are deleted."""
         ...
 
     async def report(self, key: str, health: str) -> None:
-        """Write down how a server is."""
+        """Record a server's health."""
         ...
 
     async def definitions(self) -> Mapping[str, tuple[str, Definitions]]:
-        """Return of each enabled server that was described: key → fingerprint and definitions."""
+        """Return fingerprint and node definitions of each enabled server with recorded capabilities, by key."""
         ...
 
     async def abilities(self, key: str) -> Abilities | None:
-        """Return what a server can do, as it was last written down."""
+        """Return a server's recorded capabilities."""
         ...
 
     async def unjudged(self, key: str, limit: int = 200) -> Mapping[str, Needs]:
-        """Return classes of jobs of which nobody has said yet whether this server can run them."""
+        """Return job classes without a verdict for this server."""
         ...
 
     async def judge(self, key: str, verdicts: Mapping[str, Verdict], fingerprint: str) -> None:
-        """Write verdicts about a server down; they are thrown away if it is not described by `fingerprint` any more."""
+        """Record verdicts about a server; they are dropped if its fingerprint has changed."""
         ...
 
     async def verdicts(self, cls: str) -> Mapping[str, Verdict]:
-        """Return the verdicts about a class, by the keys of enabled servers."""
+        """Return the verdicts about a class by the keys of enabled servers."""
         ...
 
     async def appear(self, owner: str, role: str, ttl: float) -> Mapping[str, int]:
-        """Say that a process lives for another `ttl` seconds; return how many of each role do, itself included."""
+        """Heartbeat: this process lives for another `ttl` seconds. Returns the number of live processes per role."""
         ...
 
     async def vanish(self, owner: str) -> None:
-        """Say that a process has ended."""
+        """Deregister a process that ends."""
         ...
 
     async def installation(self) -> str:
-        """Return the id of this database, made at the first call: the same for all processes, for ever."""
+        """Return the permanent id of this database, created at the first call."""
         ...

@@ -1,6 +1,6 @@
-"""Who will be next, and when: plays the line forward, by the same rule that chooses, with the durations expected now.
+"""Forecasts queue positions and starting times by simulating the dispatcher with estimated run times.
 
-A forecast, not a promise: jobs come and go, and some of the rule (patience, loaded models) is left out. Pure.
+Only an estimate: jobs come and go, and starvation limit and model affinity are left out. Pure.
 """
 
 import heapq
@@ -14,23 +14,23 @@ from bot.jobs.fairshare import LEAST, Share
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A job in the line, as far as the forecast concerns it."""
+    """A queued job as the forecast sees it."""
 
     job_id: str
     account: str
     guild: str
     seconds: float
-    """What it is expected to take."""
+    """Estimated run time."""
     weight: float = 1.0
     lane: int = 0
     """Lower lanes are served first."""
     waits_since: float = 0.0
-    """Since when its account waits: of those who have used the same, who has waited longest is next."""
+    """When its account started waiting: breaks ties between accounts with equal usage, longest wait first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """When a job's turn will come."""
+    """The forecast for one job."""
 
     job_id: str
     position: int
@@ -48,10 +48,10 @@ def forecast(
     limit: int,
     until: str | None = None,
 ) -> list[Turn]:
-    """Return the next turns in their order: `limit` at most, and none after that of the job `until`.
+    """Return the next turns in order: at most `limit`, and none after that of the job `until`.
 
-    `line` has each account's jobs in their order; `shares` are those of accounts and of guilds, by id; `busy` says of
-    each place on a server in how many seconds it will be free. Without places nothing is known of times: all are 0.
+    `line` holds each account's jobs in order; `shares` the usage of accounts and guilds by id; `busy` the seconds until
+    each server slot is free. Without slots all times are 0.
     """
     turns: list[Turn] = []
     places = list(busy)
@@ -67,11 +67,11 @@ def forecast(
 
 
 def _served(line: Iterable[Waits], shares: Mapping[str, Share], now: float) -> Iterator[Waits]:
-    """Yield the jobs in the order of their turns, one lane after the other."""
+    """Yield the jobs in dispatch order, one lane after the other."""
     lanes: dict[int, list[Waits]] = defaultdict(list)
     for job in line:
         lanes[job.lane].append(job)
-    # At one moment, the order by what has been used is that by score
+    # At a fixed time, sorting by usage equals sorting by score
     used = {who: share.now(now) for who, share in shares.items()}
     for lane in sorted(lanes):
         crowd = _Crowd(lanes[lane], used)
@@ -80,7 +80,7 @@ def _served(line: Iterable[Waits], shares: Mapping[str, Share], now: float) -> I
 
 
 class _Crowd:
-    """Everybody who waits in a lane, by guild and account; what they have used grows as turns are given out."""
+    """The fair queue of one lane, by guild and account; usage grows as turns are assigned."""
 
     def __init__(self, line: Sequence[Waits], used: dict[str, float]) -> None:
         self._used = used
@@ -96,7 +96,7 @@ class _Crowd:
         heapq.heapify(self._guilds)
 
     def next(self) -> Waits | None:
-        """Take out who is next; None when nobody is left."""
+        """Remove and return the next job; None when the lane is empty."""
         if not self._guilds:
             return None
         _, guild = heapq.heappop(self._guilds)

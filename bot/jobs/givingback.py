@@ -1,7 +1,6 @@
-"""Gives jobs back to the line when a server could not, or did not, bring them to an end; within bounds.
+"""Retry policy: requeues jobs that a server could not finish, up to a limit.
 
-A job keeps its place: it goes back to where it stood. One that servers break down on again and again is taken for the
-reason, and told so.
+A requeued job keeps its place in the queue. One that keeps crashing servers fails with that reason.
 """
 
 import logging
@@ -15,17 +14,17 @@ from bot.jobs.records import JobStore
 log = logging.getLogger(__name__)
 
 MAX_LOSSES = 5
-"""How often a server may break down while it works on a job before the job is taken for the reason."""
+"""Server crashes during a job before the job is considered the cause."""
 MAX_ATTEMPTS = 25
-"""How often a job is claimed at all, counting tries that never reached a server and losses while it only waited."""
+"""Maximum claims of a job, including tries that never reached a server and losses while it was only pending there."""
 LOSS_PAUSES = (0.0, 2.0, 5.0, 10.0)
-"""Seconds in which nobody takes a job that a server broke down on, by how often that happened."""
+"""Seconds before a job that crashed a server can be claimed again, by number of crashes."""
 GIVE_BACK_PAUSES = (1.0, 1.0, 2.0, 5.0, 10.0)
-"""Seconds that a place on the server stays empty after a job could not be handed in, by the job's attempts."""
+"""Seconds that a server slot stays empty after a failed submission, by the job's attempts."""
 
 
 class GivingBack:
-    """Moves jobs from RUNNING back to QUEUED, or to their end."""
+    """Moves RUNNING jobs back to QUEUED, or fails them."""
 
     def __init__(self, *, store: JobStore, deliverer: Deliverer, clock: Clock) -> None:
         self._store = store
@@ -33,24 +32,22 @@ class GivingBack:
         self._clock = clock
 
     async def give_back(self, job: Job, *, crashed: bool = False) -> None:
-        """Let the job wait for another turn, in its old place, unless it had enough of them.
+        """Requeue a job in its old place, or fail it after too many attempts.
 
-        `crashed`: the server broke down while it worked on it. Raises `IllegalMoveError` when it is not ours.
+        `crashed`: the server crashed while running it. Raises `IllegalMoveError` when the job was taken over.
         """
         losses = job.losses + crashed
         if losses > MAX_LOSSES:
             await self._deliverer.fail(job, _too_much(losses))
         elif job.attempts >= MAX_ATTEMPTS:
-            await self._deliverer.fail(
-                job, _("ComfyUI could not be reached for this job, or lost it each time. Please try again later.")
-            )
+            await self._deliverer.fail(job, _("The GPU server kept failing on this request. Please try again later."))
         else:
-            log.warning("job %s goes back to the queue (lost %d times while it ran)", job.id, losses)
+            log.warning("job %s is queued again (crashes while running: %d)", job.id, losses)
             pause = _pause(LOSS_PAUSES, losses) if crashed else 0.0
             await self._store.move(job, JobState.QUEUED, losses=losses, not_before=self._clock.now() + pause)
 
     async def after_a_pause(self, job: Job) -> None:
-        """Give it back after a while, so that a server which takes nothing is not offered the whole line."""
+        """Requeue it after a delay, so that a server that refuses everything does not claim the whole queue."""
         await self._clock.sleep(_pause(GIVE_BACK_PAUSES, job.attempts))
         await self.give_back(job)
 
@@ -61,8 +58,8 @@ def _pause(pauses: tuple[float, ...], count: int) -> float:
 
 def _too_much(losses: int) -> Message:
     return n_(
-        "ComfyUI broke down while it worked on this.",
-        "ComfyUI broke down {count} times while it worked on this. It may be too much for it:"
-        " try a smaller size or fewer pictures.",
+        "The GPU server crashed while working on this.",
+        "The GPU server crashed {count} times while working on this. It may be too much for it: try a smaller size or"
+        " fewer images.",
         losses,
     )

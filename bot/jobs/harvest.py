@@ -1,7 +1,7 @@
-"""Brings home what a run has made: reads its outcome from the server, and fetches the files.
+"""Fetches the outcome and the output files of a run from its server.
 
-Files are fetched one after the other, the first of them as soon as they are written; together they stay within bounds,
-because they are in memory until they are on the shelf.
+Files are fetched one at a time, starting while the run is still going. Their total size is limited because they stay in
+memory until they are in the result store.
 """
 
 import asyncio
@@ -32,22 +32,22 @@ from bot.workflow.spec import RunSpec
 log = logging.getLogger(__name__)
 
 FETCH_PAUSES = (0.5, 2.0, 5.0)
-"""Seconds between tries to fetch a file: the work of the GPU is done, and not repeated because a transfer broke off."""
+"""Seconds between tries to fetch a file: a broken transfer must not waste the finished run."""
 READ_PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to read the outcome from a server that answers with an error."""
 FETCHED_EARLY = 10
-"""Files of one run that are fetched before it is over."""
+"""Files of one run that are fetched before it ends."""
 MOST_BYTES = 256 * 1024 * 1024
-"""Bytes of one job's files after which no further one is fetched."""
+"""Total size of a job's files after which no more are fetched."""
 GONE = 404
 
 
 class RunForgottenError(Exception):
-    """The server knows nothing about a run that it had ended: it was restarted, or its history was cleared."""
+    """The server does not know a run that had ended: it was restarted, or its history was cleared."""
 
 
 class FilesGoneError(Exception):
-    """Files of a run are not on the server any more, or may be another's by now; `rest` is what there is."""
+    """Files of a run are gone from the server or may have been replaced; `rest` holds the others."""
 
     def __init__(self, rest: Outcome) -> None:
         super().__init__("files of the run are gone, or in doubt")
@@ -56,7 +56,7 @@ class FilesGoneError(Exception):
 
 @dataclass
 class _Basket:
-    """What was fetched, and why the rest was not."""
+    """The fetched files, and why others are missing."""
 
     files: list[OutputFile] = field(default_factory=list[OutputFile])
     refusal: Message | None = None
@@ -66,7 +66,7 @@ class _Basket:
 
 
 class Harvest:
-    """Collects the files of one prompt. `close` it whatever happened."""
+    """Fetches the files of one prompt. Always `close` it."""
 
     def __init__(self, spec: RunSpec, *, backend: Backend, clock: Clock) -> None:
         self._spec = spec
@@ -78,12 +78,12 @@ class Harvest:
         self._fetcher: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """Let go of files that nobody asked for."""
+        """Stop fetching and drop unused files."""
         if self._fetcher:
             await cancelled(self._fetcher)
 
     def expect(self, refs: Iterable[OutputRef]) -> None:
-        """Begin to fetch files that were just written. Which of them count is still `/history`'s to say."""
+        """Start fetching files that were just written. `/history` decides later which of them count."""
         wanted = self._spec.outputs
         for ref in refs:
             is_asked_for = not wanted or belongs(ref.node_id, wanted)
@@ -98,15 +98,15 @@ class Harvest:
             ref = self._written.popleft()
             try:
                 self._early[ref] = (await self._backend.fetch(ref)).data
-            except BotError as error:  # what failed early is tried again in earnest
-                log.debug("%s is not there early: %s", ref.filename, error)
+            except BotError as error:  # tried again after the run, with retries
+                log.debug("%s cannot be fetched early: %s", ref.filename, error)
 
-    # ------------------------------------------------------------------ after the end
+    # ------------------------------------------------------------------ after the run
 
     async def collect(self, job: Job, stopped: Message | None = None) -> Outcome:
-        """Return what the run came to, its files fetched; `stopped` says why we interrupted it, if we did.
+        """Return the outcome of the run with its files; `stopped` says why we interrupted it, if we did.
 
-        Raises `RunForgottenError`, and `FilesGoneError` for a run that ended well.
+        Raises `RunForgottenError`, and `FilesGoneError` for a successful run.
         """
         result = await self._result(job)
         refs = chosen(result, job.spec)
@@ -117,7 +117,7 @@ class Harvest:
         basket = await self._basket(refs)
         was_stopped = result.failure is not None and result.failure.kind is FailureKind.INTERRUPTED
         outcome = Outcome([*basket.files, *texts], note or basket.refusal, was_stopped)
-        # A file of an earlier prompt may have been deleted, and its name given to somebody else's picture since
+        # A cached output's file may have been deleted since, and its name reused for another member's image
         is_old = any(ref.node_id in result.cached for ref in refs)
         if (basket.is_missing or is_old) and result.failure is None:
             raise FilesGoneError(outcome)
@@ -128,7 +128,7 @@ class Harvest:
             try:
                 return await self._backend.result(job.prompt_id)
             except (ServerOfflineError, ServerFaultError) as error:
-                log.warning("job %s: its outcome cannot be read: %s", job.id, error)
+                log.warning("job %s: cannot read its outcome: %s", job.id, error)
                 is_there = isinstance(error, ServerFaultError) and error.status != GONE
             if not is_there and not await self._is_known(job):
                 raise RunForgottenError
@@ -143,17 +143,17 @@ class Harvest:
             return await self._backend.result(job.prompt_id)
         except (ServerOfflineError, ServerFaultError) as error:
             raise FailedError(
-                _("ComfyUI is done with this, but does not say what came of it. Please tell the bot's owner.")
+                _("The GPU server has finished this, but won't report the result. Please tell the bot's owner.")
             ) from error
 
     async def _basket(self, refs: Sequence[OutputRef]) -> _Basket:
-        """Fetch what the server hands out: one bad file costs no other."""
+        """Fetch the files; a bad one does not affect the others."""
         if self._fetcher:
             await asyncio.wait({self._fetcher})
         basket = _Basket()
         for ref in refs:
             if basket.size >= MOST_BYTES:
-                basket.refusal = _("The other files were left on the server: together they are too large.")
+                basket.refusal = _("Some files were left out: together they are too large.")
                 break
             await self._fill(basket, ref)
         return basket
@@ -163,7 +163,7 @@ class Harvest:
             data = self._early.pop(ref, None)
             file = OutputFile(ref, data) if data is not None else await self._fetched(ref)
         except BotError as error:
-            log.warning("%s is not handed out: %s", ref.filename, error)
+            log.warning("%s cannot be fetched: %s", ref.filename, error)
             basket.is_missing |= _is_gone(error)
             basket.refusal = _refusal(error)
         else:
@@ -174,7 +174,7 @@ class Harvest:
         for pause in FETCH_PAUSES:
             try:
                 return await self._backend.fetch(ref)
-            except ServerOfflineError:  # the file outlives a restart of the server
+            except ServerOfflineError:  # the file survives a restart of the server
                 await self._clock.sleep(pause)
                 await self._backend.wait_online()
             except ServerFaultError as error:
@@ -189,13 +189,12 @@ def _is_gone(error: BotError) -> bool:
 
 
 def _refusal(error: BotError) -> Message:
-    """Say why a file is missing from the result."""
     if _is_gone(error):
-        return _("ComfyUI made the picture, but its file is gone. Please ask again, with another seed.")
+        return _("The image was made, but its file is gone. Please try again with another seed.")
     if isinstance(error, ServerFaultError):
         return _(
-            "ComfyUI made the picture, but answers with an error ({status}) instead of handing it out."
-            " Please tell the bot's owner, and try again.",
+            "The image was made, but the GPU server can't deliver it (error {status}). Please try again, or tell the"
+            " bot's owner.",
             status=error.status,
         )
-    return _("ComfyUI made the pictures, but does not hand them out. Please tell the bot's owner, and try again.")
+    return _("The images were made, but the GPU server can't deliver them. Please try again, or tell the bot's owner.")

@@ -1,6 +1,6 @@
-"""Hints between processes: something may have changed, look. They may be lost or come twice, so they never carry truth.
+"""The notification bus between processes: hints that something may have changed.
 
-Whoever waits for something looks by itself now and then; a hint only makes it look sooner.
+Notifications may be lost or duplicated, so every listener also polls; a notification only makes it poll sooner.
 """
 
 import asyncio
@@ -14,76 +14,73 @@ log = logging.getLogger(__name__)
 
 
 class Topic(StrEnum):
-    """What a hint is about."""
-
     WORK = "work"
-    """The line has changed: jobs came, left, or may be started now."""
+    """The queue has changed: jobs were added or removed, or can be started now."""
     CANCEL = "cancel"
-    """Somebody wishes the end of a job that a server has; the payload is the server's key."""
+    """A job on a server should be cancelled; the payload is the server's key."""
     CLASS = "class"
-    """A job came whose needs nobody may have judged yet; the payload is its class."""
+    """A new job whose needs may be unchecked; the payload is its class."""
     PAUSES = "pauses"
     """Something was paused or resumed."""
     FLEET = "fleet"
     """Servers were added, removed, drained or described."""
     RULES = "rules"
-    """What a guild decides about workflows has changed; the payload is the guild's id."""
+    """A guild's workflow settings changed; the payload is the guild's id."""
     DUE = "due"
-    """The end of a job is to be told."""
+    """A delivery is due."""
     PROGRESS = "progress"
-    """How far jobs are, as JSON: `{job id: fraction}`."""
+    """Progress of running jobs, as JSON: `{job id: fraction}`."""
 
 
 Hear = Callable[[str], None]
-"""Takes the payload; must return at once."""
+"""Called with the payload; must return at once."""
 
 
 class Hints(Protocol):
-    """Carries hints to everybody who works on the same database, this process included."""
+    """Notifies everyone who works on the same database, this process included."""
 
     def listen(self, topic: Topic, hear: Hear) -> None:
-        """Let `hear` be called for each hint about a topic."""
+        """Subscribe to a topic."""
         ...
 
     def send(self, topic: Topic, payload: str = "") -> None:
-        """Send a hint; returns at once. Never raises: a hint that is lost costs time only."""
+        """Notify; returns at once and never raises: a lost notification only costs time."""
         ...
 
     @property
     def look_every(self) -> float:
-        """In seconds, how often to look without being told: hints may reach us, or not at all at the moment."""
+        """The poll interval in seconds; shorter while notifications are unavailable."""
         ...
 
     async def run(self) -> None:
-        """Carry hints for ever; the owner cancels this."""
+        """Run until cancelled."""
         ...
 
     async def close(self) -> None:
-        """Let go, once nobody sends any more."""
+        """Release resources, once nobody sends any more."""
         ...
 
 
 class Ears:
-    """Who in this process wants to hear of what."""
+    """The listeners of this process."""
 
     def __init__(self) -> None:
         self._ears: dict[Topic, list[Hear]] = defaultdict(list)
 
     def listen(self, topic: Topic, hear: Hear) -> None:
-        """See `Hints.listen`."""
         self._ears[topic].append(hear)
 
     def hear(self, topic: Topic, payload: str) -> None:
-        """Let everybody hear who wants to; a fault of one is not the others'."""
+        """Call all listeners of a topic; an exception in one does not affect the others."""
         for hear in self._ears[topic]:
             try:
                 hear(payload)
             except Exception:
-                log.exception("a hint about %s was not understood", topic)
+                log.exception("a listener for %s crashed", topic)
 
 
 class LocalHints:
-    """Hints within one process, which is all there is on SQLite."""
+    """Notifications within one process, which suffices on SQLite."""
 
     look_every: float = 2.0
 
@@ -91,16 +88,13 @@ class LocalHints:
         self._ears = Ears()
 
     def listen(self, topic: Topic, hear: Hear) -> None:
-        """See `Hints.listen`."""
         self._ears.listen(topic, hear)
 
     def send(self, topic: Topic, payload: str = "") -> None:
-        """See `Hints.send`."""
         self._ears.hear(topic, payload)
 
     async def run(self) -> None:
-        """See `Hints.run`: there is nothing to do."""
         await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """See `Hints.close`."""
+        """Nothing to release."""

@@ -1,8 +1,8 @@
-"""Takes requests in, so that none gets lost between Discord's answer and the line.
+"""Enqueues requests, so that none is lost between Discord's answer and the queue.
 
-A request is written down HELD before Discord hears of it, and enters the line once its message is known. If the process
-ends in between, the next one finds the record and asks Discord whether the member was ever answered: if not, the member
-saw the command fail and nothing is owed; if so, the job goes on, or its message says that the pictures must come again.
+A request is saved as HELD before Discord is answered, and queued once its message is known. If the process crashes in
+between, the next one asks Discord whether the member got an answer. If not, the command visibly failed and the job is
+dropped; otherwise it continues, or its message asks the member to repeat the command.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from bot.workflow.spec import RunSpec
 log = logging.getLogger(__name__)
 
 BEGIN_LIMIT = 1.2
-"""Seconds for writing a request down: Discord waits three for the answer, and there is more to do before it."""
+"""Seconds for saving a request: Discord expects an answer within three, and there is more to do before it."""
 ASK_AGAIN = (1.0, 3.0, 10.0, 30.0, 60.0)
-"""Seconds between tries to learn from Discord whether a member was answered; the last one repeats."""
+"""Seconds between tries to ask Discord whether a member got an answer; the last one repeats."""
 
 
 class Intake:
-    """The way into the line. `close` it when the bot stops."""
+    """Puts jobs into the queue. `close` it when the bot stops."""
 
     def __init__(
         self,
@@ -59,12 +59,10 @@ class Intake:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, spec: RunSpec, requester: Requester, place: Place, terms: Terms | None = None) -> Job:
-        """Write a request down before it is answered; `place` has no message yet, and `spec` may lack its graph.
+        """Save a request before it is answered; `place` has no message yet, and `spec` may lack its graph.
 
-        `terms` are those on which all jobs of this member in this guild stand in the line from now on.
-
-        Raises `DuplicateJobError` for an interaction that was seen before, and `StoreDownError` while there is time
-        for another answer.
+        `terms` apply to all queued jobs of this member in this guild from now on. Raises `DuplicateJobError` for an
+        interaction seen before, and `StoreDownError` early enough for another answer.
         """
         job = Job(
             id=self._new_id(),
@@ -89,47 +87,44 @@ class Intake:
         return job
 
     async def admit(self, job: Job, spec: RunSpec, place: Place) -> Job:
-        """Put an answered request into the line. Raises `IllegalMoveError` when it was cancelled meanwhile."""
+        """Queue an answered request. Raises `IllegalMoveError` when it was cancelled meanwhile."""
         admitted = await self._store.admit(replace(job, spec=spec, place=place, pictures=measure(spec).count))
         self._queue.entered(admitted)
         return admitted
 
     async def refuse(self, job: Job, reason: Message) -> None:
-        """End a request whose message says already why it does not become a run."""
+        """Fail a request whose message already shows the reason."""
         await self._end(job, JobState.FAILED, error=reason, delivery=Delivery.SENT)
 
     async def withdraw(self, job: Job) -> None:
-        """End a request of which the member knows that it was not accepted."""
+        """Cancel a request that the member knows was not accepted."""
         await self._end(job, JobState.CANCELLED, delivery=Delivery.SENT)
 
     def leave_open(self, job: Job) -> None:
-        """Find out in the background whether the member was answered; returns at once.
-
-        For requests whose answer broke off, and for those that a process was reading when it ended.
-        """
+        """Find out in the background whether the member got an answer, after a crash or a failed answer."""
         self._later(self._resolve(job))
 
     async def close(self) -> None:
-        """Let go of what is in doubt; the next start takes it up again."""
+        """Stop resolving requests; the next start resumes."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # ------------------------------------------------------------------ in doubt
+    # ------------------------------------------------------------------ unresolved requests
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="a request in doubt")
+        task = asyncio.create_task(work, name="unresolved request")
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a request in doubt was not brought to an end", exc_info=error)
+            log.error("an unresolved request could not be finished", exc_info=error)
 
     async def _forget_late(self, job: Job) -> None:
-        """Withdraw what the database may have taken all the same."""
+        """Withdraw a job that the database may have saved in spite of the error."""
         for pause in ASK_AGAIN:
             await self._clock.sleep(pause)
             try:
@@ -141,14 +136,14 @@ class Intake:
             return
 
     async def _resolve(self, job: Job) -> None:
-        """Bring a HELD request to where it belongs."""
+        """Queue, repeat or drop a HELD job, depending on its message."""
         try:
             message_id = job.place.message_id or await self._find_answer(job)
         except FailedError as error:
             await self._give_up(job, error.user_message)
             return
         if message_id is None:
-            log.info("job %s: its member was never answered; it is dropped", job.id)
+            log.info("job %s dropped: its member was never answered", job.id)
             await self.withdraw(job)
         elif job.spec.graph:
             await self.admit(job, job.spec, replace(job.place, message_id=message_id))
@@ -165,23 +160,23 @@ class Intake:
                 tries += 1
 
     async def _ask_to_repeat(self, job: Job, place: Place) -> None:
-        reason = _("The bot was restarted while it looked at this. Please send the command again.")
+        reason = _("I was restarted while checking this. Please run the command again.")
         try:
             noted = await self._store.note(job, place=place)
         except IllegalMoveError:
-            log.info("job %s went on elsewhere", job.id)
+            log.info("job %s was taken over elsewhere", job.id)
             return
         await self._give_up(noted, reason)
 
     async def _give_up(self, job: Job, reason: Message) -> None:
-        """End a request that may have been accepted; its member is told, directly if its message is not known."""
+        """Fail a request that may have been accepted; the member is notified, by DM if its message is unknown."""
         try:
             await self._deliverer.fail(job, reason)
         except IllegalMoveError:
-            log.info("job %s went on elsewhere", job.id)
+            log.info("job %s was taken over elsewhere", job.id)
 
     async def _end(self, job: Job, state: JobState, **changes: Any) -> None:
         try:
             await self._store.move(job, state, finished=self._clock.now(), **changes)
         except IllegalMoveError:
-            log.info("job %s went on elsewhere", job.id)
+            log.info("job %s was taken over elsewhere", job.id)

@@ -1,6 +1,6 @@
-"""Keeps what is kept within bounds: forgets old jobs, clears the shelf, and checks the counters of accounts.
+"""Retention: deletes old jobs and results, and verifies the usage counters of accounts.
 
-Every step may be repeated and interrupted; nothing that somebody still waits for is touched.
+Every step can be repeated and interrupted, and leaves undelivered results alone.
 """
 
 import logging
@@ -13,18 +13,18 @@ from bot.jobs.shelves import TidyShelf
 log = logging.getLogger(__name__)
 
 FIRST_AFTER = 60.0
-"""Seconds from the start of the bot, which has other things to do at first."""
+"""Seconds after startup, to leave the bot time for more urgent work."""
 EVERY = 3600.0
 JOBS_KEPT = 30 * 24 * 3600.0
-"""Seconds for which an ended job can be found in `/history`."""
+"""Seconds for which a finished job stays in `/history`."""
 BATCH = 200
-"""Jobs that are forgotten in one transaction."""
+"""Jobs deleted per transaction."""
 REMAINS_KEPT = 3600.0
-"""Seconds after which a folder that is being written counts as left over."""
+"""Seconds after which a partly written folder counts as abandoned."""
 
 
 class Janitor:
-    """Tidies up now and then. `results_kept` is in seconds, from the end of a job."""
+    """Runs the cleanup periodically. `results_kept` is in seconds after the end of a job."""
 
     def __init__(self, *, store: JobStore, shelf: TidyShelf, clock: Clock, results_kept: float) -> None:
         self._store = store
@@ -33,17 +33,17 @@ class Janitor:
         self._results_kept = results_kept
 
     async def run(self) -> None:
-        """Tidy for ever; the owner cancels this."""
+        """Clean up periodically until cancelled."""
         await self._clock.sleep(FIRST_AFTER)
         while True:
             try:
                 await self.tidy()
             except (StoreDownError, OSError) as error:
-                log.warning("tidying up broke off: %s", error)
+                log.warning("cleanup failed: %s", error)
             await self._clock.sleep(EVERY)
 
     async def tidy(self) -> None:
-        """Tidy once."""
+        """Clean up once."""
         await self._forget_jobs()
         await self._clear_shelf()
         for drift in await self._store.recount():
@@ -56,9 +56,9 @@ class Janitor:
                 await self._shelf.drop(job_id)
 
     async def _clear_shelf(self) -> None:
-        """Forget results that were kept long enough, and those of jobs that are forgotten, however long they are kept.
+        """Delete expired results, and results whose job is deleted.
 
-        The latter are left over when the answer to `prune` is lost, or we break off behind it.
+        The latter exist when the answer to `prune` is lost, or the process stops right after it.
         """
         now = self._clock.now()
         for job_id in await self._shelf.older_than(now - min(self._results_kept, JOBS_KEPT)):
@@ -68,9 +68,9 @@ class Janitor:
         await self._shelf.clear_remains(now - REMAINS_KEPT)
 
     def _is_over(self, job: Job, now: float) -> bool:
-        """Whether nobody can wait for the job's result any more; one that goes on may just have put it there.
+        """Whether the result is expired. An unfinished job may just have stored it, so it is not.
 
-        What was never shown waits for its member as long as the job can be found in `/history`.
+        An undelivered result is kept as long as its job is in `/history`.
         """
         if not job.state.is_final or job.delivery is Delivery.PENDING:
             return False

@@ -1,6 +1,6 @@
-"""The job: one submitted run. Who asked, where its message is, what runs, and in which state it is.
+"""The job: one submitted run. Who requested it, where its message is, what runs, and its state.
 
-Everything here is plain data that can be written down and read back: a job outlives the process that accepted it.
+Plain data that can be stored and loaded: a job outlives the process that accepted it.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,13 @@ from bot.workflow.spec import RunSpec
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
-
     HELD = "held"
-    """Not in the line yet: its answer is under way, its pictures are being read, or a moderator is asked."""
+    """Not queued yet: not answered, its input files are being read, or a moderator must approve it."""
     QUEUED = "queued"
     RUNNING = "running"
-    """Handed to a server, or about to be."""
+    """Claimed for a server."""
     DELIVERING = "delivering"
-    """The server is done; the result is on its way to the channel."""
+    """The run has ended; the result is being delivered."""
     DONE = "done"
     """The result was posted, or is kept for its member (see `Delivery`)."""
     FAILED = "failed"
@@ -30,7 +28,7 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether it ended; only the owner can bring a failed job back."""
+        """Whether it has ended; only the owner can requeue it then."""
         return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -43,28 +41,28 @@ MOVES: Mapping[JobState, frozenset[JobState]] = {
     JobState.FAILED: frozenset({JobState.QUEUED}),
     JobState.CANCELLED: frozenset({JobState.QUEUED}),
 }
-"""The legal moves. RUNNING → QUEUED is a server that forgot the job; from a bad end only the owner takes it back."""
+"""The legal transitions. RUNNING → QUEUED: the server lost the job. FAILED or CANCELLED → QUEUED: only by the owner."""
 
 
 class Delivery(StrEnum):
-    """Whether the end of a job has reached its member."""
+    """Whether the member has been shown the end of a job."""
 
     NONE = "none"
-    """It has not ended."""
+    """The job has not ended."""
     PENDING = "pending"
-    """It is to be told; whoever does so next may repeat what was done already."""
+    """Due; a retry may repeat parts of it that were already done."""
     SENT = "sent"
     KEPT = "kept"
-    """The message cannot show it any more: it waits for its member, behind *Show result* or in `/history`."""
+    """Undeliverable: the result waits for its member behind *Show result* or in `/history`."""
 
 
 class IllegalMoveError(Exception):
-    """A state change that `MOVES` does not know: a fault of ours, or another process was faster."""
+    """A transition that `MOVES` does not allow: a bug, or another process was faster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asked, and which language they read."""
+    """Who sent the request, and their language."""
 
     user_id: int
     name: str
@@ -73,79 +71,79 @@ class Requester:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The job's one message, and the two ways to edit it: the interaction's token, then channel and message id."""
+    """The job's message and the two ways to edit it: the interaction's token, then channel and message id."""
 
     interaction_id: int
     application_id: int
     token: str = field(repr=False)
     token_expires: float
-    """Seconds since the epoch after which the token edits nothing."""
+    """Seconds since the epoch."""
     channel_id: int
     message_id: int
     guild_id: int | None = None
     bot_can_edit: bool = True
-    """Whether channel and message id will do: not for ephemeral messages, nor where only the user installed the bot."""
+    """Whether channel and message id suffice: not for ephemeral messages, nor where only the user installed the bot."""
     upload_limit: int = 10 * 1024 * 1024
-    """Bytes that one file may have here."""
+    """Maximum bytes of one attachment here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A further message of a result that one message cannot hold."""
+    """A follow-up message, for a result that does not fit into one message."""
 
     message_id: int = 0
-    """0 while it is not known whether it was posted."""
+    """0 until it is known to be posted."""
     at: float = 0.0
-    """When it was sent, in seconds since the epoch."""
+    """Sent at, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One submitted run. Immutable: the store swaps it for the next version."""
+    """One submitted run. Immutable: every change makes a new version."""
 
     id: str
     spec: RunSpec
-    """From a store its input pictures have no bytes, until `JobStore.with_inputs` brings them."""
+    """As loaded from the store, its input files have no bytes; `JobStore.with_inputs` adds them."""
     requester: Requester
     place: Place
     created: float
     state: JobState = JobState.QUEUED
     holder: str = ""
-    """The instance of the bot that reads the request, while it is HELD for that."""
+    """The bot process that is validating the request, while HELD for that."""
     server: str = ""
-    """`Backend.key` of the server that has it, or had it last."""
+    """`Backend.key` of its current or last server."""
     epoch: int = 0
-    """The fencing token: grows with every claim, takeover and return, so that earlier holders change nothing."""
+    """The fencing token: incremented by every claim, takeover and requeue, so that earlier holders cannot write."""
     prompt_id: str = ""
-    """Chosen by us and stored before the POST; a new one for each submission."""
+    """Chosen by the bot and saved before the POST; a new one for each submission."""
     posted: bool = False
-    """Whether the POST of `prompt_id` was begun: before that the server cannot know it."""
+    """Whether the POST of `prompt_id` was started: before that the server cannot know it."""
     estimate: float = 0.0
-    """GPU-seconds that it was expected to take when it was taken in."""
+    """Estimated GPU-seconds when it was accepted."""
     pictures: int = 1
-    """How many pictures it was expected to bring."""
+    """Expected number of images."""
     attempts: int = 0
-    """How often a server claimed it."""
+    """Number of claims."""
     losses: int = 0
-    """How often a server broke down while it worked on it."""
+    """Number of server crashes while it was running."""
     not_before: float = 0.0
-    """Nobody takes it (from the line, or for delivery) before this time, in seconds since the epoch."""
+    """It is not claimed or delivered before this time, in seconds since the epoch."""
     started: float = 0.0
     finished: float = 0.0
     outputs: tuple[OutputRef, ...] = ()
-    """What is delivered, once the run has ended."""
+    """The files to deliver, once the run has ended."""
     note: Message | None = None
-    """What must be said beside the pictures."""
+    """Remark shown with the result."""
     error: Message | None = None
     cancel_by: int = 0
-    """Who asked for its end before it was done; 0 for nobody."""
+    """User id of whoever cancelled it; 0 for none."""
     delivery: Delivery = Delivery.NONE
     tries: int = 0
-    """How often its delivery had to be put off."""
+    """Failed delivery attempts."""
     parts: Mapping[int, Part] = field(default_factory=dict[int, Part])
-    """Further messages of its result, by number from 1."""
+    """Follow-up messages of its result, by number from 1."""
     told: bool = False
-    """Whether its member was written to directly; that happens once."""
+    """Whether its member got a direct message, which happens only once."""
 
     def moved(self, state: JobState, **changes: Any) -> Self:
         """Return this job in another state. Raises `IllegalMoveError`."""

@@ -1,4 +1,4 @@
-"""Brings the durations of past runs from the ledger into memory: at the start, and again where others run jobs too."""
+"""Loads run times of past jobs into the estimates: at startup, and periodically where other processes run jobs too."""
 
 import logging
 
@@ -9,13 +9,12 @@ from bot.jobs.records import JobStore, StoreDownError
 log = logging.getLogger(__name__)
 
 RUNS = 500
-"""Newest runs that are looked at."""
 LOOK_EVERY = 60.0
-"""Seconds between two looks at what other processes have learnt."""
+"""Seconds between refreshes."""
 
 
 class Learning:
-    """Keeps `durations` as the ledger says."""
+    """Keeps `durations` up to date with the recorded runs."""
 
     def __init__(self, *, store: JobStore, durations: Durations, clock: Clock) -> None:
         self._store = store
@@ -23,16 +22,16 @@ class Learning:
         self._clock = clock
 
     async def look(self) -> None:
-        """Learn from the newest runs, and forget what was learnt before."""
+        """Rebuild the estimates from the newest runs."""
         try:
             runs = await self._store.past_runs(RUNS)
         except StoreDownError:
-            log.debug("nothing is learnt of past runs: the database does not answer")
+            log.debug("run-time estimates not refreshed: the database does not answer")
             return
         self._durations.restart((run.workflow, run.server, run.seconds) for run in runs)
 
     async def run(self) -> None:
-        """Look for ever; the owner cancels this."""
+        """Refresh until cancelled."""
         while True:
             await self._clock.sleep(LOOK_EVERY)
             await self.look()

@@ -1,7 +1,7 @@
-"""Knows the line: who waits in which order, what is running, what is held back, and about when each turn will come.
+"""A cached view of the queue: its order, running jobs, blocked jobs, and estimated starting times.
 
-It decides nothing: the store's `claim` does. Between two looks into the store it remembers the last one, with what came
-since: a command asks for nothing but memory, whatever the length of the line.
+Read-only: the dispatcher claims jobs through the store. Between refreshes the last snapshot is updated with local
+changes, so that commands are answered from memory, whatever the length of the queue.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from bot.jobs.terms import account_key
 from bot.policy.pauses import guild_key
 
 HEAD = 500
-"""Places of the line, from its head, that are looked at; who stands behind them is only counted."""
+"""Jobs at the head of the queue that are read; the rest is only counted."""
 RUNNING = 200
-"""Running jobs that are looked at."""
+"""Running jobs that are read."""
 FRESH = 2.0
-"""Seconds for which a look into the store answers commands."""
+"""Seconds for which a snapshot is good enough to answer commands."""
 ASKED = ""
-"""Stands for the id of a job that is only asked about."""
-DRAINED = _("The servers are being looked after and take nothing new at the moment. It starts when that is over.")
+"""Stands for the id of a hypothetical job."""
+DRAINED = _("The GPU servers are under maintenance. Your request will start afterwards.")
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What somebody who asks now may expect."""
+    """What a new job could expect."""
 
     position: int
     total: int
@@ -45,7 +45,7 @@ class Outlook:
 
 @dataclass(slots=True)
 class _Look:
-    """One look into the store, and what came since."""
+    """A snapshot of the queue and the changes since."""
 
     snapshot: Snapshot = field(default_factory=Snapshot)
     running: Sequence[Job] = ()
@@ -59,7 +59,7 @@ class _Look:
     held: list[tuple[Waiting, Message]] = field(default_factory=list[tuple[Waiting, Message]])
 
     def free(self) -> list[Waits]:
-        """Return who waits now and may start."""
+        """Return the queued jobs that can start."""
         return [job for job in (*self.may_start, *self.came.values()) if job.job_id not in self.left]
 
     @property
@@ -73,7 +73,7 @@ class _Look:
 
 
 class Lineup:
-    """Draws surveys."""
+    """Answers questions about the queue from a cached snapshot."""
 
     def __init__(
         self, *, store: JobStore, durations: Durations, places: Places, obstacles: Obstacles, clock: Clock
@@ -89,30 +89,30 @@ class Lineup:
 
     @property
     def total(self) -> int:
-        """How many waited at the last look, and what came and went since."""
+        """Queue length according to the last snapshot and the changes since."""
         return self._look.total
 
     def entered(self, job: Job) -> None:
-        """Take in a job that has come since the last look."""
+        """Add a job that was queued since the last snapshot."""
         waiting = self._waiting(job.id, job.place.guild_id, job.requester.user_id, job.spec.workflow)
         self._look.came[job.id] = self._waits(waiting, self._look)
 
     def left(self, job_id: str) -> None:
-        """Take in that a job was claimed or has ended since the last look."""
+        """Remove a job that was claimed or ended since the last snapshot."""
         self._look.left.add(job_id)
 
     def outdated(self) -> None:
-        """Look anew at the next question: something was paused, or resumed."""
+        """Invalidate the snapshot: something was paused or resumed."""
         self._look.at = float("-inf")
 
     def fleet_changed(self) -> None:
-        """Forget what was known of the servers."""
+        """Invalidate everything known about the servers."""
         self._places.forget()
         self._obstacles.forget()
         self.outdated()
 
     async def outlook(self, guild_id: int | None, user_id: int, workflow: str) -> Outlook:
-        """Return what a member may expect of one more job. Raises `StoreDownError`."""
+        """Return what one more job of a member could expect. Raises `StoreDownError`."""
         look = await self._recent()
         asked = self._waiting(ASKED, guild_id, user_id, workflow)
         reason = self._reason(look, asked)
@@ -131,7 +131,7 @@ class Lineup:
         )
 
     async def survey(self) -> Survey:
-        """Return the line as it is now. Raises `StoreDownError`."""
+        """Return the current queue. Raises `StoreDownError`."""
         look = await self._newest()
         turns = self._turns(look)
         jobs = await self._jobs(turn.job_id for turn in turns)
@@ -146,7 +146,7 @@ class Lineup:
             is_offline=look.is_offline,
         )
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ snapshots
 
     async def _recent(self) -> _Look:
         async with self._looking:
@@ -160,7 +160,7 @@ class Lineup:
 
     async def _read(self) -> _Look:
         look = self._look = _Look(came=self._look.came, left=self._look.left)
-        came, left = set(look.came), set(look.left)  # what comes or goes during the look may be in it or not
+        came, left = set(look.came), set(look.left)  # changes during the reads may be in the snapshot or not
         snapshot = await self._store.snapshot(HEAD)
         running = await self._store.browse((JobState.RUNNING,), limit=RUNNING)
         await self._obstacles.look(job.cls for job in snapshot.waiting)
@@ -175,7 +175,7 @@ class Lineup:
         return look
 
     async def _jobs(self, line: Iterable[str]) -> dict[str, Job]:
-        """Return the jobs of these ids; those that were there at the last look are not read again."""
+        """Return the jobs with these ids, reading only those that are not cached."""
         jobs: dict[str, Job] = {}
         for job_id in line:
             job = self._known.get(job_id) or await self._store.get(job_id)
@@ -184,7 +184,7 @@ class Lineup:
         self._known = jobs
         return jobs
 
-    # ------------------------------------------------------------------ foreseeing
+    # ------------------------------------------------------------------ forecasts
 
     def _waiting(self, job_id: str, guild_id: int | None, user_id: int, workflow: str) -> Waiting:
         return Waiting(
@@ -198,7 +198,7 @@ class Lineup:
         )
 
     def _turns(self, look: _Look) -> list["_Turn"]:
-        """Return the turns of those who may start, then those who are held back."""
+        """Return the startable jobs in order, followed by the blocked ones."""
         foreseen = self._foreseen(look, look.free())
         return foreseen + [
             _Turn(job.job_id, len(foreseen) + number, None, reason)
@@ -211,7 +211,7 @@ class Lineup:
         return [_Turn(turn.job_id, turn.position, turn.starts_in if known else None) for turn in turns]
 
     def _sort(self, look: _Look) -> None:
-        """Find out who of the snapshot may start, and who is held back by what."""
+        """Split the snapshot into startable and blocked jobs."""
         look.may_start, look.held = [], []
         for job in look.snapshot.waiting:
             if (reason := self._reason(look, job)) is None:
@@ -234,7 +234,7 @@ class Lineup:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A place in the line, as far as it can be foreseen."""
+    """A forecast position in the queue."""
 
     job_id: str
     position: int

@@ -1,4 +1,4 @@
-"""Waiting for whichever comes first: that something happens, or that time is up, by the injected clock."""
+"""Helpers for waiting and cancelling, based on the injected clock."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,7 @@ async def nap(clock: Clock, seconds: float, event: asyncio.Event) -> None:
 
 
 async def cancelled(*tasks: "asyncio.Future[Any]") -> None:
-    """Cancel tasks and wait until they are over, whatever they ended with."""
+    """Cancel tasks and wait until they have ended, ignoring their results."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

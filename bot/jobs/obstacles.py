@@ -1,6 +1,6 @@
-"""Why a job does not start although a server is free: it is paused, none can run it, or its member has enough.
+"""Why a queued job does not start although a server is free: paused, no compatible server, or a per-member limit.
 
-Says it in sentences for those who wait; the store's `claim` is what holds the job back.
+Only explains it to members; what enforces it is the store's `claim`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,13 @@ from bot.policy.records import PolicyRecords
 from bot.workflow.needs import missing
 
 KEPT = 5.0
-"""Seconds for which verdicts about a class are not read again."""
+"""Seconds for which compatibility verdicts are cached."""
 CLASSES = 100
-"""Classes of jobs that are looked up at one look."""
+"""Maximum job classes looked up at once."""
 
 
 class Obstacles:
-    """Knows what holds jobs back, as of the last `look`."""
+    """Knows what blocks jobs, as of the last `look`."""
 
     def __init__(self, *, fleet: FleetRecords, policy: PolicyRecords, clock: Clock) -> None:
         self._fleet = fleet
@@ -31,11 +31,11 @@ class Obstacles:
         self._read = float("-inf")
 
     def forget(self) -> None:
-        """Look everything up again: the servers have changed."""
+        """Drop the cached verdicts: the servers have changed."""
         self._read = float("-inf")
 
     async def look(self, classes: Iterable[str]) -> None:
-        """Read pauses and verdicts. May raise `StoreDownError`."""
+        """Refresh pauses and verdicts. May raise `StoreDownError`."""
         self._pauses = {pause.scope: pause for pause in await self._policy.pauses(self._clock.now())}
         if self._clock.monotonic() - self._read > KEPT:
             self._verdicts.clear()
@@ -45,7 +45,7 @@ class Obstacles:
             self._verdicts[cls] = await self._fleet.verdicts(cls)
 
     def of(self, job: Waiting, account: Account | None) -> Message | None:
-        """Return what holds a job back, or None."""
+        """Return the reason why a job is blocked, or None."""
         return self._paused(job) or self._unfit(job) or _at_cap(account)
 
     def _paused(self, job: Waiting) -> Message | None:
@@ -59,11 +59,11 @@ class Obstacles:
         if not verdicts or any(verdict.fits for verdict in verdicts):
             return None
         nearest = min(verdicts, key=lambda verdict: len(verdict.lacks))
-        return missing(nearest.lacks) if nearest.lacks else _("No server here can run this yet.")
+        return missing(nearest.lacks) if nearest.lacks else _("None of the GPU servers can run this yet.")
 
 
 def scopes(job: Waiting) -> tuple[str, ...]:
-    """Return the scopes of pauses that concern a job, the widest first."""
+    """Return the pause scopes that apply to a job, widest first."""
     return (
         EVERYTHING,
         f"guild:{job.guild}",
@@ -74,17 +74,16 @@ def scopes(job: Waiting) -> tuple[str, ...]:
 
 
 def paused(pause: Pause) -> Message:
-    """Say that something is paused, in the words of who paused it."""
     if pause.reason:
-        return _("Paused by a moderator: {reason}", reason=pause.reason)
-    return _("Paused by a moderator. It starts by itself when that ends.")
+        return _('Paused by a moderator: "{reason}"', reason=pause.reason)
+    return _("Paused by a moderator. It will start when the pause ends.")
 
 
 def _at_cap(account: Account | None) -> Message | None:
     if account is None or account.terms.cap is None or account.running < account.terms.cap:
         return None
     return n_(
-        "It starts when your other request is done: one at a time is allowed here.",
-        "It starts when one of your others is done: {count} at a time are allowed here.",
+        "It will start when your other request has finished (1 at a time).",
+        "It will start when one of your other requests has finished ({count} at a time).",
         account.terms.cap,
     )

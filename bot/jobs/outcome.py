@@ -1,4 +1,4 @@
-"""What a finished run comes to: which files are shown, and what must be said beside or instead of them. Pure."""
+"""The outcome of a finished run: which files to show, and the remark shown with or instead of them. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from bot.workflow.spec import RunSpec
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The pictures of a job, or why there are none; `note` may also stand beside pictures."""
+    """The files of a job, or why there are none; `note` may also accompany files."""
 
     files: Sequence[OutputFile]
     note: Message | None
     was_stopped: bool = False
-    """Whether the run was interrupted, by us or by somebody at the server."""
+    """Whether the run was interrupted, by the bot or at the server."""
 
 
 def cancellation(job: Job) -> Message:
-    """Return what the message of a cancelled job says."""
+    """Return the text for the message of a cancelled job."""
     if job.cancel_by and job.cancel_by != job.requester.user_id:
-        return _("A moderator cancelled this.")
-    return _("This was cancelled.")
+        return _("Cancelled by a moderator.")
+    return _("Cancelled.")
 
 
 def chosen(result: RunResult, spec: RunSpec) -> list[OutputRef]:
-    """Return the outputs to show: of the nodes that the workflow names, else all that were saved, else previews."""
+    """Return the outputs to show: those of the manifest's output nodes, else all saved files, else previews."""
     if spec.outputs:
         return [ref for ref in result.outputs if belongs(ref.node_id, spec.outputs) and _is_of_kind(ref, spec)]
     saved = [ref for ref in result.outputs if ref.folder == "output"]
@@ -38,7 +38,7 @@ def chosen(result: RunResult, spec: RunSpec) -> list[OutputRef]:
 
 
 def told(result: RunResult, spec: RunSpec, refs: Sequence[OutputRef]) -> list[OutputFile]:
-    """Return the texts to show, as files: of the nodes that the workflow names, else those of a run without files."""
+    """Return text outputs as files: of the manifest's output nodes, else all of a run without files."""
     wanted = [text for text in result.texts if _is_asked_for(text, spec) or not (spec.outputs or refs)]
     return [
         OutputFile(OutputRef(text.node_id, f"text_{number}.txt", "", TEXT), text.text.encode())
@@ -54,21 +54,21 @@ def _is_asked_for(text: OutputText, spec: RunSpec) -> bool:
 
 
 def _is_of_kind(ref: OutputRef, spec: RunSpec) -> bool:
-    """Whether a file is of the kind that the author declared for its node, by its ending."""
+    """Whether the file extension matches the kind that the manifest declares for its node."""
     kinds = [kind for node, kind in spec.output_kinds.items() if belongs(ref.node_id, [node])]
     return all(is_written_as(kind, ref.filename) for kind in kinds)
 
 
 def belongs(node_id: str, nodes: Sequence[str]) -> bool:
-    """Say whether a file of `node_id` is one of `nodes`."""
-    # A node that expanded at run time writes under an id of its own, "9.0.0.3" for node "9".
+    """Return whether `node_id` is one of `nodes` or was expanded from one."""
+    # A node expanded at run time has an id of its own: "9.0.0.3" for node "9".
     return any(node_id == node or node_id.startswith(f"{node}.") for node in nodes)
 
 
 def remark(result: RunResult, refs: Sequence[OutputRef], dropped: Message | None, spec: RunSpec) -> Message | None:
-    """Return what must be said beside the pictures, or instead of them when there are no `refs`.
+    """Return the remark shown with the files, or instead of them when there are no `refs`.
 
-    `dropped` says which outputs the server refused when it accepted the rest.
+    `dropped` says which outputs the server rejected when it accepted the rest.
     """
     if dropped is not None and (result.failure is None or result.failure.kind is FailureKind.NO_OUTPUTS):
         return dropped
@@ -79,6 +79,6 @@ def remark(result: RunResult, refs: Sequence[OutputRef], dropped: Message | None
     missing = [node for node in spec.outputs if not any(belongs(ref.node_id, [node]) for ref in refs)]
     if missing:
         return n_(
-            "One output of this workflow was not made.", "{count} outputs of this workflow were not made.", len(missing)
+            "One of the workflow's outputs is missing.", "{count} of the workflow's outputs are missing.", len(missing)
         )
     return None

@@ -1,21 +1,21 @@
-"""Asking a server until it answers. Only an answer is a verdict: a server that is silent has forgotten nothing."""
+"""Locates a prompt, retrying until the server answers: a silent server must not be taken for one that lost it."""
 
 from bot.clock import Clock
 from bot.jobs.ports import Backend
 from bot.workflow.execution import ServerFaultError, ServerOfflineError, Whereabouts
 
 LOOK_AGAIN = 1.0
-"""Seconds before a server that did not answer is asked again."""
+"""Seconds between tries."""
 SILENCES = 200
-"""Questions that may stay without an answer while the server claims to be there; one that is away is waited for."""
+"""Maximum unanswered requests while the server is online; an offline server is waited for."""
 FAULTS = 15
-"""Questions that may be answered with an error."""
+"""Maximum error answers."""
 
 
 async def located(backend: Backend, clock: Clock, prompt_id: str) -> Whereabouts:
-    """Return where a server has a prompt, once it can say so.
+    """Return where a server has a prompt, waiting while it is offline.
 
-    Raises `ServerOfflineError` or `ServerFaultError` when it is there for long, and cannot.
+    Raises `ServerOfflineError` or `ServerFaultError` when it is online but fails too often.
     """
     silences = faults = 0
     while True:

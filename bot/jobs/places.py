@@ -1,7 +1,6 @@
-"""How many GPUs there are at the moment, and when each will be free of what it has.
+"""Estimates how many servers are available and when each becomes idle.
 
-Servers of this process are known exactly; what other processes' servers are at is worked out from the jobs that they
-run. For forecasts only: it decides nothing.
+Servers of this process are known exactly; for others it is calculated from their running jobs. Used for forecasts only.
 """
 
 from collections import defaultdict
@@ -14,23 +13,25 @@ from bot.jobs.fleetrecords import FleetRecords, ServerHealth, ServerRecord
 from bot.jobs.job import Job
 
 KEPT = 5.0
-"""Seconds for which the list of servers is not read again."""
+"""Seconds for which the server list is cached."""
+ONLINE = "online"
+"""`ServerRecord.health` of a server that its lease holder can reach."""
 
 
 class Known(Protocol):
-    """The servers that this process works with."""
+    """The servers leased by this process."""
 
     def busy(self, key: str) -> float | None:
-        """Return in how many seconds a server is free; None when it cannot be used, or is not ours."""
+        """Return the seconds until a server is idle; None when it is offline or not ours."""
         ...
 
     def is_ours(self, key: str) -> bool:
-        """Return whether this process works with a server."""
+        """Return whether this process holds the lease of a server."""
         ...
 
 
 class Places:
-    """Answers for the whole fleet."""
+    """Estimates the capacity of all servers."""
 
     def __init__(self, *, fleet: FleetRecords, known: Known, durations: Durations, clock: Clock) -> None:
         self._fleet = fleet
@@ -42,15 +43,15 @@ class Places:
 
     @property
     def are_drained(self) -> bool:
-        """Whether there are servers, and all of them are drained."""
+        """Whether there are servers and all are drained."""
         return bool(self._records) and all(record.drained for record in self._records)
 
     def forget(self) -> None:
-        """Read the list of servers at the next look: it has changed."""
+        """Drop the cached server list: it has changed."""
         self._read = float("-inf")
 
     async def look(self, running: Sequence[Job]) -> list[float]:
-        """Return of each server at hand in how many seconds it will be free; `running` are the jobs on servers."""
+        """Return the seconds until idle for each available server; `running` are all running jobs."""
         if self._clock.monotonic() - self._read > KEPT:
             self._records = await self._fleet.servers()
             self._read = self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""What a job needs from the outside, as Protocols: a server that runs graphs, and a place to tell people about it."""
+"""What jobs need from outside, as Protocols: a server that runs graphs, and a presenter that shows the results."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -24,139 +24,139 @@ from bot.workflow.spec import IDLE_LIMIT
 
 
 class Backend(Protocol):
-    """One ComfyUI server, as a runner sees it.
+    """One ComfyUI server.
 
-    Every method but `watch` and the properties may raise `ServerOfflineError`; none retries what is not idempotent.
+    Every method but `watch` and the properties may raise `ServerOfflineError`; only idempotent requests are retried.
     """
 
     @property
     def name(self) -> str:
-        """A short name for people and logs; never an address."""
+        """A short name for messages and logs; never a URL."""
         ...
 
     @property
     def key(self) -> str:
-        """What identifies the server across restarts: its address, without a password. Not for members."""
+        """Identifies the server across restarts: its URL without credentials. Not for members."""
         ...
 
     @property
     def online(self) -> bool:
-        """Whether the shared socket is connected now."""
+        """Whether the shared WebSocket is connected."""
         ...
 
     @property
     def definitions(self) -> Definitions:
-        """What the server can do, as it last told us; empty before it did."""
+        """The node definitions, as last read; empty before that."""
         ...
 
     @property
     def abilities(self) -> Abilities:
-        """What the server can do, and with what; without definitions before it told us."""
+        """Everything the server offers; without definitions before they are read."""
         ...
 
     @property
     def foreign(self) -> int:
-        """How many prompts of others are in its queue, running or waiting, as far as is known."""
+        """Known number of prompts by other clients in its queue, running or pending."""
         ...
 
     async def refresh_definitions(self) -> Definitions:
-        """Ask the server what it can do. Raises `ServerFaultError` when its answer is of no use."""
+        """Read the node definitions again. Raises `ServerFaultError` for an unusable answer."""
         ...
 
     async def wait_online(self) -> None:
-        """Return as soon as the server is reachable."""
+        """Return as soon as the server is online."""
         ...
 
     def watch(
         self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT
     ) -> AbstractAsyncContextManager[AsyncIterator[RunEvent]]:
-        """Collect what happens to a prompt; enter before `submit`, so that no frame is missed.
+        """Subscribe to the events of a prompt; enter before `submit`, so that no frame is missed.
 
-        A run that is silent for half of `idle_limit` seconds makes sure that it is not the connection that is deaf.
-        The iterator ends after `RunEnded` or `RunLost`. A slow reader loses old progress, never the end.
+        After half of `idle_limit` seconds of silence the connection is checked. The iterator ends after `RunEnded` or
+        `RunLost`. A slow reader loses old progress, never the end.
         """
         ...
 
     async def upload(self, file: InputFile) -> str:
-        """Store an input picture on the server and return the name under which graphs find it."""
+        """Store an input file on the server and return the name that graphs use for it."""
         ...
 
     async def submit(self, prompt_id: str, graph: JsonGraph) -> Accepted:
-        """Queue a graph under our own id.
+        """Queue a graph under our own prompt id.
 
-        Raises `GraphRejectedError`; after `ServerOfflineError` the server may have it or not: `locate` it.
+        Raises `GraphRejectedError`; after `ServerOfflineError` the server may or may not have it: `locate` it.
         """
         ...
 
     async def locate(self, prompt_id: str) -> Whereabouts:
-        """Say where the server has a prompt: in its queue, its history, or (after a second look) nowhere."""
+        """Return where a prompt is: in the queue, in the history, or (after a second check) nowhere."""
         ...
 
     def hears(self, prompt_id: str) -> bool:
-        """Return whether frames about a prompt can reach us now: if not, silence says nothing about it."""
+        """Return whether events of a prompt can currently arrive: if not, silence means nothing."""
         ...
 
     async def interrupt(self, prompt_id: str) -> None:
-        """Stop a prompt, waiting or running; nobody else's is ever touched."""
+        """Stop a prompt, running or pending; never affects other prompts."""
         ...
 
     async def result(self, prompt_id: str) -> RunResult:
-        """Read the outcome of a finished prompt from `/history`. Raises `ServerFaultError` when it is not there."""
+        """Read the outcome of a finished prompt from `/history`. Raises `ServerFaultError` when it is missing."""
         ...
 
     async def fetch(self, ref: OutputRef) -> OutputFile:
-        """Download one output. Raises `ServerFaultError` when the server has it no more."""
+        """Download one output. Raises `ServerFaultError` when it is gone."""
         ...
 
 
 class Told(StrEnum):
-    """What became of the attempt to tell a job's end."""
+    """The result of a delivery attempt."""
 
     SENT = auto()
     """The job's message shows it."""
     KEPT = auto()
-    """The message can show it no more. The member was told where it waits, as far as Discord lets us."""
+    """Undeliverable: the message can no longer show it. The member was notified where it waits, if possible."""
     LATER = auto()
-    """Discord cannot be reached, or is in trouble: try again in a while."""
+    """Discord is unreachable or failing: retry later."""
 
 
 ON_ITS_WAY: Final = float("inf")
-"""As the time of an edit that has not arrived yet, as far as is known."""
+"""The time of an edit that may still be in progress."""
 
 
 class Presenter(Protocol):
-    """Tells people about a job, in the job's one message. Faults of the outside end here: no method raises them."""
+    """Shows a job in its message. Handles Discord's errors itself: no method raises them."""
 
     def update(self, job: Job, update: JobUpdate) -> None:
-        """Show the newest state when the edit budget allows; returns at once, an older unsent update is forgotten."""
+        """Show the newest status when the edit budget allows; returns at once and replaces older unsent updates."""
         ...
 
     def forget(self, job_id: str) -> float:
-        """Show nothing more of a job that another process has; return when its message was edited last from here.
+        """Stop updating a job that another process has; return the time of this process's last edit.
 
-        In seconds since the epoch: 0 for never, `ON_ITS_WAY` while an edit is.
+        In seconds since the epoch: 0 for never, `ON_ITS_WAY` while an edit is in progress.
         """
         ...
 
     async def settle(self, job_id: str) -> None:
-        """Return when no edit of a job that was forgotten is on its way any more."""
+        """Wait until no edit of a forgotten job is in progress."""
         ...
 
     async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
-        """Show the pictures, with an optional remark. May be repeated: nothing is posted twice.
+        """Show the result with an optional remark. Idempotent: nothing is posted twice.
 
-        Raises `FailedError` when the pictures can be shown in no way, with the sentence for the member, and
-        `IllegalMoveError` when somebody else took the job over.
+        Raises `FailedError`, with a message for the member, when the files cannot be shown in any way, and
+        `IllegalMoveError` when another process took the job over.
         """
         ...
 
     async def fail(self, job: Job, reason: Message) -> Told:
-        """Show why there are no pictures."""
+        """Show why there is no result."""
         ...
 
     async def find_answer(self, place: Place) -> int | None:
         """Return the id of the message that answered the interaction; None when it was never answered.
 
-        Raises `OfflineError` when Discord cannot be asked now, and `FailedError` when nobody can find out any more.
+        Raises `OfflineError` when Discord cannot be asked now, and `FailedError` when it can no longer be found out.
         """
         ...

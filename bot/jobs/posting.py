@@ -1,6 +1,6 @@
-"""Hands one job to a server: settles what the member left open, uploads pictures, and posts the graph, once.
+"""Submits a job to a server: resolves open values, uploads input files, and posts the graph exactly once.
 
-Each step is written down before it is taken, so that whoever comes after a crash knows which questions to ask.
+Each step is saved before it is taken, so that after a crash it is known what to check.
 """
 
 import copy
@@ -29,11 +29,11 @@ from bot.workflow.spec import RunSpec
 log = logging.getLogger(__name__)
 
 UPLOAD_PAUSES = (0.5, 2.0)
-"""Seconds between tries to store a picture on a server that answers with an error."""
+"""Seconds between tries to upload a file to a server that answers with an error."""
 
 
 class Posting:
-    """Hands in the job of `hold`, under the prompt id that it has."""
+    """Submits the job of `hold` under its current prompt id."""
 
     def __init__(self, hold: Hold, *, backend: Backend, clock: Clock) -> None:
         self._hold = hold
@@ -41,23 +41,23 @@ class Posting:
         self._clock = clock
 
     async def prepare(self) -> JsonGraph:
-        """Settle the run for this server, upload its pictures, and write down that it is posted now.
+        """Resolve the run for this server, upload its files, and save that it is posted now.
 
-        Raises `ServerOfflineError`; the server cannot have the prompt then.
+        Raises `ServerOfflineError`; the server cannot have the prompt in that case.
         """
         spec = settle(self._hold.job.spec, await self._definitions())
         uploads = (await self._hold.with_inputs()).spec.uploads if spec.uploads else ()
         names = [await self._uploaded(upload.file) for upload in uploads]
         changes = {} if spec is self._hold.job.spec else {"spec": spec}
-        # From here on, `started` means that the server is known to have begun, which the visit hears of
+        # From here on, `started` means a start that the server reported
         await self._hold.note(posted=True, started=0.0, **changes)
         return _fill(spec, names)
 
     async def submit(self, graph: JsonGraph) -> bool:
         """Queue the graph; return False when the server turns out not to have it.
 
-        A POST whose answer was lost or is an error may have been accepted: look for it, never repeat it blindly.
-        Raises `FailedError` when the server refuses the graph.
+        A POST with a lost or erroneous answer may have been accepted: it is located, never repeated blindly.
+        Raises `FailedError` when the server rejects the graph.
         """
         job = self._hold.job
         try:
@@ -66,7 +66,7 @@ class Posting:
             raise FailedError(explain(error.faults, job.spec)) from error
         except (ServerOfflineError, ServerFaultError) as error:
             where = await located(self._backend, self._clock, job.prompt_id)
-            log.warning("job %s: no good answer to its POST; the server has it as %s", job.id, where)
+            log.warning("job %s: its POST failed; the server reports it as %s", job.id, where)
             if where is Whereabouts.UNKNOWN and isinstance(error, ServerFaultError):
                 raise
             return where is not Whereabouts.UNKNOWN
@@ -88,7 +88,7 @@ class Posting:
         return await self._backend.upload(file)
 
     async def _definitions(self) -> Definitions:
-        """Return what the server can do, asking it when the job depends on that and it has not told us yet."""
+        """Return the node definitions, reading them first if the job has open values and they are not known yet."""
         if self._backend.definitions.nodes or not self._hold.job.spec.left_open:
             return self._backend.definitions
         try:
@@ -98,7 +98,7 @@ class Posting:
 
 
 def _fill(spec: RunSpec, names: Sequence[str]) -> JsonGraph:
-    """Return the graph with the names under which the server stored the inputs."""
+    """Return the graph with the input names assigned by the server."""
     graph = copy.deepcopy(spec.graph)
     for upload, name in zip(spec.uploads, names, strict=True):
         for target in upload.targets:

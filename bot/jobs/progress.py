@@ -1,7 +1,7 @@
-"""How far a run is, from what its nodes report.
+"""Overall progress of a run, computed from its nodes' events.
 
-ComfyUI reports steps per node, not per graph. A node that samples takes nearly all of the time, so it weighs more than
-the others; the fraction only grows, and it stays below 1 until the pictures are in the channel.
+ComfyUI reports steps per node, not per graph. Sampler nodes take nearly all of the time and so weigh more. The fraction
+never decreases and stays below 1 until the result is delivered.
 """
 
 from typing import Any, cast
@@ -16,8 +16,6 @@ CEILING = 0.99
 
 
 class ProgressTracker:
-    """Turns the events of one run into `Running` updates."""
-
     def __init__(self, graph: JsonGraph, *, resubmitted: bool = False) -> None:
         self._titles = {node_id: _title(node) for node_id, node in graph.items()}
         self._weights = {node_id: _weight(node) for node_id, node in graph.items()}
@@ -32,7 +30,7 @@ class ProgressTracker:
         self._resubmitted = resubmitted
 
     def see(self, event: RunEvent) -> bool:
-        """Take in an event; return whether there is something new to show."""
+        """Process an event; return whether there is something new to show."""
         match event:
             case RunStarted():
                 self._fraction = 0.0
@@ -52,7 +50,7 @@ class ProgressTracker:
         return True
 
     def report(self, elapsed: float) -> Running:
-        """Return the newest state. `elapsed` is in seconds."""
+        """Return the current status. `elapsed` is in seconds."""
         step, steps = self._steps
         return Running(
             elapsed=elapsed,
@@ -76,7 +74,7 @@ class ProgressTracker:
         self._steps = (0, 0)
 
     def _finish_before(self, node_id: str) -> None:
-        """Count what a node needs as done: after a restart nobody has heard of it."""
+        """Count all ancestors of a node as done: their events are lost after a restart."""
         unseen = list(self._sources.get(node_id, ()))
         while unseen:
             source = unseen.pop()
@@ -97,7 +95,7 @@ def _title(node: dict[str, Any]) -> str:
 
 
 def _sources(node: dict[str, Any]) -> tuple[str, ...]:
-    """Return the ids of the nodes whose outputs a node needs."""
+    """Return the ids of the nodes that a node takes inputs from."""
     inputs: Any = node.get("inputs")
     values: list[Any] = list(cast("dict[str, Any]", inputs).values()) if isinstance(inputs, dict) else []
     links = [cast("list[Any]", value) for value in values if isinstance(value, list)]
@@ -105,7 +103,7 @@ def _sources(node: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _weight(node: dict[str, Any]) -> float:
-    # Schedulers have steps, too, but do not take them; "KSamplerSelect" is named like a sampler and only chooses one
+    # Schedulers have a steps input too but do not sample; "KSamplerSelect" only chooses a sampler
     inputs = node.get("inputs", {})
     samples = "Sampler" in str(node.get("class_type")) and ("steps" in inputs or "latent_image" in inputs)
     return SAMPLER_WEIGHT if samples else NODE_WEIGHT

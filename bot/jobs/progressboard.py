@@ -1,6 +1,6 @@
-"""How far the jobs are that run anywhere, as it was last heard: for pages that show many of them, such as `/queue`.
+"""A cache of the progress of all running jobs, for pages such as `/queue`.
 
-It is no truth: what is not heard of for a minute is forgotten. Knows nothing about servers or messages.
+Best effort: entries expire after a minute without news.
 """
 
 import json
@@ -12,15 +12,14 @@ from bot.clock import Clock
 from bot.jobs.hints import Hints, Topic
 
 KEPT = 60.0
-"""Seconds without news after which nothing is known of a job."""
+"""Seconds until an entry expires."""
 MOST = 2_000
-"""Jobs that are remembered."""
 STEP = 0.01
-"""By how much a job must have come on for others to be told."""
+"""Minimum progress that is sent to other processes."""
 
 
 class ProgressBoard:
-    """Remembers the progress of jobs of this process, and of others by their hints."""
+    """Caches the progress of this process's jobs, and of others as notified."""
 
     def __init__(self, *, hints: Hints, clock: Clock) -> None:
         self._hints = hints
@@ -30,7 +29,7 @@ class ProgressBoard:
         hints.listen(Topic.PROGRESS, self._hear)
 
     def tell(self, job_id: str, fraction: float) -> None:
-        """Remember how far a job of this process is, from 0 to 1, and let the others know."""
+        """Set the progress of a job of this process, from 0 to 1, and notify the others."""
         now = self._clock.monotonic()
         told, at = self._told.get(job_id, (-1.0, float("-inf")))
         if abs(fraction - told) >= STEP or now - at > KEPT / 2:
@@ -38,12 +37,12 @@ class ProgressBoard:
             self._hints.send(Topic.PROGRESS, json.dumps({job_id: round(fraction, 3)}))
 
     def forget(self, job_id: str) -> None:
-        """Forget a job that has ended."""
+        """Remove a job that has ended."""
         self._entries.pop(job_id, None)
         self._told.pop(job_id, None)
 
     def fraction(self, job_id: str) -> float | None:
-        """Return how far a job is, from 0 to 1; None when that is not known."""
+        """Return a job's progress, from 0 to 1; None when unknown."""
         fraction, at = self._entries.get(job_id, (None, 0.0))
         return fraction if self._clock.monotonic() - at <= KEPT else None
 
@@ -54,13 +53,13 @@ class ProgressBoard:
 
 
 def fractions(payload: str) -> dict[str, float]:
-    """Return what a hint about progress says; nothing when it is none."""
+    """Parse a progress notification; empty when it is invalid."""
     said = json_object(payload).items()
     return {job_id: float(value) for job_id, value in said if isinstance(value, int | float) and 0 <= value <= 1}
 
 
 def json_object(text: object) -> Mapping[str, Any]:
-    """Return the object that a text stands for; an empty one when it stands for none."""
+    """Parse a JSON object; empty when the text is something else."""
     try:
         value: object = json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""The waiting line in front of the servers: hands jobs to the runners, and tells those who wait where they are.
+"""The dispatcher: claims queued jobs for workers, and updates the queue positions shown to members.
 
-It decides nothing about order; the store's `claim` does. It takes no jobs in either (`bot.jobs.intake`). Of several
-processes one tells positions, the one that holds the lease `LINE`.
+The order is decided by the store's `claim`; jobs are added by `bot.jobs.intake`. Of several processes only the holder
+of the lease `LINE` updates positions.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from bot.jobs.updates import Waiting
 log = logging.getLogger(__name__)
 
 LINE = "@line"
-"""What is leased by whoever tells positions, as servers are."""
+"""The lease key of the process that updates positions."""
 REFRESH_EVERY = 1.0
-"""Seconds between two looks at everybody's position, however often the line moves."""
+"""Minimum seconds between updates of all positions."""
 TELL_AGAIN = 15.0
-"""Seconds until everybody is told again although the line stands still: their turn comes nearer all the same."""
+"""Seconds between updates while the queue does not move: the estimated times still change."""
 CLASSES = 10_000
-"""Classes of jobs that are remembered as announced."""
+"""Maximum job classes remembered as announced."""
 TOLD_AT_ONCE = 25
-"""Jobs that are told before others get their turn of the event loop."""
+"""Updates between two yields to the event loop."""
 
 
 class JobQueue:
-    """Hands jobs to whoever asks for work. `owner` is this instance, to whom the servers are leased."""
+    """Claims jobs for workers. `owner` is this process, which holds the servers' leases."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class JobQueue:
         on_left: Callable[[Collection[str]], None] | None = None,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        """`tells` says whether this process tells positions; `on_left` takes jobs that it will not tell of any more."""
+        """`tells`: whether this process updates positions; `on_left` gets the jobs it stops updating."""
         self._store = store
         self._presenter = presenter
         self._clock = clock
@@ -69,11 +69,11 @@ class JobQueue:
         hints.listen(Topic.WORK, lambda _payload: self._wake())
 
     def expect(self, workflow: str) -> float:
-        """Return the GPU-seconds that a run is expected to take."""
+        """Return the estimated GPU-seconds of a run."""
         return self._durations.expect(workflow)
 
     async def outlook(self, guild_id: int | None, user_id: int, workflow: str) -> Waiting:
-        """Return what a job handed in now would be told."""
+        """Return the status that a job queued now would get."""
         outlook = await self._lineup.outlook(guild_id, user_id, workflow)
         return Waiting(
             position=outlook.position,
@@ -84,13 +84,13 @@ class JobQueue:
         )
 
     def entered(self, job: Job) -> None:
-        """Say that a job has come into the line."""
+        """Announce a job that was queued."""
         self._lineup.entered(job)
         self._announce(job.spec.needs.cls)
         self.wake()
 
     def _announce(self, cls: str) -> None:
-        """Let those who judge servers know of a class of jobs that may be new."""
+        """Announce a job class whose compatibility may be unchecked."""
         if cls not in self._classes:
             if len(self._classes) >= CLASSES:
                 self._classes.clear()
@@ -98,12 +98,12 @@ class JobQueue:
             self._hints.send(Topic.CLASS, cls)
 
     def left(self, job_id: str) -> None:
-        """Say that a job has left the line, other than by `next_for`."""
+        """Announce a job that left the queue other than through `next_for`."""
         self._lineup.left(job_id)
         self.wake()
 
     def wake(self) -> None:
-        """Say that there may be work, or that a server came or went, or that positions may have changed."""
+        """Check again soon: there may be work, a server appeared or disappeared, or positions changed."""
         self._hints.send(Topic.WORK)
 
     def _wake(self) -> None:
@@ -111,28 +111,27 @@ class JobQueue:
         self._moved.set()
 
     async def next_for(self, server: str, is_ready: Callable[[], bool], loaded: str = "") -> Job | None:
-        """Return the next job for a server (its `Backend.key`), as soon as there is one; None when it is not ready.
+        """Return the next job for a server (its `Backend.key`), waiting for one; None once `is_ready()` is false.
 
-        `loaded` are the models that it has loaded. `wake` makes it look at once at work and at `is_ready`; without
-        that it looks now and then.
+        `loaded`: the models it has loaded. `wake` makes it check for work and `is_ready` at once; otherwise it polls.
         """
         while is_ready():
-            self._work.clear()  # before the look: a job that comes during it sets the event again
-            # The same id until it is used: after an answer that was lost, it brings the same job
+            self._work.clear()  # before the claim: a job that arrives during it sets the event again
+            # The id is kept until it is used: after a lost answer, the retried claim returns the same job
             prompt_id = self._next_ids.setdefault(server, self._new_id())
             job = await self._store.claim(server, self._owner, prompt_id, self._clock.now(), loaded=loaded)
             if job is not None:
                 del self._next_ids[server]
                 self._lineup.left(job.id)
-                self.wake()  # others may be asleep although more than one job came; and everybody's place has changed
+                self.wake()  # more than one job may have arrived for the sleeping workers, and positions have changed
                 return job
             await nap(self._clock, self._hints.look_every, self._work)
         return None
 
-    # ------------------------------------------------------------------ telling
+    # ------------------------------------------------------------------ positions
 
     async def keep_informed(self) -> None:
-        """Tell everybody who waits about their position, for ever; the owner cancels this."""
+        """Update positions until cancelled."""
         while True:
             await nap(self._clock, self._patience, self._moved)
             self._moved.clear()
@@ -144,17 +143,17 @@ class JobQueue:
 
     @property
     def _patience(self) -> float:
-        """Where others do not let us know that the line has moved, who has left it must not be told their old place."""
+        """Without notifications, poll often, so that jobs that left the queue do not get an outdated position."""
         return TELL_AGAIN if self._hints.look_every >= REFRESH_EVERY else self._hints.look_every
 
     async def _inform(self) -> None:
         try:
             await self.inform()
         except StoreDownError:
-            log.warning("nobody is told their position: the database does not answer")
+            log.warning("positions not updated: the database does not answer")
 
     async def inform(self) -> None:
-        """Tell everybody who waits about their position, once."""
+        """Update the positions of all queued jobs once."""
         survey = await self._lineup.survey()
         told: dict[str, Waiting] = {}
         for number, standing in enumerate(survey.waiting, start=1):
@@ -174,7 +173,7 @@ class JobQueue:
             self._on_left(left)
 
     def _let_go(self) -> None:
-        """Leave everybody to the process that tells positions now."""
+        """Stop updating: another process updates the positions now."""
         told, self._told = self._told.keys(), {}
         if self._on_left:
             self._on_left(told)

@@ -1,6 +1,6 @@
-"""What the servers can do, as their holders wrote it down: for processes without any, and while none is there.
+"""The servers' node definitions as recorded in the database, for processes without servers of their own.
 
-Read again when a hint says that it has changed, and now and then.
+Refreshed on notification, and periodically.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from bot.workflow.definitions import Definitions
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 60.0
-"""Seconds between two looks without a hint."""
+"""Seconds between refreshes without a notification."""
 
 
 class RecordedDefinitions:
-    """The definitions of all servers, merged."""
+    """The node definitions of all servers, merged."""
 
     def __init__(self, *, fleet: FleetRecords, hints: Hints, clock: Clock) -> None:
         self._fleet = fleet
@@ -33,25 +33,25 @@ class RecordedDefinitions:
         hints.listen(Topic.FLEET, lambda _payload: self._changed.set())
 
     def __call__(self) -> Definitions:
-        """Return what was read last; empty before that."""
+        """Return the last refresh; empty before the first."""
         return self._definitions
 
     def servers(self) -> Sequence[Definitions]:
-        """Return what each server told, as it was read last; empty before that."""
+        """Return the definitions of each server; empty before the first refresh."""
         return self._servers
 
     async def run(self) -> None:
-        """Read for ever; the owner cancels this."""
+        """Refresh until cancelled."""
         while True:
             self._changed.clear()
             try:
                 await self.look()
             except StoreDownError:
-                log.debug("the definitions cannot be read: the database does not answer")
+                log.debug("definitions not refreshed: the database does not answer")
             await nap(self._clock, LOOK_EVERY, self._changed)
 
     async def look(self) -> None:
-        """Read them once. May raise `StoreDownError`."""
+        """Refresh once. May raise `StoreDownError`."""
         marks = frozenset((record.key, record.fingerprint) for record in await self._fleet.servers())
         if marks == self._fingerprints:
             return

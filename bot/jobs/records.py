@@ -1,7 +1,7 @@
-"""What the rest of the bot needs from whoever keeps the jobs: the store of records, and the shelf of pictures.
+"""The storage interfaces for jobs: the repository of job records, and the store of result files.
 
-`bot.jobs.store` keeps records in SQLite or PostgreSQL, `bot.jobs.shelf` pictures in a folder. Every method is one short
-transaction; none stays open while something else is awaited.
+`bot.jobs.store` implements the former in SQLite or PostgreSQL, `bot.jobs.shelf` the latter in a folder. Every method is
+one short transaction; none stays open while something else is awaited.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,19 +17,19 @@ from bot.workflow.execution import OutputFile
 
 
 class DuplicateJobError(Exception):
-    """A job for this interaction exists: the gateway delivered one event twice."""
+    """A job for this interaction exists: the gateway delivered an event twice."""
 
 
 class StoreDownError(OfflineError):
-    """The database does not answer. What was asked for may or may not have been carried out."""
+    """The database does not answer. The operation may or may not have been carried out."""
 
     def __init__(self) -> None:
-        super().__init__(_("The bot's database cannot be reached. Please try again in a minute."))
+        super().__init__(_("The bot's database is unavailable. Please try again in a minute."))
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A counter of an account that was not what its jobs say, and was corrected."""
+    """An account counter that did not match its jobs and was corrected."""
 
     account_id: str
     counter: str
@@ -39,7 +39,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A job in the line, as far as its place there concerns it."""
+    """A queued job, reduced to what affects its position."""
 
     job_id: str
     account: str
@@ -48,15 +48,15 @@ class Waiting:
     """The key of the guild (`bot.policy.pauses.guild_key`)."""
     workflow: str
     cls: str
-    """What it needs (`Needs.cls`)."""
+    """The class of its requirements (`Needs.cls`)."""
     seconds: float
-    """GPU-seconds that it is expected to take."""
+    """Estimated GPU-seconds."""
     not_before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How an account with jobs in the line stands."""
+    """The state of an account with queued jobs."""
 
     share: Share
     terms: Terms
@@ -66,19 +66,19 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The line at one moment, or its head: the first jobs of those who are next."""
+    """The queue at one moment, or its head: the first jobs of those who are next."""
 
     waiting: Sequence[Waiting] = ()
-    """Each account's jobs in their order."""
+    """Each account's jobs in order."""
     accounts: Mapping[str, Account] = field(default_factory=dict[str, Account])
     guilds: Mapping[str, Share] = field(default_factory=dict[str, Share])
     total: int = 0
-    """How many jobs wait, those included that are not in `waiting`."""
+    """Length of the whole queue, including jobs that are not in `waiting`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """What a run that brought something has taken of its server."""
+    """The measured time of a successful run."""
 
     workflow: str
     server: str
@@ -86,189 +86,183 @@ class PastRun:
 
 
 class JobStore(Protocol):
-    """The jobs of one installation. Any method may raise `StoreDownError`.
+    """The jobs in the database. Any method may raise `StoreDownError`.
 
-    Jobs that are returned carry no bytes of input pictures, but for `with_inputs`.
+    Returned jobs have no bytes of input files, except from `with_inputs`.
     """
 
-    # ------------------------------------------------------------------ taking in
+    # ------------------------------------------------------------------ enqueueing
 
     async def add(self, job: Job, terms: Terms | None = None) -> None:
-        """Keep a new job, HELD or QUEUED, with its input pictures. Raises `DuplicateJobError`.
+        """Add a new job, HELD or QUEUED, with its input files. Raises `DuplicateJobError`.
 
-        `terms` are those of its account from now on, without which the account keeps what it has.
-
-        The very same job again (its id and interaction) changes nothing: the first answer may have been lost.
+        `terms` replace those of its account; without them the account keeps its own. Idempotent: adding the same job
+        again (equal id and interaction) changes nothing, since the first answer may have been lost.
         """
         ...
 
     async def admit(self, job: Job) -> Job:
-        """Put a HELD job into the line, with the run, the pictures and the place that are known by now.
+        """Queue a HELD job with the run, input files and message location known by now.
 
-        Raises `IllegalMoveError` when it is not HELD any more.
+        Raises `IllegalMoveError` when it is no longer HELD.
         """
         ...
 
-    # ------------------------------------------------------------------ carrying out
+    # ------------------------------------------------------------------ executing
 
     async def claim(self, server: str, owner: str, prompt_id: str, now: float, *, loaded: str = "") -> Job | None:
-        """Give the fairest job that is due, and that the server can run, to it: RUNNING, not posted, under a new epoch.
+        """Claim the next due job that the server can run: RUNNING, not posted, under a new epoch.
 
-        Its account is charged with what it is expected to take. `loaded` names the models that the server has loaded
-        (`Needs.model`): of two that are about as fair, the one that wants them is chosen.
+        Its account is charged with the estimated cost. `loaded` names the models on the server (`Needs.model`): among
+        jobs of similar priority, one that uses them is preferred.
 
-        None when nothing waits for this server, or when `owner` does not hold the server (any more). A prompt id gets
-        one job: after `StoreDownError`, ask again with the same one, and what was claimed unheard is not left behind.
+        None when nothing is queued for this server, or `owner` does not hold its lease. Idempotent per prompt id: after
+        `StoreDownError`, retry with the same id to get the job that may already have been claimed.
         """
         ...
 
     async def move(self, job: Job, state: JobState, **changes: Any) -> Job:
-        """Carry out a state change, set fields of the job by name, and return the new version.
+        """Change a job's state, set fields by name, and return the new version.
 
-        Also keeps the counters of the account and, when a run ends, the ledger of GPU time and what the account has
-        used. A move to QUEUED raises the epoch and forgets the end. An end without `finished` gets the time; one that
-        is to be told is left to whoever brought it about for a minute, unless `not_before` says otherwise. The place's
-        token is whichever is newest.
+        Also updates the account's counters and, when a run ends, the recorded GPU time and usage. A move to QUEUED
+        increments the epoch and clears the outcome. A final state sets `finished` by default, and reserves the delivery
+        for the caller for a minute unless `not_before` is given. The newest interaction token is kept.
 
-        Raises `IllegalMoveError` when state or epoch are not what `job` says, or the move is not legal.
+        Raises `IllegalMoveError` when state or epoch differ from `job`, or the transition is not allowed.
         """
         ...
 
     async def note(self, job: Job, **changes: Any) -> Job:
-        """Set fields of a job by name without a state change; otherwise as `move`."""
+        """Set fields of a job by name without a state change; otherwise like `move`."""
         ...
 
     async def seize(self, job_id: str) -> Job | None:
-        """Take a job from whoever works on it: raise its epoch, and return it."""
+        """Take over a job from whoever works on it: increment its epoch, and return it."""
         ...
 
     async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None:
-        """Remember a fresh interaction token for a job's message, whoever works on the job; return the new version."""
+        """Save a fresh interaction token for a job's message, whatever its epoch; return the new version."""
         ...
 
     async def cancel(self, job_id: str, by: int, now: float) -> Job | None:
-        """Cancel a job, for the user `by`; return its newest version.
+        """Cancel a job for the user `by`; return its newest version.
 
-        One that waits is CANCELLED at once, and is to be told. For one that runs the request is kept: see `to_cancel`.
-        One that is further stays what it is.
+        A queued job is CANCELLED at once, with its delivery pending. For a running one the request is saved: see
+        `to_cancel`. Later states do not change.
         """
         ...
 
     async def to_cancel(self, server: str) -> Sequence[tuple[str, int]]:
-        """Return the jobs RUNNING on a server that somebody asked to cancel: their ids, and who."""
+        """Return ids and requesting users of the jobs RUNNING on a server that should be cancelled."""
         ...
 
-    # ------------------------------------------------------------------ after a crash
+    # ------------------------------------------------------------------ leases and recovery
 
     async def hold(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
-        """Take or keep the lease of servers for `ttl` seconds, by the database's clock; return those that are held.
+        """Acquire or renew the leases of servers for `ttl` seconds, by the database's clock; return those held.
 
-        A server that another owner holds is not to be had until that lease has run out.
+        A lease of another owner can only be acquired after it has expired.
         """
         ...
 
     async def release(self, owner: str, servers: Collection[str] | None = None) -> None:
-        """Give up the leases of an owner (all, or those of some servers): others need not wait for their end."""
+        """Release the leases of an owner (all, or those of some servers) before they expire."""
         ...
 
     async def adopt(self, server: str, owner: str) -> Sequence[Job]:
-        """Take over what a server has in hand (RUNNING, DELIVERING, or ended and not told), under a new epoch each.
+        """Take over a server's unfinished jobs (RUNNING, DELIVERING, or ended but undelivered), with new epochs.
 
-        Empty when `owner` does not hold the server.
+        Empty when `owner` does not hold the server's lease.
         """
         ...
 
     async def strays(self, owner: str, servers: Collection[str], now: float, *, alone: bool) -> Sequence[Job]:
-        """Take over what nobody else will bring to an end, under a new epoch each.
+        """Take over orphaned jobs that nobody else will finish, with new epochs.
 
-        That is: HELD jobs that `owner` was reading when it crashed (or anybody, when `alone` or after 15 minutes), and
-        jobs RUNNING or DELIVERING on a server that is not among `servers` and that nobody holds.
+        These are HELD jobs that `owner` was validating when it crashed (or any process, when `alone` or after 15
+        minutes), and jobs RUNNING or DELIVERING on a server that is neither among `servers` nor leased.
         """
         ...
 
     async def take_untold(self, owner: str, now: float, until: float) -> Job | None:
-        """Return an ended or DELIVERING job whose delivery is due, under a new epoch; not due again before `until`.
+        """Claim an ended or DELIVERING job whose delivery is due, with a new epoch; it is not due before `until`.
 
-        Jobs on a server that somebody else holds are left to them.
+        Jobs on a server leased by another process are left to it.
         """
         ...
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ queries
 
-    async def get(self, job_id: str) -> Job | None:
-        """Return the newest version of a job."""
-        ...
+    async def get(self, job_id: str) -> Job | None: ...
 
     async def find(self, prefix: str) -> Sequence[Job]:
-        """Return at most ten jobs whose id begins like this."""
+        """Return at most ten jobs whose id starts with `prefix`."""
         ...
 
     async def with_inputs(self, job: Job) -> Job:
-        """Return the job with the bytes of its input pictures."""
+        """Return the job with the bytes of its input files."""
         ...
 
     async def snapshot(self, limit: int) -> Snapshot:
-        """Return the line as it is, as far as the next `limit` turns need it."""
+        """Return the queue, as far as the next `limit` turns need it."""
         ...
 
-    async def line_length(self) -> int:
-        """Return how many jobs wait for a server."""
-        ...
+    async def line_length(self) -> int: ...
 
     async def past_runs(self, limit: int) -> Sequence[PastRun]:
-        """Return the newest runs that brought something, oldest first."""
+        """Return the newest successful runs, oldest first."""
         ...
 
     async def count_waiting(self, user_id: int) -> int:
-        """Return how many jobs of one member wait (held or queued)."""
+        """Return the number of a member's HELD and QUEUED jobs."""
         ...
 
     async def history(self, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]:
-        """Return the jobs of one member, newest first."""
+        """Return a member's jobs, newest first."""
         ...
 
     async def browse(self, states: Collection[JobState], *, limit: int) -> Sequence[Job]:
-        """Return jobs in these states, newest first; every state when empty."""
+        """Return jobs in these states (all states if empty), newest first."""
         ...
 
     async def count(self) -> dict[JobState, int]:
-        """Return how many jobs are in each state."""
+        """Return the number of jobs in each state."""
         ...
 
-    # ------------------------------------------------------------------ keeping order
+    # ------------------------------------------------------------------ maintenance
 
     async def prune(self, before: float, *, limit: int) -> Sequence[str]:
-        """Forget at most `limit` jobs that ended before this time and are told; return their ids."""
+        """Delete at most `limit` delivered jobs that ended before this time; return their ids."""
         ...
 
     async def recount(self) -> Sequence[Drift]:
-        """Compare the counters of accounts with their jobs, correct them, and return what was wrong."""
+        """Compare account counters with the jobs, correct them, and return the differences."""
         ...
 
     async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
-        """Write an event into the log."""
+        """Append to the event log."""
         ...
 
     async def recorded_since(self, what: str, since: float) -> bool:
-        """Return whether such an event was written at or after this time."""
+        """Return whether such an event was logged at or after this time."""
         ...
 
     async def close(self) -> None:
-        """Let go of the database; transactions that have begun are carried out."""
+        """Close the database; running transactions are completed."""
         ...
 
 
 class Shelf(Protocol):
-    """Results between the end of a run and their delivery, and for a while after it."""
+    """Stores result files from the end of a run until some time after their delivery."""
 
     async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:
-        """Keep the files of a job, all or none; what was there before is replaced. Raises `OSError`."""
+        """Store the files of a job, all or none, replacing earlier ones. Raises `OSError`."""
         ...
 
     async def get(self, job_id: str) -> Sequence[OutputFile]:
-        """Return the files of a job; empty when there are none (any more)."""
+        """Return the files of a job; empty when there are none."""
         ...
 
     async def drop(self, job_id: str) -> None:
-        """Forget the files of a job."""
+        """Delete the files of a job."""
         ...

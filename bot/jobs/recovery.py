@@ -1,7 +1,7 @@
-"""Finds jobs that nobody will bring to an end any more, at the start and now and then, and puts them on their way.
+"""Finds orphaned jobs at startup and periodically, and resumes them.
 
-Most of what a crash leaves behind is taken up by the runner of the server that has it. This is for the rest: requests
-that were being read, and jobs on a server that is not used any more.
+After a crash, most jobs are resumed by the worker of their server. This covers the rest: requests that were being
+validated, and jobs on servers that are no longer used.
 """
 
 import logging
@@ -18,11 +18,11 @@ from bot.jobs.records import JobStore
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 60.0
-"""Seconds between two looks."""
+"""Seconds between checks."""
 
 
 class Recovery:
-    """Looks for strays, on servers that are not among those of `fleet`. `alone`: no other process works on the jobs."""
+    """Resumes orphaned jobs on servers that are not in `fleet`. `alone`: no other process uses the database."""
 
     def __init__(
         self,
@@ -46,17 +46,17 @@ class Recovery:
         self._alone = alone
 
     async def run(self) -> None:
-        """Look for ever; what this process itself reads just now is old enough to count only after a crash."""
+        """Check until cancelled, ignoring requests that a live process may still be validating."""
         while True:
             await self._clock.sleep(LOOK_EVERY)
             try:
                 await self._look(fresh=False)
             except OfflineError:
-                log.warning("the database cannot be reached; looking for strays again later")
+                log.warning("check for orphaned jobs postponed: the database does not answer")
 
     async def at_start(self) -> None:
-        """Take up what earlier processes left, before anything new is taken in. Raises `OfflineError`."""
-        # Of this instance's last life, perhaps on servers that are not used any more; the others are taken anew soon
+        """Resume what earlier processes left, before any new request is accepted. Raises `OfflineError`."""
+        # Leases from before a restart may be on servers no longer used; the others are acquired again soon
         await self._store.release(self._owner)
         await self._look(fresh=True)
 
@@ -68,14 +68,14 @@ class Recovery:
             try:
                 await self._put_on_its_way(job)
             except IllegalMoveError:
-                log.info("job %s went on elsewhere", job.id)
+                log.info("job %s was taken over elsewhere", job.id)
 
     async def _put_on_its_way(self, job: Job) -> None:
-        log.warning("job %s was left behind %s", job.id, job.state)
+        log.warning("job %s was orphaned while %s", job.id, job.state)
         match job.state:
             case JobState.HELD:
                 self._intake.leave_open(job)
-            case JobState.RUNNING:  # its server is not used any more, and cannot be asked
+            case JobState.RUNNING:  # its server is no longer used and cannot be asked
                 await self._store.move(job, JobState.QUEUED)
                 self._queue.wake()
             case _:

@@ -1,8 +1,8 @@
-"""The one way to get a file again that was deleted on the server: ask for it under another name.
+"""Reruns a job whose output files were deleted on the server, under another filename prefix.
 
-A server that has a run in its cache answers an identical one with the old file names, whether or not the files are
-there; the counter that names them begins anew when they are deleted, so a name may even be another's picture by now.
-Under a changed prefix only the saving itself runs again. Pure.
+A server with the run in its cache answers an identical prompt with the old file names, whether or not the files exist;
+the file counter restarts after a deletion, so a name may even belong to another member's image by now. With another
+prefix only the saving node runs again. Pure.
 """
 
 import copy
@@ -14,7 +14,7 @@ PREFIX = "filename_prefix"
 
 
 def saved_anew(spec: RunSpec, mark: str) -> RunSpec | None:
-    """Return the run with `mark` behind the names of its files; None when they bear it already, or have no prefix."""
+    """Return the run with `mark` appended to its filename prefixes; None if already done, or if it has no prefix."""
     graph = copy.deepcopy(spec.graph)
     savers = [node["inputs"] for node in graph.values() if isinstance(node["inputs"].get(PREFIX), str)]
     if not savers or any(inputs[PREFIX].endswith(mark) for inputs in savers):

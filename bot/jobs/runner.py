@@ -1,7 +1,7 @@
-"""Keeps one server busy, for as long as this instance holds its lease: takes over what was left there, claims the rest.
+"""The worker of one server: while it holds the lease, it takes over unfinished jobs and claims new ones.
 
-Up to `depth` prompts are on the server, so that the GPU finds the next one waiting; everything else waits in our own
-line. A slot is free again the moment the server is done with a prompt; fetching and telling come after.
+Up to `depth` prompts are on the server, so that the GPU always finds the next one; all other jobs stay in the bot's own
+queue. A slot is freed as soon as the server has finished a prompt, before its files are fetched and delivered.
 """
 
 import asyncio
@@ -23,27 +23,27 @@ from bot.jobs.tenancy import Tenancy
 log = logging.getLogger(__name__)
 
 INFORM_EVERY = 5.0
-"""Seconds between two looks at the clock for jobs of which the server says nothing, while it loads a model."""
+"""Seconds between message updates while the server reports nothing, for example while it loads a model."""
 STORE_PAUSE = 2.0
-"""Seconds before a database that did not answer is asked again."""
+"""Seconds between retries while the database does not answer."""
 SWEEP_EVERY = 10.0
-"""Seconds between two looks for jobs that this server has, and nobody carries."""
+"""Seconds between checks for jobs on this server that nothing executes."""
 SWEPT = 500
-"""Running jobs that such a look sees."""
+"""Maximum running jobs that such a check reads."""
 ABSENCE = 20.0
-"""Seconds for which a server may be away before its jobs are given to others, if there are any that can run them."""
+"""Seconds offline after which a server's jobs are requeued, if another server can run them."""
 LOOK_EVERY = 1.0
-"""Seconds between two looks whether a server that must not have a job now may have one again."""
+"""Seconds between checks whether the server may have a job again."""
 
 Connect = Callable[[], AbstractAsyncContextManager[None]]
-"""Connects to the server for as long as the context lasts."""
+"""Connects to the server while the context is entered."""
 
 
 class Runner:
-    """Owns everything that one server does for us.
+    """Runs the jobs of one server.
 
-    `connect` is entered once the server is leased to us. `may_rest` says whether there are others to do the work while
-    this one rests, `is_worthwhile` whether a job that is taken now starts here sooner than elsewhere.
+    `connect` is entered while the lease is held. `may_rest`: whether other servers can work while this one's circuit
+    breaker is open; `is_worthwhile`: whether a job claimed now starts here no later than elsewhere.
     """
 
     def __init__(
@@ -78,32 +78,32 @@ class Runner:
         self._orphans: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Work for ever; cancelling this also stops following the jobs (their prompts go on at the server)."""
+        """Work until cancelled, which also stops following the jobs (their prompts continue on the server)."""
         while True:
             await self._tenancy.wait_held(self._backend.key)
             async with self._connect():
                 await self._tenure()
 
     async def retire(self) -> None:
-        """Take no more jobs, and return once the server has done what it works on; the rest goes back to the line."""
+        """Claim no more jobs and return once running ones have finished; pending ones are requeued."""
         self._retires.set()
         self._carrier.recall()
         while self._carried:
             await asyncio.wait(tuple(self._carried), return_when=asyncio.FIRST_COMPLETED)
 
     def inform(self) -> None:
-        """Tell those whose jobs are on the server how they stand: it may have gone, or come back."""
+        """Refresh the messages of all jobs here: the server went offline or came back."""
         self._carrier.inform()
 
     async def keep_informed(self) -> None:
-        """Tell them now and then, for ever, also while the server says nothing; the owner cancels this."""
+        """Refresh the messages periodically, also while the server reports nothing, until cancelled."""
         while True:
             await self._clock.sleep(INFORM_EVERY)
             self.inform()
 
     async def _tenure(self) -> None:
         """Work until the lease is lost."""
-        log.info("%s is ours", self._backend.name)
+        log.info("%s: lease acquired", self._backend.name)
         work = asyncio.create_task(self._work(), name=f"work of {self._backend.name}")
         loss = asyncio.create_task(self._tenancy.wait_lost(self._backend.key), name=f"lease of {self._backend.name}")
         try:
@@ -113,7 +113,7 @@ class Runner:
         finally:
             await cancelled(work, loss)
             await cancelled(*self._carried)
-        log.warning("%s is not ours any more; its jobs are left to whoever has it", self._backend.name)
+        log.warning("%s: lease lost; its jobs are left to the next holder", self._backend.name)
         await self._deliverer.let_go(self._backend.key)
 
     async def _work(self) -> None:
@@ -126,15 +126,15 @@ class Runner:
     # ------------------------------------------------------------------ taking jobs
 
     async def _adopt(self) -> None:
-        """Take over what the server has in hand."""
+        """Take over the server's unfinished jobs."""
         while True:
             try:
                 for job in await self._store.adopt(self._backend.key, self._tenancy.owner):
-                    log.info("job %s is taken over, %s", job.id, job.state)
+                    log.info("job %s taken over while %s", job.id, job.state)
                     await self._take_over(job)
                 return
             except StoreDownError:
-                log.warning("%s: the database does not answer; trying again", self._backend.name)
+                log.warning("%s: the database does not answer; retrying", self._backend.name)
                 await self._clock.sleep(STORE_PAUSE)
 
     async def _take_over(self, job: Job) -> None:
@@ -144,7 +144,7 @@ class Runner:
         try:
             await self._deliverer.tell(job)
         except IllegalMoveError:
-            log.info("job %s went on elsewhere", job.id)
+            log.info("job %s was taken over elsewhere", job.id)
 
     async def _claim_all(self) -> None:
         while True:
@@ -157,10 +157,10 @@ class Runner:
             try:
                 job = await self._queue.next_for(self._backend.key, self._is_ready, self._loaded)
             except StoreDownError:
-                log.warning("%s: the database does not answer; trying again", self._backend.name)
+                log.warning("%s: the database does not answer; retrying", self._backend.name)
                 await self._clock.sleep(STORE_PAUSE)
             except Exception:
-                log.exception("%s: the store gives no job; trying again", self._backend.name)
+                log.exception("%s: claiming a job failed; retrying", self._backend.name)
                 await self._clock.sleep(STORE_PAUSE)
             else:
                 if job is not None:
@@ -177,27 +177,27 @@ class Runner:
         )
 
     def _has_room_among_others(self) -> bool:
-        """Whether one more of ours is right beside the prompts of others: one at a time, and none that waits longer."""
+        """Beside prompts of other clients, allow one job at a time, and only if it starts here soonest."""
         return self._backend.foreign == 0 or (self._slots.taken == 0 and self._is_worthwhile())
 
     async def _until_ready(self) -> None:
         while not self._is_ready():
             await self._backend.wait_online()
-            await self._tenancy.wait_held(self._backend.key)  # if that was the reason, `_tenure` is about to end this
+            await self._tenancy.wait_held(self._backend.key)  # if the lease is lost, `_tenure` is about to end this
             if not self._is_ready():
                 await self._clock.sleep(LOOK_EVERY)
 
     async def _watch_absence(self) -> None:
-        """Give the jobs of a server that stays away to others; stop what is left of them when it is back."""
+        """Requeue the jobs of a server that stays offline; interrupt their prompts when it is back."""
         away = 0.0
         while True:
             await self._clock.sleep(LOOK_EVERY)
             away = 0.0 if self._backend.online else away + LOOK_EVERY
             try:
-                if away > ABSENCE and self._carried:  # the first look may come right after it went
+                if away > ABSENCE and self._carried:  # the first check may come right after it went offline
                     await self._carrier.leave()
             except StoreDownError:
-                log.debug("%s is away, and the database does not answer", self._backend.name)
+                log.debug("%s is offline, and the database does not answer", self._backend.name)
             await self._carrier.tidy_up()
 
     async def _keep_sweeping(self) -> None:
@@ -206,19 +206,19 @@ class Runner:
             try:
                 await self.sweep()
             except StoreDownError:
-                log.debug("no sweep: the database does not answer")
+                log.debug("check for orphaned jobs skipped: the database does not answer")
 
     async def sweep(self) -> None:
-        """Take up jobs that this server has and nobody carries: their claim, or their carrier, met a dead database.
+        """Resume jobs on this server that nothing executes, because a database call failed while claiming or executing.
 
-        Only what was so at the last look, too: a claim may be about to arrive here.
+        Only if they were orphaned at the last check too: a claim may be about to return.
         """
         carried = {job.id for job in self._carried.values()}
         running = await self._store.browse({JobState.RUNNING}, limit=SWEPT)
         alone = [job for job in running if job.server == self._backend.key and job.id not in carried]
         for job in alone:
             if self._orphans.get(job.id) == job.epoch and (seized := await self._seized(job)):
-                log.warning("job %s was carried by nobody", job.id)
+                log.warning("job %s was orphaned and is resumed", job.id)
                 self._carry(seized)
         self._orphans = {job.id: job.epoch for job in alone}
 
@@ -226,7 +226,7 @@ class Runner:
         seized = await self._store.seize(job.id)
         return seized if seized and seized.state is JobState.RUNNING else None
 
-    # ------------------------------------------------------------------ carrying them
+    # ------------------------------------------------------------------ executing
 
     def _carry(self, job: Job) -> None:
         self._loaded = job.spec.needs.model or self._loaded
@@ -240,7 +240,7 @@ class Runner:
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, StoreDownError):
-            log.warning("%s: the database does not answer; it is taken up again", task.get_name())
+            log.warning("%s: the database does not answer; it will be resumed", task.get_name())
             self._orphans[job.id] = job.epoch
         else:
-            log.critical("%s could not be brought to an end", task.get_name(), exc_info=error)
+            log.critical("%s could not be finished", task.get_name(), exc_info=error)

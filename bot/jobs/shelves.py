@@ -1,7 +1,4 @@
-"""A shelf with another one behind it, where results were put under another role or on another machine.
-
-Knows neither files nor databases, only that what is not on the first shelf may be on the second.
-"""
+"""A result store with a fallback, for results stored under another process role or on another machine."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,10 +8,10 @@ from bot.workflow.execution import OutputFile
 
 
 class TidyShelf(Shelf, Protocol):
-    """A shelf that `bot.jobs.janitor` can tidy up."""
+    """A result store that supports cleanup by `bot.jobs.janitor`."""
 
     async def older_than(self, time: float) -> Sequence[str]:
-        """Return the ids of jobs whose files were put here before `time`, in seconds since the epoch."""
+        """Return the ids of jobs whose files were stored before `time`, in seconds since the epoch."""
         ...
 
     async def clear_remains(self, before: float) -> None:
@@ -23,30 +20,26 @@ class TidyShelf(Shelf, Protocol):
 
 
 class TwoShelves:
-    """Puts results on the first shelf, and finds those on the second too. See `TidyShelf`."""
+    """Writes to the first store, and reads and deletes in both."""
 
     def __init__(self, first: TidyShelf, second: TidyShelf) -> None:
         self._first = first
         self._second = second
 
     async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:
-        """See `Shelf.put`. An earlier result on the second shelf is hidden by it, and goes with it."""
+        """Any earlier result in the second store is hidden by the new one and deleted with it."""
         await self._first.put(job_id, files)
 
     async def get(self, job_id: str) -> Sequence[OutputFile]:
-        """See `Shelf.get`."""
         return await self._first.get(job_id) or await self._second.get(job_id)
 
     async def drop(self, job_id: str) -> None:
-        """See `Shelf.drop`."""
         await self._first.drop(job_id)
         await self._second.drop(job_id)
 
     async def older_than(self, time: float) -> Sequence[str]:
-        """See `TidyShelf.older_than`."""
         return sorted({*await self._first.older_than(time), *await self._second.older_than(time)})
 
     async def clear_remains(self, before: float) -> None:
-        """See `TidyShelf.clear_remains`."""
         await self._first.clear_remains(before)
         await self._second.clear_remains(before)

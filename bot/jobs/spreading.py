@@ -1,7 +1,7 @@
-"""How servers are spread over the processes that may use them: which of the free ones to take, and which one to leave.
+"""Balances servers over processes: which free servers to take, and which one to give up.
 
-Every process decides for itself by what it sees, so none of this must be exact: what two want at the same time, one
-gets. Pure but for its memory of what it saw; knows neither leases nor the database.
+Every process decides on its own from what it sees; if two want the same server, the lease decides. Pure but for its
+memory of earlier decisions.
 """
 
 import hashlib
@@ -10,62 +10,62 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 SPARE_AFTER = 10.0
-"""Seconds for which a server beyond our share is left to others, who may not be able or allowed to use it."""
+"""Seconds before a process takes a free server beyond its share: others may not be able or allowed to use it."""
 OFFER_AGAIN = 3600.0
-"""Seconds until others are offered something again that did not take what was free."""
+"""Seconds until servers are offered again to processes that did not take free ones."""
 LEAVE_EVERY = 5.0
-"""Seconds between two servers that we leave to others."""
+"""Seconds between two servers given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Who has what at the moment."""
+    """The current distribution of servers."""
 
     me: str
     servers: Collection[str]
-    """All that we may use."""
+    """All servers this process may use."""
     ours: Collection[str]
-    """Those that we have, and do not leave."""
+    """Those it holds and keeps."""
     owners: Mapping[str, str]
-    """Who has a server; nobody, where it is not named."""
+    """Lease holders by server; servers without one are absent."""
     workers: int
-    """How many processes share, this one included."""
+    """Number of processes that share the servers, this one included."""
 
     leaving: Collection[str]
-    """Those that we leave, until others may have them."""
+    """Servers being given up, until others may have them."""
 
     @property
     def share(self) -> int:
-        """How many servers we may have."""
+        """How many servers this process may have."""
         return -(-len(self.servers) // self.workers)
 
     @property
     def fair(self) -> int:
-        """How many servers everybody should have at least."""
+        """How many servers every process should have at least."""
         return len(self.servers) // self.workers
 
     def others(self) -> list[int]:
-        """Return how many servers each of the other processes has."""
+        """Return the number of servers of each other process."""
         has = Counter(self.owners[key] for key in self.servers if key in self.owners)
         del has[self.me]
         return [*has.values()] + [0] * (self.workers - 1 - len(has))
 
 
 class Spreading:
-    """Decides for one process. `busyness` says how much would be disturbed by leaving a server."""
+    """Decides for one process. `busyness` rates how disruptive giving up a server would be."""
 
     def __init__(self, busyness: Callable[[str], float]) -> None:
         self._busyness = busyness
         self._free_since: dict[str, float] = {}
         self._left: set[str] = set()
-        """Servers that we left, until somebody has them."""
+        """Servers given up that nobody has taken yet."""
         self._left_at = float("-inf")
         self._refused_by = 0
         self._refused_until = float("-inf")
-        """Until when we offer nothing to so many processes: they did not take what was free."""
+        """Until when nothing is offered to that many processes: they did not take free servers."""
 
     def to_take(self, view: View, now: float) -> list[str]:
-        """Return the free servers that we should take."""
+        """Return the free servers to take."""
         free = [key for key in view.servers if key not in view.owners and key not in {*view.ours, *view.leaving}]
         self._free_since = {key: self._free_since.get(key, now) for key in free}
         self._left &= {*free, *view.leaving}
@@ -77,7 +77,7 @@ class Spreading:
         return taken + spare
 
     def to_leave(self, view: View, now: float) -> str | None:
-        """Return the server that another process should have instead of us; none while there are free ones."""
+        """Return the server to give up to another process; none while there are free ones."""
         is_refused = view.workers == self._refused_by and now < self._refused_until
         if self._free_since or is_refused or now - self._left_at < LEAVE_EVERY or not self._has_too_many(view):
             return None
@@ -96,5 +96,5 @@ class Spreading:
 
 
 def _order(me: str, key: str) -> bytes:
-    """Return by what servers are tried: another order for each process, so that they seldom want the same."""
+    """Return the sort key of a server: a different order in each process, to avoid conflicts."""
     return hashlib.blake2b(f"{me} {key}".encode(), digest_size=8).digest()

@@ -1,7 +1,7 @@
-"""Stops a run of which nothing is heard for longer than its workflow allows.
+"""The watchdog: stops a run that reports no progress for longer than its workflow allows.
 
-Silence counts only while the server works on the prompt, is there, and says so when asked; where its frames cannot
-reach us, silence is what to expect, and much more of it is allowed.
+Silence only counts while the server is online and confirms that it is running the prompt. If its events cannot reach
+us, silence is normal, and the limit is much longer.
 """
 
 import logging
@@ -16,15 +16,15 @@ from bot.workflow.execution import RunEvent, RunStarted, Whereabouts
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
-"""Seconds between two looks at the clock, at most."""
+"""Maximum seconds between checks."""
 DEAF_FACTOR = 6
-"""How much longer a run may be silent whose frames do not reach us."""
+"""Factor by which the limit is longer while events cannot arrive."""
 STOP_PATIENCE = 20.0
-"""Seconds for an interrupt to take effect: it waits for the next step."""
+"""Seconds for an interrupt to take effect: ComfyUI checks for it between steps."""
 
 
 class StallGuard:
-    """Watches over the silence of one prompt."""
+    """Watches one prompt for missing progress."""
 
     def __init__(self, job: Job, *, backend: Backend, clock: Clock) -> None:
         self._job = job
@@ -32,28 +32,28 @@ class StallGuard:
         self._clock = clock
         self._heard = clock.monotonic()
         self.is_running = False
-        """Whether the server is known to work on it."""
+        """Whether the server is known to be running it."""
         self.verdict: Message | None = None
-        """Why the run was stopped, once it was."""
+        """Why the run was stopped; None before that."""
 
     def hear(self, event: RunEvent) -> None:
-        """Take in that something was heard."""
+        """Reset the timer."""
         self._heard = self._clock.monotonic()
         if isinstance(event, RunStarted):
             self.is_running = True
 
     async def run(self) -> None:
-        """Wait until the run hangs, and stop it; return when that had no effect. The owner cancels this."""
+        """Stop the run once it hangs; return if it does not stop. The owner cancels this."""
         limit = self._job.spec.idle_limit
         pause = min(LOOK_EVERY, limit / 4)
         while not await self._hangs(limit):
             await self._clock.sleep(pause)
-        log.warning("job %s: nothing was heard of it for %d s; it is stopped", self._job.id, limit)
+        log.warning("job %s: no progress for %d s; stopping it", self._job.id, limit)
         self.verdict = _verdict(limit)
         try:
             await self._backend.interrupt(self._job.prompt_id)
         except BotError as error:
-            log.warning("job %s could not be stopped: %s", self._job.id, error)
+            log.warning("job %s cannot be stopped: %s", self._job.id, error)
         await self._clock.sleep(STOP_PATIENCE)
 
     async def _hangs(self, limit: float) -> bool:
@@ -76,7 +76,7 @@ def _verdict(limit: float) -> Message:
     else:
         span = n_("{count} minute", "{count} minutes", round(limit / 60))
     return _(
-        "ComfyUI worked on this, but nothing was heard of it for {span}, so it was stopped."
-        " Please try again, with smaller values if it happens again.",
+        "No progress for {span}, so the run was stopped. Please try again; if it happens again, use a smaller size or"
+        " fewer steps.",
         span=span,
     )

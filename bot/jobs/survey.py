@@ -1,4 +1,4 @@
-"""What is going on: who is served, who waits, and about how long. Plain values, for people to look at."""
+"""The status of the queue as plain values: running jobs, queued jobs and their estimated starting times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ from bot.jobs.job import Job
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A job that waits, and its turn."""
+    """A queued job and its position."""
 
     job: Job
     position: int
-    """From 1; those that cannot start stand behind all others."""
+    """From 1; blocked jobs come after all others."""
     starts_in: float | None
-    """Seconds, as far as that can be foreseen."""
+    """Estimated seconds; None when unknown."""
     reason: Message | None = None
-    """Why it does not start although others may."""
+    """Why it is blocked; None if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The whole line, or its head."""
+    """The whole queue, or its head."""
 
     running: Sequence[Job]
     waiting: Sequence[Standing]
-    """In the order of their turns."""
+    """Ordered by position."""
     total: int
-    """How many wait, those included that are not in `waiting`."""
+    """Length of the whole queue, including jobs that are not in `waiting`."""
     is_offline: bool = False
-    """Whether no server can be reached."""
+    """Whether no server is online."""

@@ -1,7 +1,7 @@
-"""One attempt to tell the end of one job, and what is written down about it.
+"""One attempt to deliver the result of a job, and saving how it went.
 
-While it lasts the job is kept in our hands: `not_before` is pushed on, so that nobody else tells it meanwhile. If the
-process dies, the job is due again by itself.
+During the attempt `not_before` is extended like a visibility timeout, so that no other process delivers the job. If the
+process crashes, the delivery becomes due again.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ from bot.workflow.execution import OutputFile, ServerOfflineError
 log = logging.getLogger(__name__)
 
 IN_HAND = 60.0
-"""Seconds for which a job that is being told is nobody else's to tell; pushed on while that lasts."""
+"""Seconds for which a delivery is reserved; extended while it is in progress."""
 PUSH_ON_EVERY = 20.0
 LIMIT = 600.0
-"""Seconds for one attempt, with all its files and repetitions."""
+"""Seconds for one attempt, with all its files and retries."""
 PUT_OFF_FIRST, PUT_OFF_MOST = 5.0, 600.0
-"""Seconds until a job is tried again that could not be told; doubled each time."""
+"""Seconds until a failed delivery is retried; doubled each time."""
 TRIED_FOR = 24 * 3600.0
-"""Seconds after its end until nobody tries any more to tell of a job."""
+"""Seconds after the end of a job for which delivery is retried."""
 
 
 class Telling:
-    """Tells of jobs. `find` gives the server of a key, which may still have files that the shelf has not."""
+    """Delivers jobs. `find` returns the server of a key, which may have files that the result store lacks."""
 
     def __init__(
         self,
@@ -51,15 +51,15 @@ class Telling:
         self._clock = clock
 
     async def attempt(self, job: Job, files: Sequence[OutputFile]) -> None:
-        """Tell of a job that is DELIVERING or has ended, or put it off; `files` may save a look at the shelf."""
+        """Deliver a DELIVERING or ended job, or reschedule it; `files` saves reading them from the result store."""
         try:
             await self._attempt(job, files)
         except IllegalMoveError:
-            log.info("job %s is told elsewhere", job.id)
+            log.info("job %s is delivered elsewhere", job.id)
         except StoreDownError:
-            log.warning("job %s is told again: the database does not answer", job.id)
-        except Exception:  # whatever is wrong with one job, it is tried again less and less often
-            log.exception("job %s could not be told", job.id)
+            log.warning("job %s: delivery will be repeated: the database does not answer", job.id)
+        except Exception:  # whatever is wrong with one job, it is retried less and less often
+            log.exception("job %s: delivery crashed", job.id)
             await self._put_off_quietly(job)
 
     async def _attempt(self, job: Job, files: Sequence[OutputFile]) -> None:
@@ -71,7 +71,7 @@ class Telling:
             return
         try:
             await self._show(job, files)
-        except FailedError as error:  # it can be shown in no way
+        except FailedError as error:  # the result cannot be shown in any way
             log.warning("job %s: its result cannot be shown: %s", job.id, error)
             not_before = self._clock.now() + IN_HAND
             await self._explain(
@@ -91,7 +91,7 @@ class Telling:
             await self._store.move(job, JobState.DONE, delivery=_delivery(told))
 
     async def _show_again(self, job: Job) -> None:
-        """Show a result once more that was shown, because something stale may have come after it."""
+        """Show a delivered result again, because an outdated edit may have overwritten it."""
         pictures = await self._shelf.get(job.id)
         told = await self._in_hand(job, self._presenter.deliver(job, pictures, job.note)) if pictures else Told.SENT
         if told is Told.LATER:
@@ -108,7 +108,7 @@ class Telling:
             await self._store.note(job, delivery=_delivery(told))
 
     async def _fetched_again(self, job: Job) -> Sequence[OutputFile]:
-        """Return what the server still has of a result that is not on the shelf (any more)."""
+        """Fetch a result again that is missing in the result store, as far as the server still has it."""
         files: list[OutputFile] = []
         if backend := self._find(job.server):
             for ref in job.outputs:
@@ -117,16 +117,16 @@ class Telling:
                 except ServerOfflineError:
                     raise
                 except BotError as error:
-                    log.warning("job %s: %s is not handed out again: %s", job.id, ref.filename, error)
+                    log.warning("job %s: %s cannot be fetched again: %s", job.id, ref.filename, error)
         if not files:
-            raise FailedError(_("The pictures were made, but their files are gone. Please ask again."))
+            raise FailedError(_("The images were made, but their files are gone. Please run the command again."))
         return files
 
-    # ------------------------------------------------------------------ whose it is meanwhile, and when it is due
+    # ------------------------------------------------------------------ reservation and retries
 
     async def _in_hand(self, job: Job, telling: Coroutine[Any, Any, Told]) -> Told:
-        """Await an attempt while the job is kept in our hands."""
-        keeper = asyncio.create_task(self._push_on(job), name=f"keeping job {job.id}")
+        """Await a delivery while extending its reservation."""
+        keeper = asyncio.create_task(self._push_on(job), name=f"delivery reservation of job {job.id}")
         try:
             async with asyncio.timeout(LIMIT):
                 return await telling
@@ -149,7 +149,7 @@ class Telling:
             pause = min(PUT_OFF_FIRST * 2 ** min(job.tries, 16), PUT_OFF_MOST)
             await self._store.note(job, not_before=now + pause, tries=job.tries + 1)
             return
-        log.error("job %s: Discord took no word of its end for a day; it is left in the history", job.id)
+        log.error("job %s: delivery to Discord failed for a day; its result stays in /history", job.id)
         if job.state is JobState.DELIVERING:
             await self._store.move(job, JobState.DONE, delivery=Delivery.KEPT)
         else:
@@ -159,7 +159,7 @@ class Telling:
         try:
             await self._put_off(job)
         except (IllegalMoveError, StoreDownError):
-            log.info("job %s is due again by itself", job.id)
+            log.info("job %s: its delivery will become due again", job.id)
 
 
 def _delivery(told: Told) -> Delivery:

@@ -1,8 +1,8 @@
-"""The leases of our servers: which of them this instance of the bot may use, and until when that is certain.
+"""Leases of ComfyUI servers: which servers this process may use, and until when that is certain.
 
-A server is used by one instance at a time, or two would follow the same prompts and tell the same people. Whoever loses
-the database loses its leases, too: it must stop before another instance may begin, so certainty ends before the lease.
-Of several instances each takes its share (`bot.jobs.spreading`). Knows nothing about jobs.
+A lease keeps two processes from following the same prompts and notifying the same members. A process without a database
+connection must stop before another one can acquire its leases, so they count as lost before they expire. With several
+processes each takes its share (`bot.jobs.spreading`).
 """
 
 import asyncio
@@ -18,24 +18,23 @@ from bot.jobs.spreading import Spreading, View
 log = logging.getLogger(__name__)
 
 GATEWAY = "gateway"
-"""The role of those that have no servers."""
+"""The role of processes without servers."""
 LEASE = 27.0
-"""Seconds that a lease lasts; with `RENEW_EVERY`, and the moment until others look, a dead instance has lost it after
-30."""
+"""Seconds; together with `RENEW_EVERY` and the polling of others, a crashed process has lost its leases after 30."""
 RENEW_EVERY = 5.0
 MARGIN = 10.0
-"""Seconds before its end at which a lease counts as lost: what is on its way to Discord must be over by then."""
+"""Seconds before expiry at which a lease counts as lost: requests to Discord in progress must have ended by then."""
 NOTICE_EVERY = 1.0
 """Seconds until a loss is noticed."""
 LOOK_EVERY = 2.0
-"""Seconds between two looks for servers that nobody holds."""
+"""Seconds between polls for free servers."""
 PRESENCE = 15.0
-"""Seconds for which an instance counts as alive without a word: less than a lease, so that its servers have somebody to
-go to when they are free."""
+"""Seconds for which a process counts as alive after a heartbeat: shorter than a lease, so that servers of a crashed
+process are shared out as soon as they are free."""
 
 
 class Tenancy:
-    """Keeps leases for `owner`."""
+    """Acquires and renews leases for `owner`."""
 
     def __init__(
         self,
@@ -49,10 +48,10 @@ class Tenancy:
         singles: Collection[str] = (),
         busyness: Callable[[str], float] = lambda _key: 0.0,
     ) -> None:
-        """Keep the leases of `servers` (their `Backend.key`), as many as are to be had; with a `fleet`, our share.
+        """Lease as many of `servers` (their `Backend.key`) as possible; with a `fleet`, only this process's share.
 
-        `role` is what the others are told of us: all but gateways have a share. `singles` are leased, too, but are no
-        servers, and are kept by whoever has them. Of what is given up, `busyness` chooses the idlest.
+        `role` is announced to other processes: all but gateways have a share. `singles` are lease keys that are not
+        servers and are not shared out. `busyness` helps to choose the idlest server to give up.
         """
         self.owner = owner
         self._store = store
@@ -65,29 +64,29 @@ class Tenancy:
         self._living: Mapping[str, int] = {role: 1}
         self._until: dict[str, float] = {}
         self._leaving: dict[str, float] = {}
-        """Servers that are being given up, and when others may have them."""
+        """Servers being given up, and when others may have them."""
         self._changed = asyncio.Event()
         self._renewing = asyncio.Lock()
         self._renewed = float("-inf")
 
     @property
     def processes(self) -> int:
-        """How many instances of any role were alive when we last looked, this one included."""
+        """Number of live processes of any role at the last poll, this one included."""
         return max(1, sum(self._living.values()))
 
     def set_servers(self, keys: Collection[str]) -> None:
-        """Use these servers from now on; others are given up, gently."""
+        """Use these servers from now on; the leases of others are given up gracefully."""
         self._servers = tuple(keys)
         self._changed.set()
 
     async def run(self) -> None:
-        """Renew for ever; the owner cancels this."""
+        """Renew until cancelled."""
         while True:
             await self.renew()
             await self._clock.sleep(LOOK_EVERY if self._fleet else RENEW_EVERY)
 
     async def renew(self) -> None:
-        """Keep the leases that are ours and take those that can be had, once."""
+        """Renew the held leases and acquire free ones, once."""
         try:
             async with self._renewing:
                 await self._let_go()
@@ -95,25 +94,25 @@ class Tenancy:
                 if self._fleet is not None:
                     await self._share(self._fleet)
         except StoreDownError:
-            log.warning("the leases of the servers could not be renewed: the database does not answer")
+            log.warning("leases not renewed: the database does not answer")
 
     def holds(self, key: str) -> bool:
-        """Return whether the server is certainly ours at this moment."""
+        """Return whether the lease is certainly held at this moment."""
         return self._clock.monotonic() < self._until.get(key, 0.0)
 
     async def wait_held(self, key: str) -> None:
-        """Return as soon as the server is ours."""
+        """Return as soon as the lease is held."""
         while not self.holds(key):
             self._changed.clear()
             await nap(self._clock, RENEW_EVERY, self._changed)
 
     async def wait_lost(self, key: str) -> None:
-        """Return soon after the server is no longer certainly ours."""
+        """Return soon after the lease is no longer certain."""
         while self.holds(key):
             await self._clock.sleep(NOTICE_EVERY)
 
     async def release(self) -> None:
-        """Give the leases up, so that another instance need not wait for their end."""
+        """Release all leases before they expire."""
         self._until.clear()
         self._leaving.clear()
         try:
@@ -121,7 +120,7 @@ class Tenancy:
             if self._fleet is not None:
                 await self._fleet.vanish(self.owner)
         except StoreDownError:
-            log.warning("the leases of the servers run out by themselves: the database does not answer")
+            log.warning("leases not released, they will expire: the database does not answer")
 
     # ------------------------------------------------------------------ the leases
 
@@ -135,12 +134,12 @@ class Tenancy:
         wanted = {*ours, *self._singles} - self._leaving.keys()
         for key in wanted - await self._held(wanted):
             if self.holds(key):
-                log.warning("another instance of the bot has taken over %s", key)
+                log.warning("another process has taken over %s", key)
             self._until.pop(key, None)
         self._renewed = asked
 
     async def _held(self, wanted: Collection[str]) -> frozenset[str]:
-        """Take or keep leases; what is held is certain for a while."""
+        """Acquire or renew leases."""
         asked = self._clock.monotonic()
         held = await self._store.hold(wanted, self.owner, LEASE) if wanted else frozenset[str]()
         self._until |= dict.fromkeys(held, asked + LEASE - MARGIN)
@@ -148,14 +147,14 @@ class Tenancy:
         return held
 
     async def _share(self, fleet: FleetRecords) -> None:
-        """Take or leave servers, by how they are spread at the moment."""
+        """Take or give up servers to balance them over the processes."""
         view, now = await self._view(fleet), self._clock.monotonic()
-        before = [key for key, owner in view.owners.items() if owner == self.owner]  # before a restart, too
+        before = [key for key, owner in view.owners.items() if owner == self.owner]  # including before a restart
         taken = {*before, *self._spreading.to_take(view, now)} - self._leaving.keys() - set(view.ours)
         if taken:
             await self._held(taken)
         if (key := self._spreading.to_leave(view, now)) is not None:
-            log.info("%s is left to another process", key)
+            log.info("%s is given up to another process", key)
             self._leave(key)
 
     async def _view(self, fleet: FleetRecords) -> View:
@@ -168,7 +167,7 @@ class Tenancy:
         return View(me=self.owner, servers=servers, ours=ours, owners=owners, workers=workers, leaving=leaving)
 
     def _leave(self, key: str) -> None:
-        """Stop using a server now; others may have it as soon as nothing of ours can be on its way any more."""
+        """Stop using a server now; release its lease once none of our requests can be in progress."""
         self._until.pop(key, None)
         self._leaving[key] = self._clock.monotonic() + MARGIN
 

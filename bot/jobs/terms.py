@@ -1,4 +1,4 @@
-"""On which terms a member's jobs stand in the line: their account's weight, cap and lane. Plain values."""
+"""Queue terms: the weight, cap and lane of a member's account. Plain values."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from bot.policy.pauses import guild_key
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of an account, as they were when its member last asked for something."""
+    """The terms of an account as of its member's last request."""
 
     weight: float = 1.0
-    """How large a share of the GPUs is fair."""
+    """Share of the GPUs relative to others."""
     cap: int | None = None
-    """Jobs that servers may have at the same time; None without limit."""
+    """Maximum jobs on servers at the same time; None for no limit."""
     lane: int = 0
-    """Lower lanes are served first, whatever was used: the moderators' is -1."""
+    """Lower lanes are always served first; the priority lane is -1."""
 
 
 def account_key(guild_id: int | None, user_id: int) -> str:
-    """Return the key of an account: one member in one guild, or in direct messages."""
+    """Return the key of an account: one member in one guild or in direct messages."""
     return f"{guild_key(guild_id)}:{user_id}"

@@ -1,4 +1,4 @@
-"""What can be told about a job that is not over yet."""
+"""The statuses of an unfinished job that are shown to its member."""
 
 from dataclasses import dataclass
 
@@ -7,48 +7,48 @@ from bot.i18n import Message
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Not started. `position` counts from 1 over everything that waits; `offline` when no server can be reached."""
+    """Queued. `position` counts from 1 over the whole queue; `offline` when no server is online."""
 
     position: int
     total: int
     offline: bool = False
     starts_in: float | None = None
-    """Seconds until its turn, as far as that can be foreseen."""
+    """Estimated seconds; None when unknown."""
     reason: Message | None = None
-    """Why it does not start although others may: paused, no server can run it, its member's others are running."""
+    """Why it is blocked: paused, no compatible server, or a per-member limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server has it."""
+    """On a server."""
 
     elapsed: float
-    """Seconds since the server began to work on it."""
+    """Seconds since the run started."""
     fraction: float | None = None
-    """Share of the whole graph that is done, 0 to 1; None while the server has it but has not begun."""
+    """Progress of the whole graph, 0 to 1; None while the prompt is pending on the server."""
     node: str = ""
-    """Title of the node at work."""
+    """Title of the running node."""
     step: int = 0
     steps: int = 0
     preview: bytes | None = None
-    """A half-finished picture, as the server encoded it."""
+    """A preview image, as the server encoded it."""
     resubmitted: bool = False
-    """The server forgot the job once, and it was handed in again."""
+    """Whether the run was lost once and started over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """The server is done; the pictures are on their way."""
+    """The run has ended; its files are being fetched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """The server that has it cannot be reached."""
+    """Its server is offline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """Somebody asked for its end; the server stops at its next step."""
+    """Being cancelled: the server stops at its next step."""
 
 
 JobUpdate = Waiting | Running | Away | Fetching | Stopping

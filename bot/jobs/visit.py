@@ -1,6 +1,6 @@
-"""One job's stay on one server: hand it in and follow it, or follow it from where another process left off.
+"""One attempt to run a job on a server: submits the prompt, or resumes one that another process submitted.
 
-It ends in facts; what follows from them for the job is the carrier's to decide.
+Reports how the attempt ended; the executor decides what follows for the job.
 """
 
 import asyncio
@@ -27,27 +27,27 @@ from bot.workflow.execution import OutputsWritten, RunEnded, RunEvent, RunStarte
 log = logging.getLogger(__name__)
 
 SHORT_RUN = 1.0
-"""Seconds that a run may take without its start being written down."""
+"""Seconds before the start of a run is saved, so that short runs need no write."""
 STOP_AGAIN = 5.0
-"""Seconds between two requests to stop a prompt."""
+"""Seconds between interrupts of a prompt that does not stop."""
 
 
 class Stay(Enum):
-    """How following a prompt ended."""
+    """How an attempt ended."""
 
     ENDED = auto()
     FORGOTTEN = auto()
-    """The server had the prompt, or may have had it, and knows it no more."""
+    """The server had the prompt, or may have had it, and no longer knows it."""
     NEVER_BEGAN = auto()
-    """The POST did not get through."""
+    """The POST did not reach the server."""
     CALLED_OFF = auto()
     """It was cancelled before the POST."""
     LEFT = auto()
-    """We went away while the server cannot be reached: another one can run it."""
+    """Abandoned while the server was offline: another one can run it."""
 
 
 class Visit:
-    """Follows one prompt of one job. `close` it whatever happened."""
+    """Follows one prompt of one job. Always `close` it."""
 
     def __init__(
         self,
@@ -67,17 +67,16 @@ class Visit:
         self._clock = clock
         self._left = asyncio.Event()
         self.is_recalled = False
-        """Whether it is to be stopped because another server shall run it."""
+        """Whether it is being stopped so that another server can run it."""
         self._wish = asyncio.Event()
         if job.cancel_by:
             self._wish.set()
         self._writer: asyncio.Task[None] | None = None
         self._tracker: ProgressTracker | None = None
-        """What is shown; None before there is anything to show, and when it is over."""
+        """None before there is progress to show, and after the run."""
 
     @property
     def job(self) -> Job:
-        """The newest version."""
         return self._hold.job
 
     @property
@@ -87,11 +86,11 @@ class Visit:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody wished its end."""
+        """Whether a user requested its cancellation."""
         return self._wish.is_set() and not self.is_recalled
 
     def cancel(self, by: int) -> None:
-        """Stop it for the user `by`, as soon as the server lets us."""
+        """Stop it for the user `by` as soon as the server allows."""
         if not self.is_cancelled:
             self._hold.assume(cancel_by=by)
             self.is_recalled = False
@@ -99,21 +98,21 @@ class Visit:
             self.show()
 
     def recall(self) -> None:
-        """Take it off the server again, unless that works on it already."""
+        """Withdraw the prompt from the server unless it is running already."""
         if not self._wish.is_set() and not self.was_running:
             self.is_recalled = True
             self._wish.set()
 
     def leave(self) -> None:
-        """Go away from a server that cannot be reached."""
+        """Abandon the attempt because the server is offline."""
         self._left.set()
 
     async def close(self) -> None:
-        """Let go of what is under way."""
+        """Release resources."""
         await self.harvest.close()
 
     def show(self) -> None:
-        """Tell the member how the job stands."""
+        """Refresh the job's message."""
         if self._tracker is None:
             return
         if self.is_cancelled:
@@ -123,9 +122,9 @@ class Visit:
         self._show(self.job, self._tracker.report(elapsed) if self._backend.online else Away())
 
     async def follow(self) -> Stay:
-        """Hand the job in, or follow it from where another process left off, until its end or until `leave`.
+        """Submit the job or resume following it, until it ends or `leave` is called.
 
-        Raises `FailedError` when the server refuses the graph, and `ServerOfflineError` before it can have it.
+        Raises `FailedError` when the server rejects the graph, and `ServerOfflineError` before the server can have it.
         """
         work = asyncio.create_task(self._resume() if self.job.posted else self._begin(), name=f"job {self.job.id}")
         leaving = asyncio.create_task(self._left.wait(), name=f"leaving job {self.job.id}")
@@ -135,10 +134,10 @@ class Visit:
         finally:
             await cancelled(work, leaving)
 
-    # ------------------------------------------------------------------ the beginning
+    # ------------------------------------------------------------------ submitting
 
     async def _begin(self) -> Stay:
-        """Hand the job in under the prompt id that it has, and follow it."""
+        """Submit the job under its current prompt id and follow it."""
         graph = await self._posting.prepare()
         if self._wish.is_set():
             return Stay.CALLED_OFF
@@ -149,11 +148,11 @@ class Visit:
             return await self._listen(events)
 
     async def _resume(self) -> Stay:
-        """Follow a prompt that was posted, or nearly so, before anybody here heard of it."""
+        """Follow a prompt that an earlier process submitted, or tried to."""
         self._begin_to_show()
         async with self._backend.watch(self.job.prompt_id, idle_limit=self.job.spec.idle_limit) as events:
             where = await located(self._backend, self._clock, self.job.prompt_id)
-            log.info("job %s: the server has its prompt as %s", self.job.id, where)
+            log.info("job %s: the server reports its prompt as %s", self.job.id, where)
             if where is Whereabouts.UNKNOWN or where is Whereabouts.FINISHED:
                 self._tracker = None
                 return Stay.FORGOTTEN if where is Whereabouts.UNKNOWN else Stay.ENDED
@@ -167,7 +166,7 @@ class Visit:
     # ------------------------------------------------------------------ the run
 
     async def _listen(self, events: AsyncIterator[RunEvent]) -> Stay:
-        """Take in what is told until the end, unless the run hangs and cannot be stopped."""
+        """Process events until the end, or until the run hangs and cannot be stopped."""
         reader = asyncio.create_task(self._read(events), name=f"events of job {self.job.id}")
         guard = asyncio.create_task(self.stall.run(), name=f"stall of job {self.job.id}")
         stopper = asyncio.create_task(self._stop_when_wished(), name=f"end of job {self.job.id}")
@@ -175,22 +174,22 @@ class Visit:
             await asyncio.wait({reader, guard}, return_when=asyncio.FIRST_COMPLETED)
             if not reader.done():
                 guard.result()
-                raise FailedError(_("ComfyUI hangs in this run, and does not stop it. Please tell the bot's owner."))
+                raise FailedError(_("The GPU server is stuck on this run and won't stop. Please tell the bot's owner."))
             return reader.result()
         finally:
             self._tracker = None
-            # A cancelled task knows where it stood, and so this visit: a ring that would outlive both
+            # A cancelled task references its frames and thus this object: a reference cycle that would keep both alive
             writer, self._writer = self._writer, None
             await cancelled(reader, guard, stopper, *((writer,) if writer else ()))
 
     async def _stop_when_wished(self) -> None:
-        """Ask the server to stop the prompt, again if need be: it may be on its way from waiting to running."""
+        """Interrupt the prompt once cancelled; repeated, because it may just be changing from pending to running."""
         await self._wish.wait()
         while True:
             try:
                 await self._backend.interrupt(self.job.prompt_id)
             except BotError as error:
-                log.warning("job %s could not be stopped yet: %s", self.job.id, error)
+                log.warning("job %s cannot be stopped yet: %s", self.job.id, error)
             await self._clock.sleep(STOP_AGAIN)
 
     async def _read(self, events: AsyncIterator[RunEvent]) -> Stay:
@@ -215,11 +214,11 @@ class Visit:
             self._writer = asyncio.create_task(self._write_start(), name=f"start of job {self.job.id}")
 
     async def _write_start(self) -> None:
-        """Write down that the server works on it: if it breaks down while it does, the job may be the reason."""
+        """Save that the run has started: if the server crashes now, the job may be the reason."""
         await self._clock.sleep(SHORT_RUN)
         try:
             await self._hold.note(started=self.job.started)
         except IllegalMoveError:
-            log.info("job %s went on elsewhere", self.job.id)
+            log.info("job %s was taken over elsewhere", self.job.id)
         except StoreDownError:
-            log.warning("job %s: its start is not written down: the database does not answer", self.job.id)
+            log.warning("job %s: its start was not saved: the database does not answer", self.job.id)
