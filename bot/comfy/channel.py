@@ -1,7 +1,7 @@
-"""What happened to one prompt, on its way from the socket's reader to whoever follows the prompt.
+"""The event channel of one prompt, from the WebSocket reader to its subscriber.
 
-The reader must never wait for a follower, and a follower may be slow: so the newest progress and preview replace unread
-ones, other events are bounded, and the end is never lost.
+The reader must never wait for a slow subscriber: unread progress and previews are replaced by newer ones, other events
+are bounded, and the end is never lost.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from bot.comfy.parking import Park
 from bot.workflow.execution import Preview, Progress, RunEnded, RunEvent, RunLost
 
 MAX_UNREAD = 1024
-"""Events kept for a follower that does not read; beyond it the oldest go. A graph has some hundred nodes at most."""
+"""Unread events kept; beyond it the oldest are dropped. Graphs have a few hundred nodes at most."""
 
 
 class Channel(AsyncIterator[RunEvent]):
@@ -24,10 +24,10 @@ class Channel(AsyncIterator[RunEvent]):
         self._unread: deque[RunEvent] = deque(maxlen=MAX_UNREAD)
         self._something = asyncio.Event()
         self.closed = False
-        """Whether the last event has been put in; later ones are dropped."""
+        """Whether the last event was added; later ones are dropped."""
 
     def put(self, event: RunEvent) -> None:
-        """Add an event; returns at once."""
+        """Add an event without waiting."""
         if self.closed:
             return
         if isinstance(event, Progress | Preview):

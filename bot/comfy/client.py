@@ -1,7 +1,7 @@
-"""ComfyUI's HTTP routes, one method each, in the bot's own words.
+"""ComfyUI's HTTP routes, one method each.
 
-Works with servers of 2025 (0.3.6x) and later: only fields that both have are read. Calls that change something are
-sent once; those that may be repeated are.
+Works with servers from 2025 (0.3.6x) on: only fields that all of them have are read. Only idempotent requests are
+retried.
 """
 
 from collections.abc import Mapping
@@ -18,22 +18,22 @@ from bot.workflow.execution import Accepted, GraphRejectedError, InputFile, Json
 from bot.workflow.shapes import items, mapping, number, text
 
 MAX_FILE = 256 * 1024 * 1024
-"""Bytes of an output that are downloaded; videos are the large ones."""
+"""Maximum bytes of a downloaded output; the large ones are videos."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The ids in a server's queue; `pending` in the order in which they will run."""
+    """The prompt ids in a server's queue; `pending` in execution order."""
 
     running: tuple[str, ...]
     pending: tuple[str, ...]
 
 
 class ComfyClient:
-    """Speaks HTTP with one server.
+    """HTTP client of one server.
 
-    Every method may raise `ServerOfflineError` (no answer) and `ServerFaultError` (an answer that is of no use).
-    Graphs go through `posts`, whose connections should be new ones: one that was kept may be dead without a sign.
+    Every method may raise `ServerOfflineError` (no answer) and `ServerFaultError` (an unusable answer). Graphs are
+    posted through `posts`, a session without keep-alive: a reused connection may be dead without showing it.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class ComfyClient:
     # ------------------------------------------------------------------ running graphs
 
     async def submit(self, prompt_id: str, graph: JsonGraph, *, client_id: str) -> Accepted:
-        """Queue a graph under our id, once: a repeated POST would run it twice. Raises `GraphRejectedError`."""
+        """Queue a graph under our prompt id. Never retried: it could run twice. Raises `GraphRejectedError`."""
         request = {
             "prompt": graph,
             "prompt_id": prompt_id,
             "client_id": client_id,
-            "extra_data": {"preview_method": self._preview_method},  # per prompt since the end of 2025
+            "extra_data": {"preview_method": self._preview_method},  # supported per prompt since the end of 2025
         }
-        # A model load freezes the server for as long as it takes, and giving up would leave the outcome in doubt
+        # Loading a model blocks the server; with a shorter timeout it would be unclear whether it has the graph
         answer = await self._posting.send("POST", "prompt", seconds=self._timing.slow, data=JsonPayload(request))
         content = mapping(await answer.json())
         if answer.status == 400 and content:
@@ -73,11 +73,11 @@ class ComfyClient:
             raise answer.fault()
         if queued_as != prompt_id:
             await self.stop(queued_as)
-            raise ServerFaultError(answer.status, "this ComfyUI is too old: it takes no prompt ids")
+            raise ServerFaultError(answer.status, "this ComfyUI is too old: it does not accept prompt ids")
         return Accepted(node_faults(content.get("node_errors")))
 
     async def queue(self) -> QueueState:
-        """Say what runs and what waits."""
+        """Return the running and pending prompts."""
         answer = await self._transport.get("queue")
         content = await _object(answer)
         running, pending = content.get("queue_running"), content.get("queue_pending")
@@ -86,25 +86,25 @@ class ComfyClient:
         return QueueState(_prompt_ids(content["queue_running"]), _prompt_ids(content["queue_pending"]))
 
     async def history(self, prompt_id: str) -> Mapping[str, Any] | None:
-        """Return the entry of a finished prompt; None for one that waits, runs or is unknown."""
+        """Return the history entry of a finished prompt; None if it is pending, running or unknown."""
         content = await _object(await self._transport.get("history", prompt_id))
         return mapping(content.get(prompt_id)) or None
 
     async def stop(self, prompt_id: str) -> None:
-        """Take a prompt out of the queue, or interrupt it when it runs; without effect when it does neither."""
+        """Remove a pending prompt from the queue or interrupt a running one; otherwise do nothing."""
         if not prompt_id:
-            # To ComfyUI an empty id means whatever runs now, whoever owns it.
+            # ComfyUI takes an empty id as whatever is running, no matter whose it is.
             raise ValueError("stop() needs a prompt id")
         if not await self._cancel(prompt_id):
             await self._delete_or_interrupt(prompt_id)
 
     async def _cancel(self, prompt_id: str) -> bool:
-        """Use the route of 2026, which leaves no gap between waiting and running; False where there is none."""
+        """Use the atomic route of 2026; False on servers without it."""
         answer = await self._transport.send("POST", "api", "jobs", prompt_id, "cancel")
         return answer.status == 200 and "cancelled" in mapping(await answer.json())
 
     async def _delete_or_interrupt(self, prompt_id: str) -> None:
-        """Use the old routes. Servers before 0.3.60 interrupt whatever runs, so look what that is."""
+        """Use the older routes. Servers before 0.3.60 interrupt whatever is running, so check that first."""
         await self._change("queue", {"delete": [prompt_id]})
         if prompt_id in (await self.queue()).running:
             await self._change("interrupt", {"prompt_id": prompt_id})
@@ -117,9 +117,9 @@ class ComfyClient:
     # ------------------------------------------------------------------ files
 
     async def upload(self, file: InputFile) -> str:
-        """Store an input and return its name for graphs, which may differ from the one that was asked for.
+        """Store an input file and return its name for graphs, which may differ from the requested one.
 
-        May be repeated: a server that has the same bytes under that name already returns that name.
+        Idempotent: a server that already has the same bytes under that name returns the name.
         """
         answer = await self._transport.repeat(lambda: self._upload(file))
         stored = await _object(answer)
@@ -129,7 +129,7 @@ class ComfyClient:
         return f"{subfolder}/{name}" if subfolder else name
 
     async def _upload(self, file: InputFile) -> Answer:
-        form = FormData(quote_fields=False)  # the server does not decode what aiohttp would percent-encode
+        form = FormData(quote_fields=False)  # the server does not decode aiohttp's percent-encoding
         form.add_field("image", file.data, filename=file.name, content_type="application/octet-stream")
         form.add_field("type", "input")
         if self._upload_folder:
@@ -137,31 +137,31 @@ class ComfyClient:
         return await self._transport.send("POST", "upload", "image", seconds=self._timing.slow, data=form)
 
     async def fetch(self, ref: OutputRef) -> bytes:
-        """Download one output, as the server keeps it."""
+        """Download one output unchanged."""
         params = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.folder}
         answer = await self._transport.get("view", seconds=self._timing.slow, limit=MAX_FILE, params=params)
         if answer.status != 200:
             raise answer.fault()
         return answer.body
 
-    # ------------------------------------------------------------------ about the server
+    # ------------------------------------------------------------------ server information
 
     async def object_info(self) -> Mapping[str, Any]:
-        """Return all node classes, as the server writes them."""
+        """Return all node classes as reported."""
         return await _object(await self._transport.get("object_info", seconds=self._timing.slow))
 
     async def system_stats(self) -> Mapping[str, Any]:
-        """Return versions, memory and devices. Holds paths: not for members."""
+        """Return versions, memory and devices. Contains file paths: not for members."""
         return await _object(await self._transport.get("system_stats"))
 
     async def features(self) -> Mapping[str, Any]:
-        """Return the feature flags; empty on servers that know none."""
+        """Return the feature flags; empty on servers without that route."""
         answer = await self._transport.get("features")
         return {} if answer.status == 404 else await _object(answer)
 
 
 async def _object(answer: Answer) -> Mapping[str, Any]:
-    """Return the JSON object that a 200 holds; anything else is a fault, so that "nothing" is never read out of it."""
+    """Return the JSON object of a 200 answer; anything else is a fault and must not pass for an empty object."""
     content = await answer.json()
     if answer.status != 200 or not isinstance(content, dict):
         raise answer.fault()
@@ -169,6 +169,6 @@ async def _object(answer: Answer) -> Mapping[str, Any]:
 
 
 def _prompt_ids(queue: object) -> tuple[str, ...]:
-    """Read queue items `[number, prompt_id, …]`. The server sends a heap: sorted it is the order of execution."""
+    """Parse queue items `[number, prompt_id, …]`. The server sends a heap; sorting gives the execution order."""
     entries = [(number(entry[0]) or 0, text(entry[1])) for entry in map(items, items(queue)) if len(entry) >= 2]
     return tuple(prompt_id for _, prompt_id in sorted(entries))

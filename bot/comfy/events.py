@@ -1,6 +1,6 @@
-"""What ComfyUI's websocket says, as a closed union of typed events in the server's own words.
+"""ComfyUI's WebSocket messages as a closed union of typed events, in the server's own terms.
 
-Plain values: `bot.comfy.frames` reads them from the wire, `bot.comfy.channel` turns them into the bot's run events.
+Plain values: `bot.comfy.frames` parses them, `bot.comfy.watch` turns them into the bot's run events.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The queue's length changed; broadcast to everybody. `sid` is set on the first frame of a connection only."""
+    """The queue length changed; broadcast to all clients. `sid` is only set on the first frame of a connection."""
 
     queue_remaining: int
     sid: str = ""
@@ -18,21 +18,21 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class FeatureFlags:
-    """The server's answer to our flags."""
+    """The server's answer to our feature flags."""
 
     flags: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionStart:
-    """The worker took the prompt."""
+    """The server started the prompt."""
 
     prompt_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionCached:
-    """These nodes need not run."""
+    """These nodes are taken from the cache."""
 
     prompt_id: str
     nodes: tuple[str, ...]
@@ -40,9 +40,9 @@ class ExecutionCached:
 
 @dataclass(frozen=True, slots=True)
 class Executing:
-    """A node began; with `node` None, the prompt is over and `/history` holds it.
+    """A node started; with `node` None, the prompt has ended and is in `/history`.
 
-    The replay after a reconnect names no prompt: `prompt_id` is then empty.
+    `prompt_id` is empty when the event is replayed after a reconnect.
     """
 
     prompt_id: str
@@ -52,7 +52,7 @@ class Executing:
 
 @dataclass(frozen=True, slots=True)
 class NodeProgress:
-    """A node counted one step on."""
+    """A node finished a step."""
 
     prompt_id: str
     node: str
@@ -71,7 +71,7 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class ProgressState:
-    """All nodes touched so far; comes with every step, so its traffic grows with the graph."""
+    """All nodes started so far; sent with every step, so its traffic grows with the graph."""
 
     prompt_id: str
     nodes: tuple[NodeState, ...]
@@ -79,24 +79,23 @@ class ProgressState:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A node with UI output is done. A hint only, never the source of results: it is incomplete for cached nodes."""
+    """A node with UI output finished. Only a hint: it is incomplete for cached nodes, so results come from history."""
 
     prompt_id: str
     node: str
     output: Mapping[str, Any]
-    """As the server wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionSuccess:
-    """No node failed. History may not hold the prompt yet."""
+    """No node failed. History may not have the prompt yet."""
 
     prompt_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionError:
-    """A node raised. `exception_type` "ExecutionBlocked" is followed by `ExecutionSuccess`."""
+    """A node raised. An `exception_type` of "ExecutionBlocked" is followed by `ExecutionSuccess`."""
 
     prompt_id: str
     node: str
@@ -107,7 +106,7 @@ class ExecutionError:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionInterrupted:
-    """Somebody stopped the prompt."""
+    """The prompt was interrupted."""
 
     prompt_id: str
     node: str
@@ -115,7 +114,7 @@ class ExecutionInterrupted:
 
 @dataclass(frozen=True, slots=True)
 class PreviewImage:
-    """Binary event 1: names no prompt, so it may be anybody's."""
+    """Binary event 1: a preview without a prompt id, possibly of another client's prompt."""
 
     content_type: str
     data: bytes = field(repr=False)
@@ -123,7 +122,7 @@ class PreviewImage:
 
 @dataclass(frozen=True, slots=True)
 class NodeText:
-    """Binary event 3: a node's progress text; names no prompt."""
+    """Binary event 3: a node's progress text, without a prompt id."""
 
     node: str
     text: str
@@ -131,7 +130,7 @@ class NodeText:
 
 @dataclass(frozen=True, slots=True)
 class PreviewWithMetadata:
-    """Binary event 4: a preview that names its prompt."""
+    """Binary event 4: a preview with its prompt id."""
 
     prompt_id: str
     node: str

@@ -1,6 +1,6 @@
-"""Turns a refusal by `/prompt` into faults that a member can act on.
+"""Turns a rejection by `/prompt` into faults that can be explained to members.
 
-Knows the validation error types of old and new servers; a type that it does not know stays, as `FaultKind.OTHER`.
+Covers the validation errors of old and new servers; unknown ones become `FaultKind.OTHER`.
 """
 
 import re
@@ -13,7 +13,7 @@ from bot.workflow.execution import FaultKind, GraphFault
 from bot.workflow.shapes import items, mapping, text
 
 MAX_FAULTS = 20
-"""More than anybody reads; one broken input may be reported by each node behind it."""
+"""Limits duplicates: each node behind a broken input may report it."""
 
 _KINDS = {
     "required_input_missing": FaultKind.MISSING_INPUT,
@@ -34,13 +34,13 @@ _NODE_ID = re.compile(r"Node ID '#(?P<node_id>[^']+)'")
 
 
 def rejection_faults(answer: object) -> tuple[GraphFault, ...]:
-    """Read the body of a 400 from `/prompt`; at least one fault, whatever the body holds."""
+    """Parse the body of a 400 from `/prompt`; always returns at least one fault."""
     error = mapping(mapping(answer).get("error"))
     return node_faults(mapping(answer).get("node_errors")) or (_prompt_fault(error),)
 
 
 def node_faults(node_errors: object) -> tuple[GraphFault, ...]:
-    """Read `node_errors`, which a 400 and a 200 may both carry."""
+    """Parse `node_errors`, which both a 400 and a 200 can contain."""
     return tuple(islice(_all_node_faults(mapping(node_errors)), MAX_FAULTS))
 
 
@@ -73,7 +73,7 @@ def _kind(error: Mapping[str, Any]) -> FaultKind:
 
 
 def _prompt_fault(error: Mapping[str, Any]) -> GraphFault:
-    """Read an error about the whole graph; a missing node class is one, and was called `invalid_prompt` before 2026."""
+    """Parse an error about the whole graph, such as a missing node class (`invalid_prompt` before 2026)."""
     info = mapping(error.get("extra_info"))
     missing = _MISSING_CLASS.search(text(error.get("message")))
     node = _NODE_ID.search(text(error.get("details")))
@@ -92,7 +92,7 @@ def _limit(kind: FaultKind, info: Mapping[str, Any]) -> str:
 
 
 def _value(value: object) -> str:
-    """Show a plain value; links and structures mean nothing to a reader."""
+    """Format a plain value; links and structures are of no use to members."""
     return cleaned(str(value)) if isinstance(value, str | int | float) else ""
 
 

@@ -1,6 +1,6 @@
-"""All ComfyUI servers that this process knows. Each has its own client and its own socket; none knows of the others.
+"""All ComfyUI servers known to this process, each with its own client and WebSocket.
 
-Which of them a process speaks to is not decided here: whoever may use a server starts it, and closes it again.
+Whoever holds the lease of a server starts and closes it.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from bot.workflow.needs import Abilities
 from bot.workflow.wording import shown
 
 TELL_LIMIT = 15.0
-"""Seconds for a server to list its nodes."""
+"""Seconds for a server's node definitions."""
 KEPT_OPEN = 3.0
-"""Seconds for which an idle connection is kept for the next question. One that a router has forgotten swallows what is
-sent, until a time limit ends the wait; so it is kept for the questions of one moment only."""
+"""Keep-alive of idle connections, in seconds. Requests on a connection that a router has dropped get no answer until
+they time out, so connections are only reused within a moment."""
 
 
 def new_session(*, keep_alive: bool = True) -> ClientSession:
     """Return the HTTP session for all servers; call it with a running event loop.
 
-    Without `keep_alive` every request has a connection of its own.
+    Without `keep_alive` every request uses its own connection.
     """
     if not keep_alive:
         return ClientSession(connector=TCPConnector(limit=0, force_close=True))
@@ -40,15 +40,13 @@ def new_session(*, keep_alive: bool = True) -> ClientSession:
 
 
 class _Build(Protocol):
-    """Makes a server, which is not started."""
+    """Builds a server without starting it."""
 
-    def __call__(self, *, name: str, url: str) -> ComfyServer:
-        """See the class."""
-        ...
+    def __call__(self, *, name: str, url: str) -> ComfyServer: ...
 
 
 class Fleet:
-    """The servers, which may become more or fewer at any time, and what concerns them all."""
+    """The servers; they can be added and removed at any time."""
 
     def __init__(self, build: _Build, *, session: ClientSession, posts: ClientSession) -> None:
         self._build = build
@@ -72,12 +70,12 @@ class Fleet:
         on_change: Callable[[bool], None] | None = None,
         on_learnt: Callable[[ComfyServer], None] | None = None,
     ) -> Self:
-        """Return the servers at `urls`, named in their order; call it with a running event loop.
+        """Return the servers at `urls`, named in order; call it with a running event loop.
 
-        `instance` names the installation, the same in all of its processes and after a restart: whoever takes a server
-        over hears of what was posted before. Without `keep_alive` connections are not used twice, which a simulated
-        Discord needs to come to rest. Graphs never go over a used one: if it was dead, nobody could say whether the
-        server has the graph.
+        `instance` identifies the installation, across its processes and restarts, so that the next lease holder of a
+        server receives the events of earlier prompts. Without `keep_alive` connections are not reused, which the
+        simulated Discord needs to become idle. Graphs always use a new connection: if a reused one was dead, it would
+        be unclear whether the server has the graph.
         """
         session, posts = new_session(keep_alive=keep_alive), new_session(keep_alive=False)
 
@@ -100,47 +98,48 @@ class Fleet:
             fleet._enrol(url, fleet._new_name())
         return fleet
 
-    # ------------------------------------------------------------------ who belongs to it
+    # ------------------------------------------------------------------ members
 
     @property
     def servers(self) -> tuple[ComfyServer, ...]:
-        """Those that are there now, in the order in which they came."""
+        """The current servers in the order in which they were added."""
         return tuple(self._servers.values())
 
     def get(self, key: str) -> ComfyServer | None:
-        """Return the server of that key, if it is there."""
         return self._servers.get(key)
 
     async def add(self, url: str, name: str | None = None) -> ComfyServer:
-        """Return a new server, which is not started. What members typed goes through `check_address` before.
+        """Add a server without starting it. Addresses entered in Discord must pass `check_address` first.
 
-        Raises `InputError` when this is no address, or when the server or its name is there already.
+        Raises `InputError` for an invalid address, and when the server or its name already exists.
         """
         try:
             key = str(Address.parse(url).root)
         except StartupError as err:
             raise InputError(err.user_message) from err
         if there := self._servers.get(key):
-            raise InputError(_("This server is there already, as “{name}”.", name=there.name))
+            raise InputError(_("This server already exists as “{name}”.", name=there.name))
         if name is not None and any(server.name == name for server in self.servers):
-            raise InputError(_("Another server is called “{name}”. Please choose another name.", name=shown(name)))
+            raise InputError(
+                _("Another server is already called “{name}”. Please choose another name.", name=shown(name))
+            )
         return self._enrol(url, name or self._new_name())
 
     async def remove(self, key: str) -> None:
-        """Leave a server for good. Prompts go on there; does nothing when it is not in the fleet."""
+        """Close and remove a server if it exists. Prompts on it continue."""
         server = self._servers.pop(key, None)
         if server:
             await server.close()
 
     async def probe(self, url: str) -> Abilities:
-        """Ask at an address whether a ComfyUI is there, which takes 5 s at most.
+        """Check for up to 5 s whether ComfyUI runs at an address.
 
-        Raises `InputError` when the address or what answers is no ComfyUI, and `OfflineError` when nothing answers.
+        Raises `InputError` when the address is invalid or something else answers, `OfflineError` when nothing answers.
         """
         return await probe(check_address(url), session=self._session)
 
     async def object_infos(self) -> list[Mapping[str, Any]]:
-        """Return what each server says about its nodes now, in their order, without those that do not answer."""
+        """Return the current node definitions of each server that answers, in order."""
         answers = await asyncio.gather(*(_object_info(server) for server in self.servers))
         return [answer for answer in answers if answer]
 
@@ -149,38 +148,37 @@ class Fleet:
         return self._servers.setdefault(server.key, server)
 
     def _new_name(self) -> str:
-        """Return a name that no server has or had here: people remember them."""
+        """Return a name that was never used in this process: reusing names would confuse people."""
         taken = {server.name for server in self.servers}
         while True:
             self._named += 1
             if (name := f"gpu{self._named}") not in taken:
                 return name
 
-    # ------------------------------------------------------------------ life
+    # ------------------------------------------------------------------ lifecycle
 
     async def start(self) -> None:
-        """Begin to connect to every server; one that is away is waited for in the background."""
+        """Start connecting to all servers in the background."""
         await asyncio.gather(*(server.start() for server in self.servers))
 
     async def close(self) -> None:
-        """Leave every server and close the sessions."""
+        """Disconnect from all servers and close the sessions."""
         await asyncio.gather(*(server.close() for server in self.servers))
         await asyncio.gather(self._session.close(), self._posts.close())
 
-    # ------------------------------------------------------------------ what concerns them all
+    # ------------------------------------------------------------------ all servers together
 
     def any_online(self) -> bool:
-        """Whether any server can take a job now."""
         return any(server.online for server in self.servers)
 
     def definitions(self) -> Definitions:
-        """Return what the servers can do together: those that are online and have told us, else all that did."""
+        """Return the merged definitions of all online servers, or of all known ones while none is online."""
         told = [server for server in self.servers if server.definitions.nodes]
         online = [server for server in told if server.online]
         return self._together(server.definitions for server in online or told)
 
     def _together(self, several: Iterable[Definitions]) -> Definitions:
-        """Merge, unless the parts are the very ones of the last time: this is asked at each keystroke."""
+        """Merge, reusing the last result for the same parts: autocomplete calls this on every keystroke."""
         parts = tuple(several)
         if len(parts) != len(self._parts) or any(new is not old for new, old in zip(parts, self._parts, strict=True)):
             self._parts, self._merged = parts, Definitions.merged(parts)
@@ -196,5 +194,5 @@ async def _object_info(server: ComfyServer) -> Mapping[str, Any]:
 
 
 def _client_id(instance: str, url: str) -> str:
-    """Return the same id for the same installation and server; none for an installation without a name."""
+    """Return a stable id for an installation and server; empty without an installation id."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{instance} {Address.parse(url).root}")) if instance else ""

@@ -1,7 +1,6 @@
-"""Reads the frames of ComfyUI's websocket into the events of `bot.comfy.events`.
+"""Parses frames of ComfyUI's WebSocket into the events of `bot.comfy.events`.
 
-Parsing only: nothing here knows sockets or jobs. An unknown or malformed frame becomes None, for the caller to count;
-no frame, however hostile, raises.
+An unknown or malformed frame becomes None, for the caller to count; no frame, however hostile, raises.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +31,7 @@ _LEGACY_TYPES = {1: "image/jpeg", 2: "image/png"}
 
 
 def parse_text(frame: str | bytes) -> Event | None:
-    """Read a text frame; None when it is of an unknown kind or malformed."""
+    """Parse a text frame; None if unknown or malformed."""
     content = mapping(load(frame))
     parse = _TEXT_KINDS.get(text(content.get("type")))
     data = content.get("data")
@@ -40,7 +39,7 @@ def parse_text(frame: str | bytes) -> Event | None:
 
 
 def parse_binary(frame: bytes) -> Event | None:
-    """Read a binary frame, whose integers are big-endian u32; None when it is of an unknown kind or malformed."""
+    """Parse a binary frame, with integers as big-endian u32; None if unknown or malformed."""
     kind, body = int.from_bytes(frame[:4], "big"), memoryview(frame)[4:]
     parse = _BINARY_KINDS.get(kind) if len(body) >= 4 else None
     return parse(int.from_bytes(body[:4], "big"), body[4:]) if parse else None

@@ -1,4 +1,4 @@
-"""Keeps what a server last told about itself, and asks again when it is told to."""
+"""A cache of a server's capabilities, refreshed on demand."""
 
 import asyncio
 import logging
@@ -15,11 +15,11 @@ from bot.workflow.shapes import items, mapping, size, text
 log = logging.getLogger(__name__)
 
 MAX_VERSION = 40
-"""Characters of a version; a fork may write what it likes."""
+"""Maximum characters of a version, which forks may choose freely."""
 
 
 class Knowledge:
-    """What one server can do. `on_learnt` is told when that is not what it was, and must return at once."""
+    """What one server can do. `on_learnt` is called on every change, and must return at once."""
 
     def __init__(self, *, client: ComfyClient, server: str, park: Park, on_learnt: Callable[[], None]) -> None:
         self._client = client
@@ -30,21 +30,21 @@ class Knowledge:
         self.abilities = Abilities()
 
     async def run(self) -> None:
-        """Read after every `renew`, until cancelled."""
+        """Refresh after every `renew`, until cancelled."""
         while True:
             await self._park(self._stale.wait())
             self._stale.clear()
             try:
                 await self.refresh()
             except BotError as err:
-                log.warning("%s: its node definitions could not be read (%s)", self._server, err)
+                log.warning("%s: cannot read its node definitions (%s)", self._server, err)
 
     def renew(self) -> None:
-        """Ask for a new reading; returns at once."""
+        """Request a refresh; returns at once."""
         self._stale.set()
 
     async def refresh(self) -> Definitions:
-        """Read now. Raises `ServerOfflineError`, `ServerFaultError`."""
+        """Refresh now. Raises `ServerOfflineError`, `ServerFaultError`."""
         object_info = await self._client.object_info()
         vram, version = await self._machine()
         learnt = await asyncio.to_thread(read_abilities, object_info, vram, version)
@@ -55,23 +55,23 @@ class Knowledge:
         return learnt.definitions
 
     async def _machine(self) -> tuple[int, str]:
-        """Return memory and version; what was known, where the server does not say: jobs need the nodes above all."""
+        """Return VRAM and version, falling back to the last known ones: jobs depend on the nodes above all."""
         try:
             return read_machine(await self._client.system_stats())
         except BotError as err:
-            log.debug("%s: nothing about its memory (%s)", self._server, err)
+            log.debug("%s: cannot read its system stats (%s)", self._server, err)
             return self.abilities.vram, self.abilities.version
 
 
 def read_machine(stats: Mapping[str, Any]) -> tuple[int, str]:
-    """Return the bytes of memory of the first device, and ComfyUI's version, from `/system_stats`."""
+    """Return the first device's memory in bytes and ComfyUI's version, from `/system_stats`."""
     devices = items(stats.get("devices"))
     version = text(mapping(stats.get("system")).get("comfyui_version"))
     return size(mapping(devices[0] if devices else None).get("vram_total")), version[:MAX_VERSION]
 
 
 def read_abilities(object_info: Mapping[str, Any], vram: int, version: str) -> Abilities:
-    """Return them with the fingerprint made, which takes some 50 ms for a large server: not for the event loop."""
+    """Parse capabilities including the fingerprint; 50 ms for a large server, so run it off the event loop."""
     abilities = Abilities(Definitions.parse(object_info), vram, version)
-    log.debug("a server can do %s", abilities.fingerprint)
+    log.debug("a server has the capabilities %s", abilities.fingerprint)
     return abilities

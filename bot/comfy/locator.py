@@ -1,7 +1,7 @@
-"""Finds prompts on a server, by positive evidence only.
+"""Looks up where a server has a prompt, based on positive evidence only.
 
-`/history` answers the same for waiting, running and unknown prompts, and a prompt moves between two looks. So the order
-is queue, then history, and "nowhere" needs a second round.
+`/history` answers the same for pending, running and unknown prompts, and a prompt may move between two requests. So the
+order is queue, then history, and "nowhere" takes a second check.
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from bot.workflow.execution import Whereabouts
 
 
 class Locator:
-    """Says where a server has prompts. Raises what the client raises: without answers there is no verdict."""
+    """Locates prompts on one server. Raises what the client raises: no conclusion without answers."""
 
     def __init__(self, *, client: ComfyClient, clock: Clock, second_look: float) -> None:
         self._client = client
@@ -20,7 +20,7 @@ class Locator:
         self._second_look = second_look
 
     async def locate(self, prompt_ids: Collection[str]) -> dict[str, Whereabouts]:
-        """Return where each prompt is. One `/queue` for all; `/history` only for those that are not in it."""
+        """Return where each prompt is, with one `/queue` for all and `/history` only for those not in it."""
         places = await self._look(prompt_ids)
         missing = [prompt_id for prompt_id, place in places.items() if place is Whereabouts.UNKNOWN]
         if missing:

@@ -1,7 +1,7 @@
-"""The seam through which every wait without a foreseeable end is awaited.
+"""A hook around every wait of unlimited duration.
 
-Normally it does nothing. A simulated Discord that waits for the bot to come to rest marks such waits there, so that a
-silent socket does not count as work.
+A no-op in production. The simulated Discord waits for the bot to become idle and uses the hook to tell an idle wait
+from work in progress.
 """
 
 from collections.abc import Awaitable
@@ -11,13 +11,11 @@ T = TypeVar("T")
 
 
 class Park(Protocol):
-    """Awaits what it is given and returns its result."""
+    """Awaits its argument and returns the result."""
 
-    def __call__(self, wait: Awaitable[T], /) -> Awaitable[T]:
-        """See the class."""
-        ...
+    def __call__(self, wait: Awaitable[T], /) -> Awaitable[T]: ...
 
 
 def unparked(wait: Awaitable[T], /) -> Awaitable[T]:
-    """Wait plainly."""
+    """The no-op hook."""
     return wait

@@ -1,7 +1,7 @@
-"""Looks after followed prompts where the websocket does not suffice: after a reconnect, in silence, on a deaf socket.
+"""Reconciles subscribed prompts with the server when events are missing: after a reconnect, silence or a deaf socket.
 
-Frames that were missed never come again. While the socket is healthy this asks for nothing; where it is not, a look at
-the queue (and at the history, for those that left it) says what became of a prompt.
+Missed frames are never sent again. While the socket is healthy no requests are made; otherwise the queue (and the
+history, for prompts that left it) shows what became of a prompt.
 """
 
 import logging
@@ -31,11 +31,11 @@ class _Expected:
     news: int
     deadline: float
     is_awake: bool = False
-    """Whether the server has answered since: a server frozen by a model load answers as late as it speaks."""
+    """Whether the server has answered since: one blocked by a model load sends frames late too."""
 
 
 class Patrol:
-    """The safety net under one server's socket."""
+    """The fallback for one server's WebSocket."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Patrol:
         self._unexplained = 0
 
     async def run(self) -> None:
-        """Look around at every tick, until cancelled."""
+        """Check at every tick until cancelled."""
         while True:
             await self._park(self._clock.sleep(self._timing.tick))
             try:
@@ -74,12 +74,12 @@ class Patrol:
                 await self._check_silence()
                 await self._crowd.look()
             except BotError as err:
-                log.debug("no look around: %s", err)
+                log.debug("reconciliation skipped: %s", err)
 
     # ------------------------------------------------------------------ prompts
 
     def recheck(self) -> None:
-        """Look for all prompts at the next tick: the connection is a new one, and frames were missed."""
+        """Look up all prompts at the next tick: after a reconnect, frames were missed."""
         for watch in self._watches:
             watch.checked = AT_ONCE
 
@@ -97,7 +97,7 @@ class Patrol:
         return self._timing.silence if self.is_followed(watch) else self._timing.poll
 
     def is_followed(self, watch: Watch) -> bool:
-        """Return whether frames of the prompt come on the present connection, as far as anybody can know."""
+        """Return whether events of the prompt can arrive on the current connection, as far as known."""
         return self._socket.connected and 0 < self._socket.since <= watch.connection
 
     async def _look_for(self, due: Sequence[Watch]) -> None:
@@ -114,15 +114,14 @@ class Patrol:
             await self._give_up_socket()
 
     def _is_silent(self, watch: Watch) -> bool:
-        """Whether the socket should have told of the prompt's end, if there was one."""
+        """Whether the socket should have reported the prompt's end, if there was one."""
         return self.is_followed(watch) and not watch.settling and watch.checked > AT_ONCE
 
     async def _check_silence(self) -> None:
-        """Open the socket again, once, when the server works on a prompt of ours and says nothing of it.
+        """Reopen the socket once if the server is running one of our prompts but sends no events.
 
-        A socket that the server took for another one is deaf for good, and looks like one on which there is nothing to
-        hear. The server is asked first: when it was frozen, its frames come soon after its answer, and a frozen one
-        would not answer our close frame.
+        A socket that the server confused with another one stays deaf, and looks like an idle one. The server is asked
+        first: after a freeze its frames follow soon, and a frozen one would not answer the close frame.
         """
         silent = [watch for watch in self._watches if self._is_mute(watch)]
         if not silent or not self._socket.connected:
@@ -146,7 +145,7 @@ class Patrol:
                 watch.asked = now
 
     def _grace(self, watch: Watch) -> float:
-        """Return how long frames may take after an answer; the follower's patience must not end meanwhile."""
+        """Return how long events may lag behind an answer, well within the subscriber's idle limit."""
         return min(self._timing.settle, watch.idle_limit / 8)
 
     def _is_mute(self, watch: Watch) -> bool:
@@ -157,10 +156,10 @@ class Patrol:
     # ------------------------------------------------------------------ the queue
 
     def hear(self, event: Event) -> None:
-        """Take in what the queue's length says; returns at once.
+        """Process the queue length of an event; returns at once.
 
-        A prompt that somebody removes from the queue gets no frame of its own. So when the queue became shorter, and
-        not because a prompt of ours ended, those of ours that wait are looked for.
+        A prompt removed from the queue causes no event of its own. So when the queue shrinks, and not because one of
+        our prompts ended, our pending prompts are looked up.
         """
         if isinstance(event, Status):
             self._crowd.hear(event)
@@ -169,7 +168,7 @@ class Patrol:
                 self._shrank = self._clock.monotonic()
             self._remaining = event.queue_remaining
         elif isinstance(event, Executing) and event.node is None and self._watches.get(event.prompt_id):
-            self._unexplained -= 1  # the frame that tells the end comes after the one that tells the length
+            self._unexplained -= 1  # the event for the end comes after the one for the queue length
 
     def _check_queue(self) -> None:
         if self._clock.monotonic() - self._shrank < self._timing.settle:
@@ -183,12 +182,12 @@ class Patrol:
     # ------------------------------------------------------------------ the socket
 
     def expect_news(self, connection: int, news: int) -> None:
-        """Start the watchdog for an accepted POST; `news` is the socket's count from before it."""
+        """Start the watchdog for an accepted POST; `news` is the socket's count before it."""
         if self._expected is None and self._socket.connected:
             self._expected = _Expected(connection, news, self._clock.monotonic() + self._timing.deaf)
 
     async def _check_ears(self) -> None:
-        """Give the socket up when a POST caused no frame although the server is awake."""
+        """Replace the socket if a POST caused no event although the server answers."""
         expected = self._expected
         if expected is None or self._heard(expected):
             self._expected = None
@@ -206,7 +205,7 @@ class Patrol:
         return self._socket.news > expected.news or self._socket.connection != expected.connection
 
     async def _give_up_socket(self) -> None:
-        """Connect anew, unless that was just done in vain; until a frame of theirs comes, look for all prompts."""
+        """Reconnect unless that was tried recently, and poll all prompts until their events arrive."""
         for watch in self._watches:
             watch.connection = 0
         now = self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""Finds out, while somebody waits for the answer, whether a ComfyUI is at an address."""
+"""Checks whether ComfyUI runs at an address, while someone waits for the answer."""
 
 import asyncio
 from typing import NoReturn
@@ -16,14 +16,14 @@ from bot.workflow.needs import Abilities
 from bot.workflow.shapes import items, mapping
 
 PATIENCE = 5.0
-"""Seconds for all of it."""
+"""Seconds in total."""
 _FOR_A_PASSWORD = frozenset({401, 403, 407})
 
 
 async def probe(address: Address, *, session: ClientSession, patience: float = PATIENCE) -> Abilities:
-    """Return what the server says about itself; without definitions, if it takes longer to list its nodes.
+    """Return the server's capabilities; without definitions if listing the nodes takes too long.
 
-    Raises `OfflineError` when nothing answers in time, and `InputError` when what answers is no ComfyUI.
+    Raises `OfflineError` when nothing answers in time, and `InputError` when something other than ComfyUI answers.
     """
     timing = Timing(connect=patience, quick=patience, slow=patience)
     client = ComfyClient(session=session, address=address, server="the server asked about", timing=timing)
@@ -48,18 +48,18 @@ async def probe(address: Address, *, session: ClientSession, patience: float = P
 def _refuse(err: ServerFaultError) -> NoReturn:
     if err.status in _FOR_A_PASSWORD:
         raise InputError(
-            _("The server at this address wants a password. Write it like http://user:password@192.168.0.7:8188.")
+            _("The server at this address needs a password. Write it like http://user:password@192.168.0.7:8188.")
         ) from err
     raise InputError(_stranger()) from err
 
 
 def _nobody(patience: float) -> Message:
     return _(
-        "Nothing answered at this address within {seconds} seconds. Make sure that ComfyUI runs there and lets other"
-        " machines in (its option --listen), and try again.",
+        "No answer from this address within {seconds} seconds. Make sure that ComfyUI is running there (start it with"
+        " --listen if it is on another machine), and try again.",
         seconds=round(patience),
     )
 
 
 def _stranger() -> Message:
-    return _("Something answers at this address, but it is not a ComfyUI. Please check the address and the port.")
+    return _("Something answers at this address, but it isn't ComfyUI. Please check the address and the port.")

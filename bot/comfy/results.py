@@ -1,6 +1,6 @@
-"""Reads what `/history` says about a finished prompt.
+"""Parses the `/history` entry of a finished prompt.
 
-Outputs come from here only: `executed` frames are incomplete for cached nodes. Entries of any key count (images, gifs,
+Outputs only come from here: `executed` events are incomplete for cached nodes. All output keys count (images, gifs,
 audio, …), because custom nodes invent their own.
 """
 
@@ -13,17 +13,17 @@ from bot.workflow.execution import FailureKind, OutputRef, OutputText, RunFailur
 from bot.workflow.shapes import items, mapping, text, texts
 
 MOST_TEXTS, MOST_CHARACTERS = 20, 100_000
-"""Of one run: a node may tell whatever it likes."""
+"""Limits per run: nodes can output any amount of text."""
 BLOCKED_TYPE = "ExecutionBlocked"
 _FOLDERS = frozenset({"output", "temp"})
 _OUT_OF_MEMORY = ("out of memory", "allocation on device")
 
 
 def run_result(entry: object, blocked: RunFailure | None = None) -> RunResult:
-    """Read one history entry.
+    """Parse a history entry.
 
-    `blocked` is an ExecutionBlocked error seen while the prompt ran: history calls such a run a success and forgets why
-    it has no pictures.
+    `blocked` is an ExecutionBlocked error seen during the run: history reports such a run as a success without the
+    reason for its missing outputs.
     """
     history = _Entry.read(mapping(entry))
     outputs, texts = _outputs(history), tuple(_texts(history))[:MOST_TEXTS]
@@ -34,7 +34,7 @@ def run_result(entry: object, blocked: RunFailure | None = None) -> RunResult:
 
 
 def error_failure(exception_type: str, message: str, node_id: str, class_type: str) -> RunFailure:
-    """Say what an `execution_error` means, live or from history."""
+    """Classify an `execution_error` from an event or history."""
     if exception_type == BLOCKED_TYPE:
         kind = FailureKind.BLOCKED
     elif exception_type.endswith("OutOfMemoryError") or any(mark in message.lower() for mark in _OUT_OF_MEMORY):
@@ -46,7 +46,7 @@ def error_failure(exception_type: str, message: str, node_id: str, class_type: s
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """The parts of a history entry that are read."""
+    """The relevant parts of a history entry."""
 
     graph: Mapping[str, Any]
     outputs: Mapping[str, Any]
@@ -64,9 +64,9 @@ class _Entry:
         )
 
     def visible(self, node_id: str) -> str:
-        """Return the node of the posted graph that an expanded node ("1.0.0.3") belongs to.
+        """Return the node of the submitted graph that an expanded node ("1.0.0.3") belongs to.
 
-        Only such a node is looked up: for cached nodes `meta` may hold the ids of an earlier run.
+        Other nodes are not looked up: for cached ones `meta` may contain ids of an earlier run.
         """
         return (
             node_id if node_id in self.graph else text(mapping(self.meta.get(node_id)).get("display_node")) or node_id
@@ -77,7 +77,7 @@ class _Entry:
 
 
 def _outputs(history: _Entry) -> tuple[OutputRef, ...]:
-    """Return the files in the order of the graph's nodes, as the server's is by chance."""
+    """Return the files in the order of the graph's nodes; the server's order is random."""
     order = {node_id: position for position, node_id in enumerate(history.graph)}
     return tuple(sorted(dict.fromkeys(_files(history)), key=lambda ref: order.get(ref.node_id, len(order))))
 
@@ -88,7 +88,7 @@ def _files(history: _Entry) -> Iterator[OutputRef]:
 
 
 def output_refs(node_id: str, output: Mapping[str, Any]) -> Iterator[OutputRef]:
-    """Return the files in one node's output, as `executed` frames and history write it."""
+    """Return the files in one node's output, in the format of `executed` events and history."""
     for values in output.values():
         for value in items(values):
             ref = _file(node_id, mapping(value))
@@ -97,7 +97,7 @@ def output_refs(node_id: str, output: Mapping[str, Any]) -> Iterator[OutputRef]:
 
 
 def _texts(history: _Entry) -> Iterator[OutputText]:
-    """Yield what nodes have told, such as PreviewAny: any text under the key "text"."""
+    """Yield text outputs of nodes such as PreviewAny: any text under the key "text"."""
     for node_id, output in history.outputs.items():
         for value in texts(mapping(output).get("text")):
             if told := text(value.replace("\0", "")[:MOST_CHARACTERS]).strip():
@@ -112,7 +112,7 @@ def _file(node_id: str, entry: Mapping[str, Any]) -> OutputRef | None:
 
 
 def _cached(history: _Entry) -> frozenset[str]:
-    """Return the nodes that the server took from its cache."""
+    """Return the nodes whose outputs came from the server's cache."""
     nodes: set[str] = set()
     for message in items(history.status.get("messages")):
         kind, data = (*items(message), None, None)[:2]
@@ -138,7 +138,7 @@ def _failure(history: _Entry) -> RunFailure | None:
 def _told(kind: str, data: Mapping[str, Any], history: _Entry) -> RunFailure | None:
     node_id, class_type = history.visible(text(data.get("node_id"))), text(data.get("node_type"))
     if kind == "execution_interrupted":
-        # The node is not told: a slow one ends normally, and the next is blamed.
+        # The reported node is not used: a slow node still finishes, and the next one gets the blame.
         return RunFailure(FailureKind.INTERRUPTED)
     if kind == "execution_error":
         exception_type, message = text(data.get("exception_type")), text(data.get("exception_message"))

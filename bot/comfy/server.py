@@ -1,6 +1,6 @@
-"""One ComfyUI server, as the rest of the bot sees it: the sum of its HTTP client, its websocket and its safety net.
+"""One ComfyUI server: combines its HTTP client, WebSocket and reconciler.
 
-Has the shape of a `Backend` of `bot.jobs`, without knowing that package.
+Implements `Backend` of `bot.jobs` structurally, without importing that package.
 """
 
 import asyncio
@@ -43,12 +43,12 @@ log = logging.getLogger(__name__)
 
 
 class ComfyServer:
-    """Runs graphs on one server. `start` before use, `close` after; a server that is down is no error, only offline.
+    """Runs graphs on one server. `start` it before use, `close` it after; an unreachable server is just offline.
 
-    `park` takes every open-ended wait (see `bot.comfy.parking`). `on_change` is told when the server comes or goes, and
-    `on_learnt` when it can do other things than before; both must return at once. The sessions are the caller's; graphs
-    go through `posts`, if there is one. `client_id` is that of the first websocket: the one of whoever had the server
-    before us, so that the frames of prompts posted by it reach us (see `bot.comfy.socket`); empty for a fresh one.
+    `park` wraps every open-ended wait (see `bot.comfy.parking`). `on_change` is called when the server goes online or
+    offline, `on_learnt` when its capabilities change; both must return at once. The caller owns the sessions; graphs go
+    through `posts` if given. `client_id` is used for the first WebSocket: that of the previous lease holder, so that
+    events of its prompts arrive here (see `bot.comfy.socket`); empty for a new one.
     """
 
     def __init__(
@@ -112,10 +112,10 @@ class ComfyServer:
         )
         self._knowledge = Knowledge(client=self.client, server=name, park=park, on_learnt=self._learn)
 
-    # ------------------------------------------------------------------ life
+    # ------------------------------------------------------------------ lifecycle
 
     async def start(self) -> None:
-        """Begin to connect; returns at once. May follow a `close`; while it is started, it does nothing."""
+        """Start connecting; returns at once. Does nothing if already started; can follow a `close`."""
         if self._tasks:
             return
         self._socket.begin()
@@ -123,21 +123,21 @@ class ComfyServer:
             self._tasks.append(asyncio.create_task(self._keep_up(work), name=f"comfy {self._name}"))
 
     async def close(self) -> None:
-        """Disconnect, and wait until that is done. Prompts go on at the server."""
+        """Disconnect and wait until that is done. Prompts on the server continue."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        if self.online:  # it was being connected anew
+        if self.online:  # a reconnect was in progress
             self._flip(False)
 
     async def _keep_up(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do endless work again if it breaks off all the same: jobs must end even where we made a mistake."""
+        """Run an endless task and restart it after a crash: jobs must end even if there is a bug."""
         while True:
             try:
                 await work()
             except Exception:
-                log.exception("%s: a background task broke off", self._name)
+                log.exception("%s: a background task crashed and was restarted", self._name)
             await self._park(self._clock.sleep(self._timing.retry_first))
 
     async def _renew_knowledge(self) -> None:
@@ -151,7 +151,7 @@ class ComfyServer:
             self._patrol.recheck()
         else:
             self._crowd.forget()
-        if online is self.online:  # the connection is another one, but nobody missed it
+        if online is self.online:  # a quick reconnect that nobody noticed
             return
         if online:
             self._online.set()
@@ -173,40 +173,38 @@ class ComfyServer:
 
     @property
     def name(self) -> str:
-        """A short name for people and logs; never an address."""
+        """A short name for messages and logs; never a URL."""
         return self._name
 
     @property
     def key(self) -> str:
-        """What identifies the server across restarts: its address, without a password. Not for members."""
+        """Identifies the server across restarts: its URL without credentials. Not for members."""
         return self._key
 
     @property
     def online(self) -> bool:
-        """Whether the shared socket is connected now."""
+        """Whether the shared WebSocket is connected."""
         return self._online.is_set()
 
     async def wait_online(self) -> None:
-        """Return as soon as the socket is connected."""
         await self._park(self._online.wait())
 
     @property
     def definitions(self) -> Definitions:
-        """What the server can do, as of the last reading; empty before the first."""
+        """The node definitions, as last read; empty before that."""
         return self.abilities.definitions
 
     @property
     def abilities(self) -> Abilities:
-        """What the server can do, and with what; without definitions before it told us."""
+        """Everything the server offers; without definitions before they are read."""
         return self._knowledge.abilities
 
     @property
     def foreign(self) -> int:
-        """How many prompts of others are in its queue, running or waiting, as far as is known; none while offline."""
+        """Known number of prompts by other clients in its queue, running or pending; 0 while offline."""
         return self._crowd.size if self.online else 0
 
     async def refresh_definitions(self) -> Definitions:
-        """Read `/object_info` now."""
         return await self._knowledge.refresh()
 
     # ------------------------------------------------------------------ runs
@@ -215,18 +213,18 @@ class ComfyServer:
     async def watch(
         self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT
     ) -> AsyncGenerator[AsyncIterator[RunEvent], None]:
-        """Collect what happens to a prompt; enter before `submit`, so that no frame is missed.
+        """Subscribe to the events of a prompt; enter before `submit`, so that no frame is missed.
 
-        A run that is silent for half of `idle_limit` seconds makes sure that it is not the socket that is deaf.
-        A prompt that was posted before the bot restarted is followed as soon as `locate` has found it.
+        After half of `idle_limit` seconds of silence the socket is checked for deafness. For a prompt submitted before
+        a restart, events follow once `locate` has found it.
         """
         with self._watches.open(prompt_id, idle_limit=idle_limit) as watch:
             yield watch.channel
 
     async def submit(self, prompt_id: str, graph: JsonGraph) -> Accepted:
-        """Queue a graph under our own id, once.
+        """Queue a graph under our own prompt id, once.
 
-        Raises `GraphRejectedError`; after `ServerOfflineError` the server may have it or not: `locate` it.
+        Raises `GraphRejectedError`; after `ServerOfflineError` the server may or may not have it: `locate` it.
         """
         connection, news = self._socket.connection, self._socket.news
         watch = self._watches.get(prompt_id)
@@ -239,7 +237,7 @@ class ComfyServer:
         return accepted
 
     async def locate(self, prompt_id: str) -> Whereabouts:
-        """Say where the server has a prompt: in its queue, its history, or (after a second look) nowhere."""
+        """Return where a prompt is: in the queue, in the history, or (after a second check) nowhere."""
         place = (await self._locator.locate([prompt_id]))[prompt_id]
         watch = self._watches.get(prompt_id)
         if watch and place is not Whereabouts.UNKNOWN:
@@ -247,19 +245,19 @@ class ComfyServer:
         return place
 
     def hears(self, prompt_id: str) -> bool:
-        """Return whether frames about a prompt can reach us now: if not, silence says nothing about it."""
+        """Return whether events of a prompt can currently arrive: if not, silence means nothing."""
         watch = self._watches.get(prompt_id)
         return watch is not None and self._patrol.is_followed(watch)
 
     async def interrupt(self, prompt_id: str) -> None:
-        """Stop a prompt, waiting or running; nobody else's is ever touched. Raises `ValueError` for an empty id."""
+        """Stop a prompt, running or pending; never affects other prompts. Raises `ValueError` for an empty id."""
         await self.client.stop(prompt_id)
         watch = self._watches.get(prompt_id)
         if watch:
-            watch.checked = AT_ONCE  # no frame tells that a waiting prompt was removed
+            watch.checked = AT_ONCE  # removing a pending prompt causes no event
 
     async def result(self, prompt_id: str) -> RunResult:
-        """Read the outcome of a finished prompt from `/history`. Raises `ServerFaultError` when it is not there."""
+        """Read the outcome of a finished prompt from `/history`. Raises `ServerFaultError` when it is missing."""
         for pause in (*self._timing.history, None):
             entry = await self.client.history(prompt_id)
             if entry is not None:
@@ -271,9 +269,9 @@ class ComfyServer:
     # ------------------------------------------------------------------ files
 
     async def upload(self, file: InputFile) -> str:
-        """Store an input picture on the server and return the name under which graphs find it."""
+        """Store an input file on the server and return the name that graphs use for it."""
         return await self.client.upload(file)
 
     async def fetch(self, ref: OutputRef) -> OutputFile:
-        """Download one output. Raises `ServerFaultError` when the server has it no more."""
+        """Download one output. Raises `ServerFaultError` when it is gone."""
         return OutputFile(ref, await self.client.fetch(ref))

@@ -1,24 +1,21 @@
-"""The one websocket to a server: stays connected, reads, parses, hands on. Knows neither prompts nor HTTP routes.
+"""The one WebSocket to a server: stays connected, reads, parses and dispatches events.
 
-The reader awaits nothing but `receive`: a client that does not read stalls every client of that ComfyUI.
+The reader awaits nothing but `receive`: a client that does not read stalls every client of that ComfyUI server.
 
-Which client id a new connection uses decides what happens to running prompts, whose frames go to the id that they were
-posted under, and only there. ComfyUI has a fault, too: when it notices late that an old socket is gone, it removes the
-new socket of the same id, which stays open, answers pings and hears nothing any more. So:
+The client id of a new connection decides what happens to running prompts: their events only go to the id they were
+submitted with. ComfyUI also has a bug: when it notices late that an old socket is gone, it removes the new socket with
+the same id, which stays open and answers pings but receives nothing ("deaf"). So:
 
-* After a connection that the other side ended (a close frame, or TCP's end or reset), the id is kept: the server has
-  forgotten the old socket, and the progress of running prompts goes on.
-* After one that does not answer any more (no pong, a broken frame, no answer to our close frame), the server may still
-  hold the old socket, so the id is a fresh one. Prompts posted under the old id are then followed by looking at the
-  queue (`bot.comfy.patrol`).
-* A deaf one, which answers but hears nothing, is closed in good order and opened again under its id: the server has
-  forgotten the id, so nothing is in the way, and the progress of running prompts comes again. One that never heard
-  anything under its id is given up for a fresh one.
-* The first connection has the id of whoever held the server before us: this process before a restart, or another one
-  of the installation. If the machine of that one lost its power or network, its socket lives on for the server, and
-  ours may go deaf later.
+* After a connection that the server ended (a close frame, TCP end or reset), the id is kept: the server has removed the
+  old socket, and events of running prompts continue.
+* After an unresponsive one (no pong, a broken frame, no answer to our close frame), the server may still have the old
+  socket, so a new id is used. Prompts submitted with the old id are then polled (`bot.comfy.patrol`).
+* A deaf one that still responds is closed cleanly and reopened with its id: the server has removed the id, so events of
+  running prompts continue. One that never received anything with its id gets a new one.
+* The first connection uses the id of the previous lease holder: this process before a restart, or another one of the
+  installation. If that machine lost power or network, the server still has its socket, and ours may go deaf later.
 
-The old socket is closed before the new one opens, always. What remains is caught by the watchdog, also in the patrol.
+The old socket is always closed before the new one is opened. The reconciler's watchdog handles what remains.
 """
 
 import asyncio
@@ -42,15 +39,15 @@ from bot.comfy.timing import Timing
 log = logging.getLogger(__name__)
 
 MAX_FRAME = 64 * 1024 * 1024
-"""Bytes of one frame: nodes may send whole pictures, and aiohttp's own limit of 4 MiB would end the connection."""
+"""Bytes of one frame: nodes may send whole images, and aiohttp's default limit of 4 MiB would end the connection."""
 FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
-"""Must be the first frame of a connection; later ones are ignored. Previews then name their prompt."""
+"""Must be the first frame of a connection; later ones are ignored. It adds prompt ids to previews."""
 
 _Ws = ClientWebSocketResponse[Any]
 
 
 class Socket:
-    """Keeps one connection at a time, for ever."""
+    """Maintains the connection, one at a time."""
 
     def __init__(
         self,
@@ -81,48 +78,48 @@ class Socket:
         self._left = asyncio.Event()
         self._left.set()
         self.client_id = client_id or str(uuid.uuid4())
-        """Where frames of prompts posted now will arrive."""
+        """The id under which events of prompts submitted now arrive."""
         self.connection = 0
         """The number of the newest connection, from 1."""
         self.since = 0
-        """The first connection of those that the present one continues, under the same id and without a gap in it."""
+        """The oldest connection that the current one continues, with the same id and without a gap."""
         self.frames = 0
         """Frames received on all connections."""
         self.news = 0
-        """Those of them that do not just greet a new connection: proof that this one is not deaf."""
+        """Frames other than greetings: they prove that the connection is not deaf."""
         self._news_before = 0
         self.skipped = 0
-        """Frames of an unknown kind or malformed."""
+        """Unknown or malformed frames."""
 
     @property
     def connected(self) -> bool:
-        """Whether a connection is open, and not about to be replaced."""
+        """Whether a connection is open and not about to be replaced."""
         return self._ws is not None and not self._resumes
 
     def begin(self) -> None:
-        """Start as for the first time: whoever held the server meanwhile did so under the installation's id."""
+        """Reset to the installation's client id, which another lease holder may have used in the meantime."""
         self._resumes = False
         if self._own_id:
             self.client_id = self._own_id
 
     async def run(self) -> None:
-        """Connect, read until the end, connect again; until cancelled."""
+        """Connect and reconnect until cancelled."""
         failures = 0
         while True:
             heard = self.frames
             await self._stay()
             failures = 0 if self.frames > heard else failures + 1
             if failures == 1:
-                log.warning("%s: ComfyUI cannot be reached; jobs wait until it is there", self._server)
+                log.warning("%s: ComfyUI is offline; its jobs wait until it is back", self._server)
             if not self._resumes:
                 await self._park(self._clock.sleep(self._pause(failures)))
 
     async def reopen(self) -> None:
-        """Replace a connection that seems deaf by one under the same id, or under a fresh one if it does not answer."""
+        """Replace a connection that seems deaf, with the same id, or a new one if it does not answer."""
         ws = self._ws
         if ws is None or not self._left.is_set():
             return
-        log.warning("%s: the websocket seems deaf, connecting anew", self._server)
+        log.warning("%s: the WebSocket seems deaf, reconnecting", self._server)
         self._resumes = True
         self._left.clear()
         try:
@@ -134,11 +131,11 @@ class Socket:
             self._left.set()
 
     async def renew(self) -> None:
-        """Give a deaf connection up. If it never heard anything under its id, the next one has a fresh id."""
+        """Replace a deaf connection; with a new id if it never received anything with the current one."""
         if self.news > self._news_before:
             await self.reopen()
         elif self._ws:
-            log.warning("%s: the websocket is deaf, connecting anew", self._server)
+            log.warning("%s: the WebSocket is deaf, reconnecting", self._server)
             self._freshen()
             await self._ws.close()
 
@@ -162,7 +159,7 @@ class Socket:
             if not ended_there and self.client_id == client_id:
                 self._freshen()
         except (aiohttp.ClientError, OSError, TimeoutError) as err:
-            log.debug("%s: no websocket (%s)", self._server, type(err).__name__)
+            log.debug("%s: WebSocket failed (%s)", self._server, type(err).__name__)
         finally:
             self._shut(was_open=resumes)
 
@@ -188,7 +185,7 @@ class Socket:
         self._on_flip(True)
 
     def _shut(self, *, was_open: bool) -> None:
-        """Tell that the connection is gone, unless another one follows at once."""
+        """Report the disconnect, unless another connection follows at once."""
         was_open = was_open or self._ws is not None
         self._ws = None
         if was_open and not self._resumes:
@@ -196,7 +193,7 @@ class Socket:
             self._on_flip(False)
 
     async def _read(self, ws: _Ws) -> bool:
-        """Read to the end of the connection; return whether the other side ended it."""
+        """Read until the connection ends; return whether the server ended it."""
         while True:
             message = await self._park(ws.receive())
             match message.type:
@@ -219,7 +216,7 @@ class Socket:
 
 
 def _is_greeting(event: Event | None) -> bool:
-    """Whether the frame is sent to each new connection, by its own handler rather than by the publisher."""
+    """Whether the frame is one that every new connection receives."""
     match event:
         case Status(sid=sid) if sid:
             return True

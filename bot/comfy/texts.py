@@ -1,13 +1,13 @@
-"""Makes a server's error texts fit to be read by members.
+"""Sanitises a server's error messages for members.
 
-They are written for the owner's terminal: with absolute paths, addresses, dumped tensors and whole tracebacks.
+They are meant for the owner's terminal: absolute paths, addresses, dumped tensors and whole tracebacks.
 """
 
 import re
 
 MAX_LENGTH = 200
 _READ_AT_MOST = 4000
-"""Characters looked at: what is cut off anyway need not be cleaned."""
+"""Maximum characters processed; the rest would be cut off anyway."""
 
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\).*", re.DOTALL)
 _TENSOR = re.compile(r"\b(?:tensor|array|Parameter containing:\s*tensor)\([^()]*(?:\([^()]*\)[^()]*)*\)?")
@@ -17,7 +17,7 @@ _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b")
 _QUOTED_PATH = re.compile(r"(['\"`])(?:[A-Za-z]:)?[\\/][^'\"`\n]*?([^'\"`\n\\/]*)[\\/]?\1")
 _ABSOLUTE_PATH = re.compile(
     r"(?:(?<![\w.])~?/(?=[^\s/])|\b[A-Za-z]:[\\/]|\\\\)"
-    r"(?:(?:(?! [~\\/])[^'\"<>|,;:()\n])*[\\/])?"  # folders may hold spaces; " /" begins another path
+    r"(?:(?:(?! [~\\/])[^'\"<>|,;:()\n])*[\\/])?"  # folders may contain spaces; " /" starts another path
     r"([^\s'\"<>|,;:()]*)"
 )
 _WORD = re.compile(r"[^\s'\"<>|,;:()]+")
@@ -26,9 +26,9 @@ _SPACES = re.compile(r" {2,}")
 
 
 def cleaned(message: str, limit: int = MAX_LENGTH) -> str:
-    """Return a server's text on one line, at most `limit` characters long, without paths, addresses and dumps.
+    """Return a server's message on one line, at most `limit` characters long, without paths, addresses and dumps.
 
-    File names stay: the name of the missing model is what the reader needs.
+    File names are kept: the name of a missing model is what the reader needs.
     """
     message = message[:_READ_AT_MOST].encode(errors="replace").decode()
     message = _TRACEBACK.sub("", message)

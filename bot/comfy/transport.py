@@ -1,6 +1,6 @@
-"""HTTP to one server: time limits, size limits, and every failure as one of the bot's errors.
+"""HTTP to one server: timeouts, size limits, and every failure as one of the bot's errors.
 
-Knows no route of ComfyUI. Error bodies are text or empty as often as JSON, so no body is believed before it was parsed.
+Error bodies are text or empty as often as JSON, so bodies are never trusted before parsing.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from bot.workflow.execution import ServerFaultError, ServerOfflineError
 from bot.workflow.shapes import load
 
 MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of an answer that is read; a `/history` entry holds its whole graph, `/object_info` all node classes."""
+"""Maximum bytes of an answer; a `/history` entry contains its whole graph, `/object_info` all node classes."""
 PARSED_INLINE = 128 * 1024
-"""Bytes of JSON that may be parsed on the event loop, about a millisecond."""
+"""Maximum bytes of JSON parsed on the event loop, about a millisecond."""
 ATTEMPTS = 3
-"""Tries of a call that may be repeated."""
+"""Tries of an idempotent request."""
 _UNAVAILABLE = frozenset({502, 503, 504, *range(520, 531)})
-"""What proxies say while the server behind them is away."""
+"""Sent by proxies while the server behind them is offline."""
 _CHUNK = 64 * 1024
 
 T = TypeVar("T")
 
 
 class Body(TypedDict, total=False):
-    """What a request may carry, under aiohttp's names."""
+    """Request contents, with aiohttp's names."""
 
     data: FormData | JsonPayload
     params: Mapping[str, str]
@@ -41,19 +41,19 @@ class Body(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response, read to its end."""
+    """A complete response."""
 
     status: int
     body: bytes = field(repr=False)
 
     async def json(self) -> Any:
-        """Return the parsed body, or None when it is not JSON. Large bodies are parsed off the event loop."""
+        """Return the parsed body, or None if it is not JSON. Large bodies are parsed off the event loop."""
         if len(self.body) <= PARSED_INLINE:
             return load(self.body)
         return await asyncio.to_thread(load, self.body)
 
     def fault(self) -> ServerFaultError:
-        """Return this answer as the error that it is."""
+        """Return this answer as an error."""
         return ServerFaultError(self.status, cleaned(self.body[:1000].decode(errors="replace")))
 
 
@@ -69,11 +69,11 @@ class Transport:
     async def get(
         self, *path: str, seconds: float | None = None, limit: int = MAX_ANSWER, **body: Unpack[Body]
     ) -> Answer:
-        """Fetch, trying again when the server does not answer. Raises `ServerOfflineError`, `ServerFaultError`."""
+        """Send a GET request with retries. Raises `ServerOfflineError`, `ServerFaultError`."""
         return await self.repeat(lambda: self.send("GET", *path, seconds=seconds, limit=limit, **body))
 
     async def repeat(self, send: Callable[[], Awaitable[T]]) -> T:
-        """Do what may be done twice again when the server does not answer, with a growing pause."""
+        """Retry an idempotent request with increasing delays while the server does not answer."""
         async for attempt in stamina.retry_context(
             on=ServerOfflineError, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
         ):
@@ -84,9 +84,9 @@ class Transport:
     async def send(
         self, method: str, *path: str, seconds: float | None = None, limit: int = MAX_ANSWER, **body: Unpack[Body]
     ) -> Answer:
-        """Send one request, once, and read the answer whatever its status.
+        """Send one request, once, and return the answer whatever its status.
 
-        Raises `ServerOfflineError` when there is none, and `ServerFaultError` when it is longer than `limit` bytes.
+        Raises `ServerOfflineError` without an answer, and `ServerFaultError` for one longer than `limit` bytes.
         """
         try:
             async with self._request(method, self._address.url(*path), seconds or self._timing.quick, body) as response:
@@ -103,7 +103,7 @@ class Transport:
             url,
             headers=self._address.headers,
             timeout=ClientTimeout(total=seconds, sock_connect=self._timing.connect),
-            allow_redirects=False,  # a redirected POST loses its body, and a login page is no answer
+            allow_redirects=False,  # a redirected POST loses its body, and a login page is not a valid answer
             raise_for_status=False,
             **body,
         )

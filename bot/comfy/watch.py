@@ -1,7 +1,7 @@
-"""The prompts that somebody follows, and what has been heard about each.
+"""Subscriptions to prompts: turn the server's events into run events for the subscriber.
 
-The socket's reader calls `Watches.dispatch` for every frame; nothing here waits or asks the server. Frames of anybody
-else's prompts, and frames that name none, are counted and dropped.
+The WebSocket reader calls `Watches.dispatch` for every event; nothing here waits or sends requests. Events of other
+clients' prompts, and events without a prompt id, are dropped.
 """
 
 from collections import OrderedDict
@@ -45,55 +45,55 @@ from bot.workflow.execution import (
 from bot.workflow.spec import IDLE_LIMIT
 
 AT_ONCE = float("-inf")
-"""As the time of the last look at a prompt: the next look is due now."""
+"""As the time of the last check: the next one is due now."""
 NEVER = float("inf")
 MAX_EXPANDED = 1024
-"""Expanded nodes whose visible node is remembered, per prompt; loops make any number of them."""
+"""Maximum expanded nodes per prompt whose visible node is remembered; loops create any number of them."""
 MAX_BLOCKED = 256
-"""Prompts whose ExecutionBlocked error is remembered until somebody reads their result."""
+"""Maximum ExecutionBlocked errors kept until their results are read."""
 
 
 class Watch:
-    """One followed prompt."""
+    """A subscription to one prompt."""
 
     def __init__(self, prompt_id: str, *, channel: Channel, idle_limit: float) -> None:
         self.prompt_id = prompt_id
         self.channel = channel
         self.idle_limit = idle_limit
-        """Seconds of silence after which its follower stops it."""
+        """Seconds of silence after which the subscriber stops the run."""
         self.posted = False
-        """Whether it was sent to the server, which may have it."""
+        """Whether it was submitted, so that the server may have it."""
         self.known = False
-        """Whether the server has, or had, the prompt: only then can it be lost."""
+        """Whether the server has or had the prompt: only then can it be lost."""
         self.connection = 0
-        """The connection on which its frames come, by what was heard or posted; 0 when none is known."""
+        """The connection on which its events arrive; 0 when unknown."""
         self.checked = AT_ONCE
-        """When it was last heard of or looked for, on the monotonic clock."""
+        """Monotonic time of its last event or lookup."""
         self.spoke = AT_ONCE
-        """When it was last heard of, or found to run, on the monotonic clock."""
+        """Monotonic time of its last event, or when it was first found running."""
         self.asked = NEVER
-        """When the server said, in its present silence, that it runs."""
+        """When the server confirmed, during the current silence, that it is running."""
         self.reconnected = False
-        """Whether the socket was opened again because of its present silence."""
+        """Whether the socket was reopened because of the current silence."""
         self.settling = False
-        """Whether an end was announced, and only the last frame is missing."""
+        """Whether its end was announced and only the final event is missing."""
         self.blocked: RunFailure | None = None
         self.started = False
-        """Whether its follower has been told that the server took it."""
+        """Whether the subscriber was notified that the run has started."""
         self._visible: dict[str, str] = {}
 
     @property
     def over(self) -> bool:
-        """Whether its follower has been told the end."""
+        """Whether the subscriber was notified of the end."""
         return self.channel.closed
 
     @property
     def in_queue(self) -> bool:
-        """Whether the server's queue may hold it."""
+        """Whether the server's queue may contain it."""
         return (self.posted or self.known) and not self.over
 
     def heard(self, connection: int, now: float) -> None:
-        """Note that the server spoke about it, or accepted it, on this connection."""
+        """Record an event or acceptance on this connection."""
         self.known = True
         self.connection = connection
         self.checked = self.spoke = now
@@ -101,13 +101,13 @@ class Watch:
         self.reconnected = False
 
     def start(self) -> None:
-        """Tell the follower, once, that the server took the prompt."""
+        """Notify the subscriber, once, that the run has started."""
         if not self.started:
             self.started = True
             self.channel.put(RunStarted())
 
     def found(self, place: Whereabouts, now: float) -> None:
-        """Take in, and tell the follower, where the server was found to have the prompt."""
+        """Process the result of a lookup."""
         self.checked = now
         match place:
             case Whereabouts.RUNNING:
@@ -123,7 +123,7 @@ class Watch:
                 self.channel.put(RunLost())
 
     def see(self, event: PromptEvent) -> None:
-        """Pass on what a frame says, in the bot's words."""
+        """Pass an event on as a run event."""
         match event:
             case ExecutionStart():
                 self.start()
@@ -158,7 +158,7 @@ class Watch:
                 pass
 
     def _fail(self, error: ExecutionError) -> None:
-        if error.exception_type == BLOCKED_TYPE:  # a success follows
+        if error.exception_type == BLOCKED_TYPE:  # followed by ExecutionSuccess
             self.blocked = error_failure(error.exception_type, error.message, error.node, error.class_type)
         else:
             self.settling = True
@@ -169,7 +169,7 @@ class Watch:
 
 
 class Watches:
-    """All followed prompts of one server, by prompt id."""
+    """The subscriptions on one server, by prompt id."""
 
     def __init__(self, *, clock: Clock, park: Park) -> None:
         self._clock = clock
@@ -177,24 +177,23 @@ class Watches:
         self._by_id: dict[str, Watch] = {}
         self._blocked: OrderedDict[str, RunFailure] = OrderedDict()
         self.foreign = 0
-        """Frames of prompts that nobody here follows."""
+        """Number of events of other clients' prompts."""
 
     def __iter__(self) -> Iterator[Watch]:
         return iter(tuple(self._by_id.values()))
 
     def get(self, prompt_id: str) -> Watch | None:
-        """Return the watch of a prompt that is followed now."""
         return self._by_id.get(prompt_id)
 
     def blocked(self, prompt_id: str) -> RunFailure | None:
-        """Return the ExecutionBlocked error of a prompt that was followed, if there was one."""
+        """Return the ExecutionBlocked error of a subscribed prompt, if there was one."""
         return self._blocked.get(prompt_id)
 
     @contextmanager
     def open(self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT) -> Generator[Watch, None, None]:
-        """Follow a prompt while the context lasts. Raises `ValueError` when somebody follows it already."""
+        """Subscribe to a prompt while the context lasts. Raises `ValueError` if it already has a subscriber."""
         if prompt_id in self._by_id:
-            raise ValueError(f"prompt {prompt_id} is followed already")
+            raise ValueError(f"prompt {prompt_id} already has a subscriber")
         watch = self._by_id[prompt_id] = Watch(prompt_id, channel=Channel(park=self._park), idle_limit=idle_limit)
         try:
             yield watch
@@ -202,7 +201,7 @@ class Watches:
             del self._by_id[prompt_id]
 
     def dispatch(self, event: Event, connection: int) -> None:
-        """Hand a frame to the watch of its prompt; returns at once."""
+        """Pass an event to the subscription of its prompt; returns at once."""
         if isinstance(event, Status | FeatureFlags | PreviewImage | NodeText):
             return
         watch = self._by_id.get(event.prompt_id)

@@ -1,8 +1,7 @@
-"""Results as files, from the end of a run until they are delivered, and for a while after it.
+"""The result store on disk: keeps output files from the end of a run until some time after their delivery.
 
-One folder for each job, named by its id, written aside and then renamed: it is there whole or not at all. The files in
-it are numbered and described by an index, so that a name from a server never becomes a path. Knows no job and no
-database; whose results may go is for `bot.jobs.janitor` to say.
+One folder per job, named by its id, written under a temporary name and then renamed, so that it is complete or absent.
+Files are numbered and listed in an index, so that a name from a server never becomes a path.
 """
 
 import asyncio
@@ -25,15 +24,15 @@ log = logging.getLogger(__name__)
 
 INDEX = "index.json"
 ASIDE = ".aside-"
-"""Begins the names of folders that are being written or removed."""
+"""Name prefix of folders that are being written or removed."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class DiskShelf:
-    """A `Shelf` in a folder, which outlives a crash of the process at once.
+    """A `Shelf` in a folder. Its files survive a crash of the process.
 
-    With `durable` it outlives a power cut, too, a few milliseconds later: nobody waits for the disk, because what a cut
-    leaves damaged is noticed, and can be fetched from its server again.
+    With `durable` they also survive a power cut a few milliseconds later. Callers do not wait for the fsync: damaged
+    files are detected, and can be fetched from their server again.
     """
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
@@ -41,25 +40,22 @@ class DiskShelf:
         self._durable = durable
 
     async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:
-        """See `Shelf.put`."""
         await asyncio.to_thread(self._put, job_id, files)
         if self._durable:
-            asyncio.get_running_loop().run_in_executor(None, self._settle, job_id)  # the loop waits for it at its end
+            asyncio.get_running_loop().run_in_executor(None, self._settle, job_id)  # awaited when the loop shuts down
 
     async def get(self, job_id: str) -> Sequence[OutputFile]:
-        """See `Shelf.get`."""
         return await asyncio.to_thread(self._get, job_id)
 
     async def drop(self, job_id: str) -> None:
-        """See `Shelf.drop`."""
         await asyncio.to_thread(self._drop, job_id)
 
     async def older_than(self, time: float) -> Sequence[str]:
-        """Return the ids of jobs whose files were put here before `time`, in seconds since the epoch."""
+        """Return the ids of jobs whose files were stored before `time`, in seconds since the epoch."""
         return await asyncio.to_thread(self._older_than, time)
 
     async def clear_remains(self, before: float) -> None:
-        """Remove what a crash left half-written or half-removed before a time."""
+        """Remove folders that a crash left half-written or half-removed before a time."""
         await asyncio.to_thread(self._clear_remains, before)
 
     # ------------------------------------------------------------------ in a thread
@@ -78,13 +74,13 @@ class DiskShelf:
             raise
 
     def _settle(self, job_id: str) -> None:
-        """Wait until the disk has the files of a job."""
+        """Flush the files of a job to disk."""
         folder = self._place(job_id)
         try:
             for path in (*folder.iterdir(), folder, self._folder):
                 _sync(path)
-        except OSError as error:  # replaced or dropped meanwhile, or the disk fails, which the next one will tell
-            log.debug("the result of job %s is not settled: %s", job_id, error)
+        except OSError as error:  # replaced or deleted meanwhile; a disk failure shows at the next write
+            log.debug("the result of job %s was not flushed: %s", job_id, error)
 
     def _get(self, job_id: str) -> list[OutputFile]:
         try:
@@ -94,7 +90,7 @@ class DiskShelf:
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("the kept result of job %s cannot be used (%s)", job_id, error)
+            log.warning("the stored result of job %s cannot be used (%s)", job_id, error)
             return []
 
     def _drop(self, job_id: str) -> None:
@@ -118,14 +114,14 @@ class DiskShelf:
 
     def _place(self, job_id: str) -> Path:
         if not _ID.fullmatch(job_id):
-            raise ValueError("not an id of a job")
+            raise ValueError("not a job id")
         return self._folder / job_id
 
     def _aside(self) -> Path:
         return self._folder / f"{ASIDE}{uuid.uuid4().hex}"
 
     def _remove(self, path: Path) -> None:
-        """Remove a folder in one step for whoever looks."""
+        """Remove a folder atomically, as seen by readers."""
         aside = self._aside()
         with suppress(FileNotFoundError):
             path.rename(aside)
@@ -133,7 +129,7 @@ class DiskShelf:
 
 
 def _sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable; Windows does neither for what is open for reading."""
+    """Flush a file, or the names in a folder, to disk; Windows cannot do either for a file opened for reading."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -150,7 +146,7 @@ def _entry(file: OutputFile) -> dict[str, Any]:
 def _read(path: Path, entry: dict[str, Any]) -> OutputFile:
     data = path.read_bytes()
     if len(data) != entry["size"] or zlib.crc32(data) != entry["crc"]:
-        raise ValueError("a file is damaged")
+        raise ValueError("damaged file")
     return OutputFile(OutputRef(**entry["ref"]), data)
 
 
