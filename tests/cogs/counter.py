@@ -181,7 +181,7 @@ def _bot(
 
 def _key_of(url: str) -> str:
     if not url.startswith("http"):
-        raise InputError(_("The address of a ComfyUI server looks like http://127.0.0.1:8188."))
+        raise InputError(_("A ComfyUI server's address looks like http://127.0.0.1:8188."))
     scheme, _slashes, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
 

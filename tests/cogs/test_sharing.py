@@ -48,7 +48,7 @@ async def test_a_paused_members_request_waits_says_why_and_starts_after_the_paus
     await manager.slash(art, "moderate pause", what="member", member=ann, reason="one at a *time*, @everyone")
     reply = await imagine(ann, art)
     assert not reply.ephemeral
-    await sim.until(lambda: "On hold: Paused by a moderator: one at a \\*time\\*" in reply.text)
+    await sim.until(lambda: 'Your request waits. Paused by a moderator: "one at a \\*time\\*"' in reply.text)
     assert not reply.message.raw.mention_everyone
     await done(sim, await imagine(bob, art, "an owl"))
     asked = len(state.seen.prompts)
@@ -78,7 +78,7 @@ async def test_who_asks_during_a_pause_is_told_at_once(sim: Simulation, manager:
     assert "new cooling" in reply.text, "in the first answer"
     assert "Cancel" in reply.text
     await ann.press(reply.message, "Cancel")
-    await sim.until(lambda: "This was cancelled." in reply.text)
+    await sim.until(lambda: "Cancelled." in reply.text)
 
 
 # ------------------------------------------------------------------ what roles may have
@@ -90,7 +90,7 @@ async def test_a_quota_is_refused_in_private_before_anything_is_kept(sim: Simula
     await done(sim, await imagine(ann, art, count=2))
     refused = await imagine(ann, art, count=2)
     assert refused.ephemeral
-    assert "2 of 3 pictures of the last 24 hours; this makes 2" in refused.text
+    assert "2 of 3 images in the last 24 hours; this makes 2" in refused.text
     await done(sim, await imagine(ann, art))
     assert (await imagine(ann, art)).ephemeral
     assert "3 of 3 images (0 left)" in (await ann.slash(art, "me")).text
@@ -107,7 +107,7 @@ async def test_what_is_under_way_counts_against_the_quota(sim: Simulation, state
     assert refused.ephemeral
     assert "2 more are coming" in refused.text
     await ann.press(first.message, "Cancel")
-    await sim.until(lambda: "This was cancelled." in first.text)
+    await sim.until(lambda: "Cancelled." in first.text)
 
 
 async def test_gpu_minutes_are_a_limit_too(sim: Simulation, manager: Member) -> None:
@@ -126,7 +126,7 @@ async def test_the_cooldown_counts_from_the_last_request_that_was_not_refused(si
     await done(sim, await imagine(ann, art))
     refused = await imagine(ann, art)
     assert refused.ephemeral
-    assert re.search(r"Please wait another (1\d|20) seconds", refused.text)
+    assert re.search(r"please wait (1\d|20) seconds", refused.text)
     assert not (await imagine(bob, art)).ephemeral
     sim.advance(20)
     await done(sim, await imagine(ann, art))
@@ -150,7 +150,7 @@ async def test_pictures_are_not_even_read_when_nothing_is_left(sim: Simulation, 
     await done(sim, await ann.slash(art, "upscale", image=picture, factor=2.0))
     refused = await ann.slash(art, "upscale", image=picture, factor=2.0)
     assert refused.ephemeral
-    assert "1 of 1 pictures" in refused.text
+    assert "1 of 1 images" in refused.text
 
 
 async def test_at_most_so_many_run_at_a_time_and_the_others_say_so(
@@ -160,7 +160,7 @@ async def test_at_most_so_many_run_at_a_time_and_the_others_say_so(
     await manager.slash(art, "moderate role", role=sim.everybody(), running=1)
     state.seconds_per_step = 0.25
     first, second = await imagine(ann, art, "one", steps=10), await imagine(ann, art, "two", steps=1)
-    await sim.until(lambda: "It starts when your other request is done" in second.text)
+    await sim.until(lambda: "It will start when your other request has finished" in second.text)
     other = await imagine(bob, art, "bob's", steps=1)
     await sim.until(lambda: len(state.seen.prompts) == 2)
     await done(sim, first)

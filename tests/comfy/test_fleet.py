@@ -83,8 +83,8 @@ async def test_a_chosen_name_is_never_given_again(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("url", "name", "says"),
     [
-        ("http://me:other@one:8188/comfy", None, "there already, as “gpu1”"),
-        ("http://three:8188", "gpu2", "Another server is called “gpu2”"),
+        ("http://me:other@one:8188/comfy", None, "already exists as “gpu1”"),
+        ("http://three:8188", "gpu2", "Another server is already called “gpu2”"),
         ("three", None, "looks like http://"),
     ],
 )

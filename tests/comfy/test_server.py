@@ -227,7 +227,7 @@ async def test_two_followers_of_one_prompt_are_a_mistake(standin: StandIn, conne
     server = await connect(standin.url)
     prompt_id = new_id()
     async with server.watch(prompt_id):
-        with pytest.raises(ValueError, match="followed already"):
+        with pytest.raises(ValueError, match="already has a subscriber"):
             async with server.watch(prompt_id):
                 pass
 

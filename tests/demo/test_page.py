@@ -153,5 +153,5 @@ def test_a_refusal_is_a_sentence_and_no_alarm(page: Page) -> None:
     text: FilePayload = {"name": "in.png", "mimeType": "image/png", "buffer": b"not a picture"}
     page.locator(".command-file-input").set_input_files(text)
     page.locator("#send-message").click()
-    expect(card(page, "Upscale")).to_contain_text("is not a picture", timeout=PATIENCE)
+    expect(card(page, "Upscale")).to_contain_text("can't read that file as an image", timeout=PATIENCE)
     expect(page.locator("#action-status")).not_to_contain_text(re.compile("uncertain|not completed"))

@@ -25,7 +25,7 @@ AFTER = (0.2, 2.0)
 AWAY = (0.0, 3.0)
 """Seconds before the one that was killed is started again."""
 
-HOLDS = " is ours"
+HOLDS = ": lease acquired"
 """What a worker's log says of a ComfyUI that it has."""
 
 

@@ -37,11 +37,11 @@ def test_what_is_taken_keeps_its_bytes_under_a_name_of_ours(data: bytes, kind: s
 @pytest.mark.parametrize(
     ("data", "kind", "sentence"),
     [
-        (b"", "video", "is empty. Please attach a file in MP4"),
-        (WAV, "video", "Please attach a file in MP4, MOV, WebM or GIF"),
-        (WEBM, "audio", "Please attach a file in MP3, WAV"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(20), "audio", "Please attach a file in MP3"),
-        (b"#!/bin/sh\n", "video", "not one that ComfyUI can take"),
+        (b"", "video", "is empty. Please attach a file as MP4"),
+        (WAV, "video", "Please attach a file as MP4, MOV, WebM or GIF"),
+        (WEBM, "audio", "Please attach a file as MP3, WAV"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(20), "audio", "Please attach a file as MP3"),
+        (b"#!/bin/sh\n", "video", "isn't supported here"),
     ],
 )
 def test_what_is_not_taken_is_told_what_would_do(data: bytes, kind: str, sentence: str) -> None:
@@ -53,5 +53,5 @@ def test_what_is_not_taken_is_told_what_would_do(data: bytes, kind: str, sentenc
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_file_that_is_too_large_is_refused_before_it_is_downloaded(kind: str) -> None:
     check_clip_size(KINDS[kind].most, kind)
-    with pytest.raises(InputError, match="at most"):
+    with pytest.raises(InputError, match="the limit is"):
         check_clip_size(KINDS[kind].most + 1, kind)

@@ -126,7 +126,7 @@ def test_video_passes_or_is_refused_with_both_sizes() -> None:
     data = b"\0\0\0\x18ftypisom\0\0\0\0mp42avc1".ljust(3 * MIB, b"\0")
     file = fit(data, 3 * MIB)
     assert (file.data, file.extension, file.content_type, file.width) == (data, "mp4", "video/mp4", 0)
-    with pytest.raises(InputError, match=r"3\.0 MB, and 2\.0 MB"):
+    with pytest.raises(InputError, match=r"3\.0 MB, and the limit here is 2\.0 MB"):
         fit(data, 2 * MIB)
 
 

@@ -237,15 +237,15 @@ def test_too_many_bytes_are_refused_before_anything_else() -> None:
 
 def test_size_can_be_checked_before_the_download() -> None:
     check_size(LIMITS.bytes, LIMITS)
-    with pytest.raises(InputError, match="at most"):
+    with pytest.raises(InputError, match="the limit is"):
         check_size(LIMITS.bytes + 1, LIMITS)
 
 
 def test_forty_megapixels_are_refused_from_the_header() -> None:
     text = refused(png_that_claims(8000, 5000))
     assert "8000 × 5000" in text
-    assert "40.00 megapixels" in text
-    assert "16.78 megapixels" in text
+    assert "40.00 MP" in text
+    assert "16.78 MP" in text
 
 
 def test_a_long_strip_is_refused() -> None:
@@ -253,9 +253,12 @@ def test_a_long_strip_is_refused() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("size", [(30_000, 30_000), (2**31 - 1, 2**31 - 1), (12_000, 12_000)])
-def test_decompression_bombs_are_refused_in_words(size: tuple[int, int]) -> None:
-    assert "pixels" in refused(png_that_claims(*size))
+@pytest.mark.parametrize(
+    ("size", "unit"),
+    [((30_000, 30_000), "pixels"), ((2**31 - 1, 2**31 - 1), "pixels"), ((12_000, 12_000), "144.00 MP")],
+)
+def test_decompression_bombs_are_refused_in_words(size: tuple[int, int], unit: str) -> None:
+    assert unit in refused(png_that_claims(*size))
 
 
 def test_a_webp_that_claims_a_huge_canvas() -> None:

@@ -54,7 +54,7 @@ def test_the_mask_replaces_transparency_that_was_there() -> None:
 
 def test_an_empty_mask_is_refused_also_after_jpeg() -> None:
     black = encoded(Image.new("RGB", (32, 32), (3, 3, 3)), "JPEG", quality=60)
-    with pytest.raises(InputError, match="selects nothing"):
+    with pytest.raises(InputError, match="mask is empty"):
         apply_mask(input_file(noise(32, 32)), prepare_input(black, IntakeLimits()))
 
 

@@ -51,7 +51,7 @@ async def test_a_full_line_turns_away_but_keeps_promises(pool: ImagePool, gate: 
     assert pool.busy
     second = asyncio.create_task(pool.run(str, 2))
     await settle()
-    with pytest.raises(LimitError, match="Too many"):
+    with pytest.raises(LimitError, match="too many images"):
         await pool.run(str, 3)
     promised = asyncio.create_task(pool.run_promised(str, 4))
     await settle()

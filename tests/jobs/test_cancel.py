@@ -48,7 +48,7 @@ async def test_a_waiting_job_never_reaches_the_server(tmp_path: Path) -> None:
         backend.up.set()
         await shop.passes(5)
     assert backend.submitted == []
-    assert shop.board.failed[job.id] == "This was cancelled."
+    assert shop.board.failed[job.id] == "Cancelled."
 
 
 async def test_a_running_job_is_stopped_by_its_id_and_nobody_elses(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ async def test_a_running_job_is_stopped_by_its_id_and_nobody_elses(tmp_path: Pat
         assert shop.board.updates[-1] == (job.id, Stopping())
         backend.end.set()
         assert await shop.ended(job) is JobState.CANCELLED
-    assert shop.board.failed[job.id] == "A moderator cancelled this."
+    assert shop.board.failed[job.id] == "Cancelled by a moderator."
 
 
 async def test_a_prompt_that_waited_on_the_server_is_gone_without_a_word(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ async def test_a_fault_of_ours_while_telling_is_tried_again(tmp_path: Path, capl
         shop.board.answers = [RuntimeError("a mistake")]
         job = await shop.order()
         assert (await told(shop, job)).state is JobState.DONE
-    assert "could not be told" in caplog.text
+    assert "delivery crashed" in caplog.text
 
 
 async def test_a_result_that_is_not_on_the_shelf_is_fetched_from_the_server_again(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ async def test_a_disk_that_is_full_costs_no_result(tmp_path: Path, caplog: pytes
         job = await shop.order()
         assert await shop.ended(job) is JobState.DONE
     assert shop.board.delivered[job.id]
-    assert "could not be kept" in caplog.text
+    assert "cannot store its result" in caplog.text
 
 
 async def test_only_so_many_are_told_at_the_same_time_and_all_in_the_end(tmp_path: Path) -> None:

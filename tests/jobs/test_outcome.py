@@ -42,4 +42,4 @@ def test_texts_are_shown_when_they_are_asked_for_or_all_there_is() -> None:
 
 def test_what_was_not_made_is_said() -> None:
     assert remark(RunResult((PICTURE,)), [PICTURE], None, spec("9")) is None
-    assert "was not made" in str(remark(RunResult((PICTURE,)), [PICTURE], None, spec("9", "5")))
+    assert "outputs is missing" in str(remark(RunResult((PICTURE,)), [PICTURE], None, spec("9", "5")))

@@ -218,7 +218,7 @@ async def test_a_run_that_hangs_is_stopped_and_the_next_one_runs(world: World) -
         assert world.standin.state.seen.interrupts == world.standin.state.seen.prompts
         world.standin.state.seconds_per_step = 0.02
         assert await ended(world.store, await world.order()) is JobState.DONE
-    assert "nothing was heard of it for 1 second" in world.wall.failed[job.id]
+    assert "No progress for 1 second" in world.wall.failed[job.id]
 
 
 async def test_files_deleted_under_a_cached_run_are_saved_again(world: World) -> None:

@@ -117,7 +117,7 @@ async def test_a_file_that_cannot_be_fetched_costs_the_gpu_no_second_run(tmp_pat
         await shop.passes(20)
         assert await shop.ended(job) is JobState.FAILED
     assert len(backend.submitted) == 1
-    assert "hand them out" in shop.board.failed[job.id]
+    assert "can't deliver them" in shop.board.failed[job.id]
 
 
 async def test_who_waits_on_a_server_that_went_is_told(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ async def test_only_the_named_outputs_are_shown_and_missing_ones_reported(tmp_pa
         assert await shop.ended(job) is JobState.DONE
     files, note = shop.board.delivered[job.id]
     assert [file.ref for file in files] == [REF]
-    assert "not made" in note
+    assert "is missing" in note
 
 
 async def test_previews_are_shown_only_when_nothing_was_saved(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ async def test_even_an_innocent_job_is_not_handed_in_for_ever(tmp_path: Path) ->
         job = await shop.order()
         assert await shop.ended(job) is JobState.FAILED
     assert len(backend.submitted) == MAX_ATTEMPTS
-    assert "lost it each time" in shop.board.failed[job.id]
+    assert "kept failing" in shop.board.failed[job.id]
 
 
 async def test_a_server_that_takes_nothing_is_not_asked_for_ever(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ async def test_a_server_that_takes_nothing_is_not_asked_for_ever(tmp_path: Path)
         await shop.passes(300.0)
         assert await shop.ended(job) is JobState.FAILED
     assert 50 - len(backend.submit_errors) == MAX_ATTEMPTS
-    assert "could not be reached" in shop.board.failed[job.id]
+    assert "kept failing" in shop.board.failed[job.id]
 
 
 async def test_a_job_that_comes_back_keeps_its_place_in_the_line(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ async def test_a_fault_of_ours_is_answered_and_stops_no_other_job(
         assert await shop.ended(broken) is JobState.FAILED
         assert await shop.ended(fine) is JobState.DONE
     assert "reference" in shop.board.failed[broken.id]
-    assert "broke off" in caplog.text
+    assert "crashed" in caplog.text
 
 
 async def test_what_the_server_dropped_when_it_accepted_the_rest_is_written_down(tmp_path: Path) -> None:
@@ -385,7 +385,7 @@ async def test_an_outcome_that_can_never_be_read_is_said_to_be_so(tmp_path: Path
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
         assert await shop.ended(job) is JobState.FAILED
-    assert "what came of it" in shop.board.failed[job.id]
+    assert "won't report the result" in shop.board.failed[job.id]
     assert len(backend.submitted) == 1
 
 
@@ -397,7 +397,7 @@ async def test_a_file_that_is_answered_with_an_error_is_tried_again_and_then_giv
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
         assert await shop.ended(job) is JobState.FAILED
-    assert "instead of handing it out" in shop.board.failed[job.id]
+    assert "can't deliver it (error" in shop.board.failed[job.id]
 
 
 async def test_a_file_that_was_deleted_is_saved_again_under_another_name_once(tmp_path: Path) -> None:
@@ -472,7 +472,7 @@ async def test_a_run_that_cannot_be_stopped_ends_for_its_member(tmp_path: Path) 
         await until(lambda: any(isinstance(update, Running) for _, update in shop.board.updates))
         await shop.passes(60.0)
         assert await shop.ended(job) is JobState.FAILED
-    assert "hangs" in shop.board.failed[job.id]
+    assert "is stuck" in shop.board.failed[job.id]
 
 
 async def test_silence_does_not_count_while_the_server_is_away_or_the_prompt_waits(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ async def test_hostile_names_are_kept_as_words_only(shelf: DiskShelf, tmp_path: 
 
 @pytest.mark.parametrize("job_id", ["..", "../x", "a/b", "", ".aside-1", "x" * 65])
 async def test_what_is_no_id_is_no_place(shelf: DiskShelf, job_id: str) -> None:
-    with pytest.raises(ValueError, match="not an id"):
+    with pytest.raises(ValueError, match="not a job id"):
         await shelf.put(job_id, files(b"x"))
     assert await shelf.get(job_id) == []
 

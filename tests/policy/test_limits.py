@@ -48,7 +48,7 @@ def test_usual_requests_pass(size: RunSize) -> None:
 def test_a_size_that_is_too_large_names_one_that_is_not() -> None:
     text = refusal(request(sized(16_384, 8192)))
     assert "16384 × 8192" in text
-    assert "16.8 megapixels" in text
+    assert "16.8 MP" in text
     assert "5792 × 2896" in text
 
 
@@ -56,30 +56,30 @@ def test_a_size_that_is_too_large_names_one_that_is_not() -> None:
 def test_the_size_that_is_offered_passes(width: int, height: int) -> None:
     decision = review(request(sized(width, height, steps=1)), LIMITS)
     if isinstance(decision, Refused):
-        offered = re.search(r"such as (\d+) × (\d+)", str(decision.message))
+        offered = re.search(r"for example (\d+) × (\d+)", str(decision.message))
         assert offered is not None
         fine = sized(int(offered[1]), int(offered[2]), steps=1)
         assert review(request(fine), LIMITS) == Allowed()
 
 
 def test_a_side_that_is_too_long() -> None:
-    assert "8192 pixels a side" in refusal(request(sized(8200, 8)))
+    assert "8192 px per side" in refusal(request(sized(8200, 8)))
 
 
 def test_steps() -> None:
     text = refusal(request(sized(steps=151)))
     assert "151" in text
-    assert "at most 150" in text
+    assert "limit of 150" in text
 
 
 def test_count() -> None:
-    assert "at most 8" in refusal(request(sized(count=9)))
-    assert "only one" in refusal(request(sized(count=2)), replace(LIMITS, max_count=1))
+    assert "limit is 8" in refusal(request(sized(count=9)))
+    assert "limit is 1." in refusal(request(sized(count=2)), replace(LIMITS, max_count=1))
 
 
 def test_many_large_pictures_are_offered_in_smaller_numbers() -> None:
     text = refusal(request(sized(2048, 2048, count=8, steps=50)))
-    assert "Up to 4 pictures" in text
+    assert "Up to 4 images" in text
     assert review(request(sized(2048, 2048, count=4, steps=50)), LIMITS) == Allowed()
 
 
@@ -106,12 +106,12 @@ def test_long_texts() -> None:
     assert review(request(text_length=2000), LIMITS) == Allowed()
     text = refusal(request(text_length=2001))
     assert "2001" in text
-    assert "at most 2000" in text
+    assert "limit is 2000" in text
 
 
 def test_waiting_jobs() -> None:
     assert review(request(waiting=99), LIMITS) == Allowed()
     text = refusal(request(waiting=100))
-    assert "at most 100" in text
+    assert "limit: 100" in text
     assert "wait until" in text
-    assert "one is all" in refusal(request(waiting=1), replace(LIMITS, max_waiting_per_member=1))
+    assert "the limit is 1" in refusal(request(waiting=1), replace(LIMITS, max_waiting_per_member=1))

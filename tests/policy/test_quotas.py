@@ -36,20 +36,20 @@ def test_the_last_gpu_minute_may_be_used_but_not_one_more() -> None:
     allowance = Allowance(day_seconds=600.0)
     assert asked(allowance, Standing(day_seconds=540.0)) == Allowed()
     text = refusal(allowance, Standing(day_seconds=541.0, oldest_day=NOW - DAY + 3600.0))
-    assert "9.1 of 10 GPU minutes of the last 24 hours" in text
-    assert "counts no more in 60 minutes" in text
+    assert "9.1 of 10 GPU minutes in the last 24 hours" in text
+    assert "becomes available in 60 minutes" in text
 
 
 def test_what_waits_counts_as_if_it_were_used() -> None:
     text = refusal(Allowance(day_seconds=600.0), Standing(day_seconds=300.0, pending_seconds=270.0, pending=2))
     assert "5 of 10 GPU minutes" in text
-    assert "may take 4.5" in text
+    assert "need about 4.5" in text
 
 
 def test_a_week_is_a_limit_of_its_own() -> None:
     standing = Standing(week_seconds=3590.0, oldest_week=NOW - WEEK + 3 * DAY)
     text = refusal(Allowance(day_seconds=600.0, week_seconds=3600.0), standing)
-    assert "of the last 7 days" in text
+    assert "in the last 7 days" in text
     assert "in 3 days" in text
 
 
@@ -64,8 +64,8 @@ def test_pictures_count_those_that_are_coming() -> None:
     allowance = Allowance(day_pictures=10)
     assert asked(allowance, Standing(day_pictures=4, pending=1, pending_pictures=4), pictures=2) == Allowed()
     text = refusal(allowance, Standing(day_pictures=4, pending=1, pending_pictures=4), pictures=3)
-    assert "4 of 10 pictures of the last 24 hours" in text
-    assert "4 more are coming" in text
+    assert "4 of 10 images in the last 24 hours" in text
+    assert "4 more are on their way" in text
     assert isinstance(asked(allowance, Standing(pending=10)), Refused), "each is at least one picture"
 
 
@@ -74,19 +74,19 @@ def test_the_cooldown_says_how_long_it_lasts() -> None:
     assert asked(allowance, Standing(last_asked=NOW - 60.0)) == Allowed()
     assert asked(allowance, Standing()) == Allowed()
     text = refusal(allowance, Standing(last_asked=NOW - 18.5))
-    assert "one request in 60 seconds" in text
-    assert "another 42 seconds" in text
+    assert "one request every 60 seconds" in text
+    assert "wait 42 seconds" in text
 
 
 def test_a_clock_that_was_set_back_locks_nobody_out() -> None:
-    assert "another 60 seconds" in refusal(Allowance(cooldown=60.0), Standing(last_asked=NOW + 1e6))
+    assert "wait 60 seconds" in refusal(Allowance(cooldown=60.0), Standing(last_asked=NOW + 1e6))
 
 
 def test_only_so_many_may_wait() -> None:
     allowance = Allowance(waiting=2)
     assert asked(allowance, Standing(waiting=1, running=5)) == Allowed()
-    assert "you have 2" in refusal(allowance, Standing(waiting=2))
-    assert "until yours has started" in refusal(Allowance(waiting=1), Standing(waiting=1))
+    assert "already have 2 requests" in refusal(allowance, Standing(waiting=2))
+    assert "until it has started" in refusal(Allowance(waiting=1), Standing(waiting=1))
 
 
 @pytest.mark.parametrize("name", ["day_seconds", "week_seconds", "day_pictures", "week_pictures"])

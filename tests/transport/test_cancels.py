@@ -24,8 +24,8 @@ STEPS, STEP = 2, 0.004
 RUN = 0.05
 """Seconds within which a job's turn on the server is over, more or less."""
 STRANGER = "another-client"
-CANCELLED = "This was cancelled."
-NOT_YOURS = "Only the person who asked for this, or a moderator, can cancel it."
+CANCELLED = "Cancelled."
+NOT_YOURS = "This is not yours: only the member who asked for it, or a moderator, can cancel it."
 
 
 @pytest.fixture

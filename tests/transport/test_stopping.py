@@ -34,3 +34,4 @@ async def test_it_starts_no_more_and_leaves_nothing_behind(tmp_path: Path, caplo
                 await asyncio.gather(connection, return_exceptions=True)
             await until(lambda: comfy.state.seen.sockets_open == 0)
     assert "broke off" not in caplog.text
+    assert "crashed" not in caplog.text
