@@ -51,10 +51,10 @@ async def test_defaults_and_limits_of_the_guild_hold_and_are_refused_when_they_m
         assert "steps 3" in reply.text.replace("`", "").replace(":", "")
         await it.boss.slash(it.art, "workflow limit", largest_side=512, most_steps=10)
         refused = await it.ann.slash(it.art, "imagine", prompt="a fox", width=1024)
-        assert "At most" in refused.text
+        assert "at most" in refused.text
         assert "512" in refused.text
         refused = await it.ann.slash(it.art, "imagine", prompt="a fox", steps=11)
-        assert "10 are allowed" in refused.text
+        assert "limit of 10" in refused.text
         await it.boss.slash(it.art, "workflow limit", largest_side=0, most_steps=0)
         await done(it.sim, await it.ann.slash(it.art, "imagine", prompt="a fox", width=1024))
 

@@ -86,9 +86,9 @@ async def test_the_backstop_holds_without_any_rule(
     for number in range(3):
         await database.jobs.add(waiting(number + 1, clock))
     entry = await admission.look(ANN)
-    with pytest.raises(LimitError, match="already have 3 jobs"):
+    with pytest.raises(LimitError, match="already have 3 requests"):
         entry.admit(spec())
-    with pytest.raises(LimitError, match="already have 3 jobs"):
+    with pytest.raises(LimitError, match="already have 3 requests"):
         entry.admit_unread("imagine")
 
 
