@@ -252,7 +252,6 @@ class Works:
     # ------------------------------------------------------------------ servers
 
     async def build(self, record: ServerRecord) -> Member:
-        """See `Builder`."""
         server = self._fleet.get(record.key) or await self._fleet.add(record.url, record.name)
         carrier = Carrier(
             backend=server,
@@ -290,5 +289,4 @@ class Works:
         return Member(record, server, carrier, runner)
 
     async def dismiss(self, key: str) -> None:
-        """See `Builder`."""
         await self._fleet.remove(key)

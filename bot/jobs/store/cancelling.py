@@ -14,7 +14,6 @@ _WAITS = (JobState.HELD.value, JobState.QUEUED.value)
 
 
 def cancel(conn: Connection, job_id: str, by: int, now: float) -> Job | None:
-    """See `JobStore.cancel`."""
     row = conn.execute(sa.select(jobs).where(jobs.c.id == job_id).with_for_update()).mappings().first()
     if row is None:
         return None
@@ -41,7 +40,6 @@ def _end(conn: Connection, row: rows.Row, by: int, now: float) -> Job:
 
 
 def to_cancel(conn: Connection, server: str) -> Sequence[tuple[str, int]]:
-    """See `JobStore.to_cancel`."""
     running = sa.and_(IN_HAND, jobs.c.server == server, jobs.c.state == JobState.RUNNING.value)
     wishes = sa.select(jobs.c.id, jobs.c.cancel_by).where(running, jobs.c.cancel_by != 0)
     return [(job_id, by) for job_id, by in conn.execute(wishes)]

@@ -90,7 +90,6 @@ def is_single(job: Job, changes: Changes) -> bool:
 
 
 def note(conn: Connection, job: Job, changes: Changes) -> Job:
-    """See `JobStore.note`."""
     row = _NOTE.first(conn, _values(job, rows.columns(replace(job, **changes), changes)))
     if row is None:
         raise IllegalMoveError(f"job {job.id} is not {job.state} under epoch {job.epoch} any more")
@@ -99,14 +98,12 @@ def note(conn: Connection, job: Job, changes: Changes) -> Job:
 
 
 def seize(conn: Connection, job_id: str) -> Job | None:
-    """See `JobStore.seize`."""
     take = sa.update(jobs).where(jobs.c.id == job_id).values(epoch=jobs.c.epoch + 1).returning(jobs)
     row = conn.execute(take).mappings().first()
     return None if row is None else rows.read(row)
 
 
 def renew_token(conn: Connection, job_id: str, token: str, expires: float) -> Job | None:
-    """See `JobStore.renew_token`."""
     newer = sa.update(jobs).where(jobs.c.id == job_id, jobs.c.token_expires < expires)
     conn.execute(newer.values(interaction_token=token, token_expires=expires))
     row = conn.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()

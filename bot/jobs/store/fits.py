@@ -40,7 +40,6 @@ def judge(conn: Connection, key: str, verdicts: Mapping[str, Verdict], fingerpri
 
 
 def verdicts(conn: Connection, cls: str) -> Mapping[str, Verdict]:
-    """See `FleetRecords.verdicts`."""
     known = sa.select(fits.c.server_id, fits.c.fits, fits.c.lacks).join(
         servers, sa.and_(servers.c.server_id == fits.c.server_id, servers.c.enabled, servers.c.url != "")
     )

@@ -27,37 +27,30 @@ class SqlFleet:
         self._installation = ""
 
     async def servers(self) -> Sequence[ServerRecord]:
-        """See `FleetRecords.servers`."""
         return await self._engine.read(lambda conn: servers.enabled(conn, self._clock()))
 
     async def register(self, urls: Mapping[str, str], *, all_there_are: bool = True) -> None:
-        """See `FleetRecords.register`."""
         await self._engine.write(
             lambda conn, _again: servers.register(conn, urls, self._clock(), all_there_are=all_there_are)
         )
 
     async def add(self, key: str, url: str, name: str, by: int) -> ServerRecord:
-        """See `FleetRecords.add`."""
         return await self._engine.write(
             lambda conn, _again: servers.add(conn, key, url, name, by, self._clock()), durable=True
         )
 
     async def remove(self, key: str) -> bool:
-        """See `FleetRecords.remove`."""
         return await self._engine.write(lambda conn, again: servers.remove(conn, key) or again, durable=True)
 
     async def drain(self, key: str, *, drained: bool) -> bool:
-        """See `FleetRecords.drain`."""
         return await self._engine.write(lambda conn, _again: servers.drain(conn, key, drained=drained), durable=True)
 
     async def report(self, key: str, health: str) -> None:
-        """See `FleetRecords.report`."""
         await self._engine.write(lambda conn, _again: servers.report(conn, key, health), single=True)
 
     # ------------------------------------------------------------------ what they can do
 
     async def describe(self, key: str, abilities: Abilities) -> None:
-        """See `FleetRecords.describe`."""
         fingerprint, data = await asyncio.to_thread(lambda: (abilities.fingerprint, packed.pack(abilities)))
         await self._engine.write(
             lambda conn, _again: servers.describe(
@@ -95,29 +88,23 @@ class SqlFleet:
             return fingerprint, None
 
     async def unjudged(self, key: str, limit: int = 200) -> Mapping[str, Needs]:
-        """See `FleetRecords.unjudged`."""
         return await self._engine.read(lambda conn: fits.unjudged(conn, key, limit))
 
     async def judge(self, key: str, verdicts: Mapping[str, Verdict], fingerprint: str) -> None:
-        """See `FleetRecords.judge`."""
         await self._engine.write(lambda conn, _again: fits.judge(conn, key, verdicts, fingerprint))
 
     async def verdicts(self, cls: str) -> Mapping[str, Verdict]:
-        """See `FleetRecords.verdicts`."""
         return await self._engine.read(lambda conn: fits.verdicts(conn, cls))
 
     # ------------------------------------------------------------------ processes
 
     async def appear(self, owner: str, role: str, ttl: float) -> Mapping[str, int]:
-        """See `FleetRecords.appear`."""
         return await self._engine.write(lambda conn, _again: processes.appear(conn, owner, role, ttl, self._clock()))
 
     async def vanish(self, owner: str) -> None:
-        """See `FleetRecords.vanish`."""
         await self._engine.write(lambda conn, _again: processes.vanish(conn, owner), single=True)
 
     async def installation(self) -> str:
-        """See `FleetRecords.installation`."""
         if not self._installation:
             self._installation = await self._engine.write(lambda conn, _again: facts.installation(conn), durable=True)
         return self._installation

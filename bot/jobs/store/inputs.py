@@ -25,7 +25,6 @@ def write(conn: Connection, job_id: str, spec: RunSpec | None) -> None:
 
 
 def with_bytes(conn: Connection, job: Job) -> Job:
-    """See `JobStore.with_inputs`."""
     query = sa.select(input_file.c.name, input_file.c.data).where(input_file.c.job_id == job.id)
     data = {row.name: row.data for row in conn.execute(query)}
     return replace(job, spec=codec.with_bytes(job.spec, lambda name: data.get(name, b"")))

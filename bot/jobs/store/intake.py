@@ -56,7 +56,6 @@ def _is_kept(conn: Connection, job: Job) -> bool:
 
 
 def admit(conn: Connection, job: Job, now: float, *, again: bool) -> Job:
-    """See `JobStore.admit`."""
     held = replace(job, state=JobState.HELD)
     details = {name: getattr(job, name) for name in ("spec", "place", "requester", "estimate", "pictures")}
     return changes.move(conn, held, JobState.QUEUED, details | {"holder": ""}, now, again=again)

@@ -30,7 +30,6 @@ def hold(conn: Connection, wanted: Collection[str], owner: str, ttl: float, now:
 
 
 def release(conn: Connection, owner: str, wanted: Collection[str] | None = None) -> None:
-    """See `JobStore.release`."""
     release = sa.update(servers).where(servers.c.owner == owner).values(owner="", lease_until=0.0)
     conn.execute(release if wanted is None else release.where(servers.c.server_id.in_(wanted)))
 

@@ -104,7 +104,6 @@ _PAST: Final = Prepared(
 
 
 def past_runs(conn: Connection, limit: int) -> list[PastRun]:
-    """See `JobStore.past_runs`."""
     found = _PAST.rows(conn, {"most": limit})
     return [PastRun(row["workflow"], row["server"], float(row["gpu_seconds"])) for row in reversed(found)]
 

@@ -62,7 +62,6 @@ class PostgresHints:
         self._was_told = False
 
     def listen(self, topic: Topic, hear: Hear) -> None:
-        """See `Hints.listen`."""
         self._ears.listen(topic, hear)
 
     def send(self, topic: Topic, payload: str = "") -> None:
@@ -72,7 +71,6 @@ class PostgresHints:
 
     @property
     def look_every(self) -> float:
-        """See `Hints.look_every`."""
         return LOOK_EVERY if self._hears else LOOK_EVERY_DEAF
 
     async def run(self) -> None:

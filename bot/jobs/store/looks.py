@@ -24,43 +24,36 @@ _WAITING: Final = Prepared(
 
 
 def get(conn: Connection, job_id: str) -> Job | None:
-    """See `JobStore.get`."""
     row = _GET.first(conn, {"this_id": job_id})
     return None if row is None else rows.read(row)
 
 
 def find(conn: Connection, prefix: str) -> Sequence[Job]:
-    """See `JobStore.find`."""
     alike = sa.select(jobs).where(jobs.c.id.startswith(prefix, autoescape=True))
     return _read(conn, alike.order_by(jobs.c.seq.desc()).limit(FOUND_AT_MOST))
 
 
 def count_waiting(conn: Connection, user_id: int) -> int:
-    """See `JobStore.count_waiting`."""
     (row,) = _WAITING.rows(conn, {"this_user": user_id})
     return row["waiting"]
 
 
 def history(conn: Connection, user_id: int, limit: int, offset: int) -> Sequence[Job]:
-    """See `JobStore.history`."""
     query = sa.select(jobs).where(jobs.c.user_id == user_id).order_by(jobs.c.seq.desc())
     return _read(conn, query.limit(limit).offset(offset))
 
 
 def browse(conn: Connection, states: Collection[JobState], limit: int) -> Sequence[Job]:
-    """See `JobStore.browse`."""
     query = sa.select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
     return _read(conn, query.where(jobs.c.state.in_([state.value for state in states])) if states else query)
 
 
 def count(conn: Connection) -> dict[JobState, int]:
-    """See `JobStore.count`."""
     counted = dict(conn.execute(sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state)).all())
     return {state: counted.get(state.value, 0) for state in JobState}
 
 
 def recorded_since(conn: Connection, what: str, since: float) -> bool:
-    """See `JobStore.recorded_since`."""
     query = sa.select(event.c.id).where(event.c.what == what, event.c.at >= since).limit(1)
     return conn.execute(query).first() is not None
 

@@ -34,27 +34,21 @@ class SqlPolicies:
         self._engine = engine
 
     async def rules(self, guild_id: int) -> Sequence[RoleRule]:
-        """See `PolicyRecords.rules`."""
         return await self._engine.read(lambda conn: _rules(conn, guild_id))
 
     async def set_rule(self, rule: RoleRule) -> None:
-        """See `PolicyRecords.set_rule`."""
         await self._engine.write(lambda conn, _again: _set_rule(conn, rule), single=True, durable=True)
 
     async def standing(self, guild_id: int | None, user_id: int, now: float) -> Standing:
-        """See `PolicyRecords.standing`."""
         return await self._engine.read(lambda conn: _standing(conn, guild_id, user_id, now))
 
     async def pauses(self, now: float) -> Sequence[Pause]:
-        """See `PolicyRecords.pauses`."""
         return await self._engine.read(lambda conn: _pauses(conn, now))
 
     async def pause(self, pause: Pause) -> None:
-        """See `PolicyRecords.pause`."""
         await self._engine.write(lambda conn, _again: _pause(conn, pause), durable=True)
 
     async def resume(self, scope: str) -> bool:
-        """See `PolicyRecords.resume`."""
         return await self._engine.write(lambda conn, again: _resume(conn, scope) or again, single=True, durable=True)
 
 

@@ -55,18 +55,15 @@ class PostgresEngine:
         self._tries = Tries(passes)
 
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
-        """See `Engine.write`."""
         if single:
             engine = (self._statements if durable else self._unsafe).sync_engine
             return await self._tries.carry(lambda again: greenlet_spawn(_carry_out, engine, work, again))
         return await self._tries.carry(lambda again: greenlet_spawn(_transact, self._engine.sync_engine, work, again))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """See `Engine.read`."""
         return await self._tries.carry(lambda _again: greenlet_spawn(_query, self._statements.sync_engine, work))
 
     async def close(self) -> None:
-        """See `Engine.close`."""
         await self._tries.finish()
         await self._engine.dispose()
         if self._hasty is not None:

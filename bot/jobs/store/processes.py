@@ -15,7 +15,6 @@ FORGOTTEN: Final = 3600.0
 
 
 def appear(conn: Connection, owner: str, role: str, ttl: float, now: float) -> Mapping[str, int]:
-    """See `FleetRecords.appear`."""
     time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
     alive = {"role": role, "seen_until": time + ttl}
     entry = insert(conn.dialect.name, processes).values(owner=owner, **alive)
@@ -32,7 +31,6 @@ def _forget(conn: Connection, before: sa.ColumnElement[float]) -> None:
 
 
 def vanish(conn: Connection, owner: str) -> None:
-    """See `FleetRecords.vanish`."""
     conn.execute(sa.delete(processes).where(processes.c.owner == owner))
 
 

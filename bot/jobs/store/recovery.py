@@ -26,7 +26,6 @@ _STILL: Final = sa.text("delivery || '' = 'pending'")
 
 
 def adopt(conn: Connection, server: str, owner: str, lease_now: float) -> Sequence[Job]:
-    """See `JobStore.adopt`."""
     if not leases.lock(conn, server, owner, lease_now):
         return []
     return _take_over(conn, sa.and_(IN_HAND, jobs.c.server == server, sa.or_(_ON_SERVER, _OVER)))
@@ -60,7 +59,6 @@ _TELL: Final = Prepared(_telling)
 
 
 def take_untold(conn: Connection, owner: str, now: float, until: float, lease_now: float) -> Job | None:
-    """See `JobStore.take_untold`."""
     row = _TELL.first(conn, {"this_owner": owner, "now": now, "until": until, "lease_now": lease_now})
     taken = rows.read_all([row] if row else [])
     return taken[0] if taken else None

@@ -63,7 +63,6 @@ class SqlShelf:
         self._engine = engine
 
     async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:
-        """See `Shelf.put`."""
         try:
             start = await self._engine.read(lambda conn: _next_number(conn, job_id))
             for rows in _batches(_rows(files, start)):
@@ -76,7 +75,6 @@ class SqlShelf:
         await self._engine.write(lambda conn, _again: _write(conn, job_id, rows), single=len(rows) == 1)
 
     async def get(self, job_id: str) -> Sequence[OutputFile]:
-        """See `Shelf.get`."""
         for _turn in range(LOOKS):
             index = await self._engine.read(lambda conn: _index(conn, job_id))
             files = await self._files(job_id, index)
@@ -100,7 +98,6 @@ class SqlShelf:
         return await self._engine.read(lambda conn: _read(conn, job_id, number, label.dump()))
 
     async def drop(self, job_id: str) -> None:
-        """See `Shelf.drop`."""
         await self._engine.write(lambda conn, _again: _drop(conn, job_id), single=True)
 
     async def older_than(self, time: float) -> Sequence[str]:

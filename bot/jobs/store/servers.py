@@ -33,12 +33,10 @@ _READ: Final = (
 
 
 def enabled(conn: Connection, now: float) -> Sequence[ServerRecord]:
-    """See `FleetRecords.servers`."""
     return [record for record in _known(conn, now).values() if record.enabled]
 
 
 def register(conn: Connection, urls: Mapping[str, str], now: float, *, all_there_are: bool) -> None:
-    """See `FleetRecords.register`."""
     _lock(conn)
     known = _known(conn, now)
     new = dict(known)
@@ -52,7 +50,6 @@ def register(conn: Connection, urls: Mapping[str, str], now: float, *, all_there
 
 
 def add(conn: Connection, key: str, url: str, name: str, by: int, now: float) -> ServerRecord:
-    """See `FleetRecords.add`."""
     _lock(conn)
     known = _known(conn, now)
     former = known.get(key) or ServerRecord(key=key, url=url, name="", enabled=False)
@@ -63,17 +60,14 @@ def add(conn: Connection, key: str, url: str, name: str, by: int, now: float) ->
 
 
 def remove(conn: Connection, key: str) -> bool:
-    """See `FleetRecords.remove`."""
     return _change(conn, key, enabled=False)
 
 
 def drain(conn: Connection, key: str, *, drained: bool) -> bool:
-    """See `FleetRecords.drain`."""
     return _change(conn, key, paused=drained)
 
 
 def report(conn: Connection, key: str, health: str) -> None:
-    """See `FleetRecords.report`."""
     this = sa.update(servers).where(servers.c.server_id == key, servers.c.health != health)
     conn.execute(this.values(health=health))
 
@@ -104,7 +98,6 @@ def description(conn: Connection, key: str) -> tuple[str, bytes] | None:
 
 
 def describe(conn: Connection, key: str, *, fingerprint: str, vram: int, version: str, packed: bytes) -> None:
-    """See `FleetRecords.describe`."""
     this = sa.select(servers.c.fingerprint).where(servers.c.server_id == key, _IS_SERVER).with_for_update()
     former = conn.scalar(this)
     if former is None:

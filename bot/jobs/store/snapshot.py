@@ -73,13 +73,11 @@ _LENGTH: Final = Prepared(
 
 
 def line_length(conn: Connection) -> int:
-    """See `JobStore.line_length`."""
     (row,) = _LENGTH.rows(conn, {})
     return int(row["length"])
 
 
 def snapshot(conn: Connection, limit: int, now: float) -> Snapshot:
-    """See `JobStore.snapshot`."""
     standing = {row["account_id"]: row for row in _STANDING.rows(conn, {})}
     wanted: dict[str, int] = {}
     for account_id in islice(_turns(standing.values(), now), limit):

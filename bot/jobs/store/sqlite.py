@@ -58,15 +58,12 @@ class SqliteEngine:
         self._tries = Tries(_passes)
 
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
-        """See `Engine.write`."""
         return await self._tries.carry(lambda again: self._writer.run(lambda conn: work(conn, again), durable=durable))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """See `Engine.read`."""
         return await self._tries.carry(lambda _again: self._reader.run(work))
 
     async def close(self) -> None:
-        """See `Engine.close`."""
         await self._tries.finish()
         await self._reader.close()
         await self._writer.close()

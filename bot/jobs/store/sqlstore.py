@@ -47,7 +47,6 @@ class SqlStore:
     # ------------------------------------------------------------------ taking in
 
     async def add(self, job: Job, terms: Terms | None = None) -> None:
-        """See `JobStore.add`."""
         await self._engine.write(
             lambda conn, _again: intake.add(conn, job, terms, self._clock()),
             single=changes.is_single(job, {}),
@@ -55,7 +54,6 @@ class SqlStore:
         )
 
     async def admit(self, job: Job) -> Job:
-        """See `JobStore.admit`."""
         return await self._engine.write(
             lambda conn, again: intake.admit(conn, job, self._clock(), again=again),
             single=changes.is_single(job, {}),
@@ -65,13 +63,11 @@ class SqlStore:
     # ------------------------------------------------------------------ carrying out
 
     async def claim(self, server: str, owner: str, prompt_id: str, now: float, *, loaded: str = "") -> Job | None:
-        """See `JobStore.claim`."""
         return await self._engine.write(
             lambda conn, _again: line.claim(conn, server, owner, prompt_id, now, self._clock(), loaded), single=True
         )
 
     async def move(self, job: Job, state: JobState, **fields: Any) -> Job:
-        """See `JobStore.move`."""
         job.moved(state, **fields)  # what is wrong with the question is not worth a transaction
         return await self._engine.write(
             lambda conn, again: changes.move(conn, job, state, fields, self._clock(), again=again),
@@ -79,7 +75,6 @@ class SqlStore:
         )
 
     async def note(self, job: Job, **fields: Any) -> Job:
-        """See `JobStore.note`."""
         replace(job, **fields)
         return await self._engine.write(
             lambda conn, _again: changes.note(conn, job, fields),
@@ -88,43 +83,34 @@ class SqlStore:
         )
 
     async def seize(self, job_id: str) -> Job | None:
-        """See `JobStore.seize`."""
         return await self._engine.write(lambda conn, _again: changes.seize(conn, job_id))
 
     async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None:
-        """See `JobStore.renew_token`."""
         return await self._engine.write(lambda conn, _again: changes.renew_token(conn, job_id, token, expires))
 
     async def cancel(self, job_id: str, by: int, now: float) -> Job | None:
-        """See `JobStore.cancel`."""
         return await self._engine.write(lambda conn, _again: cancelling.cancel(conn, job_id, by, now))
 
     async def to_cancel(self, server: str) -> Sequence[tuple[str, int]]:
-        """See `JobStore.to_cancel`."""
         return await self._engine.read(lambda conn: cancelling.to_cancel(conn, server))
 
     # ------------------------------------------------------------------ after a crash
 
     async def hold(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
-        """See `JobStore.hold`."""
         return await self._engine.write(lambda conn, _again: leases.hold(conn, servers, owner, ttl, self._clock()))
 
     async def release(self, owner: str, servers: Collection[str] | None = None) -> None:
-        """See `JobStore.release`."""
         await self._engine.write(lambda conn, _again: leases.release(conn, owner, servers))
 
     async def adopt(self, server: str, owner: str) -> Sequence[Job]:
-        """See `JobStore.adopt`."""
         return await self._engine.write(lambda conn, _again: recovery.adopt(conn, server, owner, self._clock()))
 
     async def strays(self, owner: str, servers: Collection[str], now: float, *, alone: bool) -> Sequence[Job]:
-        """See `JobStore.strays`."""
         return await self._engine.write(
             lambda conn, _again: recovery.strays(conn, owner, servers, now, self._clock(), alone=alone)
         )
 
     async def take_untold(self, owner: str, now: float, until: float) -> Job | None:
-        """See `JobStore.take_untold`."""
         return await self._engine.write(
             lambda conn, _again: recovery.take_untold(conn, owner, now, until, self._clock()), single=True
         )
@@ -132,65 +118,50 @@ class SqlStore:
     # ------------------------------------------------------------------ looking
 
     async def get(self, job_id: str) -> Job | None:
-        """See `JobStore.get`."""
         return await self._engine.read(lambda conn: looks.get(conn, job_id))
 
     async def find(self, prefix: str) -> Sequence[Job]:
-        """See `JobStore.find`."""
         return await self._engine.read(lambda conn: looks.find(conn, prefix))
 
     async def with_inputs(self, job: Job) -> Job:
-        """See `JobStore.with_inputs`."""
         return await self._engine.read(lambda conn: inputs.with_bytes(conn, job))
 
     async def snapshot(self, limit: int) -> Snapshot:
-        """See `JobStore.snapshot`."""
         return await self._engine.read(lambda conn: snapshot.snapshot(conn, limit, self._clock()))
 
     async def line_length(self) -> int:
-        """See `JobStore.line_length`."""
         return await self._engine.read(snapshot.line_length)
 
     async def past_runs(self, limit: int) -> Sequence[PastRun]:
-        """See `JobStore.past_runs`."""
         return await self._engine.read(lambda conn: ledger.past_runs(conn, limit))
 
     async def count_waiting(self, user_id: int) -> int:
-        """See `JobStore.count_waiting`."""
         return await self._engine.read(lambda conn: looks.count_waiting(conn, user_id))
 
     async def history(self, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]:
-        """See `JobStore.history`."""
         return await self._engine.read(lambda conn: looks.history(conn, user_id, limit, offset))
 
     async def browse(self, states: Collection[JobState], *, limit: int) -> Sequence[Job]:
-        """See `JobStore.browse`."""
         return await self._engine.read(lambda conn: looks.browse(conn, states, limit))
 
     async def count(self) -> dict[JobState, int]:
-        """See `JobStore.count`."""
         return await self._engine.read(looks.count)
 
     # ------------------------------------------------------------------ keeping order
 
     async def prune(self, before: float, *, limit: int) -> Sequence[str]:
-        """See `JobStore.prune`."""
         return await self._engine.write(lambda conn, _again: upkeep.prune(conn, before, limit))
 
     async def recount(self) -> Sequence[Drift]:
-        """See `JobStore.recount`."""
         return await self._engine.write(lambda conn, _again: recounting.recount(conn))
 
     async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
-        """See `JobStore.record`."""
         await self._engine.write(lambda conn, _again: upkeep.record(conn, what, job_id, actor, now))
 
     async def recorded_since(self, what: str, since: float) -> bool:
-        """See `JobStore.recorded_since`."""
         return await self._engine.read(lambda conn: looks.recorded_since(conn, what, since))
 
     async def close(self) -> None:
-        """See `JobStore.close`."""
         await self._engine.close()
         if self._on_close is not None:
             self._on_close()

@@ -39,5 +39,4 @@ def prune(conn: Connection, before: float, limit: int) -> Sequence[str]:
 
 
 def record(conn: Connection, what: str, job_id: str, actor: str, now: float) -> None:
-    """See `JobStore.record`."""
     conn.execute(sa.insert(event).values(what=what, job_id=job_id, actor=actor, at=now))

@@ -27,15 +27,12 @@ class SqlWorkflowRules:
         self._engine = engine
 
     async def house_rules(self, guild_id: int) -> HouseRules:
-        """See `WorkflowRules.house_rules`."""
         return await self._engine.read(lambda conn: _house_rules(conn, guild_id))
 
     async def set_workflow_rule(self, rule: WorkflowRule) -> None:
-        """See `WorkflowRules.set_workflow_rule`."""
         await self._engine.write(lambda conn, _again: _set_rule(conn, rule), single=True, durable=True)
 
     async def set_guild_limits(self, new: GuildLimits) -> None:
-        """See `WorkflowRules.set_guild_limits`."""
         await self._engine.write(lambda conn, _again: _set_limits(conn, new), single=True, durable=True)
 
 
