@@ -1,1 +1,1 @@
-"""Jobs in a database: SQLite on one machine, PostgreSQL for several. `open_store` in `opening` is the way in."""
+"""Jobs in a database: SQLite on one machine, PostgreSQL for several. Start at `opening.open_store`."""

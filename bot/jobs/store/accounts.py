@@ -1,8 +1,7 @@
-"""What a change of a job means for its account and guild: the counters, and what they have used of the GPUs.
+"""Updates an account and its guild when one of their jobs changes: job counters and GPU usage.
 
-It is carried out with the change, always after the job's own row is locked, then the account's, then the guild's, so
-that two transactions never wait for each other. A counter that is wrong delays nobody: it is corrected by `recount`,
-not forbidden.
+Part of the transaction that changes the job. Rows are always locked in the order job, account, guild, so that two
+transactions can't deadlock. A wrong counter is not refused; `recount` corrects it later.
 """
 
 from collections.abc import Sequence
@@ -27,20 +26,20 @@ from bot.policy.pauses import guild_key
 
 COUNTED: Final = {JobState.QUEUED: "waiting", JobState.RUNNING: "running"}
 SECONDS: Final = "seconds"
-"""What a change of a job gives back besides its columns when an account is to be charged: by how many GPU-seconds."""
+"""Column that a job's change returns when its account must be charged: the GPU-seconds to charge."""
 
 
 def ready(waiting: ColumnElement[int], running: ColumnElement[int], cap: ColumnElement[Any]) -> ColumnElement[int]:
-    """Return whether one more job of an account may be given to a server."""
+    """SQL: whether a server may take another job of this account (1 or 0)."""
     below_cap = sa.or_(cap.is_(None), running < cap)
     return sa.case((sa.and_(waiting > 0, below_cap), 1), else_=0)
 
 
-# ------------------------------------------------------------------ jobs that change
+# ------------------------------------------------------------------ changed jobs
 
 
 def steps(before: JobState, after: JobState, now: float) -> Values:
-    """Return by how much a move of a job changes the counters of its account; nothing when it changes none."""
+    """Return the changes to the account's counters when a job changes state; empty if there are none."""
     if before not in COUNTED and after not in COUNTED:
         return {}
     more: Values = {"more_waiting": 0, "more_running": 0}
@@ -51,12 +50,12 @@ def steps(before: JobState, after: JobState, now: float) -> Values:
 
 
 def _counted(account_id: ColumnElement[str], seconds: ColumnElement[float] | None) -> sa.Update:
-    """Return the change of an account by the `steps` of a job, and by what it is charged."""
+    """Return the UPDATE that applies a job's `steps` and its charge to the account."""
     more_waiting, more_running = (
         sa.bindparam(name, type_=sa.Integer) for name in ("more_waiting", "more_running")
     )  # fmt: skip
     waiting, running = accounts.c.waiting + more_waiting, accounts.c.running + more_running
-    # What a server gave back waits since it was claimed
+    # A job that a server gave back counts as waiting since it was claimed
     comes = sa.and_(accounts.c.waiting == 0, more_waiting > 0, more_running == 0)
     values = {
         "waiting": waiting,
@@ -74,7 +73,7 @@ def _charged(key: ColumnElement[str], seconds: ColumnElement[float]) -> sa.Updat
 
 
 def effects(changed: CTE, names: Sequence[str]) -> list[CTE]:
-    """Return what goes with the change of a job, as further parts of its statement."""
+    """Return the account and guild updates as CTEs of the statement that changes the job."""
     if "more_waiting" not in names:
         return []
     if SECONDS not in changed.c:
@@ -91,7 +90,7 @@ _STEPS: Final = ("more_waiting", "more_running", "now")
 
 
 def follow(conn: Connection, row: Values, values: Values) -> None:
-    """Carry out what goes with the change of a job, whose newest columns are `row`."""
+    """Run the account and guild updates as separate statements; `row` is the changed job."""
     if "more_waiting" not in values:
         return
     charge = {SECONDS: row[SECONDS]} if SECONDS in row else {}
@@ -101,14 +100,13 @@ def follow(conn: Connection, row: Values, values: Values) -> None:
         _CHARGE.run(conn, {"this_guild": account["guild_key"], "now": values["now"], **charge})
 
 
-# ------------------------------------------------------------------ jobs that come
+# ------------------------------------------------------------------ new jobs
 
 _NEW: Final = ("account_id", "guild_key", "guild_id", "user_id", "waiting", "ready", "waits_since")
 _TERMS: Final = ("tier", "weight", "cap")
 
 
 def entry(job: Job, terms: Terms | None, now: float) -> Values:
-    """Return the values of `entered` for a new job."""
     waiting = int(job.state is JobState.QUEUED)
     cap = terms.cap if terms else None
     is_ready = int(waiting > 0 and (cap is None or cap > 0))
@@ -121,7 +119,7 @@ def entry(job: Job, terms: Terms | None, now: float) -> Values:
 
 
 def entered(dialect: str, names: Sequence[str], new: CTE | None = None) -> ReturningInsert[Any]:
-    """Return the change of an account by a job that came: by one of the rows of `new`, if that is given."""
+    """Return the upsert of the account for a new job: one of the rows of `new`, if given."""
     columns = [name for name in (*_NEW, *_TERMS) if f"account_{name}" in names]
     values = [sa.bindparam(f"account_{name}", type_=accounts.c[name].type) for name in columns]
     if new is None:
@@ -143,7 +141,7 @@ def entered(dialect: str, names: Sequence[str], new: CTE | None = None) -> Retur
 
 
 def guild_opened(dialect: str, account: CTE | None = None) -> Insert:
-    """Return the insert of the guild of an account, unless there is one."""
+    """Return the insert of the account's guild; does nothing if the guild exists."""
     source = sa.select(account.c.guild_key) if account is not None else sa.select(_KEY)
     return insert(dialect, guilds).from_select(["guild_key"], source.where(sa.true())).on_conflict_do_nothing()
 
@@ -154,6 +152,6 @@ _OPEN: Final = Prepared(lambda dialect, _names: guild_opened(dialect))
 
 
 def enter(conn: Connection, new: Values) -> None:
-    """Count a new job, in an account and a guild that are opened for it if there are none."""
+    """Count a new job, creating its account and guild if needed."""
     _ENTER.run(conn, new)
     _OPEN.run(conn, {"account_guild_key": new["account_guild_key"]})

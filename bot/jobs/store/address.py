@@ -1,4 +1,4 @@
-"""`DATABASE_URL`, understood. An address is never shown: it may hold a password."""
+"""Parses `DATABASE_URL`. The URL itself is never shown: it may hold a password."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from bot.i18n import _
 
 
 def parse(url: str) -> sa.URL:
-    """Return an address that is SQLite's or PostgreSQL's. Raises `StartupError` for any other."""
+    """Parse an SQLite or PostgreSQL URL. Raises `StartupError` for anything else."""
     try:
         parsed = sa.make_url(url)
     except (ArgumentError, ValueError):
-        raise _refusal() from None  # the cause would show the address
+        raise _refusal() from None  # the cause would show the URL
     if parsed.drivername == "sqlite" and not (parsed.host or parsed.query):
         return parsed
     if parsed.drivername == "postgresql" and parsed.database:
@@ -23,22 +23,21 @@ def parse(url: str) -> sa.URL:
 
 
 def is_shared(url: sa.URL) -> bool:
-    """Return whether processes on several machines can use a database."""
     return url.drivername == "postgresql"
 
 
 def file_of(url: sa.URL) -> Path | None:
-    """Return the file of an SQLite database; None when it is in memory."""
+    """Return the file of an SQLite database; None if it is in memory."""
     return None if url.database in (None, "", ":memory:") else Path(url.database).absolute()
 
 
 def shown(url: sa.URL) -> str:
-    """Return what tells databases apart, without a name or password."""
+    """Return host, port and database name, without credentials."""
     return f"{url.host or 'localhost'}:{url.port or 5432}/{url.database}"
 
 
 def _refusal() -> StartupError:
     return StartupError(
-        _("DATABASE_URL is not an address that can be used. Write sqlite:///data/comfycord.db for a file, or "
+        _("DATABASE_URL is not a valid database URL. Use sqlite:///data/comfycord.db for a file, or "
           "postgresql://user:password@host/name for PostgreSQL.")
     )  # fmt: skip

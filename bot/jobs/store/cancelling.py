@@ -1,4 +1,4 @@
-"""Transactions that cancel jobs: at once while they wait, by a request to whoever has them while they run."""
+"""Cancels jobs: waiting ones immediately, running ones by a request to the process that runs them."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
-"""Who might be next for a server: a few accounts, read with the job that each of them would get. Changes nothing.
+"""Queries for the accounts that could be next on a server, each with the job it would get. Read-only.
 
-`bot.jobs.fairshare.order` decides among them; here is only made sure that whoever it would choose from everybody is
-there: the moderators' lane, those who have waited for too long, and the first of the guild that is next.
+`bot.jobs.fairshare.order` decides among them. These queries only guarantee that the account it would choose out of all
+is included: the priority lane, accounts that have waited too long, and the first of the guild that is next.
 """
 
 from collections.abc import Sequence
@@ -26,21 +26,21 @@ from bot.jobs.store.tables import server as servers
 from bot.policy.pauses import ANYWHERE, EVERYTHING
 
 FEW: Final = 8
-"""Accounts of each kind that are read: enough for several that claim at the same time, and for loaded models."""
+"""Accounts read per kind: enough for several concurrent claims, and to find loaded models."""
 MANY: Final = 2000
-"""Accounts that are looked at for those few."""
+"""Accounts scanned to find those few."""
 
 SERVER: Final[ColumnElement[str]] = sa.bindparam("this_server", type_=sa.Text)
 PROMPT: Final[ColumnElement[str]] = sa.bindparam("this_prompt", type_=sa.Text)
 ORDER: Final = (jobs.c.priority, jobs.c.seq)
-"""A job that comes back has its old number, and so its old place among those of its account."""
+"""A requeued job keeps its `seq`, and so its place among the jobs of its account."""
 
 
 _NOTHING: Final[ColumnElement[str]] = sa.literal_column("''", sa.Text)
 
 
 def _number(value: float) -> ColumnElement[Any]:
-    """Return a number that a kept plan knows: of a limit that is a parameter, PostgreSQL assumes a tenth of all."""
+    """Return a literal, which a cached plan knows: for a LIMIT parameter, PostgreSQL assumes a tenth of the rows."""
     return sa.literal_column(str(value))
 
 
@@ -48,7 +48,7 @@ def _number(value: float) -> ColumnElement[Any]:
 
 
 def _any(table: sa.Table, *conditions: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
-    """Return whether there is a row: looked up when it matters, while an EXISTS may become a join of everything."""
+    """SQL: whether there is a row. Evaluated on demand, while PostgreSQL may turn EXISTS into a join of everything."""
     found = sa.select(_number(1)).select_from(table).where(*conditions).limit(_number(1))
     return found.correlate_except(table).scalar_subquery().is_not(None)
 
@@ -65,18 +65,18 @@ def _scope(kind: str, *parts: ColumnElement[str] | str) -> ColumnElement[str]:
 
 
 def claimed() -> ColumnElement[bool]:
-    """Return the condition that a prompt id got its job already."""
+    """SQL: whether this prompt id already got its job."""
     return sa.and_(IN_HAND, jobs.c.server == SERVER, RUNNING, jobs.c.prompt_id == PROMPT)
 
 
 def held(dialect: str) -> ColumnElement[bool]:
-    """Return the condition that the server is held by who claims for it, and is not drained: once, and locked."""
+    """SQL: whether the claiming process holds the server's lease and it is not drained; locks the server's row."""
     gives = leases.locked(dialect).where(servers.c.enabled, sa.not_(servers.c.paused))
     return gives.scalar_subquery().is_not(None)
 
 
 def _gate(dialect: str) -> ColumnElement[bool]:
-    """Return what must be so, whoever is next. Nothing is locked: that is for the taking."""
+    """SQL: what every claim needs, whichever account is next. Locks nothing; the update that takes the job does."""
     gives = _any(servers, *leases.holds(dialect), servers.c.enabled, sa.not_(servers.c.paused))
     everything = sa.literal_column(f"'{EVERYTHING}'", sa.Text)
     unclaimed = sa.not_(_any(jobs, claimed()))
@@ -84,7 +84,7 @@ def _gate(dialect: str) -> ColumnElement[bool]:
 
 
 def _any_fits() -> ColumnElement[bool]:
-    """Return whether there is anything for this server at all: else a long line of others' would be read in vain."""
+    """SQL: whether any job fits this server; if not, a long queue would be scanned in vain."""
     anything = _any(jobs, WAITING, QUEUED, jobs.c.cls == _NOTHING)
     return sa.or_(
         anything, _any(fit, fit.c.server_id == SERVER, fit.c.fits, _any(jobs, WAITING, QUEUED, jobs.c.cls == fit.c.cls))
@@ -97,10 +97,10 @@ def _fits() -> ColumnElement[bool]:
 
 
 def startable(account: FromClause) -> ColumnElement[bool]:
-    """Return the condition that a job may start on the server now, as far as the job itself concerns it."""
+    """SQL: whether a job may start on the server now, looking only at the job itself."""
     names = (_scope("workflow", f"{ANYWHERE}:", jobs.c.workflow),
              _scope("workflow", account.c.guild_key, ":", jobs.c.workflow))  # fmt: skip
-    # The name of the workflow stands behind the run, which may be long: it is read only if it matters
+    # The workflow's name is stored after the spec, which may be long, so it is only read if any workflow is paused
     matters = _any(pause, pause.c.scope.startswith("workflow:"))
     stands = sa.and_(matters, _paused(*names))
     return sa.and_(jobs.c.not_before <= NOW, _fits(), sa.not_(stands))
@@ -126,10 +126,9 @@ def _unpaused(account: FromClause) -> ColumnElement[bool]:
 
 
 def _some(condition: ColumnElement[bool], *by: ColumnElement[Any], few: int = FEW) -> Subquery:
-    """Return the first accounts that meet a condition and have something to start.
+    """Return the first accounts that meet a condition and have a job that can start.
 
-    The inner limit keeps the two queries apart, so that the head is looked up once for each, and only as often as
-    needed.
+    The inner limit keeps the planner from merging the two queries, so `head` is looked up at most once per account.
     """
     ready = sa.select(*_ACCOUNT, _head(accounts).label("head")).where(READY, condition, _unpaused(accounts))
     each = ready.order_by(*by).limit(_number(MANY)).subquery()
@@ -156,10 +155,10 @@ def _with_jobs(names: Sequence[str], some: Subquery, *more: ColumnElement[Any]) 
 
 
 def _next(dialect: str, names: Sequence[str], few: int = FEW) -> sa.Select[Any]:
-    """Return the query for the first of the guild that is next, and whether anybody goes before guilds."""
+    """Return the query for the first accounts of the next guild, and whether any account precedes guilds."""
     urgent = sa.or_(_any(accounts, READY, _IN_LANE), _any(accounts, READY, _HAS_WAITED)).label("is_any_urgent")
     found = _with_jobs(names, _of_guild(_next_guild(), few), urgent)
-    return found.where(_gate(dialect)) if dialect == POSTGRES else found  # SQLite would look at it last
+    return found.where(_gate(dialect)) if dialect == POSTGRES else found  # SQLite would evaluate it last
 
 
 def _of_guild(key: ColumnElement[str], few: int) -> Subquery:
@@ -167,15 +166,15 @@ def _of_guild(key: ColumnElement[str], few: int) -> Subquery:
 
 
 def _urgent(_dialect: str, names: Sequence[str]) -> ClauseElement:
-    """Return the query for those who go before guilds: the moderators' lane, and who has waited for too long."""
+    """Return the query for accounts that precede guilds: the priority lane, and those that waited too long."""
     lane = _with_jobs(names, _some(_IN_LANE, accounts.c.tier, *_BY_SHARE))
     return lane.union_all(_with_jobs(names, _some(_HAS_WAITED, accounts.c.waits_since)))
 
 
 def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
-    """Return whoever is first of the guild that is next, and their job if `order` cannot but say that it is next.
+    """Return the first account of the next guild, and its job if `order` would certainly choose it.
 
-    That is so if nobody goes before guilds, and the model that is loaded is for them, or for nobody.
+    That is certain if no account precedes guilds, and the loaded model is wanted by this account or by none.
     """
     first = _next(dialect, names, 1).cte("first_one")
     job: ColumnElement[int] = first.c.head
@@ -187,7 +186,7 @@ def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
 
 
 def _is_warm(some: FromClause) -> ColumnElement[bool]:
-    """Return the condition that `_is_loaded` holds."""
+    """`_is_loaded` as SQL."""
     return sa.or_(
         some.c.warm == some.c.head, sa.and_(some.c.warm.is_not(None), NOW - some.c.created < _number(OWN_ORDER))
     )
@@ -203,19 +202,19 @@ _ASKED: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An account, and the job that it would get."""
+    """An account and the job it would get."""
 
     account: str
     seq: int
 
 
 def asked(values: Values, loaded: str) -> Values:
-    """Return what a look asks, out of all values of a claim."""
+    """Return the parameters of `look` out of all those of a claim."""
     return {name: values[name] for name in _ASKED} | ({"loaded": loaded} if loaded else {})
 
 
 def look(conn: Connection, question: Values) -> list[Choice]:
-    """Return who is to be tried, next first. Nobody, when the server may not have anything now."""
+    """Return the accounts to try, next first; none if the server may not take anything now."""
     if conn.dialect.name != POSTGRES and _GATE.first(conn, {name: question[name] for name in _ASKED}) is None:
         return []
     found, now = _NEXT.rows(conn, question), question["now"]
@@ -231,7 +230,7 @@ def _job(row: Values, now: float) -> int:
 
 
 def _is_loaded(row: Values, now: float) -> bool:
-    """Return whether it gets a job whose model is loaded: its first, or a later one while the first has not waited."""
+    """Whether the account gets a job whose model is loaded: its first, or a later one while the first is recent."""
     warm = row.get("warm")
     return warm is not None and (warm == row["head"] or now - row["created"] < OWN_ORDER)
 

@@ -1,4 +1,4 @@
-"""Transactions that change one job, guarded by its epoch: whoever holds an old one changes nothing."""
+"""Transactions that change one job, guarded by its epoch: a stale copy changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,12 +15,12 @@ from bot.jobs.store.prepared import POSTGRES, Prepared
 from bot.jobs.store.tables import job as jobs
 
 GRACE: Final = 60.0
-"""Seconds for which the end of a job is left to whoever brought it about, before anybody else tells it."""
+"""Seconds in which only the process that ended a job delivers its outcome."""
 
 Changes = Mapping[str, Any]
 
 _NEW: Final = "new_"
-"""Begins the names of values that a column gets: those of the columns themselves are SQLAlchemy's."""
+"""Prefix of parameters that hold new column values; SQLAlchemy reserves the bare column names."""
 
 
 def _setting(names: Sequence[str]) -> sa.Update:
@@ -41,7 +41,7 @@ def _setting(names: Sequence[str]) -> sa.Update:
 
 
 def _moving(dialect: str, names: Sequence[str]) -> ClauseElement:
-    """Return the change of a job; on PostgreSQL, where each statement is a journey, with all that goes with it."""
+    """Return the UPDATE; on PostgreSQL the side effects are in the same statement, to save round trips."""
     setting = _setting(names)
     if dialect != POSTGRES:
         return setting
@@ -59,11 +59,11 @@ _NO_END: Final = {
     "not_before": 0.0, "finished": 0.0, "outputs": (), "note": None, "error": None, "delivery": Delivery.NONE,
     "tries": 0, "cancel_by": 0,
 }  # fmt: skip
-"""What a job in the line has not: an end."""
+"""Columns reset when a job is queued again."""
 
 
 def move(conn: Connection, job: Job, state: JobState, changes: Changes, now: float, *, again: bool) -> Job:
-    """See `JobStore.move`. `again`: an earlier try may have been carried out although its answer was lost."""
+    """`again`: an earlier attempt may have been committed although its answer was lost."""
     changes = _implied(job, state, changes, now)
     moved = job.moved(state, **changes)
     values = _values(job, rows.columns(moved, {*changes, "state"})) | accounts.steps(job.state, state, now)
@@ -85,14 +85,14 @@ def move(conn: Connection, job: Job, state: JobState, changes: Changes, now: flo
 
 
 def is_single(job: Job, changes: Changes) -> bool:
-    """Return whether a change has nothing to do with pictures, and so is one statement on PostgreSQL."""
+    """Whether a change involves no input files, and so is a single statement on PostgreSQL."""
     return not job.spec.uploads and not (changes["spec"].uploads if "spec" in changes else ())
 
 
 def note(conn: Connection, job: Job, changes: Changes) -> Job:
     row = _NOTE.first(conn, _values(job, rows.columns(replace(job, **changes), changes)))
     if row is None:
-        raise IllegalMoveError(f"job {job.id} is not {job.state} under epoch {job.epoch} any more")
+        raise IllegalMoveError(f"job {job.id} is not {job.state} under epoch {job.epoch}")
     inputs.write(conn, job.id, changes.get("spec"))
     return rows.read(row)
 
@@ -111,7 +111,7 @@ def renew_token(conn: Connection, job_id: str, token: str, expires: float) -> Jo
 
 
 def _implied(job: Job, state: JobState, changes: Changes, now: float) -> Changes:
-    """Return the changes with what follows from them."""
+    """Return the changes plus those that follow from them."""
     if state is JobState.QUEUED:
         return {**_NO_END, **changes, "epoch": job.epoch + 1}
     implied: dict[str, Any] = dict(changes)
@@ -123,15 +123,15 @@ def _implied(job: Job, state: JobState, changes: Changes, now: float) -> Changes
 
 
 def _values(job: Job, columns: rows.Values) -> rows.Values:
-    """Return the values of `_setting`. The epoch is always among them: a note may change nothing else."""
+    """Return the parameters of `_setting`. The epoch is always included: a note may change nothing else."""
     new = {f"{_NEW}{name}": columns[name] for name in sorted(columns)}
     return {"new_epoch": job.epoch, **new, "this_id": job.id, "this_epoch": job.epoch, "this_state": job.state.value}
 
 
 def _moved_before(conn: Connection, moved: Job, *, again: bool) -> Job:
-    """Return the job if the first try of this very move went through."""
+    """Return the job if the first attempt of this transition was committed."""
     there = sa.select(jobs).where(jobs.c.id == moved.id, jobs.c.epoch == moved.epoch, jobs.c.state == moved.state.value)
     row = conn.execute(there).mappings().first() if again else None
     if row is None:
-        raise IllegalMoveError(f"job {moved.id} is not what it was: it cannot become {moved.state}")
+        raise IllegalMoveError(f"job {moved.id} has changed: it cannot become {moved.state}")
     return rows.read(row)

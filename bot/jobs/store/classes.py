@@ -1,4 +1,4 @@
-"""What jobs need, written down once for each class of jobs, so that servers can be judged by it."""
+"""What jobs need of a server, stored once per class of jobs for the compatibility check."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,17 +14,17 @@ from bot.jobs.store.tables import job_class
 from bot.workflow.spec import RunSpec
 
 RECENT: Final = 3600.0
-"""Seconds for which a class counts as just used: a busy one is not written to by every job."""
+"""Seconds between two updates of `used_at`, so that not every job writes to its class."""
 
 
 def values(spec: RunSpec, now: float) -> Values:
-    """Return the values of `touched` for a run; nothing when it needs nothing."""
+    """Return the parameters of `touched` for a run; empty if it needs nothing."""
     needs = spec.needs
     return {"class_cls": needs.cls, "class_needs": needs.to_json(), "now": now} if needs.cls else {}
 
 
 def touched(dialect: str, account: CTE | None = None) -> Insert:
-    """Return the change of a class by a run: after that of its `account`, if that is given."""
+    """Return the upsert of a run's class; if `account` is given, it runs after that CTE."""
     cls = sa.bindparam("class_cls", type_=sa.Text)
     just_used = sa.exists().where(job_class.c.cls == cls, job_class.c.used_at > NOW - sa.literal_column(str(RECENT)))
     row = sa.select(cls, sa.bindparam("class_needs", type_=sa.Text), NOW).where(sa.not_(just_used))
@@ -35,7 +35,7 @@ def touched(dialect: str, account: CTE | None = None) -> Insert:
 
 
 def effects(dialect: str, names: Sequence[str], account: CTE) -> list[CTE]:
-    """Return what goes with a job that brings its run, as a further part of its statement."""
+    """Return the upsert as a CTE of the statement that writes the job."""
     return [touched(dialect, account).cte("classed")] if "class_cls" in names else []
 
 
@@ -43,6 +43,5 @@ _TOUCH: Final = Prepared(lambda dialect, _names: touched(dialect))
 
 
 def touch(conn: Connection, new: Values) -> None:
-    """Keep the class of a run, by the `values` of it."""
     if "class_cls" in new:
         _TOUCH.run(conn, {name: new[name] for name in ("class_cls", "class_needs", "now")})

@@ -1,7 +1,6 @@
-"""The JSON forms of what has structure: runs, messages, outputs, parts. Knows no database.
+"""JSON forms of runs, messages, outputs and follow-up messages. Knows no database.
 
-Text is kept in ASCII with escapes: neither a zero byte nor half a surrogate pair, which a member may paste, can upset
-a database.
+JSON is ASCII with escapes, so that zero bytes and lone surrogates, which a member may paste, never reach a database.
 """
 
 import json
@@ -17,12 +16,11 @@ from bot.workflow.spec import NextStep, RunSpec, Target, Upload
 
 
 def dump(value: object) -> str:
-    """Return compact JSON."""
     return json.dumps(value, separators=(",", ":"))
 
 
 def plain_text(text: str) -> str:
-    """Return a text that stands in a column of its own, without what a database may refuse."""
+    """Make a text safe for a column of its own: no zero bytes, no lone surrogates."""
     return text.replace("\0", "").encode(errors="replace").decode()
 
 
@@ -30,7 +28,7 @@ def plain_text(text: str) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return a JSON form that `_value` turns back; an object marks what is not plain."""
+    """Return a JSON form that `_value` reverses; objects mark values that are not plain."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, Message):
@@ -67,12 +65,10 @@ def _message(plain: dict[str, Any]) -> Message:
 
 
 def dump_message(message: Message | None) -> str | None:
-    """Return a message with all that it contains, or None."""
     return None if message is None else dump(_plain_message(message))
 
 
 def load_message(stored: str | None) -> Message | None:
-    """Return what `dump_message` was given."""
     return None if stored is None else _message(json.loads(stored))
 
 
@@ -80,7 +76,7 @@ def load_message(stored: str | None) -> Message | None:
 
 
 _PLAIN = ("workflow", "title", "graph", "idle_limit", "version", "seconds", "output_kinds")
-"""Fields of a run that are JSON as they stand; those that an older row lacks have a default."""
+"""Fields of a run that are JSON already; those missing in older rows have defaults."""
 
 
 def _pairs(targets: Sequence[Target]) -> list[list[str]]:
@@ -92,7 +88,7 @@ def _targets(pairs: list[list[str]]) -> tuple[Target, ...]:
 
 
 def dump_spec(spec: RunSpec) -> str:
-    """Return a run without the bytes of its pictures."""
+    """Serialize a run without the bytes of its input files."""
     uploads = [
         {"name": up.file.name, "width": up.file.width, "height": up.file.height, "targets": _pairs(up.targets)}
         for up in spec.uploads
@@ -115,7 +111,7 @@ def dump_spec(spec: RunSpec) -> str:
 
 
 def load_spec(stored: str) -> RunSpec:
-    """Return what `dump_spec` was given; its pictures have no bytes."""
+    """Reverse `dump_spec`; the input files have no bytes."""
     plain: dict[str, Any] = json.loads(stored)
     return RunSpec(
         **{name: plain[name] for name in _PLAIN if name in plain},
@@ -141,7 +137,7 @@ def _upload(plain: dict[str, Any]) -> Upload:
 
 
 def with_bytes(spec: RunSpec, data: Callable[[str], bytes]) -> RunSpec:
-    """Return a run with the bytes of its pictures, found by their names."""
+    """Return a run with the bytes of its input files, looked up by name."""
     uploads = (replace(upload, file=replace(upload.file, data=data(upload.file.name))) for upload in spec.uploads)
     return replace(spec, uploads=tuple(uploads))
 
@@ -150,20 +146,16 @@ def with_bytes(spec: RunSpec, data: Callable[[str], bytes]) -> RunSpec:
 
 
 def dump_outputs(outputs: Sequence[OutputRef]) -> str:
-    """Return where outputs are."""
     return dump([[ref.node_id, ref.filename, ref.subfolder, ref.folder] for ref in outputs])
 
 
 def load_outputs(stored: str) -> tuple[OutputRef, ...]:
-    """Return what `dump_outputs` was given."""
     return tuple(OutputRef(*fields) for fields in json.loads(stored))
 
 
 def dump_parts(parts: Mapping[int, Part]) -> str:
-    """Return further messages by number."""
     return dump({str(number): [part.message_id, part.at] for number, part in parts.items()})
 
 
 def load_parts(stored: str) -> dict[int, Part]:
-    """Return what `dump_parts` was given."""
     return {int(number): Part(message_id, at) for number, (message_id, at) in json.loads(stored).items()}

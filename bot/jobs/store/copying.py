@@ -1,7 +1,7 @@
 """Copies all rows of one database into another: from SQLite to PostgreSQL, back, or from file to file.
 
-While it goes on, the target says so (`facts.COPYING`), and no bot starts on it; a copy that broke off is begun anew.
-Processes and leases stay behind: nobody works with the target yet. Results in a folder are for others to see to.
+While the copy runs, the target is marked (`facts.COPYING`) and no bot starts on it; an interrupted copy starts over.
+Processes and leases are not copied: nothing uses the target yet. Result files on disk are copied elsewhere.
 """
 
 import uuid
@@ -25,15 +25,15 @@ from bot.jobs.store.tables import input_file, meta, process, result_file, server
 from bot.jobs.store.texts import storable
 
 TABLES: Final = tuple(table for table in metadata.sorted_tables if table not in (meta, process))
-"""What is copied as it stands, in an order in which no row comes before one that it belongs to."""
+"""Tables that are copied unchanged, parents before the rows that refer to them."""
 ROWS: Final = 200
-"""Rows in one transaction."""
+"""Rows per transaction."""
 BYTES: Final = 8 * 1024 * 1024
-"""Bytes of files in one transaction, or one file."""
+"""Bytes of files per transaction, unless one file is larger."""
 TOLD_EVERY: Final = 3.0
-"""Seconds between two words about how far it is."""
+"""Seconds between two progress reports."""
 ALIVE: Final = 60.0
-"""Seconds for which a copy counts as going on after it was last heard of."""
+"""Seconds for which a copy counts as alive after its last heartbeat."""
 ROLE: Final = "copy"
 
 _FILES: Final = (input_file, result_file)
@@ -44,7 +44,7 @@ Say = Callable[[Message], None]
 
 
 class Copy:
-    """One copy. `say` gets a word about how far it is, now and then."""
+    """One copy; `say` gets a progress report every few seconds."""
 
     def __init__(self, source: Engine, target: Engine, *, clock: Clock, say: Say) -> None:
         self._source = source
@@ -56,27 +56,27 @@ class Copy:
 
     @asynccontextmanager
     async def begun(self) -> AsyncGenerator[None]:
-        """Begin with an empty target. What is done in this context belongs to the copy; its end makes it valid.
+        """Start a copy into an empty target; leaving the context normally makes the target usable.
 
-        Raises `StartupError` when the target is not empty, or when somebody works with either of them.
+        Raises `StartupError` if the target is not empty, or if a process is using either database.
         """
         await self._refuse_if_used(self._source)
         await self._target.write(lambda conn, _again: self._begin(conn))
         try:
             await self._refuse_same()
             yield
-            await self._refuse_if_used(self._source)  # what it did meanwhile may be missing
+            await self._refuse_if_used(self._source)  # its changes may be missing from the copy
             await self._end()
         finally:
             with suppress(StoreDownError):
                 await self._target.write(lambda conn, _again: processes.vanish(conn, self._id))
 
     async def tables(self) -> Mapping[str, int]:
-        """Copy all tables; return how many rows each has. Raises `StartupError` for a row that the target refuses."""
+        """Copy all tables; return the rows of each. Raises `StartupError` for a row that the target refuses."""
         return {table.name: await self._table(table) for table in TABLES}
 
     async def beat(self, what: Message) -> None:
-        """Say how far the copy is, and that it is alive, if the last time is some seconds ago."""
+        """Report progress and renew the heartbeat, at most every few seconds."""
         now = self._clock.monotonic()
         if now - self._told >= TOLD_EVERY:
             self._told = now
@@ -99,15 +99,15 @@ class Copy:
     def _refuse_used(self, conn: Connection) -> None:
         if emptiness.is_in_use(conn, self._clock.now(), but=self._id):
             raise StartupError(
-                _("A bot, or another copy, works with one of the two databases. Stop it first. If none is running, "
-                  "it ended without a word: try again in a minute.")
+                _("A bot or another copy is using one of the two databases. Stop it first. If none is running, "
+                  "it crashed and its lock expires soon: try again in a minute.")
             )  # fmt: skip
 
     async def _refuse_same(self) -> None:
-        """The same database can be named by two addresses: what was just written into one is not in another."""
+        """Two URLs can name one database: then the mark just written to the target shows up in the source."""
         if await self._source.read(facts.copy_under_way) == self._id:
             await self._target.write(lambda conn, _again: facts.end_copy(conn))
-            raise StartupError(_("Both addresses name the same database. Nothing was changed."))
+            raise StartupError(_("Both URLs point to the same database. Nothing was changed."))
 
     # ------------------------------------------------------------------ rows
 
@@ -120,7 +120,7 @@ class Copy:
         there = await self._target.read(lambda conn: _count(conn, table))
         if there != copied:
             raise StartupError(
-                _("Of {copied} rows of {table}, {there} are in the new database. Please try again.",
+                _("Copied {copied} rows of {table}, but the new database has {there}. Please try again.",
                   copied=copied, table=table.name, there=there)
             )  # fmt: skip
         return copied
@@ -131,7 +131,7 @@ class Copy:
         except DBAPIError as error:
             first = ", ".join(str(rows[0][column.name]) for column in table.primary_key)
             raise StartupError(
-                _("The new database does not take a row of {table} (at or after {first}): {reason}.",
+                _("The new database refused a row of {table} (at or after {first}): {reason}.",
                   table=table.name, first=first, reason=str(error.orig).partition("\n")[0].rstrip("."))
             ) from error  # fmt: skip
 
@@ -144,14 +144,14 @@ class Copy:
 
 
 def _next(conn: Connection, table: Table, last: Values | None) -> list[Values]:
-    """Return the rows that come after one, by the primary key: as many as one transaction should hold."""
+    """Return the rows after `last` by primary key, as many as fit in one transaction."""
     key = list(table.primary_key)
     query = sa.select(table).order_by(*key).limit(_how_many(conn, table, last) if table in _FILES else ROWS)
     return [dict(row) for row in conn.execute(_after(query, key, last)).mappings()]
 
 
 def _how_many(conn: Connection, table: Table, last: Values | None) -> int:
-    """Return how many of the next files are to be read together."""
+    """Return how many of the next files to read together."""
     key = list(table.primary_key)
     query = sa.select(sa.func.length(table.c.data)).order_by(*key).limit(ROWS)
     total = 0
@@ -170,13 +170,13 @@ def _after(query: sa.Select[Any], key: Sequence[sa.Column[Any]], last: Values | 
 
 
 def _clean(table: Table, row: Values) -> Values:
-    """Return a row without leases, and with texts that any database takes."""
+    """Return a row without leases, with texts that any database accepts."""
     clean = {name: storable(value) if isinstance(value, str) else value for name, value in row.items()}
     return {**clean, **_NO_LEASE} if table is server else clean
 
 
 def _insert(conn: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert rows; those that are there were inserted by an earlier try."""
+    """Insert rows; existing ones come from an earlier attempt."""
     conn.execute(insert(conn.dialect.name, table).on_conflict_do_nothing(), [_clean(table, row) for row in rows])
 
 
@@ -189,7 +189,7 @@ def _facts(conn: Connection) -> list[Values]:
 
 
 def _finish(conn: Connection, kept: Sequence[Values]) -> None:
-    """Make the target a database like any other: new rows get higher numbers, and bots may start."""
+    """Make the target usable: new rows get higher numbers, and bots may start."""
     emptiness.number_on(conn)
     if kept:
         _insert(conn, meta, kept)

@@ -1,4 +1,4 @@
-"""Whether a database is empty and idle enough to be filled as a whole, and what has to be done before and after."""
+"""Checks that the target of a copy is empty and unused, and prepares it before and after."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,35 +14,35 @@ from bot.jobs.store.ruletables import metadata
 from bot.jobs.store.tables import fit, meta, process, server
 
 _HOUSEKEEPING: Final = (fit, meta, process)
-"""What a bot writes by itself when it starts, and will write again."""
+"""Tables that every start of a bot fills again."""
 _ADVISORY_LOCK: Final = 0x636F6D6670
-"""One number for all who copy into the same PostgreSQL."""
+"""Shared by all processes that copy into the same PostgreSQL."""
 
 
 def is_in_use(conn: Connection, now: float, *, but: str = "") -> bool:
-    """Return whether any process but one works with the database. For a file, its lock says so before."""
+    """Whether any process other than `but` uses the database; for SQLite, the lock file was checked before."""
     return conn.dialect.name == POSTGRES and processes.is_in_use(conn, now, but=but)
 
 
 def lock(conn: Connection) -> None:
-    """Let nobody else begin to fill this database before the end of the transaction."""
+    """Let no other copy begin before the transaction ends."""
     if conn.dialect.name == POSTGRES:
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
 
 
 def clear(conn: Connection) -> None:
-    """Take away what a first start left, or a copy that broke off. Raises `StartupError` when there is anything else.
+    """Delete what a first start or an interrupted copy left. Raises `StartupError` if there is anything else.
 
-    In one transaction with what is to be written first.
+    Must share a transaction with the first writes.
     """
     if facts.copy_under_way(conn) is None:
         full = sorted(_full(conn))
         if full:
             raise StartupError(
-                _("The new database is not empty ({tables}). Nothing was changed. Name an empty one.",
+                _("The new database is not empty (it has {tables}). Nothing was changed. Use an empty one.",
                   tables=", ".join(full))
             )  # fmt: skip
-    if conn.dialect.name == POSTGRES:  # to delete a million rows would take longer than one statement may
+    if conn.dialect.name == POSTGRES:  # deleting a million rows would exceed the statement timeout
         conn.execute(sa.text(f"TRUNCATE {', '.join(table.name for table in metadata.sorted_tables)}"))
         return
     for table in reversed(metadata.sorted_tables):
@@ -50,7 +50,7 @@ def clear(conn: Connection) -> None:
 
 
 def _full(conn: Connection) -> Iterator[str]:
-    """Yield the names of tables that hold what somebody might miss."""
+    """Yield the names of tables with data that a user would miss."""
     for table in metadata.sorted_tables:
         if table in _HOUSEKEEPING:
             continue
@@ -62,7 +62,7 @@ def _full(conn: Connection) -> Iterator[str]:
 
 
 def number_on(conn: Connection) -> None:
-    """Let new rows get higher numbers than those that were brought along; SQLite does so by itself."""
+    """Set sequences past the copied rows; SQLite does this by itself."""
     if conn.dialect.name != POSTGRES:
         return
     for table, column in _numbered():

@@ -1,6 +1,6 @@
-"""What a database does for the store: carry out a transaction function, whatever happens to whoever asked for it.
+"""Runs transaction functions to the end, even if the caller is cancelled.
 
-Faults that pass (a lock, a lost connection, a restart) are met with a few more tries, then with `StoreDownError`.
+Transient faults (a lock, a lost connection, a restart) are retried a few times, then raise `StoreDownError`.
 """
 
 import asyncio
@@ -17,64 +17,61 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LIMIT: Final = 10.0
-"""Seconds that a call may take, with all its tries."""
+"""Seconds for one call, including all attempts."""
 PAUSES: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
-"""Seconds before another try. A PostgreSQL that is restarted is back in about three."""
+"""Seconds before each retry. A restarted PostgreSQL is back in about three."""
 
 
 class Engine(Protocol):
-    """A database, opened."""
 
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
-        """Carry out a transaction. `work` gets True when an earlier try may have been committed without our knowing.
+        """Run a transaction. `work` gets True if an earlier attempt may have been committed although it failed here.
 
-        `single`: on PostgreSQL it makes its changes in one statement, which needs no transaction around it.
-        `durable`: somebody is promised something by it, so not even a power cut may take it back. A change without it
-        that is lost only costs the work of doing it again: whoever has made it finds its job under another epoch, and
-        stops. PostgreSQL is asked for durability of everything that takes more than one statement, too.
+        `single`: all changes are one statement, which needs no transaction on PostgreSQL.
+        `durable`: the change must survive a power cut, because it is acknowledged to a user. Losing any other change
+        only costs redoing it: its maker finds the job under another epoch and stops. On PostgreSQL, everything but
+        `single` changes is durable anyway.
         """
         ...
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Carry out one query."""
         ...
 
     async def close(self) -> None:
-        """Finish what has begun, and let go."""
+        """Finish what has begun, then close the connections."""
         ...
 
 
 class Tries:
-    """Carries out attempts in tasks of its own: a caller that is cancelled leaves no transaction half done."""
+    """Runs each call in a task of its own, so that a cancelled caller leaves no transaction half done."""
 
     def __init__(self, passes: Callable[[Exception], bool]) -> None:
         self._passes = passes
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def carry(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
-        """Return what an attempt returns. Raises `StoreDownError` when none succeeds in time."""
+        """Return the result of the first attempt that succeeds. Raises `StoreDownError` if none does in time."""
         task = asyncio.create_task(self._repeat(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._done)
         try:
-            await asyncio.wait({task}, timeout=LIMIT)  # unlike `wait_for`, this does not wait for a task that it ends
+            await asyncio.wait({task}, timeout=LIMIT)  # unlike `wait_for`, doesn't await the task that it cancels
         except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(LIMIT, task.cancel)  # goes on, but not for ever
+            asyncio.get_running_loop().call_later(LIMIT, task.cancel)  # continues, but not forever
             raise
         if not task.done():
             task.cancel()
-            log.warning("the database took longer than %s s", LIMIT)
+            log.warning("the database did not answer within %s s", LIMIT)
             raise StoreDownError
         return task.result()
 
     async def finish(self) -> None:
-        """Wait for what has begun; every attempt has its time limit."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever asked may be gone; an error that nobody hears is not worth a warning
+            task.exception()  # marks it as retrieved: the caller may be gone, and asyncio would warn
 
     async def _repeat(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
         for number, pause in enumerate((*PAUSES, None)):
@@ -84,7 +81,8 @@ class Tries:
                 if not self._passes(error):
                     raise
                 if pause is None:
-                    log.warning("the database cannot be used: %s", type(error).__name__)
+                    cause = getattr(error, "orig", error)
+                    log.warning("the database is unavailable: %s: %s", type(error).__name__, cause)
                     raise StoreDownError from error
             await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")

@@ -1,4 +1,4 @@
-"""Transactions on verdicts: which server can run which class of jobs. The claim reads them."""
+"""Stores which server can run which class of jobs; claims read it."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from bot.workflow.needs import Needs, dump_lacks, load_lacks
 
 
 def unjudged(conn: Connection, key: str, limit: int) -> Mapping[str, Needs]:
-    """See `FleetRecords.unjudged`: first what was asked for last, and in the end everything."""
+    """Return classes without a verdict, most recently used first."""
     judged = sa.exists().where(fits.c.server_id == key, fits.c.cls == job_class.c.cls)
     query = sa.select(job_class.c.cls, job_class.c.needs).where(sa.not_(judged))
     found = conn.execute(query.order_by(job_class.c.used_at.desc()).limit(limit))
@@ -23,7 +23,7 @@ def unjudged(conn: Connection, key: str, limit: int) -> Mapping[str, Needs]:
 
 
 def judge(conn: Connection, key: str, verdicts: Mapping[str, Verdict], fingerprint: str) -> None:
-    """See `FleetRecords.judge`. Nobody describes the server anew before the end of the transaction."""
+    """Store verdicts, unless the server has changed since. Its description is locked until the transaction ends."""
     described = sa.select(servers.c.server_id).where(servers.c.server_id == key, servers.c.fingerprint == fingerprint)
     if not verdicts or conn.execute(described.with_for_update(read=True)).first() is None:
         return
@@ -48,7 +48,7 @@ def verdicts(conn: Connection, cls: str) -> Mapping[str, Verdict]:
 
 
 def forget(conn: Connection, before: float) -> None:
-    """Forget classes of which no job waits, and of which none came since a time."""
+    """Delete classes unused since `before`, unless a job of theirs is waiting."""
     waits = sa.exists().where(WAITING, jobs.c.cls == job_class.c.cls)
     old = sa.delete(job_class).where(job_class.c.used_at < before, sa.not_(waits)).returning(job_class.c.cls)
     classes = conn.scalars(old).all()

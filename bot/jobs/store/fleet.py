@@ -1,4 +1,4 @@
-"""`FleetRecords` over a database. What servers can do is packed and unpacked in threads: it may be megabytes."""
+"""`FleetRecords` over a database. Definitions are packed and unpacked in threads: they may be megabytes."""
 
 import asyncio
 import logging
@@ -14,16 +14,13 @@ log = logging.getLogger(__name__)
 
 
 class SqlFleet:
-    """The servers of one installation, and the processes that work with them. See `FleetRecords`.
-
-    `clock` gives the time by which processes on an SQLite file live; PostgreSQL has its own.
-    """
+    """Implements `FleetRecords`. `clock` times leases and heartbeats on SQLite; PostgreSQL uses its own clock."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
         self._engine = engine
         self._clock = clock
         self._unpacked: dict[str, tuple[str, Definitions | None]] = {}
-        """What was read last, by key, after its fingerprint; None where it was damaged."""
+        """Fingerprint and definitions by server key, as last read; None if damaged."""
         self._installation = ""
 
     async def servers(self) -> Sequence[ServerRecord]:
@@ -48,7 +45,7 @@ class SqlFleet:
     async def report(self, key: str, health: str) -> None:
         await self._engine.write(lambda conn, _again: servers.report(conn, key, health), single=True)
 
-    # ------------------------------------------------------------------ what they can do
+    # ------------------------------------------------------------------ capabilities
 
     async def describe(self, key: str, abilities: Abilities) -> None:
         fingerprint, data = await asyncio.to_thread(lambda: (abilities.fingerprint, packed.pack(abilities)))
@@ -59,7 +56,7 @@ class SqlFleet:
         )
 
     async def definitions(self) -> Mapping[str, tuple[str, Definitions]]:
-        """See `FleetRecords.definitions`. Only what has changed is read."""
+        """Return the definitions by server; reads only those that have changed."""
         current = await self._engine.read(servers.described)
         kept = self._unpacked
         self._unpacked = {key: kept[key] for key, mark in current.items() if key in kept and kept[key][0] == mark}
@@ -71,12 +68,12 @@ class SqlFleet:
         return {key: (fingerprint, known) for key, fingerprint, known in read if known is not None}
 
     async def abilities(self, key: str) -> Abilities | None:
-        """See `FleetRecords.abilities`; None for what is damaged, too."""
+        """Return what a server can do; None if unknown or damaged."""
         found = await self._read(key)
         return found[1] if found else None
 
     async def _read(self, key: str) -> tuple[str, Abilities | None] | None:
-        """Return what is kept of a server: its fingerprint, and what can be read of the rest."""
+        """Return a server's fingerprint and abilities; None for abilities that can't be read."""
         kept = await self._engine.read(lambda conn: servers.description(conn, key))
         if kept is None:
             return None
@@ -84,7 +81,7 @@ class SqlFleet:
         try:
             return fingerprint, await asyncio.to_thread(packed.unpack, data)
         except ValueError as error:
-            log.warning("what %s can do is damaged in the database (%s)", key, error)
+            log.warning("the stored definitions of %s are damaged (%s)", key, error)
             return fingerprint, None
 
     async def unjudged(self, key: str, limit: int = 200) -> Mapping[str, Needs]:

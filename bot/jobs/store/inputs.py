@@ -1,4 +1,4 @@
-"""The bytes of input pictures: kept with the job while it may still run."""
+"""The bytes of input files, stored while their job may still run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +15,7 @@ from bot.workflow.spec import RunSpec
 
 
 def write(conn: Connection, job_id: str, spec: RunSpec | None) -> None:
-    """Keep the pictures of a run that have bytes.
-
-    Their names are made from their content: the same name is the same picture, and is kept once.
-    """
+    """Store the input files of a run that have bytes, once per name: names are derived from the content."""
     for file in (upload.file for upload in (spec.uploads if spec else ()) if upload.file.data):
         row = {"job_id": job_id, "name": file.name, "data": file.data}
         conn.execute(insert(conn.dialect.name, input_file).on_conflict_do_nothing(), row)
@@ -31,7 +28,6 @@ def with_bytes(conn: Connection, job: Job) -> Job:
 
 
 def drop(conn: Connection, job_ids: Sequence[str]) -> None:
-    """Forget the pictures of jobs."""
     conn.execute(_DROP, {"these": list(job_ids)})
 
 

@@ -1,4 +1,4 @@
-"""Transactions that take jobs in, with their pictures."""
+"""Transactions that add jobs with their input files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from bot.jobs.terms import Terms
 
 
 def add(conn: Connection, job: Job, terms: Terms | None, now: float) -> None:
-    """See `JobStore.add`. The same job again is no duplicate: its first answer may have been lost on the way."""
+    """Adding the same job again is no error: the first answer may have been lost."""
     account, needs = accounts.entry(job, terms, now), classes.values(job.spec, now)
     values = {f"{_NEW}{name}": value for name, value in rows.new_row(job).items()} | account | needs
     if _ADD.first(conn, values) is None:
@@ -35,7 +35,7 @@ _NEW: Final = "new_"
 
 
 def _adding(dialect: str, names: Sequence[str]) -> ClauseElement:
-    """Return the insert of a job; on PostgreSQL, where each statement is a journey, with all that goes with it."""
+    """Return the INSERT; on PostgreSQL the side effects are in the same statement, to save round trips."""
     columns = [name.removeprefix(_NEW) for name in names if name.startswith(_NEW)]
     values = {name: sa.bindparam(_NEW + name, type_=jobs.c[name].type) for name in columns}
     adding = insert(dialect, jobs).values(values).on_conflict_do_nothing().returning(jobs.c.seq)

@@ -1,8 +1,8 @@
-"""One connection to SQLite, in a thread of its own: one transaction after the other.
+"""One SQLite connection in a thread of its own, which runs one transaction after the other.
 
-Those who come while the disk is busy share the next transaction, because making it durable takes far longer than all
-that they ask for. Each is behind a savepoint, so that one who fails takes back nothing of the others', and nobody has
-an answer before the common COMMIT. When that fails, everybody gets a transaction of their own. Knows nothing of jobs.
+Calls that arrive while the disk is busy share the next transaction, because the sync takes far longer than their work.
+Each runs behind a savepoint, so that a failure rolls back nothing of the others; all get their answer after the shared
+COMMIT. If that fails, each call gets a transaction of its own. Knows nothing about jobs.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 GROUP: Final = 32
-"""Works in one transaction, at most: whoever comes meanwhile waits for all of them."""
+"""Calls per transaction, at most: later ones wait for all of them."""
 
 
 @dataclass(slots=True)
 class _Asked:
-    """A work that waits for its turn, and then its answer."""
+    """A queued call and, later, its result."""
 
     work: Work[Any]
     future: asyncio.Future[Any]
@@ -39,11 +39,11 @@ class _Asked:
         self.result, self.error = None, None
         try:
             self.result = self.work(conn)
-        except Exception as error:  # whoever asked hears of it
+        except Exception as error:  # handed to the caller
             self.error = error
 
     def tell(self) -> None:
-        if self.future.done():  # whoever asked has given up
+        if self.future.done():  # the caller was cancelled
             return
         if self.error is None:
             self.future.set_result(self.result)
@@ -52,14 +52,14 @@ class _Asked:
 
 
 class _SpoiltError(Exception):
-    """A common transaction was taken back."""
+    """A shared transaction was rolled back."""
 
 
 class Lane:
-    """A thread with a connection. `begin` is what begins a transaction; None is for a lane that only reads.
+    """A thread with a connection. `begin` is the statement that begins a transaction; None if it only reads.
 
-    With `survives_power_cuts`, a durable work is answered when the disk has it, and all that came before it. Without,
-    and for other works, the operating system has it: that outlives this process, but not a power cut.
+    With `survives_power_cuts`, a durable call returns once it and everything before it is on disk. All other calls
+    return once the operating system has the data, which survives a crash of this process but not a power cut.
     """
 
     def __init__(self, name: str, engine: sa.Engine, begin: str | None, *, survives_power_cuts: bool = False) -> None:
@@ -74,18 +74,18 @@ class Lane:
         self._waits_for_disk = False
 
     async def run(self, work: Work[T], *, durable: bool = False) -> T:
-        """Carry out a work and return its result. It goes on when the caller is cancelled."""
+        """Run a function and return its result; it continues if the caller is cancelled."""
         loop = asyncio.get_running_loop()
         asked = _Asked(work, loop.create_future(), loop, durable)
         with self._guard:
             if not self._busy:
-                self._thread.submit(self._work_off)  # has to wait for the guard
+                self._thread.submit(self._work_off)  # starts once the guard is released
             self._busy = True
             self._asked.append(asked)
         return await asked.future
 
     async def close(self) -> None:
-        """Finish what was asked, and let go of the connection."""
+        """Finish queued calls, then close the connection."""
         await asyncio.to_thread(self._thread.shutdown)
         if self._conn is not None:
             self._conn.close()
@@ -105,13 +105,13 @@ class Lane:
         return group
 
     def _serve(self, group: list[_Asked]) -> None:
-        """Carry out a group, and keep what is to be answered."""
+        """Run a group and store its results."""
         try:
             self._carry_out(group)
         except _SpoiltError:
             for asked in group:
                 self._serve([asked])
-        except BaseException as error:  # whoever asked hears of it, whatever it is
+        except BaseException as error:  # handed to the callers
             for asked in group:
                 asked.error = error
 
@@ -135,28 +135,28 @@ class Lane:
             raise
 
     def _wait_for_disk(self, driver: sqlite3.Connection, wanted: bool) -> None:
-        """Let the next COMMIT return when the disk has it, or at once."""
+        """Let the next COMMIT wait for the disk, or not."""
         wanted = wanted and self._survives_power_cuts
         if wanted is not self._waits_for_disk:
             driver.execute(f"PRAGMA synchronous={'FULL' if wanted else 'NORMAL'}")
             self._waits_for_disk = wanted
 
     def _carry_out_each(self, conn: Connection, driver: sqlite3.Connection, group: list[_Asked]) -> None:
-        """Carry out what a transaction consists of. Raises what took it back."""
+        """Run the calls of a transaction. Raises whatever rolled it back."""
         if len(group) == 1:
             group[0].result, group[0].error = group[0].work(conn), None
             return
         for asked in group:
             driver.execute("SAVEPOINT one")
             asked.carry_out(conn)
-            if not driver.in_transaction:  # so does SQLite when the disk is full, or broken
+            if not driver.in_transaction:  # SQLite rolls back when the disk is full or broken
                 raise _SpoiltError
             if asked.error is not None:
                 driver.execute("ROLLBACK TO one")
             driver.execute("RELEASE one")
 
     def _connection(self) -> Connection:
-        """Return the connection. To SQLAlchemy it is in one transaction for ever, so that it never ends one of ours."""
+        """Return the connection. SQLAlchemy sees one endless transaction, so that it never ends ours."""
         if self._conn is None:
             conn = self._engine.connect()
             conn.begin()
@@ -165,7 +165,7 @@ class Lane:
 
 
 def _answer(group: list[_Asked]) -> None:
-    """Tell everybody, by one call into the loop; usually all of them are in the same one."""
+    """Resolve all futures with one call per event loop; usually there is only one."""
     for loop in {asked.loop for asked in group}:
         there = [asked for asked in group if asked.loop is loop]
         if not loop.is_closed():

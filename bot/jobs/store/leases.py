@@ -1,4 +1,4 @@
-"""Leases of servers: who may claim jobs for a ComfyUI server and look after those it has."""
+"""Server leases: which process may claim jobs for a ComfyUI server and manage its running ones."""
 
 from collections.abc import Collection
 from typing import Final
@@ -13,7 +13,7 @@ from bot.jobs.store.tables import server as servers
 
 
 def hold(conn: Connection, wanted: Collection[str], owner: str, ttl: float, now: float) -> frozenset[str]:
-    """See `JobStore.hold`. Servers are locked in one order, whoever asks."""
+    """Acquire or renew leases; rows are locked in sorted order, to avoid deadlocks."""
     time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
     takeover = sa.case((servers.c.owner == owner, servers.c.epoch), else_=servers.c.epoch + 1)
     held: set[str] = set()
@@ -35,18 +35,18 @@ def release(conn: Connection, owner: str, wanted: Collection[str] | None = None)
 
 
 def lock(conn: Connection, server_id: str, owner: str, now: float) -> bool:
-    """Return whether `owner` holds a server; until the end of the transaction, nobody takes it over."""
+    """Whether `owner` holds a server's lease; if so, it keeps it until the transaction ends."""
     values = {"this_server": server_id, "this_owner": owner, "lease_now": now}
     return _LOCK.first(conn, values) is not None
 
 
 def locked(dialect: str) -> sa.Select[tuple[str]]:
-    """Return the query for a server that is held by somebody, who keeps it until the end of the transaction."""
+    """Return the query for a server if `this_owner` holds it; the lease can't change until the transaction ends."""
     return sa.select(servers.c.server_id).where(*holds(dialect)).with_for_update(read=True)
 
 
 def holds(dialect: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that a server is held by somebody."""
+    """SQL: `this_owner` holds `this_server`."""
     return (
         servers.c.server_id == sa.bindparam("this_server", type_=sa.Text),
         servers.c.owner == sa.bindparam("this_owner", type_=sa.Text),
@@ -60,7 +60,7 @@ _LOCK: Final = Prepared(lambda dialect, _names: locked(dialect))
 def held_by_others(
     server_id: ColumnElement[str], owner: ColumnElement[str], time: ColumnElement[float]
 ) -> ColumnElement[bool]:
-    """Return the condition that somebody other than `owner` holds a server."""
+    """SQL: whether a process other than `owner` holds a server."""
     return sa.exists().where(
         servers.c.server_id == server_id,
         servers.c.owner != sa.literal(""),
@@ -70,5 +70,4 @@ def held_by_others(
 
 
 def held(server_id: ColumnElement[str], time: ColumnElement[float]) -> ColumnElement[bool]:
-    """Return the condition that anybody holds a server."""
     return held_by_others(server_id, sa.literal(""), time)

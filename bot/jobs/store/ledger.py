@@ -1,7 +1,7 @@
-"""The ledger of GPU time: what each run has taken, written when it leaves its server; and what its account owes then.
+"""The ledger of GPU time: one row per run, written when it leaves its server, and the final charge to its account.
 
-An account was charged at the claim with what was expected. At the end that charge is taken back, as far as it has not
-faded, and what was really taken is charged; nothing, when the server gave the job back.
+A claim charges the account with the expected time. At the end, what remains of that charge after decay is refunded and
+the actual time is charged instead; nothing if the server gave the job back.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ from bot.jobs.store.tables import job as jobs
 from bot.jobs.store.tables import usage
 
 STARTED_AT: Final = "started_at"
-"""When the run began, as of its end: a short one has not written it down before, so the row does not tell."""
+"""Start of the run, passed at its end: a short run has not stored it before."""
 ENDED_AT: Final = "ended_at"
 _NONE: Final = sa.literal_column("0.0", sa.Double)
 
-# ------------------------------------------------------------------ what goes with the end of a run
+# ------------------------------------------------------------------ the end of a run
 
 
 def values(job: Job, moved: Job, now: float) -> Values:
-    """Return the values for a job that was RUNNING and becomes `moved`.
+    """Return the parameters for a job that was RUNNING and becomes `moved`.
 
-    A quota counts what brought its member something, and what was cancelled: not a run that failed or was lost.
+    Quotas count runs that were delivered or cancelled, not those that failed or were lost.
     """
     return {
         STARTED_AT: moved.started,
@@ -47,7 +47,7 @@ def values(job: Job, moved: Job, now: float) -> Values:
 
 
 def settled() -> dict[str, ColumnElement[Any]]:
-    """Return the columns of a job that its end changes besides. A prompt that was never posted has used nothing."""
+    """Return the other job columns that the end changes. A prompt that was never submitted has used nothing."""
     started = sa.bindparam(STARTED_AT, type_=sa.Double)
     seconds = sa.bindparam(ENDED_AT, type_=sa.Double) - started
     was_run = sa.and_(jobs.c.posted, started != _NONE, seconds > _NONE)
@@ -59,7 +59,7 @@ SETTLED: Final = (
     jobs.c.cost_used,
     (sa.bindparam("is_kept", type_=sa.Double) * jobs.c.cost_used - _CHARGE).label(SECONDS),
 )
-"""What its end gives back besides: the seconds of the run, and by how much its account is charged for it."""
+"""Columns that the end returns: the seconds of the run, and the seconds to charge."""
 
 # ------------------------------------------------------------------ the rows
 
@@ -73,7 +73,7 @@ def _bound(name: str) -> ColumnElement[Any]:
 
 
 def effects(moved: CTE, names: Sequence[str]) -> list[CTE]:
-    """Return the row of a run that has left its server, as a further part of the statement."""
+    """Return the INSERT of the ledger row as a CTE of the statement that ends the run."""
     if ENDED_AT not in names:
         return []
     row = (moved.c.id, *(moved.c[name] for name in _RUN), moved.c.cost_used, NOW, *(_bound(name) for name in _OWN))
@@ -85,7 +85,7 @@ _WRITE: Final = Prepared(lambda _dialect, _names: sa.insert(usage).values({name:
 
 
 def follow(conn: Connection, row: Values, given: Values) -> None:
-    """Write the row of a run that has left its server."""
+    """Insert the ledger row as a separate statement."""
     if ENDED_AT not in given or not row["posted"] or not row["started"]:
         return
     run = {f"run_{name}": row[name] for name in _RUN} | {f"run_{name}": given[f"run_{name}"] for name in _OWN}
@@ -109,5 +109,5 @@ def past_runs(conn: Connection, limit: int) -> list[PastRun]:
 
 
 def forgive(conn: Connection, job_id: str) -> None:
-    """Let no quota count what a job has used: its result cannot be shown, by no fault of its member."""
+    """Exclude a job from quotas: its result couldn't be delivered, through no fault of the member."""
     conn.execute(sa.update(usage).where(usage.c.job_id == job_id).values(counted=False))

@@ -1,4 +1,4 @@
-"""The line in front of the servers: giving the job of whoever is next to a server."""
+"""Claims: gives the next job in the queue to a server."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -23,17 +23,17 @@ from bot.jobs.store.tables import account as accounts
 from bot.jobs.store.tables import job as jobs
 
 _STILL: Final = sa.text("state || '' = 'queued'")
-"""What `QUEUED` says, in words for which there is no index: a plan made for an empty line would read all of it."""
+"""`QUEUED`, but written to avoid the index: a plan made for an empty queue would scan all of it."""
 LOOKS: Final = 24
-"""Looks at a line that several claim from, before it counts as empty."""
+"""Attempts before a queue that several processes claim from counts as empty."""
 HASTY: Final = 2
-"""So many of them pass by whatever is locked; later ones wait for accounts, one of whose jobs they will get."""
+"""Attempts that skip locked rows; later ones wait for an account and take one of its jobs."""
 
 
 def _taking(dialect: str, names: Sequence[str]) -> ClauseElement:
-    """Return the change of a job, if its account and the server may have it; on PostgreSQL, with all that goes with it.
+    """Return the UPDATE that takes a job, with its side effects on PostgreSQL.
 
-    The guard is in the UPDATE: a lock alone may have been given on a row that has left the line meanwhile.
+    The guards are in the UPDATE itself: the row may leave the queue before its lock is granted.
     """
     if dialect != POSTGRES:
         return _change(dialect, _JOB)
@@ -42,9 +42,9 @@ def _taking(dialect: str, names: Sequence[str]) -> ClauseElement:
 
 
 def _taking_at_once(dialect: str, names: Sequence[str]) -> ClauseElement:
-    """Return a look that takes the job of who is next, if that is clear: one way to the database and back, not two.
+    """Return a statement that finds and takes the next job if the choice is clear, to save a round trip.
 
-    Without a row nothing may start; a row without a job says that something may, but not at once.
+    No row: nothing can start. A row without a job: something can, but the choice takes more queries.
     """
     first, job = candidates.at_once(dialect, names)
     found = sa.select(jobs.c.seq, jobs.c.account_id).where(jobs.c.seq == job.scalar_subquery(), QUEUED)
@@ -54,7 +54,7 @@ def _taking_at_once(dialect: str, names: Sequence[str]) -> ClauseElement:
 
 
 def _taken(dialect: str, found: CTE, *, waits: bool = False) -> CTE:
-    """Return the change of a job that was found and locked, after its account is locked, or waited for."""
+    """Return the UPDATE of a job that was found and locked, after locking its account (`waits`: waiting for it)."""
     its = sa.select(found.c.account_id).scalar_subquery()
     able = sa.select(accounts.c.account_id).where(accounts.c.account_id == its, READY)
     able = able.with_for_update(skip_locked=not waits).cte("able")
@@ -83,9 +83,9 @@ def _change(dialect: str, seq: ColumnElement[int]) -> ReturningUpdate[Any]:
 
 
 def _found(names: Sequence[str]) -> sa.Select[int, str]:
-    """Return the query for a job, locked before its account is: a certain one, or the first that an account has left.
+    """Return the query that locks a job, before its account: `this_job`, or the first that `this_account` has left.
 
-    The one that was looked for may be another's by now; who waits for an account finds one for as long as there is one.
+    A certain job may be taken by now; waiting for the account finds one for as long as it has any.
     """
     job = sa.select(jobs.c.seq, jobs.c.account_id)
     if "this_job" in names:
@@ -104,16 +104,13 @@ _CLAIMED: Final = Prepared(
     )
 )
 
-_UNREADABLE: Final = _("This request was damaged in the bot's database and cannot be run. Please ask again.")
+_UNREADABLE: Final = _("This request was damaged in my database and can't run. Please run the command again.")
 
 
 def claim(
     conn: Connection, server: str, owner: str, prompt_id: str, now: float, lease_now: float, loaded: str
 ) -> Job | None:
-    """See `JobStore.claim`.
-
-    A `prompt_id` gets one job only: whoever asks again with it, because the answer was lost, gets the same job.
-    """
+    """Take the next job for a server. Repeating a claim with the same `prompt_id` returns the same job."""
     lease = {"this_server": server, "this_owner": owner, "lease_now": lease_now, "this_prompt": prompt_id}
     while (row := _take(conn, {**lease, "now": now}, plain_text(loaded))) is not None:
         job = rows.read(row)
@@ -125,9 +122,9 @@ def claim(
 
 
 def _take(conn: Connection, values: Values, loaded: str) -> Values | None:
-    """Take the job of who is next. None when nothing may start, as far as can be seen.
+    """Take the next job; None if it looks like nothing can start.
 
-    On PostgreSQL a look is at one moment: what it sees may be taken by others before it has it, while more has come.
+    On PostgreSQL a query sees one moment: other processes may take what it found, and more jobs may arrive.
     """
     values = values | counters.steps(JobState.QUEUED, JobState.RUNNING, values["now"])
     question = candidates.asked(values, loaded)
@@ -149,6 +146,6 @@ def _take(conn: Connection, values: Values, loaded: str) -> Values | None:
 
 
 def _give_up(conn: Connection, job: Job, now: float) -> None:
-    """End a job whose run cannot be read, so that those behind it are not held up for ever."""
+    """Fail a job whose run can't be read, so that it doesn't block the queue."""
     end = {"error": _UNREADABLE, "delivery": Delivery.PENDING, "finished": now, "not_before": 0.0}
     changes.move(conn, job, JobState.FAILED, end, now, again=False)

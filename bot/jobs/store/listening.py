@@ -1,8 +1,7 @@
-"""Hints between processes over PostgreSQL's LISTEN and NOTIFY. See `bot.jobs.hints`.
+"""Notifications between processes over PostgreSQL's LISTEN and NOTIFY; implements `bot.jobs.hints`.
 
-Listening takes a connection of its own, and not through a pooler that gives each statement another session: there,
-notifications are lost without an error. So a hint to ourselves tells, at the start and now and then, whether we hear;
-while we do not, whoever waits looks four times a second instead. Knows nothing of what hints are about.
+Listening needs a connection of its own, without a pooler that switches sessions: notifications get lost there without
+an error. So the process regularly sends itself a test; while none comes back, `look_every` asks for polling instead.
 """
 
 import asyncio
@@ -24,17 +23,17 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY, LOOK_EVERY_DEAF = 2.0, 0.25
 HEARD_WITHIN = 2.0
-"""Seconds until a hint to ourselves must have come back."""
+"""Seconds within which a test sent to ourselves must come back."""
 CHECK_EVERY = 10.0
-"""Seconds between two looks whether the connection still carries anything."""
+"""Seconds between two tests of the connection."""
 ANSWER, CONNECT = 5.0, 5.0
-"""Seconds for a trivial query, and to connect."""
+"""Timeouts in seconds: for a trivial query, and to connect."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each further try to connect; the last one is repeated."""
+"""Seconds before each reconnect; the last one is repeated."""
 
 
 class Line(Protocol):
-    """The connection of asyncpg, which has no types of its own."""
+    """An asyncpg connection; asyncpg ships no types."""
 
     async def add_listener(self, channel: str, callback: Callable[..., None]) -> None: ...
     def add_termination_listener(self, callback: Callable[[object], None]) -> None: ...
@@ -43,12 +42,12 @@ class Line(Protocol):
 
 
 class PostgresHints:
-    """Hints to all processes on one database. `run` it for as long as the process lives, then `close` it."""
+    """Notifications to all processes on one database. `run` it as long as the process lives, then `close` it."""
 
     def __init__(self, *, dsn: str, send_through: SendThrough, clock: Clock, me: str = "") -> None:
-        """Listen on the database at `dsn`, which must not go through a pooler; `me` tells this process from others.
+        """Listen at `dsn`, which must bypass any pooler; `me` identifies this process.
 
-        Raises `StartupError` when that is not the address of a PostgreSQL.
+        Raises `StartupError` if `dsn` is not a PostgreSQL URL.
         """
         self._arguments = _arguments(dsn)
         self._clock = clock
@@ -65,7 +64,7 @@ class PostgresHints:
         self._ears.listen(topic, hear)
 
     def send(self, topic: Topic, payload: str = "") -> None:
-        """See `Hints.send`. This process hears it at once, the others as soon as the database passes it on."""
+        """Notify this process immediately, the others as soon as the database delivers it."""
         self._ears.hear(topic, payload)
         self._mouth.say(topic, payload)
 
@@ -74,7 +73,7 @@ class PostgresHints:
         return LOOK_EVERY if self._hears else LOOK_EVERY_DEAF
 
     async def run(self) -> None:
-        """Hear and send for ever; the owner cancels this."""
+        """Listen and send until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._mouth.run(), name="sending hints")
@@ -83,7 +82,7 @@ class PostgresHints:
             self._hang_up()
 
     async def close(self) -> None:
-        """Send what is still to be sent, if the database takes it at once."""
+        """Send what is left, if the database answers quickly."""
         await self._mouth.close()
 
     # ------------------------------------------------------------------ listening
@@ -95,8 +94,8 @@ class PostgresHints:
                 self._connection = await self._connected()
                 tries = 0
                 await self._watch(self._connection)
-            except Exception as error:  # of asyncpg, or of the network under it
-                log.info("hints of other processes are not heard at the moment: %s", type(error).__name__)
+            except Exception as error:  # from asyncpg or the network
+                log.info("notifications from other processes are unavailable: %s", type(error).__name__)
             self._hears = False
             self._hang_up()
             await self._clock.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
@@ -116,12 +115,12 @@ class PostgresHints:
         return connection
 
     async def _watch(self, connection: Line) -> None:
-        """Return, or raise, when the connection is of no use any more."""
+        """Return or raise once the connection is dead."""
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _connection: ended.set())
         while not ended.is_set():
             said = await self._hears_itself()
-            if not self._heard.is_set():  # is it the connection, or what is between it and the others?
+            if not self._heard.is_set():  # raises if the connection is dead; else a pooler drops notifications
                 async with asyncio.timeout(ANSWER):
                     await connection.execute("SELECT 1")
             if said:
@@ -129,7 +128,7 @@ class PostgresHints:
             await nap(self._clock, CHECK_EVERY, ended)
 
     async def _hears_itself(self) -> bool:
-        """Say something to ourselves and wait for it; return whether that could be said at all."""
+        """Send ourselves a test and wait for it; return whether it could be sent."""
         self._heard.clear()
         self._test = uuid.uuid4().hex
         if not await self._mouth.test(self._test):
@@ -139,10 +138,10 @@ class PostgresHints:
 
     def _take_note(self, *, hears: bool) -> None:
         if hears and self._was_told:
-            log.info("the database passes hints between processes on again")
+            log.info("notifications between processes work again")
         if not hears and not self._was_told:
             log.warning(
-                "the database does not pass hints between processes on: everything is noticed a little later. "
+                "notifications between processes are unavailable, so the bot polls instead and reacts a little later. "
                 "If DATABASE_URL goes through a pooler, set DATABASE_LISTEN_URL to the address of PostgreSQL itself"
             )
         self._hears, self._was_told = hears, not hears
@@ -165,14 +164,14 @@ class PostgresHints:
 
 
 def _arguments(dsn: str) -> dict[str, Any]:
-    """Return the arguments of `asyncpg.connect`. Nothing is prepared: a few trivial statements are all there is."""
+    """Return the arguments of `asyncpg.connect`, without a statement cache: there are only a few trivial statements."""
     try:
         url = address.parse(dsn)
     except StartupError:
         url = None
     if url is None or url.drivername != "postgresql":
-        raise StartupError(_("DATABASE_LISTEN_URL must be the address of the same PostgreSQL as DATABASE_URL."))
-    plain = url.difference_update_query([NO_CACHE, "channel_binding"])  # asyncpg knows neither
+        raise StartupError(_("DATABASE_LISTEN_URL must point to the same PostgreSQL database as DATABASE_URL."))
+    plain = url.difference_update_query([NO_CACHE, "channel_binding"])  # unknown to asyncpg
     return {
         "dsn": plain.render_as_string(hide_password=False),
         "timeout": CONNECT,

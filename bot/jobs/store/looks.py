@@ -1,4 +1,4 @@
-"""What is read without changing anything."""
+"""Read-only queries for jobs and events."""
 
 from collections.abc import Collection, Sequence
 from typing import Final

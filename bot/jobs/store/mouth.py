@@ -1,6 +1,6 @@
-"""What this process has to say to the others: kept for a moment, said once though it was wished twice, and bounded.
+"""Sends notifications to the other processes: batched, without duplicates, and bounded.
 
-A hint is JSON: who sent it, what it is about, and its payload. One that is lost costs time only.
+A notification is JSON with its sender, topic and payload. A lost one only costs time.
 """
 
 import asyncio
@@ -25,26 +25,26 @@ log = logging.getLogger(__name__)
 
 CHANNEL: Final = "comfycord"
 TEST: Final = "test"
-"""What a hint to ourselves is about."""
+"""Topic of a test sent to ourselves."""
 GAP = 0.02
-"""Seconds between two transactions: what comes meanwhile goes together."""
+"""Seconds between two transactions; everything in between is sent together."""
 PROGRESS_EVERY = 1.0
-"""Seconds between two reports of progress."""
+"""Seconds between two progress reports."""
 MOST = 1_000
-"""Hints that wait to be sent; and jobs in reports of progress."""
+"""Limit for unsent notifications, and for jobs whose progress is unsent."""
 LONGEST = 7_900
-"""Bytes of one notification; PostgreSQL takes less than 8,000."""
+"""Bytes per notification; PostgreSQL's limit is below 8,000."""
 TOGETHER = 100
-"""Jobs in one report of progress."""
+"""Jobs per progress report."""
 LAST_WORDS = 1.0
-"""Seconds for what is still to be said at the end."""
+"""Seconds to send what is left on close."""
 
 SendThrough = Callable[[Sequence[str]], Awaitable[None]]
-"""Notifies everybody of some payloads, in one transaction. May raise `StoreDownError`."""
+"""Sends payloads to all processes in one transaction. May raise `StoreDownError`."""
 
 
 class Mouth:
-    """Says hints through an ordinary connection. `me` is what this process calls itself."""
+    """Sends notifications over an ordinary connection. `me` identifies this process."""
 
     def __init__(self, *, send_through: SendThrough, clock: Clock, me: str) -> None:
         self._send_through = send_through
@@ -56,7 +56,7 @@ class Mouth:
         self._something = asyncio.Event()
 
     def say(self, topic: Topic, payload: str) -> None:
-        """Let everybody know, soon."""
+        """Queue a notification for all processes."""
         if topic is Topic.PROGRESS:
             self._progress |= fractions(payload)
             _forget_oldest(self._progress)
@@ -66,11 +66,11 @@ class Mouth:
         self._something.set()
 
     async def test(self, word: str) -> bool:
-        """Say something to ourselves; return whether it was said."""
+        """Send ourselves a test; return whether it was sent."""
         return await self._send([self._hint(TEST, word)])
 
     async def run(self) -> None:
-        """Say what there is to say, for ever; the owner cancels this."""
+        """Send queued notifications until cancelled."""
         while True:
             while not self._is_due():
                 self._something.clear()
@@ -82,12 +82,11 @@ class Mouth:
             await self._clock.sleep(GAP)
 
     async def close(self) -> None:
-        """Say what is left."""
         try:
             async with asyncio.timeout(LAST_WORDS):
                 await self._send(self._batch())
         except TimeoutError:
-            log.debug("last hints were not sent in time")
+            log.debug("the last notifications were not sent in time")
 
     def _is_due(self) -> bool:
         return bool(self._waiting) or (bool(self._progress) and self._progress_in() <= 0)
@@ -110,18 +109,18 @@ class Mouth:
     async def _send(self, hints: Sequence[str]) -> bool:
         short = [hint for hint in hints if len(hint) <= LONGEST]  # ASCII: JSON escapes everything else
         if len(short) < len(hints):
-            log.warning("%d hints are too long, and not sent", len(hints) - len(short))
+            log.warning("%d notifications are too long and were not sent", len(hints) - len(short))
         try:
             if short:
                 await self._send_through(short)
         except StoreDownError:
-            log.debug("%d hints are lost: the database does not answer", len(short))
+            log.debug("%d notifications were lost: the database does not answer", len(short))
             return False
         return True
 
 
 def through(engine: Engine) -> SendThrough:
-    """Return how to notify everybody over the ordinary connections of a PostgreSQL."""
+    """Return a function that sends over the ordinary connections of a PostgreSQL."""
 
     async def send(payloads: Sequence[str]) -> None:
         values = {"channel": CHANNEL, "payloads": list(payloads)}
@@ -143,7 +142,7 @@ _NOTIFY: Final = sa.text("SELECT pg_notify(:channel, said) FROM unnest(:payloads
 
 
 def read(text: object) -> tuple[str, str, str] | None:
-    """Return the sender, the topic and the payload of a hint; None when it is none of ours."""
+    """Return sender, topic and payload of a notification; None if it isn't ours."""
     said = json_object(text)
     sender, topic, payload = (said.get(name) for name in ("from", "topic", "payload"))
     if not (isinstance(sender, str) and isinstance(topic, str) and isinstance(payload, str)):

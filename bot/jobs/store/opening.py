@@ -1,6 +1,6 @@
-"""Opens the database that `DATABASE_URL` names, with its schema up to date, or says why that cannot be.
+"""Opens the database of `DATABASE_URL` and migrates it, or explains why that fails.
 
-An SQLite file belongs to one bot: a lock beside it keeps a second one out for as long as the first lives.
+An SQLite file belongs to one bot: a lock file next to it keeps a second one out as long as the first one runs.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot.errors import StartupError
-from bot.i18n import _
+from bot.i18n import Message, _
 from bot.jobs.records import StoreDownError
 from bot.jobs.store import address, facts, schema
 from bot.jobs.store.engine import Engine
@@ -31,7 +31,7 @@ from bot.jobs.store.workflowrules import SqlWorkflowRules
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open database, by what is kept in it. All of it shares one engine, and is closed together."""
+    """The repositories of an open database. They share one engine and are closed together."""
 
     engine: Engine
     jobs: SqlStore
@@ -40,15 +40,14 @@ class Database:
     workflow_rules: SqlWorkflowRules
     results: SqlShelf
     is_shared: bool
-    """Whether other processes, on other machines too, can work with it: it is PostgreSQL."""
+    """Whether processes on several machines can use it: it is PostgreSQL."""
 
     @property
     def alone(self) -> bool:
-        """Whether no other bot can use this database while we do."""
+        """Whether no other bot can use this database at the same time."""
         return self.jobs.alone
 
     async def close(self) -> None:
-        """Let go of it; transactions that have begun are carried out."""
         await self.jobs.close()
 
 
@@ -60,10 +59,10 @@ async def open_database(
     unfinished: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Database:
-    """Open a database. `exclusive=False` is for tools that look in beside a running bot.
+    """Open a database. `exclusive=False` is for tools that run beside the bot.
 
-    Raises `StartupError` when another bot has the file, or when the database cannot be used; also when a copy into it
-    has not come to its end, unless whoever opens it is about to see to that (`unfinished`).
+    Raises `StartupError` if another bot has the file, if the database can't be used, or if a copy into it was
+    interrupted; `unfinished=True` allows the latter, for the copy itself.
     """
     parsed = address.parse(url)
     prepare = _prepare_for_copy if unfinished else _prepare
@@ -109,21 +108,27 @@ async def open_store(
     exclusive: bool = True,
     clock: Callable[[], float] = time.time,
 ) -> SqlStore:
-    """Open a database for its jobs alone. See `open_database`; closing the store closes it."""
+    """Like `open_database`, but only for the jobs; closing the store closes the database."""
     return (await open_database(url, synchronous=synchronous, exclusive=exclusive, clock=clock)).jobs
 
 
 async def migrate(url: str) -> str:
-    """Bring a database up to date and return the revision of its schema. Raises `StartupError` as `open_store`."""
+    """Migrate a database and return its schema revision. Raises `StartupError` like `open_database`."""
     await (await open_store(url)).close()
     return schema.REVISION
 
 
 Prepare = Callable[[Connection], None]
 
+_CHECK_SERVER = _("Is PostgreSQL running, and is DATABASE_URL right?")
+_CHECK_FILE = _(
+    "Check DATABASE_URL, the file's owner and the free disk space. If the file is damaged, move it away or restore a "
+    "backup."
+)
+
 
 def _prepare(conn: Connection) -> None:
-    """Bring a database up to date, unless it is a part of one."""
+    """Migrate a database, unless it is an interrupted copy."""
     schema.upgrade(conn)
     facts.refuse_unfinished(conn)
 
@@ -133,7 +138,6 @@ def _prepare_for_copy(conn: Connection) -> None:
 
 
 def _look_in(conn: Connection) -> bool:
-    """Return whether a database can be used as it is."""
     if not schema.is_current(conn):
         return False
     facts.refuse_unfinished(conn)
@@ -148,23 +152,23 @@ async def _memory() -> Engine:
 
 async def _postgres(url: sa.URL, prepare: Prepare) -> Engine:
     engine = PostgresEngine(url)
-    async with _or_closed(engine, address.shown(url)):
+    async with _or_closed(engine, address.shown(url), _CHECK_SERVER):
         await engine.write(lambda conn, _again: prepare(conn))
     return engine
 
 
 async def _file(path: Path, synchronous: Synchronous, prepare: Prepare) -> Engine:
     engine = SqliteEngine(path, synchronous)
-    async with _or_closed(engine, str(path)):
+    async with _or_closed(engine, str(path), _CHECK_FILE):
         await engine.write(lambda conn, _again: prepare(conn))
     return engine
 
 
 async def _beside(path: Path, synchronous: Synchronous) -> Engine:
-    """Open a file that a bot may be using; only when none does, its schema may be changed."""
+    """Open a file that a bot may be using; migrate it only if none does."""
     if await asyncio.to_thread(path.exists):
         engine = SqliteEngine(path, synchronous)
-        async with _or_closed(engine, str(path)):
+        async with _or_closed(engine, str(path), _CHECK_FILE):
             if await engine.read(_look_in):
                 return engine
         await engine.close()
@@ -176,18 +180,14 @@ async def _beside(path: Path, synchronous: Synchronous) -> Engine:
 
 
 @asynccontextmanager
-async def _or_closed(engine: Engine, name: str) -> AsyncGenerator[None]:
-    """Close the engine when the first transaction fails, and say so in a sentence for the owner."""
+async def _or_closed(engine: Engine, name: str, cure: Message) -> AsyncGenerator[None]:
+    """Close the engine if the first transaction fails, and raise an error for the owner; `cure` says what to do."""
     try:
         yield
     except (StoreDownError, DBAPIError) as error:
         await engine.close()
         raise StartupError(
-            _(
-                "The database {name} cannot be used ({reason}). Start it, or check DATABASE_URL.",
-                name=name,
-                reason=_reason(error),
-            )
+            _("Can't use the database {name}: {reason}. {cure}", name=name, reason=_reason(error), cure=cure)
         ) from error
     except BaseException:
         await engine.close()
@@ -195,7 +195,7 @@ async def _or_closed(engine: Engine, name: str) -> AsyncGenerator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the database's own words: the innermost error has them."""
+    """Return the database's own message, from the innermost error."""
     while error.__cause__ is not None:
         error = error.__cause__
     cause = getattr(error, "orig", None) or error
@@ -209,12 +209,12 @@ async def _take(path: Path) -> FileLock:
         await asyncio.to_thread(lock.acquire)
     except Timeout as error:
         raise StartupError(
-            _("Another bot is running on {file}. Stop that one first, or give this one its own DATABASE_URL.",
+            _("Another bot process is already using {file}. Stop it first, or give this one its own DATABASE_URL.",
               file=str(path))
         ) from error  # fmt: skip
     except OSError as error:
         raise StartupError(
-            _("The folder {folder} cannot be written to: {reason}. Check its owner, or name another in DATABASE_URL.",
+            _("Can't write to {folder}: {reason}. Check the folder's owner, or choose another one in DATABASE_URL.",
               folder=str(path.parent), reason=error.strerror or str(error))
         ) from error  # fmt: skip
     return lock

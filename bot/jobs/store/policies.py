@@ -1,4 +1,4 @@
-"""`PolicyRecords` over a database: what roles grant, what is paused, and what members have had."""
+"""`PolicyRecords` over a database: role rules, pauses, and what members have used."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,12 +23,12 @@ from bot.policy.quotas import DAY, WEEK, Standing
 from bot.policy.rules import RoleRule
 
 RULES_AT_MOST: Final = 500
-"""A guild has 250 roles; the rules of those that were deleted stay."""
+"""A guild has up to 250 roles; rules of deleted roles stay."""
 PAUSES_AT_MOST: Final = 10_000
 
 
 class SqlPolicies:
-    """Rules, pauses and standings of one installation. See `PolicyRecords`."""
+    """Implements `PolicyRecords`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -86,7 +86,7 @@ def _read_pause(row: Mapping[Any, Any]) -> Pause:
 
 
 def _pause(conn: Connection, pause: Pause) -> None:
-    """Write a pause, and take away those that are over: nothing else does."""
+    """Write a pause and delete expired ones, which nothing else does."""
     scope = storable(pause.scope)
     conn.execute(sa.delete(pauses).where(pauses.c.until <= pause.at, pauses.c.scope != scope))
     values = {"by": str(pause.by), "reason": storable(pause.reason), "until": pause.until, "at": pause.at}
@@ -114,7 +114,7 @@ def _standing(conn: Connection, guild_id: int | None, user_id: int, now: float) 
 
 
 def _had(_dialect: str, _names: Sequence[str]) -> ClauseElement:
-    """Return the query for what an account has used: the rows of a week, found by their index."""
+    """Return the query for what an account has used within a day and a week."""
     day = usage.c.at > sa.bindparam("day", type_=sa.Double)
     columns: dict[str, ColumnElement[Any]] = {
         "day_seconds": sa.func.sum(usage.c.gpu_seconds).filter(day),
@@ -135,10 +135,10 @@ _MEMBERS: Final = (
     jobs.c.user_id == sa.bindparam("this_user", type_=sa.BigInteger),
     jobs.c.account_id == sa.bindparam("this_account", type_=sa.Text),
 )
-"""The user first: there is an index by users that has the state, too."""
+"""The user comes first: the index by user also holds the state."""
 _STARTS_OR_RUNS: Final = sa.text("state IN ('held', 'queued', 'running')")
 _NOT_REFUSED: Final = sa.text("NOT (state IN ('failed', 'cancelled') AND attempts = 0)")
-"""Refused is what no server was ever given: its pictures would not do, or its member took it back in time."""
+"""Refused jobs never reached a server: their images were unusable, or the member cancelled in time."""
 
 
 def _to_come(_dialect: str, _names: Sequence[str]) -> ClauseElement:

@@ -1,4 +1,4 @@
-"""PostgreSQL: the database of a bot that has outgrown one machine. Needs asyncpg, the extra `postgres`."""
+"""PostgreSQL, for bots on several machines. Needs asyncpg (the extra `postgres`)."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,26 +23,26 @@ STATEMENT: Final = 6.0
 """Seconds for one statement."""
 CONNECTIONS: Final = 5
 HASTY: Final = 3
-"""Connections for changes that a power cut of the database's machine may take back."""
+"""Connections for changes that a power cut of the database's machine may undo."""
 SETTINGS: Final = "server_settings"
 NO_CACHE: Final = "statement_cache_size"
-"""In the URL, `?statement_cache_size=0` says that a pooler such as PgBouncer stands in between."""
+"""In the URL, `?statement_cache_size=0` says that there is a pooler such as PgBouncer in between."""
 
 _PASSING: Final = (
     "08",  # connection lost or refused
-    "25006",  # this one became a replica
-    "28",  # login refused: a password is being changed
+    "25006",  # read-only: it became a replica
+    "28",  # login refused, e.g. while a password is being changed
     "3D",  # no such database, yet
     "40",  # serialization failure, deadlock
     "53",  # out of connections, memory or disk
-    "55P03",  # a lock was not to be had in time
+    "55P03",  # lock timeout
     "57",  # shut down, starting up, a statement cancelled
 )
-"""SQLSTATEs, or their classes, that another try may be spared."""
+"""SQLSTATEs, or classes of them, that are worth a retry."""
 
 
 class PostgresEngine:
-    """A PostgreSQL database, with its connections. See `Engine`."""
+    """An `Engine` with its connection pools."""
 
     def __init__(self, url: sa.URL) -> None:
         arguments = _arguments(url)
@@ -83,7 +83,7 @@ def _engine(arguments: dict[str, Any], connections: int, **options: Any) -> Asyn
         )
     except ModuleNotFoundError as error:
         raise StartupError(
-            _("PostgreSQL needs a package that is not installed: pip install 'comfycord[postgres]'.")
+            _("PostgreSQL needs an extra package. Install it with: pip install 'comfycord[postgres]'.")
         ) from error
 
 
@@ -103,24 +103,24 @@ def _query(engine: sa.Engine, work: Callable[[Connection], T]) -> T:
 
 
 def _arguments(url: sa.URL) -> dict[str, Any]:
-    """Return the arguments of `asyncpg.connect`, which reads `sslmode` and the like from the address by itself."""
+    """Return the arguments of `asyncpg.connect`, which reads `sslmode` and the like from the URL itself."""
     pooled = url.query.get(NO_CACHE) == "0"
-    address = url.difference_update_query([NO_CACHE, "channel_binding"])  # the latter is libpq's alone
+    address = url.difference_update_query([NO_CACHE, "channel_binding"])  # the latter is known to libpq only
     shared: dict[str, Any] = {
         "dsn": address.render_as_string(hide_password=False),
         "timeout": CONNECT,
         "command_timeout": STATEMENT + 1,
     }
-    if pooled:  # the next statement may meet another session: nothing can be prepared, and nothing set
+    if pooled:  # each statement may get another session, so nothing can be prepared or set
         return shared | {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-    # Statements are long, few, and used for as long as the bot runs
+    # There are few statements, they are long, and all are used as long as the bot runs
     return shared | {SETTINGS: _SESSION, "max_cacheable_statement_size": 0, "max_cached_statement_lifetime": 0}
 
 
 _SESSION: Final = {
     "application_name": "comfycord",
-    # Planning takes longer than what is planned, so a plan is kept; but one that was made for an empty line must do for
-    # a long one, so it goes by the indexes that are there for it, however small the tables are at first.
+    # Planning takes longer than execution, so plans are cached. A plan made for an empty queue must also suit a long
+    # one, so it must use the indexes, however small the tables are at first.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
@@ -132,13 +132,13 @@ _SESSION: Final = {
 
 
 def passes(error: Exception) -> bool:
-    """Return whether another try may help."""
+    """Whether a retry may help."""
     if isinstance(error, OSError | asyncio.TimeoutError | PoolTimeoutError | ResourceClosedError):
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = error.orig if isinstance(error, DBAPIError) else error
     state = getattr(cause, "sqlstate", None)
-    if state is None:  # asyncpg's own: the connection was closed under our hands
+    if state is None:  # raised by asyncpg itself, e.g. when the connection was closed
         return "connection" in str(cause) and "clos" in str(cause)
     return str(state).startswith(_PASSING)

@@ -1,8 +1,8 @@
-"""Statements of every job's life, without what is not needed to repeat them.
+"""Compiled statements for frequent queries, which bypass most of SQLAlchemy.
 
-SQLAlchemy finds out anew at each execution what a statement is; for a table as wide as ours that takes longer than
-SQLite needs to carry it out. Here a statement is compiled once, and its text goes to the driver with the values: to
-asyncpg itself where there is no transaction, which SQLAlchemy's cursor would begin.
+SQLAlchemy processes a statement again at each execution; with our wide job table that takes longer than SQLite needs to
+run it. Here a statement is compiled once, and its text goes straight to the driver; without a transaction, even to
+asyncpg itself, because SQLAlchemy's cursor would begin one.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,31 +14,29 @@ from sqlalchemy.util import await_only
 
 Values = dict[str, Any]
 Build = Callable[[str, Sequence[str]], ClauseElement]
-"""Makes a statement for a dialect and the names of the values that it will get."""
+"""Builds a statement for a dialect and the names of its parameters."""
 
 POSTGRES: Final = "postgresql"
 _AUTOCOMMIT: Final = "autocommit"
-"""How SQLAlchemy's adapter of asyncpg names a connection without transactions."""
+"""The isolation level of connections without transactions in SQLAlchemy's asyncpg adapter."""
 
 
 class Prepared:
-    """A statement, compiled once for each dialect and set of values. Its parameters have plain types, and no lists."""
+    """A statement, compiled once per dialect and set of parameters. Parameters have plain types, no lists."""
 
     def __init__(self, build: Build) -> None:
         self._build = build
         self._compiled: dict[tuple[str, ...], _Compiled] = {}
 
     def rows(self, conn: Connection, values: Values) -> list[Values]:
-        """Carry it out and return its rows, by column."""
+        """Return the rows as dictionaries."""
         return self._for(conn, values).rows(conn, values)
 
     def first(self, conn: Connection, values: Values) -> Values | None:
-        """Carry it out and return its first row."""
         found = self.rows(conn, values)
         return found[0] if found else None
 
     def run(self, conn: Connection, values: Values) -> None:
-        """Carry out a statement that has no rows."""
         self.rows(conn, values)
 
     def _for(self, conn: Connection, values: Values) -> "_Compiled":
@@ -50,7 +48,7 @@ class Prepared:
 
 
 class _Compiled:
-    """The text of a statement, and which value belongs where."""
+    """The text of a statement and the order of its parameters."""
 
     def __init__(self, conn: Connection, statement: ClauseElement) -> None:
         compiled: Any = statement.compile(dialect=conn.dialect)
@@ -68,10 +66,10 @@ class _Compiled:
             return _through_cursor(conn, self._text, arguments)
         except Exception as error:
             if conn.dialect.is_disconnect(error, conn.connection.dbapi_connection, None):  # type: ignore[arg-type]
-                conn.exec_driver_sql("SELECT 1")  # fails: so SQLAlchemy learns it, and lets go of the whole pool
+                conn.exec_driver_sql("SELECT 1")  # fails, which makes SQLAlchemy discard the whole pool
             raise
         except BaseException:
-            conn.invalidate()  # given up in the middle: nobody knows what the connection is about to say
+            conn.invalidate()  # interrupted midway: the connection is in an unknown state
             raise
 
 

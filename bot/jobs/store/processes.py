@@ -1,4 +1,4 @@
-"""The living processes of the bot. Each says again and again for how long it can be counted on."""
+"""The bot's live processes; each renews its row with a heartbeat."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,7 +11,7 @@ from bot.jobs.store.tables import process as processes
 from bot.jobs.store.tables import server as servers
 
 FORGOTTEN: Final = 3600.0
-"""Seconds after which the row of a process that was killed goes."""
+"""Seconds after which the row of a killed process is deleted."""
 
 
 def appear(conn: Connection, owner: str, role: str, ttl: float, now: float) -> Mapping[str, int]:
@@ -25,7 +25,7 @@ def appear(conn: Connection, owner: str, role: str, ttl: float, now: float) -> M
 
 
 def _forget(conn: Connection, before: sa.ColumnElement[float]) -> None:
-    """Take away rows of processes that ended without a word; those who do so at the same time do not meet."""
+    """Delete rows of crashed processes; `skip_locked` lets several processes do this at once."""
     old = sa.select(processes.c.owner).where(processes.c.seen_until < before).with_for_update(skip_locked=True)
     conn.execute(sa.delete(processes).where(processes.c.owner.in_(old)))
 
@@ -35,7 +35,7 @@ def vanish(conn: Connection, owner: str) -> None:
 
 
 def is_in_use(conn: Connection, now: float, *, but: str = "") -> bool:
-    """Return whether any process but one lives, or holds anything."""
+    """Whether any process other than `but` is alive, or any process holds a lease."""
     time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
     alive = sa.exists().where(processes.c.seen_until >= time, processes.c.owner != but)
     holds = sa.exists().where(servers.c.owner != "", servers.c.lease_until >= time)
