@@ -1,4 +1,4 @@
-"""The counters of accounts compared with the jobs themselves, and corrected. Accounts that jobs have lost are made."""
+"""Compares the account counters with the jobs, corrects them, and creates missing accounts."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,17 +17,16 @@ from bot.jobs.store.tables import guild as guilds
 from bot.jobs.store.tables import job as jobs
 
 AT_ONCE: Final = 200
-"""Accounts that are corrected at once: when all are wrong, that must not take longer than a call may."""
+"""Accounts corrected per call: even if all are wrong, a call must stay within its time limit."""
 
 _COUNTED: Final[dict[str, ColumnElement[bool]]] = {"waiting": sa.and_(QUEUED), "running": sa.and_(IN_HAND, RUNNING)}
-"""Each with the words of the index that finds them."""
+"""Conditions worded like the partial indexes that serve them."""
 
 
 def recount(conn: Connection) -> list[Drift]:
-    """Correct what is not what the jobs say; return what was wrong.
+    """Correct wrong counters and return them.
 
-    An account is locked before its jobs are counted: whoever is about to change it comes after us, and adds to the
-    corrected number.
+    An account is locked before its jobs are counted, so that concurrent changes apply to the corrected numbers.
     """
     _open_missing(conn)
     drifts: list[Drift] = []
@@ -44,7 +43,7 @@ def recount(conn: Connection) -> list[Drift]:
 
 
 def _open_missing(conn: Connection) -> None:
-    """Make the accounts and guilds without which jobs would wait for ever."""
+    """Create missing accounts and guilds, without which jobs would wait forever."""
     key = sa.case((jobs.c.guild_id.is_(None), sa.literal("@me")), else_=sa.cast(jobs.c.guild_id, sa.Text))
     for condition in _COUNTED.values():
         firsts = sa.select(jobs.c.account_id, sa.func.min(jobs.c.seq).label("seq")).where(condition)
@@ -61,7 +60,7 @@ def _make(conn: Connection, table: sa.Table, columns: Sequence[str], missing: Se
 
 
 def _suspects(conn: Connection) -> list[str]:
-    """Return the accounts whose counters differ from what their jobs seem to say; they are looked at again."""
+    """Return the accounts whose counters seem wrong; `recount` checks them again under a lock."""
     counted: dict[str, dict[str, int]] = {}
     for name, condition in _COUNTED.items():
         numbers = sa.select(jobs.c.account_id, sa.func.count()).where(condition).group_by(jobs.c.account_id)

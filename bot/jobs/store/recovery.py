@@ -1,4 +1,4 @@
-"""Transactions that take over what somebody else began: after a crash, and for deliveries that had to wait."""
+"""Transactions that take over jobs from another process: after a crash, and for delayed deliveries."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -16,13 +16,13 @@ from bot.jobs.store.tables import IN_HAND, UNTOLD
 from bot.jobs.store.tables import job as jobs
 
 HELD_TOO_LONG: Final = 15 * 60.0
-"""Seconds after which nobody can still be reading a request: its token is dead by then."""
+"""Seconds after which a request can't be pending any more: its token has expired."""
 
 _ON_SERVER: Final = jobs.c.state.in_([JobState.RUNNING.value, JobState.DELIVERING.value])
 _OVER: Final = sa.text("state IN ('delivering', 'done', 'failed', 'cancelled')")
 
 _STILL: Final = sa.text("delivery || '' = 'pending'")
-"""What `UNTOLD` says, in words for which there is no index (see `line`)."""
+"""`UNTOLD`, but written to avoid the index (see `line`)."""
 
 
 def adopt(conn: Connection, server: str, owner: str, lease_now: float) -> Sequence[Job]:
@@ -34,7 +34,7 @@ def adopt(conn: Connection, server: str, owner: str, lease_now: float) -> Sequen
 def strays(
     conn: Connection, owner: str, servers: Collection[str], now: float, lease_now: float, *, alone: bool
 ) -> Sequence[Job]:
-    """See `JobStore.strays`. What waits for a moderator has no holder, and may wait."""
+    """Take over orphaned jobs. Jobs that wait for a moderator have no holder and are left alone."""
     nobody_reads = sa.or_(sa.literal(alone), jobs.c.holder == owner, jobs.c.created <= now - HELD_TOO_LONG)
     unread = sa.and_(jobs.c.state == JobState.HELD.value, jobs.c.holder != "", nobody_reads)
     nobodys = sa.not_(leases.held(jobs.c.server, lease_time(conn.dialect.name, sa.literal(lease_now, sa.Double))))
@@ -43,7 +43,7 @@ def strays(
 
 
 def _telling(dialect: str, _names: Sequence[str]) -> ClauseElement:
-    """Return the change of the job whose delivery is due. The guard is in the UPDATE, as in `line`."""
+    """Return the UPDATE of the job whose delivery is due. The guards are in the UPDATE, as in `line`."""
     time = lease_time(dialect, sa.bindparam("lease_now", type_=sa.Double))
     others = leases.held_by_others(jobs.c.server, sa.bindparam("this_owner", type_=sa.Text), time)
     due = sa.select(jobs.c.seq).where(
@@ -65,7 +65,7 @@ def take_untold(conn: Connection, owner: str, now: float, until: float, lease_no
 
 
 def _take_over(conn: Connection, condition: ColumnElement[bool]) -> list[Job]:
-    """Raise the epoch of jobs and return them, oldest first; the rows are locked in one order, whoever asks."""
+    """Raise the epoch of jobs and return them, oldest first; rows are locked in order, to avoid deadlocks."""
     ids = sa.select(jobs.c.seq).where(condition).order_by(jobs.c.seq).with_for_update()
     seqs = conn.scalars(ids).all()
     if not seqs:

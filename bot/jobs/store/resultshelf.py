@@ -1,8 +1,8 @@
-"""Results in the database, where gateways and workers on several machines need them.
+"""Results in the database, for gateways and workers on several machines.
 
-A file is kept in pieces, written and read in transactions of their own, because a call to the database has a time
-limit. Every row says which piece of which putting it is; the result is what was put last and has all its pieces. So it
-is there whole or not at all, and what was put before stays until then.
+Files are stored in pieces, each written and read in its own transaction, because a database call has a time limit.
+Every row is labelled with the `put` it belongs to; the result is the newest complete put. So a result is there as a
+whole or not at all, and the previous one stays until then.
 """
 
 import json
@@ -25,21 +25,21 @@ from bot.workflow.execution import OutputFile, OutputRef
 log = logging.getLogger(__name__)
 
 PIECE: Final = 8 * 1024 * 1024
-"""Bytes in one row, and in one transaction: a second's work on a slow line. Most results are smaller as a whole."""
+"""Bytes per row and transaction: one second on a slow connection. Most results are smaller."""
 LOOKS: Final = 3
-"""How often a result is looked for that is replaced again and again meanwhile."""
+"""Attempts to read a result that is being replaced meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """What a row holds; the column `ref` has it as JSON."""
+    """Describes a row; stored as JSON in the column `ref`."""
 
     put: str
-    """Which putting the piece belongs to."""
+    """Id of the put."""
     pieces: int
-    """How many pieces were put."""
+    """Number of pieces of the whole put."""
     file: int
-    """The number of the file that it is a piece of."""
+    """Number of the file."""
     ref: tuple[str, str, str, str]
 
     def dump(self) -> str:
@@ -69,7 +69,7 @@ class SqlShelf:
                 await self._write(job_id, rows)
             await self._engine.write(lambda conn, _again: _drop(conn, job_id, below=start), single=True)
         except StoreDownError as error:
-            raise OSError("the database cannot be reached") from error
+            raise OSError("the database is unavailable") from error
 
     async def _write(self, job_id: str, rows: Sequence[_Row]) -> None:
         await self._engine.write(lambda conn, _again: _write(conn, job_id, rows), single=len(rows) == 1)
@@ -83,7 +83,7 @@ class SqlShelf:
         return []
 
     async def _files(self, job_id: str, index: Sequence[tuple[int, _Label]]) -> list[OutputFile] | None:
-        """Return the files of an index; None when they were replaced meanwhile."""
+        """Return the files of an index; None if they were replaced meanwhile."""
         pieces: dict[int, list[bytes]] = {}
         refs: dict[int, OutputRef] = {}
         for number, label in index:
@@ -101,18 +101,18 @@ class SqlShelf:
         await self._engine.write(lambda conn, _again: _drop(conn, job_id), single=True)
 
     async def older_than(self, time: float) -> Sequence[str]:
-        """Return the ids of jobs that ended before a time, or are forgotten, and whose files are here."""
+        """Return the ids of jobs with stored files that ended before `time` or no longer exist."""
         return await self._engine.read(lambda conn: _older_than(conn, time))
 
     async def clear_remains(self, before: float) -> None:
-        """See `TidyShelf.clear_remains`: what a crash left here goes with its job, or when that is put again."""
+        """Do nothing: leftovers of a crash are deleted with their job, or by its next `put`."""
 
 
 # ------------------------------------------------------------------ pieces
 
 
 def _rows(files: Sequence[OutputFile], start: int) -> Iterator[_Row]:
-    """Yield what is to be written. Pieces of a large file are views of it, not copies."""
+    """Yield the rows to write. Pieces of a large file are views, not copies."""
     put, pieces = uuid.uuid4().hex, sum(len(_cuts(file.data)) for file in files)
     number = start
     for place, file in enumerate(files):
@@ -124,12 +124,12 @@ def _rows(files: Sequence[OutputFile], start: int) -> Iterator[_Row]:
 
 
 def _cuts(data: bytes) -> range:
-    """Return where the pieces begin; an empty file is one, too."""
+    """Return the offsets of the pieces; an empty file has one."""
     return range(0, max(1, len(data)), PIECE)
 
 
 def _batches(rows: Iterator[_Row]) -> Iterator[Sequence[_Row]]:
-    """Gather rows to as much as one transaction should hold."""
+    """Group rows into transactions of at most one piece's size."""
     batch: list[_Row] = []
     for row in rows:
         if batch and sum(len(data) for _number, _label, data in (*batch, row)) > PIECE:
@@ -164,14 +164,14 @@ def _write(conn: Connection, job_id: str, rows: Sequence[_Row]) -> None:
 
 
 def _index(conn: Connection, job_id: str) -> list[tuple[int, _Label]]:
-    """Return the rows of the newest result that is whole."""
+    """Return the rows of the newest complete put."""
     query = sa.select(results.c.number, results.c.ref).where(results.c.job_id == job_id).order_by(results.c.number)
     puts: dict[str, list[tuple[int, _Label]]] = {}
     for number, stored in conn.execute(query):
         try:
             label = _Label.load(stored)
         except (ValueError, TypeError):
-            log.warning("row %d of the result of job %s cannot be read", number, job_id)
+            log.warning("can't read row %d of the result of job %s", number, job_id)
             continue
         puts.setdefault(label.put, []).append((number, label))
     whole = [rows for rows in puts.values() if len(rows) == rows[0][1].pieces]
@@ -189,7 +189,6 @@ def _drop(conn: Connection, job_id: str, *, below: int | None = None) -> None:
 
 
 def drop_all(conn: Connection, job_ids: Sequence[str]) -> None:
-    """Forget the files of jobs."""
     conn.execute(sa.delete(results).where(results.c.job_id.in_(job_ids)))
 
 

@@ -1,7 +1,7 @@
-"""Jobs as rows of the table `job`, and back. Knows no transaction.
+"""Converts jobs to rows of the table `job` and back. Knows no transactions.
 
-A column that cannot be read (written by hand, or by a fault of ours) costs that job what it held, and no other job
-anything: reading goes on with the column's empty value, and says which columns those were.
+An unreadable column (edited by hand, or written by a bug) only costs that job its value: reading logs the column and
+continues with its empty value.
 """
 
 import json
@@ -25,14 +25,14 @@ Values = dict[str, Any]
 Row = Mapping[Any, Any]
 
 UNREADABLE: Final = RunSpec(workflow="", title="", graph={})
-"""Stands for a run that cannot be read."""
+"""Stands for a run that can't be read."""
 
 _PLAIN: Final[Mapping[str, Callable[[Any], Any]]] = {
     "id": str, "created": float, "holder": str, "server": str, "epoch": int, "prompt_id": str, "posted": bool,
     "attempts": int, "losses": int, "not_before": float, "started": float, "finished": float, "tries": int,
     "told": bool, "cancel_by": lambda value: int(value or 0),
 }  # fmt: skip
-"""The fields that are columns as they stand. Reading names the type: SQLite's RETURNING gives back 5 for 5.0."""
+"""Fields stored unchanged. The types matter for reading: SQLite's RETURNING returns 5 for 5.0."""
 
 READ: Final = tuple(
     jobs.c[name]
@@ -42,11 +42,11 @@ READ: Final = tuple(
         "channel_id", "message_id", "guild_id", "user_id", "bot_can_edit", "upload_limit",
     )
 )  # fmt: skip
-"""The columns of which a job is read; the others are for later."""
+"""The columns that make up a job; the others are for SQL only."""
 
 
 def account_of(job: Job) -> str:
-    """Return the key of the account that a job is on: one member in one guild, or in direct messages."""
+    """Return the key of a job's account: one member in one guild, or in direct messages."""
     return account_key(job.place.guild_id, job.requester.user_id)
 
 
@@ -92,7 +92,7 @@ _WRITERS: Mapping[str, Callable[[Job], Values]] = {
 
 
 def columns(job: Job, names: Iterable[str]) -> Values:
-    """Return the columns that hold these fields of a job."""
+    """Return the columns of these fields of a job."""
     values: Values = {}
     for name in names:
         values |= {name: getattr(job, name)} if name in _PLAIN else _WRITERS[name](job)
@@ -100,15 +100,14 @@ def columns(job: Job, names: Iterable[str]) -> Values:
 
 
 def new_row(job: Job) -> Values:
-    """Return all columns of a job that is new."""
     return columns(job, (field.name for field in fields(job))) | {"account_id": account_of(job)}
 
 
-# ------------------------------------------------------------------ back
+# ------------------------------------------------------------------ reading
 
 
 def read(row: Row) -> Job:
-    """Return the job of a row, without the bytes of its pictures."""
+    """Return the job of a row, without the bytes of its input files."""
     columns = _Columns(row)
     plain: Values = {name: convert(row[name]) for name, convert in _PLAIN.items()}
     name, locale = columns.read("requester", _two_texts, ("?", "en-US"))
@@ -129,13 +128,13 @@ def read(row: Row) -> Job:
 
 
 def read_all(rows: Iterable[Row]) -> list[Job]:
-    """Return the jobs of rows; one that is beyond reading is left out."""
+    """Return the jobs of rows; rows with an unknown state are logged and left out."""
     jobs_read: list[Job] = []
     for row in rows:
         try:
             jobs_read.append(read(row))
         except ValueError:
-            log.error("job %s is in no known state: %r", row["id"], row["state"])  # noqa: TRY400  # says it all
+            log.error("job %s has an unknown state: %r", row["id"], row["state"])  # noqa: TRY400  # a traceback adds nothing
     return jobs_read
 
 
@@ -159,7 +158,7 @@ def _two_texts(stored: str) -> tuple[str, str]:
 
 
 class _Columns:
-    """Reads the columns of one row that have structure, each for itself."""
+    """Reads the structured columns of a row, each on its own."""
 
     def __init__(self, row: Row) -> None:
         self._row = row
@@ -168,5 +167,5 @@ class _Columns:
         try:
             return load(self._row[column])
         except (ValueError, TypeError, KeyError, AttributeError):
-            log.error("column %s of job %s cannot be read", column, self._row["id"])  # noqa: TRY400  # no private text
+            log.error("can't read column %s of job %s", column, self._row["id"])  # noqa: TRY400  # it may hold private text
             return otherwise

@@ -1,4 +1,4 @@
-"""The tables of what guilds decide about workflows."""
+"""Tables for the workflow rules of guilds."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, text
 
@@ -26,4 +26,4 @@ guild_limit = Table(
     Column("max_steps", Integer, nullable=False, server_default=text("0")),
     Column("max_count", Integer, nullable=False, server_default=text("0")),
 )
-"""The most that one request may ask for in a guild; 0 for what was not decided."""
+"""Limits per job in a guild; 0 means not set."""

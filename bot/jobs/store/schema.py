@@ -1,4 +1,4 @@
-"""The schema of a database: found, judged, and brought up to date in one transaction, or left alone."""
+"""Checks the schema of a database and migrates it in one transaction, or refuses it unchanged."""
 
 from pathlib import Path
 from typing import Final
@@ -8,32 +8,31 @@ from sqlalchemy import Connection
 
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.jobs.store.ruletables import metadata  # with these its tables are complete
+from bot.jobs.store.ruletables import metadata  # imports all tables
 
 VERSION_TABLE: Final = "comfycord_version"
-"""Not Alembic's usual name, by which another program's database might look like ours."""
+"""Not Alembic's default name, by which another program's database might look like ours."""
 REVISION: Final = "0003"
-"""The newest step in `migrations`: what this program works with."""
+"""The newest revision in `migrations`, which this program needs."""
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _ADVISORY_LOCK: Final = 0x636F6D6679
-"""One number for all who migrate the same PostgreSQL."""
+"""Shared by all processes that migrate the same PostgreSQL."""
 
 
 def create(conn: Connection) -> None:
-    """Make the schema in a database in memory, which needs no history."""
+    """Create the schema in an in-memory database, which needs no migrations."""
     metadata.create_all(conn)
 
 
 def is_current(conn: Connection) -> bool:
-    """Return whether the schema is the one that this program works with."""
     return _revision(conn) == REVISION
 
 
 def upgrade(conn: Connection) -> str:
-    """Bring the schema up to date and return its revision.
+    """Migrate the schema and return its revision.
 
-    Raises `StartupError` for a database that is newer than this program, or that something else lives in.
+    Raises `StartupError` if the database is newer than this program or belongs to another one.
     """
     if conn.dialect.name == "postgresql":
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
@@ -44,10 +43,10 @@ def upgrade(conn: Connection) -> str:
         _refuse_foreign(conn)
     elif found not in _known():
         raise StartupError(
-            _("The database was made by a newer Comfycord (its schema is {found}, this program knows {own}). "
-              "Install that version again, or restore a backup from before.", found=found, own=REVISION)
+            _("The database belongs to a newer version of Comfycord (schema {found}; this version supports {own}). "
+              "Install the newer version again, or restore an older backup.", found=found, own=REVISION)
         )  # fmt: skip
-    from alembic import command  # takes long to import, and is needed once in the life of a database
+    from alembic import command  # slow to import, and rarely needed
     from alembic.config import Config
 
     config = Config()
@@ -60,7 +59,7 @@ def upgrade(conn: Connection) -> str:
 def _revision(conn: Connection) -> str | None:
     if not sa.inspect(conn).has_table(VERSION_TABLE):
         return None
-    return conn.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608  # a name of ours
+    return conn.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608  # a constant
 
 
 def _known() -> set[str]:
@@ -73,6 +72,6 @@ def _refuse_foreign(conn: Connection) -> None:
     tables = sorted(sa.inspect(conn).get_table_names())
     if tables:
         raise StartupError(
-            _("The database holds tables that are not Comfycord's ({tables}). Nothing was changed. "
-              "Name an empty one in DATABASE_URL.", tables=", ".join(tables[:5]))
+            _("The database contains tables of another program ({tables}). Nothing was changed. "
+              "Set DATABASE_URL to an empty database.", tables=", ".join(tables[:5]))
         )  # fmt: skip

@@ -1,6 +1,6 @@
-"""Transactions on the rows of servers: which there are, what they are called, what they can do.
+"""Transactions on the server table: registration, names and capabilities.
 
-A lease makes a row without an address (see `leases`): that is no server. Rows are changed in the order of their keys.
+Leases of other things also have rows here, without a URL (see `leases`). Rows are written in key order.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ LONGEST_NAME: Final = 32
 """Characters of a server's name."""
 
 _ADVISORY_LOCK: Final = 0x636F6D6675
-"""One number for all who add servers to the same PostgreSQL: a name is free only until somebody else takes it."""
+"""Shared by all processes that add servers to the same PostgreSQL, so that names stay unique."""
 _IS_SERVER: Final = servers.c.url != ""
 _READ: Final = (
     servers.c.server_id, servers.c.url, servers.c.name, servers.c.source, servers.c.added_by, servers.c.enabled,
@@ -77,11 +77,11 @@ def _change(conn: Connection, key: str, **values: object) -> bool:
     return bool(conn.execute(this.values(values)).rowcount)
 
 
-# ------------------------------------------------------------------ what they can do
+# ------------------------------------------------------------------ capabilities
 
 
 def described(conn: Connection) -> dict[str, str]:
-    """Return the fingerprints of all enabled servers that were described, by key."""
+    """Return the fingerprints of all enabled servers with stored definitions, by key."""
     query = sa.select(servers.c.server_id, servers.c.fingerprint).where(
         _IS_SERVER, servers.c.enabled, servers.c.definitions.is_not(None)
     )
@@ -89,7 +89,7 @@ def described(conn: Connection) -> dict[str, str]:
 
 
 def description(conn: Connection, key: str) -> tuple[str, bytes] | None:
-    """Return what a server can do, as it is kept, after its fingerprint."""
+    """Return a server's fingerprint and its packed definitions."""
     query = sa.select(servers.c.fingerprint, servers.c.definitions).where(
         servers.c.server_id == key, servers.c.definitions.is_not(None)
     )
@@ -122,7 +122,7 @@ def _lock(conn: Connection) -> None:
 
 
 def _known(conn: Connection, now: float) -> dict[str, ServerRecord]:
-    """Return all servers, those that were removed too, in the order in which they came."""
+    """Return all servers, including removed ones, in the order they were added."""
     time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
     owner = sa.case((servers.c.lease_until >= time, servers.c.owner), else_="").label("owner")
     query = sa.select(*_READ, owner).where(_IS_SERVER).order_by(servers.c.place, servers.c.server_id)
@@ -138,7 +138,7 @@ def _record(row: Mapping[Any, Any]) -> ServerRecord:
 
 
 def _enabled(record: ServerRecord, name: str, url: str, known: Mapping[str, ServerRecord]) -> ServerRecord:
-    """Return a server that is used from now on, with the name that it wants or a free one."""
+    """Return an enabled server, named `name` if that is free, else gpu1, gpu2…"""
     others = (other for other in known.values() if other.enabled and other.key != record.key)
     return replace(
         record,
@@ -156,7 +156,7 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 
 def _write(conn: Connection, known: Mapping[str, ServerRecord], new: Mapping[str, ServerRecord]) -> None:
-    """Write what is not as it was; those who are new get the next places."""
+    """Write changed records; new ones get the next places."""
     last = conn.execute(sa.select(sa.func.coalesce(sa.func.max(servers.c.place), 0))).scalar_one()
     fresh = [key for key in new if key not in known]
     places = {key: last + number for number, key in enumerate(fresh, 1)}

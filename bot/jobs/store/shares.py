@@ -1,6 +1,6 @@
-"""What somebody has used, in SQL: the arithmetic of `bot.jobs.fairshare.Share` on the rows of accounts and of guilds.
+"""The arithmetic of `bot.jobs.fairshare.Share` in SQL, for account and guild rows.
 
-Knows no job. Both engines have `power` and `ln` for it; SQLite gets them from `sqlite`.
+Needs the functions `power` and `ln`; on SQLite, `sqlite` defines them.
 """
 
 from math import log
@@ -20,14 +20,14 @@ def _number(value: float) -> ColumnElement[float]:
 
 
 def fading(since: ColumnElement[float], now: ColumnElement[float]) -> ColumnElement[float]:
-    """Return by what use has to be multiplied when it fades from `since` to `now`."""
+    """Return the factor by which usage decays from `since` to `now`."""
     age = (now - since) / _number(HALF_LIFE)
     bounded = sa.case((age <= _number(0.0), _number(0.0)), (age > _number(OLDEST), _number(OLDEST)), else_=age)
     return sa.func.power(_number(2.0), -bounded, type_=sa.Double)
 
 
 def charged(table: Table, seconds: ColumnElement[float], weight: ColumnElement[float] | None = None) -> dict[str, Any]:
-    """Return what the columns `used`, `used_at` and `score` become with more, or fewer, GPU-seconds at `now`."""
+    """Return the new `used`, `used_at` and `score` after a charge or refund of GPU-seconds at `now`."""
     weighted = seconds
     if weight is not None:
         least, most = _number(LEAST), _number(HEAVIEST)

@@ -1,7 +1,7 @@
-"""The line as it is, for those who foresee it: the jobs that the next turns will come to, and how their accounts stand.
+"""A snapshot of the queue for the forecast: the jobs that will be next, and the usage of their accounts.
 
-Which jobs those are depends on what everybody has used and on how long runs take. Here turns are only handed out
-roughly, each as long as any other, to learn how many jobs of each account have to be read; a forecast does it properly.
+Which jobs those are depends on usage and on run times. This module only estimates it, with turns of equal length, to
+know how many jobs of each account to read; the forecast does it properly.
 """
 
 import heapq
@@ -24,9 +24,9 @@ from bot.jobs.store.tables import job as jobs
 from bot.jobs.terms import Terms
 
 TURN: Final = 8.0
-"""GPU-seconds of a turn. Rather few: too many jobs of an account are better than one too few."""
+"""GPU-seconds per turn. Deliberately short: reading too many jobs of an account is better than one too few."""
 MOST: Final = 2000
-"""Accounts that are looked at."""
+"""Accounts that are read."""
 
 _ACCOUNT: Final = (
     "account_id", "guild_key", "tier", "weight", "cap", "used", "used_at", "waits_since", "waiting", "running",
@@ -48,7 +48,7 @@ def _first(account_id: ColumnElement[str], limit: ColumnElement[int]) -> sa.Sele
 
 
 def _first_of_all(_dialect: str, _names: Sequence[str]) -> ClauseElement:
-    """Return the query for the first jobs of many accounts, in their order: one journey to PostgreSQL."""
+    """Return the query for the first jobs of many accounts in order: one round trip to PostgreSQL."""
     keys = sa.func.unnest(
         sa.bindparam("these_accounts", type_=sa.ARRAY(sa.Text)),
         sa.bindparam("these_numbers", type_=sa.ARRAY(sa.Integer)),
@@ -102,7 +102,7 @@ def _jobs(conn: Connection, wanted: Mapping[str, int]) -> Iterator[Values]:
 
 
 def _turns(standing: Iterable[Values], now: float) -> Iterator[str]:
-    """Yield the accounts whose turns come, one after the other: lanes, then guilds, then members, by what they used."""
+    """Yield accounts in order of their turns: by lane, then by the guild's usage, then by the member's."""
     used: dict[str, float] = {}
     lanes: dict[int, dict[str, _Members]] = {}
     for row in standing:
@@ -122,14 +122,14 @@ def _turns(standing: Iterable[Values], now: float) -> Iterator[str]:
 
 
 class _Members:
-    """The members of a guild who wait. `rows` are theirs, next first; only those who get a turn are looked at."""
+    """The waiting members of a guild. `rows` are their accounts, next first; only those that get a turn are read."""
 
     def __init__(self, now: float) -> None:
         self.rows: list[Values] = []
         self._now = now
         self._looked_at = 0
         self._back: list[tuple[float, str, int, Values]] = []
-        """Those who had a turn and wait for another: what they will have used by then, and how many they had."""
+        """A heap of members waiting for another turn: usage by then, account, turns so far, row."""
 
     @property
     def is_waiting(self) -> bool:

@@ -1,7 +1,7 @@
-"""SQLite: the database in a file, or in memory, of a bot on one machine.
+"""SQLite in a file or in memory, for a bot on one machine.
 
-One thread writes and one reads, each over its own connection: SQLite has one writer anyhow, and so nothing in this
-process ever waits for a lock. In memory there is one connection, and one thread for both.
+One thread writes and one reads, each with its own connection: SQLite allows only one writer anyway, and so nothing in
+this process ever waits for a lock. An in-memory database has one connection and thread for both.
 """
 
 import math
@@ -25,15 +25,15 @@ T = TypeVar("T")
 OLDEST: Final = (3, 35, 0)
 """The first SQLite with RETURNING."""
 BUSY: Final = 8.0
-"""Seconds to wait for another process; below the limit of a call, so that its end is known."""
+"""Seconds to wait for another process; below the time limit of a call, so that its outcome is known."""
 LARGEST_JOURNAL: Final = 64 * 1024 * 1024
-"""Bytes that the write-ahead log may keep on disk once its content is in the database."""
+"""Bytes to which the write-ahead log is truncated after a checkpoint."""
 
 _PASSING: Final = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
 })  # fmt: skip
-"""What another try, or a person who makes room, can put right."""
+"""Errors that a retry, or freeing disk space, can fix."""
 
 Synchronous = Literal["full", "normal"]
 
@@ -41,10 +41,10 @@ _FUNCTIONS: Final[dict[str, Callable[..., float]]] = {"power": math.pow, "ln": m
 
 
 class SqliteEngine:
-    """An SQLite database, opened. See `Engine`."""
+    """An `Engine` with a writer and a reader thread."""
 
     def __init__(self, path: Path | None, synchronous: Synchronous = "full") -> None:
-        """None for the path is a database in memory."""
+        """Open a file; None means in memory."""
         check_version(sqlite3.sqlite_version_info)
         self._writer = Lane(
             "store-writer",
@@ -70,11 +70,10 @@ class SqliteEngine:
 
 
 def check_version(version: tuple[int, int, int]) -> None:
-    """Raise `StartupError` for an SQLite that is too old."""
     if version < OLDEST:
         have, need = (".".join(map(str, each)) for each in (version, OLDEST))
         raise StartupError(
-            _("SQLite {have} is too old: {need} or newer is needed. It comes with Python; install a newer Python.",
+            _("SQLite {have} is too old; the bot needs {need} or newer. It comes with Python: install a newer Python.",
               have=have, need=need)
         )  # fmt: skip
 
@@ -82,14 +81,14 @@ def check_version(version: tuple[int, int, int]) -> None:
 def _engine(path: Path | None, pragmas: dict[str, str]) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         target = ":memory:" if path is None else path
-        # Transactions are begun by `Lane`: sqlite3's own way begins them too late, after the first read.
+        # `Lane` begins transactions: sqlite3 itself would begin them too late, after the first read.
         return sqlite3.connect(target, timeout=BUSY, isolation_level=None, check_same_thread=False)
 
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         if path is not None:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA journal_size_limit={LARGEST_JOURNAL}")
-        for name, function in _FUNCTIONS.items():  # not every SQLite has them by itself
+        for name, function in _FUNCTIONS.items():  # optional in SQLite builds
             connection.create_function(name, -1, function, deterministic=True)
         for name, value in {"foreign_keys": "ON", "temp_store": "MEMORY", **pragmas}.items():
             connection.execute(f"PRAGMA {name}={value}")

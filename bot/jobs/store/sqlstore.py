@@ -1,4 +1,4 @@
-"""`JobStore` over a database: each method is one transaction function, handed to the engine."""
+"""`JobStore` over a database: each method passes one transaction function to the engine."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -24,11 +24,11 @@ from bot.jobs.store.engine import Engine
 from bot.jobs.terms import Terms
 
 ONCE = {"parts", "told"}
-"""Fields by which something is done once only: what they say must be so before it is done."""
+"""Fields that prevent doing something twice: they must be durable before it is done."""
 
 
 class SqlStore:
-    """The jobs of one installation, in SQLite or PostgreSQL. See `JobStore`."""
+    """Implements `JobStore` in SQLite or PostgreSQL."""
 
     def __init__(
         self,
@@ -39,12 +39,12 @@ class SqlStore:
         on_close: Callable[[], None] | None = None,
     ) -> None:
         self.alone = alone
-        """Whether no other bot can use this database while we do."""
+        """Whether no other bot can use this database at the same time."""
         self._engine = engine
         self._clock = clock
         self._on_close = on_close
 
-    # ------------------------------------------------------------------ taking in
+    # ------------------------------------------------------------------ enqueueing
 
     async def add(self, job: Job, terms: Terms | None = None) -> None:
         await self._engine.write(
@@ -60,7 +60,7 @@ class SqlStore:
             durable=True,
         )
 
-    # ------------------------------------------------------------------ carrying out
+    # ------------------------------------------------------------------ running
 
     async def claim(self, server: str, owner: str, prompt_id: str, now: float, *, loaded: str = "") -> Job | None:
         return await self._engine.write(
@@ -68,7 +68,7 @@ class SqlStore:
         )
 
     async def move(self, job: Job, state: JobState, **fields: Any) -> Job:
-        job.moved(state, **fields)  # what is wrong with the question is not worth a transaction
+        job.moved(state, **fields)  # refuses illegal transitions without a transaction
         return await self._engine.write(
             lambda conn, again: changes.move(conn, job, state, fields, self._clock(), again=again),
             single=changes.is_single(job, fields),
@@ -94,7 +94,7 @@ class SqlStore:
     async def to_cancel(self, server: str) -> Sequence[tuple[str, int]]:
         return await self._engine.read(lambda conn: cancelling.to_cancel(conn, server))
 
-    # ------------------------------------------------------------------ after a crash
+    # ------------------------------------------------------------------ leases and recovery
 
     async def hold(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
         return await self._engine.write(lambda conn, _again: leases.hold(conn, servers, owner, ttl, self._clock()))
@@ -115,7 +115,7 @@ class SqlStore:
             lambda conn, _again: recovery.take_untold(conn, owner, now, until, self._clock()), single=True
         )
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ reading
 
     async def get(self, job_id: str) -> Job | None:
         return await self._engine.read(lambda conn: looks.get(conn, job_id))
@@ -147,7 +147,7 @@ class SqlStore:
     async def count(self) -> dict[JobState, int]:
         return await self._engine.read(looks.count)
 
-    # ------------------------------------------------------------------ keeping order
+    # ------------------------------------------------------------------ maintenance
 
     async def prune(self, before: float, *, limit: int) -> Sequence[str]:
         return await self._engine.write(lambda conn, _again: upkeep.prune(conn, before, limit))

@@ -1,4 +1,4 @@
-"""The two places where SQLite and PostgreSQL need different words: an insert that may collide, and the time."""
+"""The two places where SQLite and PostgreSQL differ: upserts and the current time."""
 
 from typing import Final
 
@@ -8,23 +8,20 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
 ONE: Final = sa.literal_column("1", sa.Integer)
-"""A limit that a kept plan knows: of one that is a parameter, PostgreSQL assumes a tenth of the table."""
+"""A literal LIMIT, which a cached plan knows: for a parameter, PostgreSQL assumes a tenth of the table."""
 
 Insert = sqlite.Insert | postgresql.Insert
 
 
 def insert(dialect: str, table: Table) -> Insert:
-    """Return an insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    """Return an INSERT that supports `on_conflict_do_nothing` and `on_conflict_do_update`."""
     if dialect == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
 
 
 def lease_time(dialect: str, now: ColumnElement[float]) -> ColumnElement[float]:
-    """Return the time by which leases are judged.
-
-    Several machines share a PostgreSQL, so that its clock decides; an SQLite file has one machine, whose time is `now`.
-    """
+    """Return the current time for leases: PostgreSQL's clock, shared by all machines, or `now` on SQLite."""
     if dialect == "postgresql":
         return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
     return now

@@ -1,7 +1,7 @@
-"""The tables. One description for both engines; `migrations` brings a database here, step by step.
+"""The tables, described once for both engines; `migrations` leads up to this schema.
 
-Times are seconds since the epoch, what has structure is JSON text: neither engine's own types or functions are needed.
-Some columns of the first version are written by nothing: taking them out of a large table costs more than they do.
+Times are seconds since the epoch and structured values are JSON text, so no engine-specific types are needed. Some
+columns of the first version are unused: dropping them from a large table would cost more than keeping them.
 """
 
 from typing import Any, Final
@@ -33,7 +33,7 @@ metadata = MetaData(
 )
 
 _SERIAL = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column that is called INTEGER."""
+"""SQLite numbers rows only in a column of type INTEGER."""
 
 
 def _text(name: str, default: str = "") -> Column[str]:
@@ -104,8 +104,8 @@ job = Table(
     Column("pictures_est", Integer, nullable=False, server_default=text("1")),
     Column("spec", Text, nullable=False),
 )
-"""`cls` says what it needs of a server (see `job_class`), `model` which models it wants loaded, `cost_est` how many GPU
-seconds it is expected to take, `charged_at` when its account was charged with them."""
+"""`cls`: what it needs of a server (see `job_class`); `model`: the models it wants loaded; `cost_est`: expected GPU
+seconds; `charged_at`: when they were charged to its account."""
 
 QUEUED: Final = text("state = 'queued'")
 RUNNING: Final = text("state = 'running'")
@@ -113,10 +113,8 @@ WAITING: Final = text("state IN ('held', 'queued')")
 IN_HAND: Final = text("(state IN ('running', 'delivering') OR delivery = 'pending')")
 UNTOLD: Final = text("delivery = 'pending'")
 ENDED: Final = text("state IN ('done', 'failed', 'cancelled')")
-"""Queries use these very words: by them SQLite knows that a partial index will do.
-
-A state that is a parameter would make it choose, and so compile, anew for each value.
-"""
+"""Queries repeat these conditions word for word, so that SQLite uses the partial indexes. A state passed as a parameter
+would be planned again for each value."""
 
 
 def _partial(name: str, condition: TextClause, *columns: Column[Any]) -> None:
@@ -131,8 +129,8 @@ _partial("job_in_hand", IN_HAND, job.c.server)
 _partial("job_untold", UNTOLD, job.c.not_before)
 _partial("job_ended", ENDED, job.c.finished)
 Index("job_of_user", job.c.user_id, job.c.seq, job.c.state)
-"""Has the state too, so that counting by state reads no rows. An index that began with the state would be SQLite's
-first choice for every query here, the line's too, and the whole line would be sorted for each claim."""
+"""Includes the state, so that counting by state reads no rows. SQLite would prefer an index that begins with the state
+for every query here, and each claim would sort the whole queue."""
 
 input_file = Table(
     "input_file",
@@ -141,7 +139,7 @@ input_file = Table(
     Column("name", Text, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
-"""The input pictures of jobs that may still run: a job that was accepted needs nothing from anywhere else."""
+"""Input files of jobs that may still run, so that an accepted job depends on nothing else."""
 
 account = Table(
     "account",
@@ -164,10 +162,10 @@ account = Table(
     _seconds("banned_until"),
     Column("ready", SmallInteger, nullable=False, server_default=text("0")),
 )
-"""A member in one guild (or in direct messages). `ready` says that one more of its jobs may be given to a server.
+"""A member in one guild (or in direct messages). `ready`: a server may take another of its jobs.
 
-`used`, `used_at` and `score` are those of `bot.jobs.fairshare.Share`, here and for guilds. `tier` is the lane: the
-moderators' is -1. `waits_since` is when its first job came to wait, or when it was last given anything.
+`used`, `used_at` and `score` are those of `bot.jobs.fairshare.Share`, here and for guilds. `tier` is the lane; the
+priority lane is -1. `waits_since`: when its first job began to wait, or when a job of it was last claimed.
 """
 
 READY: Final = text("ready = 1")
@@ -186,7 +184,7 @@ guild = Table(
     Column("score", Double, nullable=False, server_default=text("-1e18")),
     Index("guild_score", "score", "guild_key"),
 )
-"""What a guild has used in all. Direct messages are one guild, `@me`."""
+"""Total usage of a guild. Direct messages are one guild, `@me`."""
 
 job_class = Table(
     "job_class",
@@ -195,7 +193,7 @@ job_class = Table(
     Column("needs", Text, nullable=False),
     _seconds("used_at"),
 )
-"""What jobs of one class need of a server (`bot.workflow.needs.Needs`, as JSON)."""
+"""What jobs of one class need of a server (`bot.workflow.needs.Needs` as JSON)."""
 
 fit = Table(
     "fit",
@@ -205,7 +203,7 @@ fit = Table(
     Column("fits", Boolean, nullable=False),
     _text("lacks", "[]"),
 )
-"""Whether a server can run a class of jobs, and what it lacks if not. Without a row, nobody has looked yet."""
+"""Whether a server can run a class of jobs, and what it lacks if not. No row: not checked yet."""
 
 server = Table(
     "server",
@@ -231,10 +229,9 @@ server = Table(
     Column("definitions", LargeBinary),
     _count("place"),
 )
-"""A ComfyUI server, by its address, whose it is, and what it can do. Rows without `url` are leases of other things.
+"""A ComfyUI server, the process that holds its lease, and its capabilities. Rows without `url` are other leases.
 
-`url` may hold a password, `paused` is drained: it gets nothing more. `definitions` is compressed JSON.
-`place` numbers them as they came.
+`url` may hold a password; `paused` means drained; `definitions` is compressed JSON; `place` is the order of addition.
 """
 
 process = Table(
@@ -244,7 +241,7 @@ process = Table(
     _text("role"),
     _seconds("seen_until"),
 )
-"""The living processes of the bot: each renews its row; one that ends takes it away."""
+"""The bot's live processes: each renews its row, and deletes it when it stops."""
 
 result_file = Table(
     "result_file",
@@ -254,7 +251,7 @@ result_file = Table(
     Column("ref", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
-"""Results between the end of a run and its delivery, and for a while after it, where several machines need them."""
+"""Results until their delivery and for a while after it, if several machines need them."""
 
 usage = Table(
     "usage",
@@ -273,9 +270,9 @@ usage = Table(
     Index("usage_of_account", "account_id", "at"),
     Index("usage_newest", "at"),
 )
-"""GPU time that was used: one row for each run of a job, by the epoch in which it left its server.
+"""GPU time used: one row per run of a job, by the epoch in which it left its server.
 
-`counted` says whether a quota counts it: what brought the member nothing, by no wish of theirs, is not.
+`counted`: whether quotas count it; failed and lost runs don't count.
 """
 
 event = Table(
@@ -315,7 +312,7 @@ role_rule = Table(
     Column("week_pictures", Integer),
     Column("cooldown", Double),
 )
-"""What a role grants in its guild (`bot.policy.rules.RoleRule`); NULL says nothing."""
+"""What a role grants in its guild (`bot.policy.rules.RoleRule`); NULL means not set."""
 
 meta = Table(
     "meta",

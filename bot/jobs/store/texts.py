@@ -1,6 +1,6 @@
-"""Texts that came from anywhere, made fit for a column. What is kept as JSON needs none of this."""
+"""Makes text safe for a column. JSON columns don't need it."""
 
 
 def storable(text: str) -> str:
-    """Return a text without what PostgreSQL refuses: zero bytes, and halves of surrogate pairs."""
+    """Remove what PostgreSQL refuses: zero bytes and lone surrogates."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Transactions of the janitor: forgetting old jobs, and the log of events."""
+"""Deletes old jobs, and writes the event log."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,11 +12,11 @@ from bot.jobs.store.tables import ENDED, event
 from bot.jobs.store.tables import job as jobs
 
 CLASSES_KEPT: Final = 30 * 24 * 3600.0
-"""Seconds for which a class of jobs is known beyond its last jobs: one that failed may be put into the line again."""
+"""Seconds for which a class outlives its last jobs: failed ones may be queued again."""
 
 
 def prune(conn: Connection, before: float, limit: int) -> Sequence[str]:
-    """See `JobStore.prune`. The ledger and the log stay."""
+    """Delete old jobs with their files; the ledger and the event log stay."""
     old = (
         sa.select(jobs.c.id)
         .where(

@@ -1,4 +1,4 @@
-"""`WorkflowRules` over a database: which workflows a guild has, with which defaults and limits."""
+"""`WorkflowRules` over a database: which workflows a guild enables, with their defaults and limits."""
 
 import json
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from bot.policy.workflows import GuildLimits, HouseRules, Value, WorkflowRule
 from bot.workflow.shapes import load, mapping
 
 RULES_AT_MOST: Final = 5000
-"""A guild has some 100 workflows and 500 channels; few of them have rules of their own."""
+"""A guild has about 100 workflows and 500 channels; few of them have rules."""
 
 
 class SqlWorkflowRules:
-    """What the guilds of one installation decide. See `WorkflowRules`."""
+    """Implements `WorkflowRules`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
