@@ -1,6 +1,6 @@
 """The command line: `python -m bot <command>`, or `comfycord <command>`.
 
-Every failure that its owner can mend is one line of human text and exit code 1; nothing is read before it is needed.
+Failures that the owner can fix print one sentence and exit with code 1. Modules are imported only when needed.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from bot.roles import Part, Role, part_of
 from bot.settings import Settings, load_settings
 
 MOST_LISTED = 10_000
-"""Jobs that `jobs list` prints at most."""
+"""Upper limit of `jobs list --limit`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,28 +42,28 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands.add_parser("run", help="start the bot"))
 
     demo = commands.add_parser("demo", help="try it in a browser: no Discord, no GPU")
-    demo.add_argument("--exit", action="store_true", help="end after the first picture")
-    demo.add_argument("--comfyui", metavar="URL", help="use this ComfyUI instead of the stand-in")
+    demo.add_argument("--exit", action="store_true", help="exit after the first image")
+    demo.add_argument("--comfyui", metavar="URL", help="use this ComfyUI server instead of a simulated one")
     demo.add_argument("--port", type=_port, default=0, help="the page's port (default: a free one)")
     demo.add_argument("--no-browser", action="store_true", help="only print the page's address")
     demo.set_defaults(run=_demo)
 
-    checks = commands.add_parser("check", help="look for mistakes in settings and workflows")
+    checks = commands.add_parser("check", help="check settings and workflows for mistakes")
     checks.add_argument("files", nargs="*", type=Path, metavar="FILE", help="workflows to check (default: all)")
-    checks.add_argument("--online", action="store_true", help="also ask the ComfyUI servers whether they can run them")
+    checks.add_argument("--online", action="store_true", help="also check against the ComfyUI servers")
     checks.set_defaults(run=_check)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of manifests, for editors")
     schema.set_defaults(run=_schema)
 
-    _add_import(commands.add_parser("import", help="draft a command from a workflow, or from a picture that has one"))
+    _add_import(commands.add_parser("import", help="create a command from a workflow file or ComfyUI image"))
 
-    migrate = commands.add_parser("migrate", help="bring the database up to date (also done at every start)")
+    migrate = commands.add_parser("migrate", help="update the database (also done at every start)")
     migrate.set_defaults(run=_migrate)
-    _add_copy(commands.add_parser("copy", help="bring everything into another database, which is empty"))
-    _add_jobs(commands.add_parser("jobs", help="look at jobs, put them back into the line, or end them"))
+    _add_copy(commands.add_parser("copy", help="copy everything into an empty database"))
+    _add_jobs(commands.add_parser("jobs", help="list, show, requeue or fail jobs"))
 
-    sandbox = commands.add_parser("sandbox", help="start only the stand-in ComfyUI")
+    sandbox = commands.add_parser("sandbox", help="start only the simulated ComfyUI")
     sandbox.add_argument("--port", type=_port, default=8188, help="its port on this machine (default: 8188)")
     sandbox.set_defaults(run=_sandbox)
     return parser
@@ -72,63 +72,67 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(run: argparse.ArgumentParser) -> None:
     roles = [str(role) for role in Role]
     run.add_argument("--role", choices=roles, default=str(Role.ALL), help="what this process does (default: all)")
-    run.add_argument("--shards", metavar="SPEC", help="Discord shards of this process: 0-3/8, 0,2/4 (default: all)")
-    run.add_argument("--shard-ids", metavar="IDS", help="the same in two options: 0,2 ...")
-    run.add_argument("--shard-count", type=int, metavar="N", help="... of so many")
-    run.add_argument("--servers", metavar="NAMES", help="ComfyUI servers of this process: gpu1,gpu2 (default: all)")
+    run.add_argument(
+        "--shards", metavar="SPEC", help="Discord shards of this process, e.g. 0-3/8 or 0,2/4 (default: all)"
+    )
+    run.add_argument("--shard-ids", metavar="IDS", help="shard ids, e.g. 0,2 (needs --shard-count)")
+    run.add_argument("--shard-count", type=int, metavar="N", help="total number of shards")
+    run.add_argument(
+        "--servers", metavar="NAMES", help="ComfyUI servers of this process, e.g. gpu1,gpu2 (default: all)"
+    )
     run.set_defaults(run=_run)
 
 
 def _add_import(imports: argparse.ArgumentParser) -> None:
-    imports.add_argument("files", nargs="+", type=Path, metavar="FILE", help="exports, saved workflows, or pictures")
-    imports.add_argument("--into", type=Path, metavar="DIR", help="where the pair goes (default: WORKFLOWS_DIR)")
+    imports.add_argument("files", nargs="+", type=Path, metavar="FILE", help="API exports, saved workflows, or images")
+    imports.add_argument("--into", type=Path, metavar="DIR", help="folder for the new command (default: WORKFLOWS_DIR)")
     imports.add_argument(
         "--object-info",
         type=Path,
         metavar="FILE",
-        help="what /object_info of a ComfyUI said, as .json or .json.gz (default: ask the servers)",
+        help="a saved /object_info response, .json or .json.gz (default: ask the servers)",
     )
     imports.set_defaults(run=_import)
 
 
 def _add_copy(copy: argparse.ArgumentParser) -> None:
-    copy.add_argument("--to", required=True, metavar="URL", help="the other database, as in DATABASE_URL")
-    copy.add_argument("--without-results", action="store_true", help="leave out the pictures in DATA_DIR")
+    copy.add_argument("--to", required=True, metavar="URL", help="URL of the new database, as in DATABASE_URL")
+    copy.add_argument("--without-results", action="store_true", help="don't copy the results in DATA_DIR")
     copy.set_defaults(run=_copy)
 
 
 def _add_jobs(jobs: argparse.ArgumentParser) -> None:
     actions = jobs.add_subparsers(required=True, metavar="action")
 
-    listing = actions.add_parser("list", help="the newest jobs, a line each")
+    listing = actions.add_parser("list", help="list recent jobs")
     listing.add_argument(
         "--state",
         action="append",
         default=[],
         choices=[str(state) for state in JobState],
-        help="only these; repeatable",
+        help="only jobs in this state; repeatable",
     )
-    listing.add_argument("--limit", type=_count, default=50, help="how many (default: 50)")
+    listing.add_argument("--limit", type=_count, default=50, help="maximum number of jobs (default: 50)")
     listing.set_defaults(run=_jobs, action="list")
 
-    show = actions.add_parser("show", help="all that is known of one job")
-    requeue = actions.add_parser("requeue", help="put a failed, cancelled or running job back into the line")
-    fail = actions.add_parser("fail", help="end a job; its member is told")
+    show = actions.add_parser("show", help="show one job")
+    requeue = actions.add_parser("requeue", help="queue a failed, cancelled or running job again")
+    fail = actions.add_parser("fail", help="fail a job and notify its member")
     for action, parser in (("show", show), ("requeue", requeue), ("fail", fail)):
-        parser.add_argument("id", help="the job's id, or its beginning")
+        parser.add_argument("id", help="the job's id, or its first characters")
         parser.set_defaults(run=_jobs, action=action)
-    fail.add_argument("--reason", default="", help="what the member reads")
+    fail.add_argument("--reason", default="", help="reason shown to the member")
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_LISTED:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 to {MOST_LISTED}")
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST_LISTED}")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+        raise argparse.ArgumentTypeError("must be a port number from 0 to 65535")
     return int(text)
 
 
@@ -208,7 +212,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         from bot.sandbox.demo.run import run_demo
     except ModuleNotFoundError as error:
         raise StartupError(
-            _("The demo needs a few packages more: pip install 'comfycord[demo]' ({name} is missing).", name=error.name)
+            _("The demo needs extra packages: pip install 'comfycord[demo]' ({name} is missing).", name=error.name)
         ) from error
     configure_logging("ERROR", "console")
     return asyncio.run(
@@ -267,9 +271,12 @@ async def _serve_stand_in(port: int) -> None:
     try:
         await server.start(port)
     except OSError as error:
-        raise StartupError(_("Port {port} cannot be used. Choose another one with --port.", port=port)) from error
+        reason = error.strerror or str(error)
+        raise StartupError(
+            _("Can't listen on port {port}: {reason}. Choose another one with --port.", port=port, reason=reason)
+        ) from error
     try:
-        print(_("A stand-in ComfyUI listens at {url}. Press Ctrl-C to stop.", url=server.url), flush=True)
+        print(_("A simulated ComfyUI is listening at {url}. Press Ctrl-C to stop.", url=server.url), flush=True)
         await stop.wait()
     finally:
         await server.close()

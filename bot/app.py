@@ -1,7 +1,7 @@
-"""The composition root: builds every collaborator once, hands it on by constructor, and closes in reverse.
+"""The composition root: builds all objects, connects them by constructor, and closes them in reverse order.
 
-Nothing here decides anything. What carries jobs is built in `bot.works`, what members meet in `bot.front`. The
-connection to Discord owns the rest: its setup starts the work, its close stops it while messages can still be edited.
+The queue side is built in `bot.works`, the Discord side in `bot.front`. The Discord client's setup hook starts the
+background tasks; its close stops them while messages can still be edited.
 """
 
 import asyncio
@@ -47,15 +47,15 @@ log = logging.getLogger(__name__)
 __all__ = ["App", "load_catalog", "load_library"]
 
 KNOWN_WITHIN = 3.0
-"""Seconds for servers to say what their nodes take, before what is written down of them has to do."""
+"""Seconds to wait for the servers' node definitions before using the stored ones."""
 RESTART_PAUSE = 5.0
-"""Seconds before a background task that broke off begins again."""
+"""Seconds before a crashed background task is restarted."""
 CLOSE_LIMIT = 9.0
-"""Seconds for everything that ends with the connection: whoever stops the bot waits for ten."""
+"""Seconds for an orderly shutdown: service managers often wait for ten."""
 
 
 class App:
-    """One running Comfycord, or its part: `client` is its Discord client, which starts and stops everything else."""
+    """One bot process. Its Discord client, `client`, starts and stops everything else."""
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class App:
         park: Park = unparked,
         keep_alive: bool = True,
     ) -> None:
-        """Build it, with a running event loop. Without `keep_alive`, connections to ComfyUI are not used twice.
+        """Needs a running event loop. Without `keep_alive`, connections to ComfyUI are not reused.
 
-        The installation is the caller's, and must stay open until the bot is closed.
+        The caller owns the installation and must keep it open until the client is closed.
         """
         self._clock, random = clock or SystemClock(), random or SystemRandom()
         self._urls = {str(Address.parse(url).root): url for url in settings.comfyui_urls}
@@ -95,7 +95,7 @@ class App:
             on_change=self._on_fleet_change,
             on_learnt=self._on_learnt,
         )
-        # One core is left to the event loop
+        # Leave one core to the event loop
         self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
         self._pictures = Pictures(pool=self._images)
         self._renderer = Renderer(self._languages)
@@ -127,9 +127,9 @@ class App:
 
     @property
     def bot(self) -> ComfycordBot:
-        """The client of a process that hears Discord."""
+        """The gateway client. Raises `TypeError` in a worker, which has none."""
         if not isinstance(self.client, ComfycordBot):
-            raise TypeError("a worker hears nothing of Discord")
+            raise TypeError("a worker has no gateway connection")
         return self.client
 
     def _new_client(self) -> ComfycordBot | RestClient:
@@ -189,7 +189,7 @@ class App:
         )
 
     def _plan_ending(self) -> None:
-        # Carried out from the last to the first, after the tasks that `_start` begins have stopped
+        # Run from last to first, after the tasks that `_start` creates have stopped
         closing = (
             self._installation.hints.close,
             self._works.release,
@@ -203,7 +203,6 @@ class App:
             self._ending.push_async_callback(close)
 
     async def _start(self) -> None:
-        """Start what works beside the connection; the reverse happens when the connection closes, or is to."""
         self._starting = asyncio.create_task(self._start_all(), name="start")
         await self._starting
 
@@ -227,7 +226,7 @@ class App:
             self._own(work, name)
 
     async def _known(self) -> Known:
-        """Return what servers say about nodes; what is written down of them, where none answers this process."""
+        """Return the servers' node definitions, or the stored ones if no server answers."""
         answers: list[Mapping[str, Any]] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(KNOWN_WITHIN):
@@ -235,15 +234,14 @@ class App:
         return Known.of(answers) if answers else Known({}, self._works.definitions())
 
     def is_quiet(self) -> bool:
-        """Whether nobody waits."""
+        """Whether the queue is empty."""
         return self._works.lineup.total == 0
 
     def offered(self) -> Mapping[str, Workflow]:
-        """Return the workflows that can be used now."""
         return self._front.registrar.offered() if self._front else {}
 
     async def sync_commands(self) -> Sequence[str]:
-        """Register the commands where they have changed; return where that was."""
+        """Register the commands where they have changed; return those places."""
         sent, _failed = await self._bring_up_to_date()
         return sent
 
@@ -260,17 +258,17 @@ class App:
         return self._front.hidden(guild_id) if self._front else ()
 
     async def _close(self) -> None:
-        if self._starting is not None:  # who is asked to stop while starting starts no more
+        if self._starting is not None:  # stopped while still starting
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
                 await self._ending.aclose()
         except TimeoutError:
-            log.warning("not everything ended in time; the next start takes up what is left")
+            log.warning("shutdown timed out; remaining jobs resume at the next start")
 
     def _own(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        """Run a task for as long as the connection lives."""
+        """Run a background task until the client closes."""
         task = asyncio.create_task(self._keep_up(work, name), name=name)
 
         async def stop() -> None:
@@ -280,10 +278,10 @@ class App:
         self._ending.push_async_callback(stop)
 
     async def _keep_up(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        """Do endless work again if it breaks off all the same: members wait for it."""
+        """Restart an endless task if it crashes."""
         while True:
             try:
                 await work()
             except Exception:
-                log.exception("%s broke off, and begins again", name)
+                log.exception("%s crashed and will be restarted", name)
             await self._clock.sleep(RESTART_PAUSE)

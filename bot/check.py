@@ -1,4 +1,4 @@
-"""`python -m bot check`: finds mistakes in workflows before members do, offline or against the servers."""
+"""`python -m bot check`: finds mistakes in workflows, offline or against the servers."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -18,14 +18,13 @@ from bot.workflow.definitions import Definitions
 from bot.workflow.importer.adding import Known
 from bot.workflow.library import graph_file
 
-ONLINE_TIMEOUT = 15.0
-"""Seconds for a server to answer."""
+ONLINE_TIMEOUT = 15.0  # seconds
 
 _NOBODY = Known({}, Definitions())
 
 
 async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> list[str]:
-    """Return one line for each problem in `files`, or in all workflows when none is named."""
+    """Return one line per problem in `files`, or in all workflows if none are given."""
     if not online:
         folders = await asyncio.to_thread(_load, settings, files, _NOBODY)
         return [line for catalog, names in folders for line in _offline(catalog, names)]
@@ -41,7 +40,7 @@ async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> l
 
 
 def _load(settings: Settings, files: Sequence[Path], known: Known) -> list[tuple[Catalog, set[str]]]:
-    """Return the catalogues to look at, each with the files that were asked for, without ending; none means all."""
+    """Return the catalogues to check, each with the stems of the requested files; an empty set means all."""
     if not files:
         return [(load_catalog(settings.workflows_dir, known), set())]
     names: dict[Path, set[str]] = {}
@@ -58,7 +57,7 @@ def _wanted(workflow: Workflow, names: set[str]) -> bool:
 
 
 def _stems(workflow: Workflow) -> set[str]:
-    """Return what it may be asked for by: its command, and its files without their endings."""
+    """Return the names that select a workflow: its command and the stems of its files."""
     return {workflow.name, Path(workflow.source).stem, Path(graph_file(workflow)).stem}
 
 
@@ -68,17 +67,19 @@ def _offline(catalog: Catalog, names: set[str]) -> Iterator[str]:
             yield str(problem)
     known = {stem for workflow in catalog.workflows.values() for stem in _stems(workflow)}
     for name in sorted(names - known - {Path(problem.file).stem for problem in catalog.problems}):
-        yield str(_("{name}: there is no such workflow.", name=name))
+        yield str(_("{name}: no such workflow.", name=name))
 
 
 async def _online(servers: Sequence[ComfyServer], workflows: Sequence[Workflow]) -> list[str]:
     async with asyncio.TaskGroup() as group:
         asked = {server.name: group.create_task(_told(server)) for server in servers}
     told = {name: task.result() for name, task in asked.items()}
+    addresses = {server.name: server.key for server in servers}
     lines: list[str] = []
     for name, definitions in told.items():
         if not definitions.nodes:
-            away = _("{server}: ComfyUI cannot be reached. Is it running, and is COMFYUI_URLS right?", server=name)
+            away = _("{server}: no answer from {url}. Is ComfyUI running there, and is COMFYUI_URLS right?",
+                     server=name, url=addresses[name])  # fmt: skip
             lines.append(str(away))
             continue
         others = {other: each for other, each in told.items() if other != name and each.nodes}
@@ -91,7 +92,7 @@ async def _online(servers: Sequence[ComfyServer], workflows: Sequence[Workflow])
 
 
 async def _told(server: ComfyServer) -> Definitions:
-    """Return what a server can do; nothing when it does not answer."""
+    """Return a server's definitions; empty if it doesn't answer."""
     try:
         async with asyncio.timeout(ONLINE_TIMEOUT):
             return await server.refresh_definitions()

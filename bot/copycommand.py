@@ -1,6 +1,6 @@
-"""`python -m bot copy`: brings everything that a bot keeps into another database, which has to be empty.
+"""`python -m bot copy`: copies everything into another, empty database.
 
-The source stays as it is. Nothing may work with either of them meanwhile; see `bot.jobs.store.copying`.
+The source stays unchanged. No process may use either of them meanwhile; see `bot.jobs.store.copying`.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ EVER: Final = float("inf")
 
 
 class CopyCommand:
-    """Copies the database of the settings to another address. `say` gets a word about how far it is, now and then."""
+    """Copies the database of the settings to another URL; `say` gets progress reports."""
 
     def __init__(self, settings: Settings, *, clock: Clock, say: Say) -> None:
         self._settings = settings
@@ -35,9 +35,9 @@ class CopyCommand:
         self._say = say
 
     async def copy(self, to: str, *, with_results: bool) -> Sequence[str]:
-        """Copy, and return the lines to print. Raises `StartupError` for whatever stands in the way.
+        """Copy and return the lines to print. Raises `StartupError` if that is impossible.
 
-        `with_results`: results in DATA_DIR go into the new database too, if it is one for several machines.
+        `with_results`: also copy the results in DATA_DIR if the new database is PostgreSQL.
         """
         await asyncio.to_thread(_check_addresses, self._source, to)
         async with self._opened(self._source) as source, self._opened(to, unfinished=True) as target:
@@ -58,7 +58,7 @@ class CopyCommand:
             await database.close()
 
     async def _results(self, copy: Copy, target: Database) -> int:
-        """Put the results that are in the folder into the database; return of how many jobs."""
+        """Copy the results on disk into the database; return the number of jobs."""
         folder = DiskShelf(self._settings.data_dir / RESULTS, durable=False)
         copied = 0
         for job_id in await folder.older_than(EVER):
@@ -74,19 +74,19 @@ class CopyCommand:
             await target.results.put(job_id, files)
         except OSError as error:
             raise StartupError(
-                _("The result of job {job} cannot be copied ({reason}). Try again, or leave all results out with "
+                _("Can't copy the result of job {job} ({reason}). Try again, or skip all results with "
                   "--without-results.", job=job_id, reason=str(error))
             ) from error  # fmt: skip
 
 
 def _check_addresses(source: str, to: str) -> None:
-    """Raise `StartupError` for addresses between which nothing can be copied, before either is opened."""
+    """Raise `StartupError` for URLs that can't be copied between, before either is opened."""
     ours, theirs = address.parse(source), _parsed(to)
     if _place(ours) == _place(theirs):
-        raise StartupError(_("--to names the database of DATABASE_URL. Name another one, which is empty."))
+        raise StartupError(_("--to is the current database (DATABASE_URL). Give the URL of an empty one."))
     file = _file(ours)
     if file is not None and not file.exists():
-        raise StartupError(_("There is nothing to copy: {file} does not exist. See DATABASE_URL.", file=str(file)))
+        raise StartupError(_("Nothing to copy: {file} does not exist. Check DATABASE_URL.", file=str(file)))
 
 
 def _parsed(to: str) -> URL:
@@ -94,24 +94,24 @@ def _parsed(to: str) -> URL:
         return address.parse(to)
     except StartupError:
         raise StartupError(
-            _("--to is not an address that can be used. Write postgresql://user:password@host/name, or "
+            _("--to is not a valid database URL. Use postgresql://user:password@host/name, or "
               "sqlite:///data/other.db for a file.")
         ) from None  # fmt: skip
 
 
 def _place(url: URL) -> object:
-    """Return what is the same for two addresses of one database, as far as addresses can tell."""
+    """Return a key that is equal for two URLs of one database, as far as URLs can tell."""
     file = _file(url)
     return (url.host, url.port, url.database, url.query.get("host")) if file is None else file.resolve()
 
 
 def _file(url: URL) -> Path | None:
-    """Return the file of a database; None for one that has none. Raises `StartupError` for one that is in memory."""
+    """Return the file of a database; None for PostgreSQL. Raises `StartupError` for one in memory."""
     if address.is_shared(url):
         return None
     file = address.file_of(url)
     if file is None:
-        raise StartupError(_("A database in memory is gone with its process: there is nothing to copy, or to copy to."))
+        raise StartupError(_("In-memory databases can't be copied. Use a file or PostgreSQL."))
     return file
 
 
@@ -119,4 +119,4 @@ def _report(rows: Mapping[str, int], results: int) -> list[str]:
     copied = {**rows, **({"results of jobs": results} if results else {})}
     width = max(map(len, copied))
     lines = [f"{name:<{width}}  {number}" for name, number in copied.items() if number]
-    return [*lines, str(_("Everything is copied. Put the new address into DATABASE_URL, and start the bot."))]
+    return [*lines, str(_("Copied everything. Set DATABASE_URL to the new database and start the bot."))]

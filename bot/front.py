@@ -1,7 +1,4 @@
-"""Builds what members, moderators and owners meet: the commands and buttons of a process that hears Discord.
-
-A part of the composition root: nothing here decides anything.
-"""
+"""Composition root, Discord side: builds the commands and buttons of a gateway process."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -51,15 +48,15 @@ from cogs.results import Results
 from cogs.run import RunCommand
 
 PREPARE_EVERY = 2.0
-"""Seconds between two looks whether servers or workflows are new."""
+"""Seconds between two checks for new servers or workflows."""
 RECALLED = 200
-"""Newest jobs by which suggestions are ranked."""
+"""Recent jobs by which suggestions are ranked."""
 RECALL_EVERY = 600.0
 """Seconds."""
 
 
 class Front:
-    """The cogs. `orders` accepts nothing more once it is closed; `tell` lets Discord know of changed commands."""
+    """Builds the cogs. `orders` accepts nothing once it is closed; `tell` registers changed commands with Discord."""
 
     def __init__(
         self,
@@ -121,13 +118,13 @@ class Front:
         self._hint_at(Changes())
 
     async def look_at_guilds(self, guild_ids: Sequence[int]) -> None:
-        """Read what guilds have decided, so that `hidden` knows it; a database that is away changes nothing."""
+        """Load the rules of guilds for `hidden`; if the database is unavailable, the known ones stay."""
         for guild_id in guild_ids:
             with suppress(OfflineError):
                 await self._office.house.of(guild_id)
 
     def hidden(self, guild_id: int) -> Collection[str]:
-        """Return the commands of workflows that a guild has no use for."""
+        """Return the names of the workflows that a guild has disabled everywhere."""
         is_offered = self._office.house.is_offered_in
         return [name for name in self._library.workflows if not is_offered(guild_id, name)]
 
@@ -138,14 +135,13 @@ class Front:
         return {name: flow for name, flow in offered.items() if self._office.house.is_offered_in(guild_id, name)}
 
     def tasks(self) -> Iterator[Task]:
-        """Yield what works for as long as the connection lives."""
         yield "workflows", self._library.run
         yield "commands", self.registrar.run
         yield "uses", self._recall
         yield "suggestions", self._prepare_lists
 
     async def _recall(self) -> None:
-        """Rank suggestions by what was asked for lately, also before a restart and through other processes."""
+        """Rank suggestions by recent jobs, including those of other processes and before a restart."""
         while True:
             with suppress(OfflineError):
                 jobs = await self._installation.store.browse([JobState.DONE], limit=RECALLED)
@@ -153,7 +149,6 @@ class Front:
             await self._clock.sleep(RECALL_EVERY)
 
     async def _prepare_lists(self) -> None:
-        """Keep suggestions ready."""
         known: tuple[object, object] = (None, None)
         while True:
             definitions, workflows = self._works.definitions(), self._library.workflows
@@ -168,12 +163,11 @@ class Front:
         self._suggester.learn(self._library.get(spec.workflow), spec)
 
     def _hint_at(self, _changes: Changes) -> None:
-        """Take over what authors say of the time that a run takes."""
+        """Pass on the run times that workflow authors state."""
         known = self._library.workflows.items()
         self._works.durations.suppose({name: flow.manifest.seconds for name, flow in known if flow.manifest.seconds})
 
     def cogs(self) -> Sequence[commands.Cog]:
-        """Return the cogs in the order in which they are added."""
         bot, store, works, languages = self._bot, self._installation.store, self._works, self._languages
         return (
             self.generate,

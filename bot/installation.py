@@ -1,6 +1,6 @@
-"""What belongs to one installation on this machine: who this process is, the database, and the folder of results.
+"""The resources of a process: its id, the database, and the result files.
 
-Opened before anything connects, so that a bot that cannot work says why at once; closed after everything else.
+Opened before anything connects, so that a misconfigured bot fails early; closed last.
 """
 
 import asyncio
@@ -27,35 +27,35 @@ from bot.policy.workflows import WorkflowRules
 from bot.settings import Settings
 
 RESULTS = "results"
-"""The folder of results in DATA_DIR."""
+"""Folder of the result files in DATA_DIR."""
 ALL = "all"
-"""The role of a bot that is one process, and does everything."""
+"""The role of a single process that does everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What a running bot keeps between its lives."""
+    """What a bot keeps across restarts."""
 
     owner: str
-    """The id of this instance, the same after a restart."""
+    """The id of this process, stable across restarts."""
     database_id: str
-    """The id of the database: the same for all processes that work with it, for ever."""
+    """The permanent id of the database, the same for all processes that use it."""
     store: JobStore
     fleet: FleetRecords
     policies: PolicyRecords
     workflow_rules: WorkflowRules
     shelf: TidyShelf
     hints: Hints
-    """What passes between the processes that work with the database; somebody has to `run` them, if they can be."""
+    """Notifications between the processes that share the database. `App` runs them."""
     alone: bool
-    """Whether no other process can be working on the same jobs."""
+    """Whether no other process can work on the same jobs."""
     is_shared: bool
-    """Whether other processes can, on other machines too."""
+    """Whether processes on other machines can use the database."""
 
 
 @asynccontextmanager
 async def opened(settings: Settings, role: str = ALL) -> AsyncGenerator[Installation]:
-    """Open the installation for a process that works on it in this role. Raises `StartupError`."""
+    """Open the resources for a process in this role. Raises `StartupError`."""
     url = settings.database_url.get_secret_value()
     if role != ALL and not address.is_shared(address.parse(url)):
         raise _needs_postgres(role)
@@ -68,7 +68,7 @@ async def opened(settings: Settings, role: str = ALL) -> AsyncGenerator[Installa
 
 async def _installation(owner: str, database: Database, settings: Settings, role: str) -> Installation:
     on_disk = DiskShelf(settings.data_dir / RESULTS, durable=settings.database_synchronous == "full")
-    # Whoever has others elsewhere puts results where they find them; what was put before the change is found as well
+    # With other processes, results go into the database; files from before the change are still found
     shelves = (on_disk, database.results) if role == ALL else (database.results, on_disk)
     return Installation(
         owner=owner,
@@ -95,8 +95,8 @@ def _hints(owner: str, database: Database, settings: Settings) -> Hints:
 
 def _needs_postgres(role: str) -> StartupError:
     return StartupError(
-        _("The role {role} is for several processes, which share a PostgreSQL: name it in DATABASE_URL. A database in "
-          "a file has one process, with the role all.", role=role)
+        _("--role {role} needs PostgreSQL. Set DATABASE_URL=postgresql://user:password@host/name, or leave out --role "
+          "to run everything in one process.", role=role)
     )  # fmt: skip
 
 

@@ -1,9 +1,8 @@
-"""Who this process is: an identity that survives its restarts, and that no other living process has.
+"""A process id that survives restarts and that no other running process has.
 
-Leases in the database are held under it. A process that was killed and starts again on the same folder is the same
-instance, so it has its leases back at once: the operating system let go of the file lock when the old process ended,
-which proves that nobody else works under that name. Processes that share the folder are told apart by their roles, so
-that each has its own back, whichever starts first.
+It owns the leases in the database. A process that was killed and restarts on the same folder gets the same id, and so
+its leases back immediately: the operating system released the file lock, which proves that the old process is gone.
+Processes that share a folder have separate ids per role, so that each gets its own back, whichever starts first.
 """
 
 import contextlib
@@ -17,18 +16,16 @@ from bot.errors import StartupError
 from bot.i18n import _
 
 MAX_INSTANCES = 64
-"""Processes of one role that share one folder."""
-
-
+"""Processes of one role that can share a folder."""
 _NAMES = {"all": "instance"}
-"""How the files of a role are called, if not by its name."""
+"""File names of roles, if they differ from the role's name."""
 
 
 @contextlib.contextmanager
 def claimed_instance(folder: Path, role: str = "all") -> Generator[str]:
-    """Be an instance for as long as the context lasts, and give its id; writes files, so call it off the event loop.
+    """Hold an id while the context lasts. Does blocking file I/O: call it off the event loop.
 
-    Raises `StartupError` when the folder cannot be written.
+    Raises `StartupError` if the folder can't be written or has no free id.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,8 +33,9 @@ def claimed_instance(folder: Path, role: str = "all") -> Generator[str]:
         owner = _read_or_make(Path(lock.lock_file).with_suffix(".id"))
     except OSError as error:
         raise StartupError(
-            _("DATA_DIR: {folder} cannot be written ({reason}).", folder=str(folder), reason=error.strerror or "")
-        ) from error
+            _("Can't write to {folder}: {reason}. Check its owner, or set DATA_DIR to another folder.",
+              folder=str(folder), reason=error.strerror or str(error))
+        ) from error  # fmt: skip
     try:
         yield owner
     finally:
@@ -46,14 +44,17 @@ def claimed_instance(folder: Path, role: str = "all") -> Generator[str]:
 
 def _free_place(folder: Path, name: str) -> FileLock:
     for number in range(1, MAX_INSTANCES + 1):
-        # The context ends in another thread than the one that began it, perhaps
+        # The context may end in a different thread
         lock = FileLock(folder / f"{name}-{number}.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             continue
         return lock
-    raise StartupError(_("DATA_DIR: too many processes work in {folder}.", folder=str(folder)))
+    raise StartupError(
+        _("{count} bot processes are already using {folder}, which is the maximum. Give this one its own DATA_DIR.",
+          count=MAX_INSTANCES, folder=str(folder))
+    )  # fmt: skip
 
 
 def _read_or_make(file: Path) -> str:

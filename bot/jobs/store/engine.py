@@ -23,7 +23,6 @@ PAUSES: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 
 class Engine(Protocol):
-
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
         """Run a transaction. `work` gets True if an earlier attempt may have been committed although it failed here.
 
@@ -34,8 +33,7 @@ class Engine(Protocol):
         """
         ...
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        ...
+    async def read(self, work: Callable[[Connection], T]) -> T: ...
 
     async def close(self) -> None:
         """Finish what has begun, then close the connections."""
