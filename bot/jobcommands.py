@@ -1,7 +1,7 @@
-"""`python -m bot jobs`: what the owner can see of the jobs, and do about them, beside a running bot or without one.
+"""`python -m bot jobs`: lists, shows, requeues and fails jobs, whether or not a bot is running.
 
-A job that is taken back or failed here changes hands in the database (its epoch grows), so a bot that works on it lets
-go of it; the bot's deliverer tells the member. Reads and writes nothing but the database.
+Uses only the database. Requeueing or failing a job raises its epoch, so a bot that is running it drops it; the bot
+then notifies the member.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -16,14 +16,14 @@ from bot.jobs.records import JobStore
 from bot.jobs.store.opening import open_store
 from bot.settings import Settings
 
-NO_REASON = "The bot's owner stopped this job."
+NO_REASON = "The bot's owner stopped this request."
 PROMPT_SHOWN = 60
-"""Characters of a prompt in a list."""
+"""Characters of the prompt shown in a list."""
 
 
 @asynccontextmanager
 async def opened_beside(settings: Settings) -> AsyncGenerator[JobStore]:
-    """Open the database without being the bot that works on it. Raises `StartupError`."""
+    """Open the database beside a running bot. Raises `StartupError`."""
     store = await open_store(
         settings.database_url.get_secret_value(), synchronous=settings.database_synchronous, exclusive=False
     )
@@ -34,30 +34,31 @@ async def opened_beside(settings: Settings) -> AsyncGenerator[JobStore]:
 
 
 class JobCommands:
-    """The four subcommands; each returns the lines to print. All raise `InputError` for what cannot be done."""
+    """The four subcommands; each returns the lines to print. Raises `InputError` if one isn't possible."""
 
     def __init__(self, *, store: JobStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def list(self, states: Sequence[JobState], limit: int) -> Sequence[str]:
-        """Return a line for each job, newest first, and how many there are of each state."""
+        """Return one line per job, newest first, then the number of jobs per state."""
         jobs = await self._store.browse(states, limit=limit)
         counts = await self._store.count()
         total = ", ".join(f"{counts[state]} {state}" for state in JobState if counts.get(state))
-        return [*(_line(job) for job in jobs), str(_("In all: {counts}.", counts=total or _("no jobs")))]
+        summary = _("Total: {counts}.", counts=total) if total else _("No jobs.")
+        return [*(_line(job) for job in jobs), str(summary)]
 
     async def show(self, prefix: str) -> Sequence[str]:
-        """Return everything that the owner may want to know of one job; never a token or a picture."""
+        """Return the details of a job, without tokens and images."""
         return list(_facts(await self._one(prefix)))
 
     async def requeue(self, prefix: str) -> Sequence[str]:
-        """Put a job back into the line, wherever it is."""
+        """Queue a failed, cancelled or running job again."""
         job = await self._one(prefix)
         if job.state in (JobState.HELD, JobState.QUEUED, JobState.DELIVERING, JobState.DONE):
-            raise InputError(_("Job {id} is {state}: it cannot go back into the line.", id=job.id, state=job.state))
+            raise InputError(_("Job {id} is {state} and can't be queued again.", id=job.id, state=job.state))
         if not job.spec.graph:
-            raise InputError(_("Job {id} was never read whole: its member has to ask again.", id=job.id))
+            raise InputError(_("Job {id} was never fully accepted; the member must ask again.", id=job.id))
         moved = await self._change(
             job,
             JobState.QUEUED,
@@ -69,13 +70,13 @@ class JobCommands:
             tries=0,
             told=False,
         )
-        return [str(_("Job {id} waits in the line again.", id=moved.id))]
+        return [str(_("Job {id} is queued again.", id=moved.id))]
 
     async def fail(self, prefix: str, reason: str) -> Sequence[str]:
-        """End a job, and have its member told why."""
+        """Fail a job; the bot tells the member why."""
         job = await self._one(prefix)
         if job.state.is_final:
-            raise InputError(_("Job {id} has ended already ({state}).", id=job.id, state=job.state))
+            raise InputError(_("Job {id} has already ended ({state}).", id=job.id, state=job.state))
         moved = await self._change(
             job,
             JobState.FAILED,
@@ -84,25 +85,33 @@ class JobCommands:
             not_before=0.0,
             finished=self._clock.now(),
         )
-        return [str(_("Job {id} has failed. Its member is told as soon as the bot runs.", id=moved.id))]
+        return [
+            str(_("Job {id} is now failed. The bot notifies the member, or does so when it next starts.", id=moved.id))
+        ]
 
     async def _change(self, job: Job, state: JobState, **changes: object) -> Job:
         seized = await self._store.seize(job.id)
         if seized is None or seized.state is not job.state:
-            raise InputError(_("Job {id} has just moved on. Look at it again.", id=job.id))
+            raise _changed(job)
         try:
             return await self._store.move(seized, state, **changes)
         except IllegalMoveError as error:
-            raise InputError(_("Job {id} has just moved on. Look at it again.", id=job.id)) from error
+            raise _changed(job) from error
 
     async def _one(self, prefix: str) -> Job:
         found = await self._store.find(prefix)
         if not found:
-            raise InputError(_("There is no job whose id begins with {prefix}.", prefix=prefix))
+            raise InputError(_("No job id starts with {prefix}. Run `jobs list` to see recent ones.", prefix=prefix))
         if len(found) > 1:
             ids = ", ".join(job.id for job in found)
-            raise InputError(_("Several jobs begin with {prefix}: {ids}.", prefix=prefix, ids=ids))
+            raise InputError(
+                _("Several job ids start with {prefix}: {ids}. Add more characters.", prefix=prefix, ids=ids)
+            )
         return found[0]
+
+
+def _changed(job: Job) -> InputError:
+    return InputError(_("Job {id} changed meanwhile; run `jobs show` again.", id=job.id))
 
 
 def _line(job: Job) -> str:
@@ -125,8 +134,8 @@ def _facts(job: Job) -> Iterator[str]:
         "finished": _time(job.finished),
         "server": job.server,
         "prompt id": job.prompt_id,
-        "attempts": f"{job.attempts} (lost {job.losses} times)",
-        "pictures": len(job.outputs),
+        "attempts": f"{job.attempts} ({job.losses} lost)",
+        "images": len(job.outputs),
         "note": job.note or "",
         "error": job.error or "",
         **{f"option {name}": value for name, value in job.spec.values.items()},

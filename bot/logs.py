@@ -1,6 +1,6 @@
-"""Logging for people and for machines: structlog's processors over the standard library, so that discord.py's own
-records look like ours. Secrets do not get here, and those that come inside an address of somebody else's error text
-(aiohttp names the URL that it could not reach) are blotted out.
+"""Logging as text or JSON: structlog over the standard library, so that discord.py's records look the same.
+
+The bot logs no secrets; those in URLs of other libraries' error texts are redacted.
 """
 
 import logging
@@ -12,31 +12,31 @@ import structlog
 from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 QUIET = {"discord": logging.INFO, "discord.gateway": logging.WARNING, "stamina": logging.ERROR}
-"""Loggers of others, and the least level at which they interest an owner."""
+"""Minimum level of other libraries' loggers."""
 
 SECRETS = (
     re.compile(r"(?P<before>/(?:webhooks|interactions)/\d+/)[^/\s\"'?\\]+"),  # tokens of interactions
     re.compile(r"(?P<before>://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"),  # passwords of databases and servers
 )
-"""What is blotted out after `before`."""
+"""Patterns of text to redact after the group `before`."""
 
 
 class _Blotted(structlog.stdlib.ProcessorFormatter):
-    """Formats records, without the secrets in their texts and tracebacks."""
+    """Formats records, redacting messages and tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
         return blotted(super().format(record))
 
 
 def blotted(text: str) -> str:
-    """Return a text without the secrets that addresses in it carry."""
+    """Redact the secrets in URLs."""
     for secret in SECRETS:
         text = secret.sub(r"\g<before>…", text)
     return text
 
 
 def configure_logging(level: str, style: Literal["console", "json"]) -> None:
-    """Send all records to stderr, as lines for people or as JSON."""
+    """Send all records to stderr, as text or JSON."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -50,7 +50,7 @@ def configure_logging(level: str, style: Literal["console", "json"]) -> None:
             structlog.processors.JSONRenderer(),
         ]
     else:
-        # rich's tracebacks, the default where rich is installed, show local variables: the token among them
+        # rich's tracebacks, the default if rich is installed, show local variables such as the token
         plain = structlog.dev.plain_traceback
         final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     handler = logging.StreamHandler(sys.stderr)

@@ -1,7 +1,4 @@
-"""Builds what keeps order among members: admission, and the commands of moderators, owners and members' accounts.
-
-A part of the composition root: nothing here decides anything.
-"""
+"""Composition root: builds admission, and the commands of moderators, owners and members' accounts."""
 
 from collections.abc import Collection, Sequence
 
@@ -34,7 +31,7 @@ from cogs.workflow import WorkflowCommand
 
 
 class Office:
-    """`admission` decides about requests; `home_guilds` are those whose managers decide for all."""
+    """`admission` checks new jobs; managers of `home_guilds` may administer the whole bot."""
 
     def __init__(
         self,
@@ -63,7 +60,6 @@ class Office:
         self._audit = Audit(store=store, clock=clock)
 
     def cogs(self, registrar: Registrar, suggester: Suggester) -> Sequence[commands.Cog]:
-        """Return the cogs in the order in which they are added."""
         members = Members(
             policies=self._installation.policies,
             admission=self.admission,
@@ -137,5 +133,5 @@ class Office:
 
 
 def _key_of(url: str) -> str:
-    """Return the `Backend.key` of a server at an address that somebody typed. Raises `InputError`."""
+    """Return the `Backend.key` of a server from a URL that a user typed. Raises `InputError`."""
     return str(check_address(url).root)

@@ -1,7 +1,7 @@
-"""Which part of the bot's work a process does: what `run` is told by `--role`, `--shards` and `--servers`.
+"""The role of a process, from the options `--role`, `--shards` and `--servers` of `run`.
 
-One process does everything unless it is told otherwise. With a PostgreSQL, gateways hear commands and workers have them
-carried out, any number of each.
+By default one process does everything. With PostgreSQL, any number of gateways handle Discord, and any number of
+workers run jobs on ComfyUI.
 """
 
 import re
@@ -19,22 +19,20 @@ _RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?", re.ASCII)
 
 
 class Role(StrEnum):
-    """What a process does."""
-
     ALL = "all"
     GATEWAY = "gateway"
-    """Hears commands, and tells those who wait how they stand; knows no ComfyUI."""
+    """Handles commands and updates queue positions; does not connect to ComfyUI."""
     WORKER = "worker"
-    """Works with ComfyUI and delivers results, over Discord's REST API alone."""
+    """Runs jobs on ComfyUI and delivers results, using only Discord's REST API."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shards:
-    """Some of the shards into which Discord divides the servers of a bot."""
+    """A subset of the bot's Discord shards."""
 
     ids: tuple[int, ...]
     count: int
-    """How many there are in all."""
+    """Total number of shards."""
 
     def __str__(self) -> str:
         return f"{','.join(map(str, self.ids))}/{self.count}"
@@ -42,27 +40,23 @@ class Shards:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A process's part."""
-
     role: Role = Role.ALL
     shards: Shards | None = None
-    """None for all, as many as Discord recommends."""
+    """None: all of them, as many as Discord recommends."""
     servers: tuple[str, ...] = ()
-    """Names or keys (`Backend.key`) of the ComfyUI servers that it may work with; empty for all."""
+    """Names or keys (`Backend.key`) of the ComfyUI servers it may use; empty for all."""
 
     @property
     def has_servers(self) -> bool:
-        """Whether it works with ComfyUI."""
         return self.role is not Role.GATEWAY
 
     @property
     def has_gateway(self) -> bool:
-        """Whether it hears commands, and tells those who wait how they stand."""
         return self.role is not Role.WORKER
 
     @property
     def leads(self) -> bool:
-        """Whether it does what one process of all does, such as registering the commands."""
+        """Whether it does what only one process may do, such as registering the commands."""
         return self.has_gateway and (self.shards is None or 0 in self.shards.ids)
 
 
@@ -74,25 +68,27 @@ def part_of(
     shard_count: int | None = None,
     servers: str | None = None,
 ) -> Part:
-    """Return the part that options of the command line describe. Raises `StartupError` for one that cannot be."""
+    """Parse the command line options. Raises `StartupError` if they are invalid."""
     part = Part(Role(role), _shards(shards, shard_ids, shard_count), _servers(servers))
     if part.role is Role.WORKER and part.shards is not None:
-        raise StartupError(_("A worker has no shards: leave them out, or use --role gateway."))
+        raise StartupError(_("--role worker can't be combined with shards. Leave them out, or use --role gateway."))
     if part.role is Role.GATEWAY and part.servers:
-        raise StartupError(_("A gateway has no ComfyUI servers: leave --servers out, or use --role worker."))
+        raise StartupError(_("--role gateway can't be combined with --servers. Leave it out, or use --role worker."))
     return part
 
 
 def _shards(spec: str | None, ids: str | None, count: int | None) -> Shards | None:
     if spec is not None:
         if ids is not None or count is not None:
-            raise StartupError(_("--shards says it all: leave out --shard-ids and --shard-count."))
+            raise StartupError(_("--shards can't be combined with --shard-ids or --shard-count. Leave those out."))
         ids, _slash, total = spec.partition("/")
         return _chosen(f"--shards {spec}", ids, int(total) if _is_number(total) else 0)
     if ids is None and count is None:
         return None
     if ids is None or count is None:
-        raise StartupError(_("--shard-ids and --shard-count belong together: --shard-ids 0,1 --shard-count 4."))
+        raise StartupError(
+            _("--shard-ids and --shard-count must be used together, e.g. --shard-ids 0,1 --shard-count 4.")
+        )
     return _chosen(f"--shard-ids {ids} --shard-count {count}", ids, count)
 
 
@@ -100,16 +96,13 @@ def _chosen(option: str, text: str, count: int) -> Shards:
     ids = sorted({number for part in text.split(",") for number in _numbers(part.strip())})
     if not ids or ids[0] < 0 or not ids[-1] < count <= MOST_SHARDS:
         raise StartupError(
-            _(
-                "{option}: these are no shards. Write 0-3/8 for the shards 0 to 3 of 8; they count from 0.",
-                option=option,
-            )
+            _("{option} is not a valid set of shards. Write 0-3/8 for shards 0 to 3 of 8.", option=option)
         )
     return Shards(tuple(ids), count)
 
 
 def _numbers(text: str) -> Iterator[int]:
-    """Yield the numbers of "3" or "0-3"; -1 for what is neither."""
+    """Yield the numbers of "3" or "0-3"; -1 for anything else."""
     match = _RANGE.fullmatch(text)
     if match is None:
         yield -1
@@ -128,12 +121,12 @@ def _servers(text: str | None) -> tuple[str, ...]:
         return ()
     names = [part.strip() for part in text.split(",") if part.strip()]
     if not names:
-        raise StartupError(_("--servers names no server. Write --servers gpu1,gpu2, or leave it out for all."))
+        raise StartupError(_("--servers is empty. Write --servers gpu1,gpu2, or leave it out to use all."))
     return _unique([_key(name) for name in names])
 
 
 def _key(name: str) -> str:
-    """Return what a server is known by: its name as it is, or of its address what is no secret."""
+    """Return a server's name unchanged, or its URL without credentials."""
     return str(Address.parse(name).root) if "://" in name else name
 
 

@@ -1,7 +1,8 @@
-"""Runs the real bot from start to orderly stop, and says in a sentence why it could not start."""
+"""`python -m bot run`: runs the bot until it is stopped."""
 
 import asyncio
 import logging
+from pathlib import Path
 
 import aiohttp
 import discord
@@ -12,23 +13,21 @@ from bot.errors import StartupError
 from bot.i18n import _
 from bot.installation import opened
 from bot.roles import Part
-from bot.settings import Settings
+from bot.settings import ENV_FILE, Settings
 from bot.sweeping import spared_collections, sweep
 
 log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings, stop: asyncio.Event, part: Part) -> None:
-    """Do a part of the bot's work until `stop` is set. Raises `StartupError` when Discord does not let us in."""
+    """Run a bot process until `stop` is set. Raises `StartupError` if it can't log in to Discord."""
     if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
-        raise StartupError(
-            _("DISCORD_TOKEN is missing. Put the token of your bot into .env (README.md says where to find it).")
-        )
+        raise _no_token(ENV_FILE)
     library = await asyncio.to_thread(load_library, settings.workflows_dir)
     for problem in library.problems:
         log.warning("%s: %s", problem.file, problem.message)
     if not library.workflows and part.has_gateway:
-        log.warning("there is no workflow in %s: the bot starts without commands", settings.workflows_dir)
+        log.warning("no workflows in %s: the bot starts without commands for them", settings.workflows_dir)
     async with opened(settings, part.role) as installation:
         app = App(settings, library, installation, part=part)
         with spared_collections():
@@ -40,8 +39,16 @@ async def serve(settings: Settings, stop: asyncio.Event, part: Part) -> None:
                 await asyncio.gather(sweeping, return_exceptions=True)
 
 
+def _no_token(file: Path) -> StartupError:
+    found = _("which does not set it") if file.is_file() else _("which does not exist")
+    return StartupError(
+        _("DISCORD_TOKEN is not set. Looked in the environment and in {file}, {found}. Get the token at "
+          "https://discord.com/developers/applications (Bot → Reset Token).", file=str(file.absolute()), found=found)
+    )  # fmt: skip
+
+
 async def _work(app: App, token: str, stop: asyncio.Event) -> None:
-    """Stay connected, or logged in, until `stop` is set or Discord does not let us in."""
+    """Stay connected or logged in until `stop` is set or the login fails."""
     connection = asyncio.create_task(_connect(app, token), name="discord")
     waiting = asyncio.create_task(stop.wait(), name="stop")
     try:
@@ -49,7 +56,7 @@ async def _work(app: App, token: str, stop: asyncio.Event) -> None:
     finally:
         waiting.cancel()
         await app.client.close()
-    if stop.is_set():  # whatever the connection says now, it was asked to end
+    if stop.is_set():  # errors of a requested shutdown don't matter
         await asyncio.gather(connection, return_exceptions=True)
     else:
         await connection
@@ -59,9 +66,13 @@ async def _connect(app: App, token: str) -> None:
     try:
         await app.client.start(token)
     except (discord.LoginFailure, discord.ConnectionClosed) as error:
-        raise StartupError(_("Discord does not accept DISCORD_TOKEN. Copy it again from the Bot page.")) from error
-    except (OSError, aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound) as error:
-        log.debug("Discord cannot be reached", exc_info=error)
         raise StartupError(
-            _("Discord cannot be reached. Check the network and DISCORD_API_URL, then start again.")
+            _("Discord rejected DISCORD_TOKEN. Reset the token and copy it again: "
+              "https://discord.com/developers/applications (Bot → Reset Token).")
+        ) from error  # fmt: skip
+    except (OSError, aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound) as error:
+        log.debug("can't reach Discord", exc_info=error)
+        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+        raise StartupError(
+            _("Can't reach Discord: {reason}. Check the network and DISCORD_API_URL, then start again.", reason=reason)
         ) from error

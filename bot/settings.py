@@ -1,10 +1,11 @@
-"""The settings of one installation: environment variables, or lines of a `.env` file, read once in `bot.__main__`.
+"""The settings: environment variables or lines of a `.env` file, read once by `bot.__main__`.
 
-A misspelled setting is an error, not a silence. What differs per guild lives in the database, not here.
+A misspelled name is an error. Per-guild settings are in the database, not here.
 """
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,14 +16,15 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from bot.errors import StartupError
 from bot.i18n import _, verbatim
 
+ENV_FILE = Path(".env")
 NOT_OURS = {"COMFYUI_TEST_URL"}
-"""Variables that look like a misspelled setting and are none."""
+"""Variables that look like a misspelled setting but are not."""
 CLOSE = 0.85
-"""How alike a foreign variable and a setting must be for it to count as misspelled."""
+"""Similarity from which a foreign variable counts as a misspelled setting."""
 
 
 class Settings(BaseSettings):
-    """Every setting, with its default. Names in the environment are the field names in capitals."""
+    """All settings with their defaults. Environment variables are the field names in capitals."""
 
     model_config = SettingsConfigDict(
         env_file_encoding="utf-8", env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
@@ -55,7 +57,7 @@ class Settings(BaseSettings):
             return value
         parts = _parts(value)
         if not all(part.isdecimal() and part.isascii() for part in parts):
-            raise ValueError("ids of servers are whole numbers, separated by commas")
+            raise ValueError("must be Discord server ids (whole numbers), separated by commas")
         return tuple(int(part) for part in parts)
 
     @field_validator("discord_api_url", mode="after")
@@ -68,9 +70,9 @@ class Settings(BaseSettings):
     def _urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         urls = tuple(_http_url(url) for url in value)
         if not urls:
-            raise ValueError("name at least one server, such as http://127.0.0.1:8188")
+            raise ValueError("is empty; set it to at least one server, such as http://127.0.0.1:8188")
         if len(set(urls)) < len(urls):
-            raise ValueError("the same server is named twice")
+            raise ValueError("lists the same server twice")
         return urls
 
     @field_validator("database_synchronous", mode="before")
@@ -90,20 +92,20 @@ def _parts(value: str) -> tuple[str, ...]:
 
 def _http_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
-        raise ValueError("an address begins with http:// or https://")
+        raise ValueError("must start with http:// or https://")
     return value.rstrip("/")
 
 
-def load_settings(*, env_file: Path | None = Path(".env"), environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings. Raises `StartupError` with a line for each one that is wrong."""
+def load_settings(*, env_file: Path | None = ENV_FILE, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Raises `StartupError` with one line per mistake."""
     _refuse_misspelled(os.environ if environ is None else environ)
     try:
         return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  # pydantic-settings' own parameter
     except ValidationError as error:
-        lines = "\n".join(_explain(dict(part)) for part in error.errors(include_url=False))
+        lines = "\n".join(_explain(dict(part), env_file) for part in error.errors(include_url=False))
         raise StartupError(verbatim(lines)) from error
     except UnicodeDecodeError as error:
-        raise StartupError(_("{file} is not a text file in UTF-8.", file=str(env_file))) from error
+        raise StartupError(_("{file} is not UTF-8 text. Save it as UTF-8.", file=str(env_file))) from error
 
 
 def _refuse_misspelled(environ: Mapping[str, str]) -> None:
@@ -113,14 +115,26 @@ def _refuse_misspelled(environ: Mapping[str, str]) -> None:
             continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=CLOSE)
         if near:
-            raise StartupError(_("{name}: there is no such setting. Did you mean {near}?", name=name, near=near[0]))
+            raise StartupError(_("There is no setting {name}. Did you mean {near}?", name=name, near=near[0]))
 
 
-def _explain(error: dict[str, Any]) -> str:
+def _explain(error: dict[str, Any], env_file: Path | None) -> str:
     name = str(error["loc"][0]).upper() if error["loc"] else "settings"
+    where = _where(name, env_file)
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, [field.upper() for field in Settings.model_fields], n=1, cutoff=0.6)
-        text = _("{name}: there is no such setting. Did you mean {near}?", name=name, near=near[0]) if near else None
-        return str(text or _("{name}: there is no such setting. See .env.example for all of them.", name=name))
-    reason = str(error["msg"]).removeprefix("Value error, ")
-    return str(_("{name}: {reason}", name=name, reason=reason))
+        cure = _("Did you mean {near}?", near=near[0]) if near else _("See .env.example for all of them.")
+        return str(_("There is no setting {name}{where}. {cure}", name=name, where=where, cure=cure))
+    reason = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    if error["type"] != "value_error":  # pydantic's own checks, of numbers and choices: they hold no secrets
+        reason = f'{reason.partition(", unable")[0]}, not "{error["input"]}"'
+    return str(_("{name} {reason}{where}.", name=name, reason=reason, where=where))
+
+
+def _where(name: str, env_file: Path | None) -> str:
+    """Return the line of the file that sets `name`; empty if the environment does."""
+    if env_file is None or not env_file.is_file() or any(key.upper() == name for key in os.environ):
+        return ""
+    setting = re.compile(rf"\s*(?:export\s+)?{re.escape(name)}\s*=", re.IGNORECASE)
+    numbers = [n for n, line in enumerate(env_file.read_text(encoding="utf-8").splitlines(), 1) if setting.match(line)]
+    return f" ({env_file} line {numbers[-1]})" if numbers else ""

@@ -1,4 +1,4 @@
-"""Where workflows are read from: the owner's folder, or those that ship with the package where there is none."""
+"""Loads workflows from the owner's folder, or the bundled ones if it doesn't exist."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from bot.workflow.library import Library
 
 
 def load_catalog(folder: Path, known: Known | None = None) -> Catalog:
-    """Read the workflows of `folder`, or those shipped with the package when there is no such folder; reads files."""
+    """Read the workflows of `folder`, or the bundled ones if it doesn't exist. Does blocking file I/O."""
     return Catalog.load(_folder(folder), known)
 
 
 def load_library(folder: Path, clock: Clock | None = None) -> Library:
-    """Do the same, and keep up with the folder from then on."""
+    """Like `load_catalog`, but follows later changes in the folder."""
     found = _folder(folder)
     return Library(Catalog.load(found), folder=found, clock=clock or SystemClock())
 

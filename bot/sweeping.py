@@ -1,7 +1,7 @@
-"""Collects the oldest garbage when that disturbs least: a full collection stops the event loop for up to a tenth of a
-second, and by itself it comes while there is most to do.
+"""Runs full garbage collections in quiet moments.
 
-Young garbage, which is almost all, goes as ever. For the whole process, so only who runs one may use this.
+A full collection stops the event loop for up to a tenth of a second, and Python would start it under load. Young
+generations are collected as usual. Changes settings of the whole process.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from bot.clock import Clock
 
 YOUNG_ONLY = (700, 10, 1_000_000)
-"""Python's own numbers for the young generations; the oldest is left to us."""
+"""Python's defaults for the young generations; the oldest one practically never."""
 LOOK_EVERY = 60.0
 AT_LATEST = 900.0
-"""Seconds between two collections while it is never quiet."""
+"""Seconds between two collections if it is never quiet."""
 
 
 @contextmanager
 def spared_collections() -> Generator[None]:
-    """Let nothing old be collected by itself inside, and pass by what was imported and built before: it stays."""
+    """Disable automatic full collections inside, and exempt all existing objects from them."""
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
@@ -33,7 +33,7 @@ def spared_collections() -> Generator[None]:
 
 
 async def sweep(is_quiet: Callable[[], bool], clock: Clock) -> None:
-    """Collect in quiet moments, for ever; the owner cancels this."""
+    """Collect in quiet moments until cancelled."""
     swept = clock.monotonic()
     while True:
         await clock.sleep(LOOK_EVERY)

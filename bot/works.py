@@ -1,7 +1,6 @@
-"""Builds what carries jobs from the command to their end: the line, the servers, the delivery, and the caretakers.
+"""Composition root, queue side: builds the queue, the workers, delivery and maintenance.
 
-A part of the composition root: nothing here decides anything. A gateway has no servers, a worker takes nothing in; both
-have the rest.
+A gateway has no ComfyUI servers and a worker accepts no new jobs; both have the rest.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
@@ -38,11 +37,11 @@ from bot.workflow.definitions import Definitions
 DAY = 86_400.0
 
 Task = tuple[str, Callable[[], Awaitable[None]]]
-"""Endless work, and what it is called."""
+"""Name and function of an endless task."""
 
 
 class Works:
-    """The collaborators. `fleet` holds the connections to the servers, `messages` speaks to Discord."""
+    """Builds and runs them. `fleet` connects to the ComfyUI servers, `messages` to Discord."""
 
     def __init__(
         self,
@@ -171,17 +170,17 @@ class Works:
         member = self.crew.get(key)
         return member.carrier.busy_for if member else 0.0
 
-    # ------------------------------------------------------------------ what others ask
+    # ------------------------------------------------------------------ queries and events
 
     def tells_of(self, job: Job) -> bool:
-        """Return whether this process tells how a job stands."""
+        """Whether this process updates the message of a job."""
         if self._installation.alone:
             return True
         is_with_a_server = job.state in (JobState.RUNNING, JobState.DELIVERING)
         return self.crew.is_ours(job.server) if is_with_a_server else self.tenancy.holds(LINE)
 
     def definitions(self) -> Definitions:
-        """Return what the servers can do: those that can be reached from here, or what is written down of all."""
+        """Return the servers' combined definitions: those of connected servers, or the stored ones of all."""
         live = self._fleet.definitions()
         recorded = self._recorded()
         if not live.nodes or not self._installation.alone:
@@ -189,12 +188,12 @@ class Works:
         return live
 
     def servers(self) -> Sequence[Definitions]:
-        """Return what each server can do: those that told this process, and those that are written down."""
+        """Return the definitions of each server: connected ones, and stored ones."""
         live = [server.definitions for server in self._fleet.servers if server.definitions.nodes]
         return live if live and self._installation.alone else (*live, *self._recorded.servers())
 
     def on_fleet_change(self) -> None:
-        """Take in that a server of ours came or went."""
+        """Handle a server of this process going online or offline."""
         self.queue.wake()
         self._judge.wake()
         self.lineup.fleet_changed()
@@ -202,24 +201,24 @@ class Works:
             member.runner.inform()
 
     def on_learnt(self) -> None:
-        """Take in that a server of ours has told what it can do."""
+        """Handle new definitions of a server of this process."""
         self._judge.wake()
 
-    # ------------------------------------------------------------------ living
+    # ------------------------------------------------------------------ life cycle
 
     async def begin(self, urls: dict[str, str]) -> None:
-        """Take up what earlier processes left, with the servers of the settings (key → address)."""
+        """Recover jobs of earlier processes. `urls` are the servers in the settings (key → URL)."""
         if self._part.has_servers:
             await self._installation.fleet.register(urls, all_there_are=self._part.role is Role.ALL)
         await self._learning.look()
         await self._recorded.look()
         await self._recovery.at_start()
-        await self.lineup.survey()  # the first command need not wait until its questions are made
+        await self.lineup.survey()  # prepares its queries for the first command
         if self._part.has_servers:
             await self.crew.reconcile(self)
 
     def tasks(self) -> Iterator[Task]:
-        """Yield what works for as long as the connection lives; they end in reverse order."""
+        """Yield the background tasks; they are stopped in reverse order."""
         yield "leases", self.tenancy.run
         yield "janitor", self._janitor.run
         yield "recovery", self._recovery.run
@@ -235,12 +234,12 @@ class Works:
             yield "positions", self.queue.keep_informed
 
     async def close(self) -> None:
-        """Let go of what is left after the tasks have ended."""
+        """Close what remains after the tasks have ended."""
         await self.intake.close()
         await self._departures.close()
 
     async def release(self) -> None:
-        """Give up the leases, once nothing is done under them any more."""
+        """Release the leases, once nothing needs them any more."""
         await self.tenancy.release()
 
     async def _crew(self) -> None:
