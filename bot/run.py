@@ -27,7 +27,7 @@ async def serve(settings: Settings, stop: asyncio.Event, part: Part) -> None:
     for problem in library.problems:
         log.warning("%s: %s", problem.file, problem.message)
     if not library.workflows and part.has_gateway:
-        log.warning("no workflows in %s: the bot starts without commands for them", settings.workflows_dir)
+        log.warning("no workflows found in %s: the bot starts without commands", settings.workflows_dir)
     async with opened(settings, part.role) as installation:
         app = App(settings, library, installation, part=part)
         with spared_collections():

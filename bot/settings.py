@@ -19,6 +19,11 @@ from bot.i18n import _, verbatim
 ENV_FILE = Path(".env")
 NOT_OURS = {"COMFYUI_TEST_URL"}
 """Variables that look like a misspelled setting but are not."""
+_PLAINER = {
+    "Input should be": "must be", "a valid integer": "a whole number", "a valid number": "a number",
+    "greater than or equal to": "at least", "less than or equal to": "at most",
+}  # fmt: skip
+"""Phrases in pydantic's messages, and what owners read instead."""
 CLOSE = 0.85
 """Similarity from which a foreign variable counts as a misspelled setting."""
 
@@ -125,9 +130,11 @@ def _explain(error: dict[str, Any], env_file: Path | None) -> str:
         near = difflib.get_close_matches(name, [field.upper() for field in Settings.model_fields], n=1, cutoff=0.6)
         cure = _("Did you mean {near}?", near=near[0]) if near else _("See .env.example for all of them.")
         return str(_("There is no setting {name}{where}. {cure}", name=name, where=where, cure=cure))
-    reason = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    reason = str(error["msg"]).removeprefix("Value error, ").partition(", unable")[0]
     if error["type"] != "value_error":  # pydantic's own checks, of numbers and choices: they hold no secrets
-        reason = f'{reason.partition(", unable")[0]}, not "{error["input"]}"'
+        for theirs, ours in _PLAINER.items():
+            reason = reason.replace(theirs, ours)
+        reason = f'{reason}, not "{error["input"]}"'
     return str(_("{name} {reason}{where}.", name=name, reason=reason, where=where))
 
 

@@ -51,12 +51,12 @@ async def test_the_list_has_a_line_for_each_job_and_the_sum(store: SqlStore, com
     assert [line[:8] for line in lines] == ["00000003", "00000002"]
     assert "a fox, number 3" in lines[0]
     assert "queued" in lines[0]
-    assert total == "In all: 3 queued."
+    assert total == "Total: 3 queued."
     assert (await commands.list([JobState.FAILED], 10))[:-1] == []
 
 
 async def test_an_empty_database_is_a_sentence(commands: JobCommands) -> None:
-    assert await commands.list([], 10) == ["In all: no jobs."]
+    assert await commands.list([], 10) == ["No jobs."]
 
 
 async def test_one_job_is_shown_without_its_token(store: SqlStore, commands: JobCommands) -> None:
@@ -101,12 +101,12 @@ async def test_a_job_that_waits_is_not_put_into_the_line(store: SqlStore, comman
 async def test_a_job_ends_only_once(store: SqlStore, commands: JobCommands) -> None:
     job = await queued(store)
     await commands.fail(job.id, "")
-    with pytest.raises(InputError, match="ended already"):
+    with pytest.raises(InputError, match="has already ended"):
         await commands.fail(job.id, "")
 
 
 async def test_an_unknown_job_is_a_sentence(commands: JobCommands) -> None:
-    with pytest.raises(InputError, match="no job"):
+    with pytest.raises(InputError, match="No job id starts with ffff"):
         await commands.show("ffff")
 
 

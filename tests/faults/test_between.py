@@ -33,7 +33,7 @@ TAKEN_OVER = 35.0
 """Seconds after which somebody else has what a dead worker had: a lease, and a look."""
 LATER = 1.5
 """Seconds that cancelling takes where no hint is passed on; starting takes `SOON`."""
-DEAF = "does not pass hints between processes on"
+DEAF = "notifications between processes are unavailable"
 
 
 async def test_wishes_and_progress_cross_processes_and_a_worker_that_never_comes_back_is_replaced(

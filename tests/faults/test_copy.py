@@ -26,7 +26,7 @@ async def test_jobs_that_wait_and_run_survive_the_way_from_sqlite_to_postgresql(
         target = postgres.url()
         code, printed = await house.bot.once("copy", "--to", target)
         assert code == 0, printed
-        assert "Everything is copied" in printed
+        assert "Copied everything" in printed
         house.settings["DATABASE_URL"] = target
         state.seconds_per_step = 0.05
         await house.start()

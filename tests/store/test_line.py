@@ -193,7 +193,7 @@ async def test_a_run_that_cannot_be_read_holds_up_nobody(store: SqlStore) -> Non
     broken = await store.get("job1")
     assert broken is not None
     assert (broken.state, broken.delivery) == (JobState.FAILED, Delivery.PENDING)
-    assert "ask again" in str(broken.error)
+    assert "run the command again" in str(broken.error)
     assert await store.recount() == []
 
 

@@ -119,7 +119,7 @@ async def test_its_log_is_json_when_machines_read_it(tmp_path: Path) -> None:
     *records, sentence = (await output(process)).splitlines()
     assert [json.loads(record)["level"] for record in records] == ["info"] * len(records)
     assert records
-    assert "Discord cannot be reached" in sentence
+    assert "Can't reach Discord" in sentence
 
 
 async def test_the_stand_in_runs_alone_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -139,13 +139,13 @@ async def test_the_stand_in_runs_alone_and_leaves_nothing_behind(tmp_path: Path)
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({}, "DISCORD_TOKEN is missing"),
+        ({}, "DISCORD_TOKEN is not set"),
         ({"DISCORD_TOKN": "x"}, "Did you mean DISCORD_TOKEN?"),
         ({"DISCORD_TOKEN": "x", "DISCORD_GUILD_IDS": "my server"}, "DISCORD_GUILD_IDS"),
         ({"DISCORD_TOKEN": "x", "COMFYUI_URLS": "127.0.0.1:8188"}, "http://"),
-        ({"DISCORD_TOKEN": "x", "QUEUE_DEPTH": "0"}, "QUEUE_DEPTH"),
+        ({"DISCORD_TOKEN": "x", "QUEUE_DEPTH": "0"}, 'QUEUE_DEPTH must be at least 1, not "0".'),
         ({"DISCORD_TOKEN": "x", "LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
-        ({"DISCORD_TOKEN": "x", "DISCORD_API_URL": "http://127.0.0.1:9/api/v10"}, "Discord cannot be reached"),
+        ({"DISCORD_TOKEN": "x", "DISCORD_API_URL": "http://127.0.0.1:9/api/v10"}, "Can't reach Discord"),
     ],
 )
 async def test_a_wrong_setting_is_one_sentence(tmp_path: Path, settings: dict[str, str], words: str) -> None:
@@ -159,8 +159,8 @@ async def test_a_wrong_setting_is_one_sentence(tmp_path: Path, settings: dict[st
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--role", "worker"), "share a PostgreSQL"),
-        (("--role", "gateway", "--shards", "2/2"), "--shards 2/2: these are no shards"),
+        (("--role", "worker"), "--role worker needs PostgreSQL"),
+        (("--role", "gateway", "--shards", "2/2"), "--shards 2/2 is not a valid set of shards"),
     ],
 )
 async def test_a_part_of_the_work_that_cannot_be_done_here_is_one_sentence(
@@ -175,7 +175,7 @@ async def test_a_part_of_the_work_that_cannot_be_done_here_is_one_sentence(
 async def test_a_misspelled_line_of_the_env_file_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("COMFYUI_URL=http://127.0.0.1:8188\n", encoding="utf-8")
     printed = await output(await start(tmp_path, "run"))
-    assert "COMFYUI_URL: there is no such setting. Did you mean COMFYUI_URLS?" in printed
+    assert "There is no setting COMFYUI_URL (.env line 1). Did you mean COMFYUI_URLS?" in printed
 
 
 async def test_a_refused_token_is_one_sentence(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ async def test_a_refused_token_is_one_sentence(tmp_path: Path) -> None:
         process = await start(tmp_path, "run", DISCORD_TOKEN="wire-token", DISCORD_API_URL=wire.api_url)
         printed = await output(process)
     assert process.returncode == 1
-    assert "does not accept DISCORD_TOKEN" in printed
+    assert "Discord rejected DISCORD_TOKEN" in printed
     assert "wire-token" not in printed
 
 
@@ -200,7 +200,7 @@ async def test_check_names_every_mistake(tmp_path: Path) -> None:
     assert "broken.toml" in printed
     assert "Export (API)" in printed
     process = await start(tmp_path, "check", str(WORKFLOWS / "imagine.toml"), "missing.toml")
-    assert await output(process) == "missing: there is no such workflow.\n"
+    assert await output(process) == "missing: no such workflow.\n"
 
 
 async def test_check_online_asks_the_server(tmp_path: Path) -> None:
@@ -211,4 +211,4 @@ async def test_check_online_asks_the_server(tmp_path: Path) -> None:
     assert "gpu1: upscale" in printed
     assert "ImageScaleBy" in printed
     process = await start(tmp_path, "check", "--online", COMFYUI_URLS="http://127.0.0.1:9")
-    assert "cannot be reached" in await output(process)
+    assert "gpu1: no answer from http://127.0.0.1:9" in await output(process)

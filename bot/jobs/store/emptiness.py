@@ -39,7 +39,7 @@ def clear(conn: Connection) -> None:
         full = sorted(_full(conn))
         if full:
             raise StartupError(
-                _("The new database is not empty (it has {tables}). Nothing was changed. Use an empty one.",
+                _("The new database is not empty ({tables}). Nothing was changed. Use an empty one.",
                   tables=", ".join(full))
             )  # fmt: skip
     if conn.dialect.name == POSTGRES:  # deleting a million rows would exceed the statement timeout

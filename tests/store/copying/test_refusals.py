@@ -59,7 +59,7 @@ async def test_a_bot_that_works_with_either_is_in_the_way(both: tuple[str, str],
         async with AsyncExitStack() as stack:
             busy = await opened(url, stack)
             await busy.fleet.appear("w1", "worker", 30.0)
-            await refused(source, target, tmp_path, "Another bot is running|A bot, or another copy, works")
+            await refused(source, target, tmp_path, "Another bot process|A bot or another copy is using")
             await busy.fleet.vanish("w1")
     await copied(source, target, tmp_path)
 
@@ -67,7 +67,7 @@ async def test_a_bot_that_works_with_either_is_in_the_way(both: tuple[str, str],
 async def test_a_held_lease_shows_a_bot_too(tmp_path: Path, new_postgres: str) -> None:
     async with AsyncExitStack() as stack:
         await (await opened(new_postgres, stack)).jobs.hold([GPU], ME, TTL)
-    await refused(new_postgres, f"sqlite:///{tmp_path / 'new.db'}", tmp_path, "A bot, or another copy, works")
+    await refused(new_postgres, f"sqlite:///{tmp_path / 'new.db'}", tmp_path, "A bot or another copy is using")
 
 
 async def test_a_newer_database_is_left_alone(both: tuple[str, str], tmp_path: Path) -> None:
@@ -75,30 +75,32 @@ async def test_a_newer_database_is_left_alone(both: tuple[str, str], tmp_path: P
     for url in both:
         await migrate(url)
     await prepare(target, "UPDATE comfycord_version SET version_num = '9999'")
-    await refused(source, target, tmp_path, "newer Comfycord")
+    await refused(source, target, tmp_path, "newer version of Comfycord")
 
 
 async def test_one_database_under_two_addresses_is_found_out(tmp_path: Path, new_postgres: str) -> None:
     await migrate(f"sqlite:///{tmp_path / 'old.db'}")
     (tmp_path / "link").symlink_to(tmp_path)
     await refused(
-        f"sqlite:///{tmp_path / 'old.db'}", f"sqlite:///{tmp_path / 'link' / 'old.db'}", tmp_path, "names the"
+        f"sqlite:///{tmp_path / 'old.db'}", f"sqlite:///{tmp_path / 'link' / 'old.db'}", tmp_path, "--to is the current"
     )
     separator = "&" if "?" in new_postgres else "?"
-    await refused(new_postgres, f"{new_postgres}{separator}application_name=x", tmp_path, "names the database of")
+    await refused(
+        new_postgres, f"{new_postgres}{separator}application_name=x", tmp_path, "--to is the current database"
+    )
     parsed = sa.make_url(new_postgres)
     alias = parsed.update_query_dict({"host": f"{parsed.query['host']}/."})
-    await refused(new_postgres, alias.render_as_string(hide_password=False), tmp_path, "Both addresses name the same")
+    await refused(new_postgres, alias.render_as_string(hide_password=False), tmp_path, "Both URLs point to the same")
     await migrate(new_postgres)
 
 
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("nonsense", "--to is not an address"),
-        ("mysql://ann:hunter2@localhost/jobs", "--to is not an address"),
-        ("sqlite:///:memory:", "in memory"),
-        ("sqlite:///new.db", r"nothing to copy: .*old\.db does not exist"),
+        ("nonsense", "--to is not a valid database URL"),
+        ("mysql://ann:hunter2@localhost/jobs", "--to is not a valid database URL"),
+        ("sqlite:///:memory:", "In-memory"),
+        ("sqlite:///new.db", r"Nothing to copy: .*old\.db does not exist"),
     ],
 )
 async def test_addresses_that_will_not_do_are_told_apart(
@@ -131,7 +133,7 @@ async def test_a_copy_that_broke_off_is_no_database_and_is_begun_anew(
         with pytest.raises(KeyboardInterrupt):
             await copied(source, target, tmp_path)
     for attempt in (open_store(target), open_store(target, exclusive=False), migrate(target)):
-        with pytest.raises(StartupError, match="was begun and not finished"):
+        with pytest.raises(StartupError, match="was interrupted"):
             await attempt
     await copied(source, target, tmp_path)
     async with AsyncExitStack() as stack:
@@ -150,9 +152,9 @@ async def test_a_bot_that_starts_meanwhile_spoils_the_copy(tmp_path: Path, new_p
                 await copy.tables()
                 await old.fleet.appear("late", "worker", 30.0)
 
-        with pytest.raises(StartupError, match="works with one of the two"):
+        with pytest.raises(StartupError, match="is using one of the two"):
             await disturbed()
-    with pytest.raises(StartupError, match="was begun and not finished"):
+    with pytest.raises(StartupError, match="was interrupted"):
         await open_store(target)
 
 
@@ -161,4 +163,4 @@ async def test_a_row_that_the_new_database_refuses_is_named(tmp_path: Path, new_
     async with AsyncExitStack() as stack:
         await (await opened(source, stack)).jobs.add(job(1))
     await prepare(source, "UPDATE job SET attempts = 5000000000")
-    await refused(source, new_postgres, tmp_path, r"does not take a row of job \(at or after 1\): .*out of")
+    await refused(source, new_postgres, tmp_path, r"refused a row of job \(at or after 1\): .*out of")
