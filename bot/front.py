@@ -124,7 +124,7 @@ class Front:
                 await self._office.house.of(guild_id)
 
     def hidden(self, guild_id: int) -> Collection[str]:
-        """Return the names of the workflows that a guild has disabled everywhere."""
+        """Return the names of workflows that are not offered anywhere in a guild."""
         is_offered = self._office.house.is_offered_in
         return [name for name in self._library.workflows if not is_offered(guild_id, name)]
 
