@@ -18,9 +18,6 @@ from bot.workflow.needs import Abilities, Needs, lacks
 
 log = logging.getLogger(__name__)
 
-OFFLINE, RESTING = "offline", "resting"
-"""Values of `ServerRecord.health`."""
-
 
 class Judge:
     """Checks job classes against `servers`, those leased by this process."""

@@ -14,8 +14,6 @@ from bot.jobs.job import Job
 
 KEPT = 5.0
 """Seconds for which the server list is cached."""
-ONLINE = "online"
-"""`ServerRecord.health` of a server that its lease holder can reach."""
 
 
 class Known(Protocol):

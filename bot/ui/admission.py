@@ -42,17 +42,6 @@ class Asker:
     guild_id: int | None
     role_ids: frozenset[int] = frozenset()
 
-    @classmethod
-    def of(cls, interaction: discord.Interaction) -> Self:
-        return cls.who(interaction.user, interaction.guild_id)
-
-    @classmethod
-    def who(cls, user: discord.User | discord.Member, guild_id: int | None) -> Self:
-        """Users outside the guild, and in direct messages, have no roles."""
-        # `Member.roles` is empty while the guild is not cached
-        roles = user._roles if isinstance(user, discord.Member) else ()  # pyright: ignore[reportPrivateUsage]
-        return cls(user.id, guild_id, frozenset(roles))
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
