@@ -74,7 +74,7 @@ async def test_the_button_comes_in_time_though_nothing_is_heard_of_the_job(where
 async def test_the_button_is_tried_again_when_discord_stumbles(desk: Desk) -> None:
     order = await desk.order(minutes_ago=10, force_ephemeral=True)
     desk.messages.update(order.job, Waiting(3, 7))
-    await until(lambda: "#3" in order.message.text)
+    await until(lambda: "#3 of 7" in order.message.text)
     fault = desk.wire.state.drop(BY_TOKEN, times=3)
     await until(lambda: has_button(order))
     assert fault.hits == 3
