@@ -204,7 +204,7 @@ async def view_500_for_a_while(scene: Scene) -> None:
 
 async def view_500_for_ever(scene: Scene) -> None:
     scene.comfy.state.answer_500["GET /view"] = ALWAYS
-    await told(Deadline(), await scene.start_job(), "ComfyUI")
+    await told(Deadline(), await scene.start_job(), "can't deliver it (error 500)")
     scene.comfy.state.answer_500.clear()
 
 

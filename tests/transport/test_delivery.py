@@ -75,10 +75,10 @@ async def test_an_attached_picture_reaches_comfyui_with_its_pixels(stage: Stage)
     ("attachment", "words"),
     [
         (Attachment("x [output].png", b""), "empty"),
-        (Attachment("note.png", b"only text, whatever the name says"), "picture"),
-        (Attachment("cut.png", png()[:60]), "picture"),
+        (Attachment("note.png", b"only text, whatever the name says"), "as an image"),
+        (Attachment("cut.png", png()[:60]), "That image is damaged"),
         (Attachment("gone.png", png(), status=404), "attach it again"),
-        (Attachment("huge.png", png(), size=900 * 1024 * 1024), "at most 25"),
+        (Attachment("huge.png", png(), size=900 * 1024 * 1024), "the limit is 25"),
     ],
 )
 async def test_a_bad_attachment_gets_a_sentence_and_harms_nothing(
