@@ -44,10 +44,17 @@ class WireDiscord:
     """
 
     def __init__(
-        self, *, guilds: Sequence[WireGuild] | None = None, state: WireState | None = None, port: int = 0
+        self,
+        *,
+        guilds: Sequence[WireGuild] | None = None,
+        state: WireState | None = None,
+        port: int = 0,
+        application_id: int | None = None,
     ) -> None:
+        """`application_id` is for a bot that was here before; else it is a new one."""
         self.state = state or WireState()
-        self.world = World(guilds=list(guilds or [WireGuild(guild_id(0))]), state=self.state)
+        places = list(guilds or [WireGuild(guild_id(0))])
+        self.world = World(guilds=places, state=self.state, application_id=application_id)
         self._port = port
         self._limits = RateLimits(state=self.state)
         self._gate = Gatekeeper(world=self.world, limits=self._limits)

@@ -15,13 +15,13 @@ from tests.wire.state import WireCounters, WireState
 class World:
     """Guilds, people, messages, interactions and files, by id."""
 
-    def __init__(self, *, guilds: list[WireGuild], state: WireState) -> None:
+    def __init__(self, *, guilds: list[WireGuild], state: WireState, application_id: int | None = None) -> None:
         self.state = state
         self.counters = WireCounters()
         self.changes = Changes()
         self.snowflakes = Snowflakes()
         self.base = ""
-        self.application_id = self.snowflakes.next(age=86_400)
+        self.application_id = application_id or self.snowflakes.next(age=86_400)
         self.bot = WireUser(self.application_id, "comfycord", bot=True)
         self.users: dict[int, WireUser] = {self.bot.id: self.bot}
         self.guilds: dict[int, WireGuild] = {}
