@@ -1,0 +1,1 @@
+"""What an earlier version left behind, and that the present one goes on with it."""
