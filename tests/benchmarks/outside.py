@@ -15,8 +15,8 @@ from bot.installation import opened
 from bot.jobs.records import JobStore
 from bot.settings import Settings
 from bot.sweeping import spared_collections
+from tests.paths import WORKFLOWS
 
-WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
 TOKEN = "bench-token"
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of one answer."""

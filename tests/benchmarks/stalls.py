@@ -16,13 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from tests.paths import ROOT
+
 BEAT = 0.002
 """Seconds between two heartbeats of the loop; the stall is what a beat comes late."""
 LOOK = 0.005
 """Seconds between two looks of the thread."""
 LATE = 0.03
 """Seconds without a beat after which the thread notes what the loop is at."""
-HERE = Path(__file__).parent.parent.parent
+HERE = ROOT
 SHOWN = 4
 """Innermost calls of ours that name a culprit."""
 

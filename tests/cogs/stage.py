@@ -16,9 +16,9 @@ from bot.settings import Settings
 from bot.ui.client import ComfycordBot
 from bot.ui.page import Tone
 from tests.harness import Channel, Member, Reply, Simulation, simulated
+from tests.paths import WORKFLOWS
 
 MANAGER = discord.Permissions(manage_guild=True, use_application_commands=True, send_messages=True)
-WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
 
 
 @asynccontextmanager

@@ -8,8 +8,9 @@ from PIL import Image
 from tests.cogs.stage import Scene, done, watching
 from tests.harness import Reply
 from tests.images.samples import encoded
+from tests.paths import WORKFLOWS
 
-PAINT = (Path(__file__).parents[2] / "workflows" / "imagine.toml").read_text(encoding="utf-8").partition("[actions")[0]
+PAINT = (WORKFLOWS / "imagine.toml").read_text(encoding="utf-8").partition("[actions")[0]
 """`/imagine` without next steps."""
 SAME = """
 [actions.same]

@@ -13,7 +13,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 URL = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
 START_TIMEOUT = 60.0
 

@@ -16,8 +16,7 @@ from bot.sandbox.demo.first_job import FirstJob, ProgressLine
 from bot.sandbox.demo.simulation import SimulatedDiscord
 from bot.settings import Settings
 from bot.workflow.catalog import Catalog
-
-WORKFLOWS = Path(__file__).parents[2] / "workflows"
+from tests.paths import WORKFLOWS
 
 
 class Terminal(io.StringIO):

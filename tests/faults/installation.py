@@ -15,6 +15,7 @@ from tests.faults.census import Census, take_census
 from tests.faults.crowd import Crowd
 from tests.faults.havoc import Havoc
 from tests.faults.process import BotProcess
+from tests.paths import WORKFLOWS
 from tests.transport.conftest import until
 from tests.wire import WireDiscord
 
@@ -22,7 +23,6 @@ TOKEN = "MTA1.wire.not-for-logs"
 GOES_AWAY = 5.0
 STARTS = 40.0
 LINES_SHOWN = 60
-WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
 
 
 class SturdyDiscord(WireDiscord):

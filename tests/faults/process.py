@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.paths import ROOT
+
 KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT")
 """What a fresh shell has, too."""
 

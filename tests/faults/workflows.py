@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-SHIPPED = Path(__file__).parent.parent.parent / "workflows"
+from tests.paths import WORKFLOWS
+
+SHIPPED = WORKFLOWS
 
 
 def impatient(folder: Path, idle_limit: float) -> Path:

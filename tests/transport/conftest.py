@@ -14,10 +14,10 @@ from bot.installation import opened
 from bot.policy.limits import Limits
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
+from tests.paths import WORKFLOWS
 from tests.wire import WireDiscord, WireInteraction, WireMessage
 from tests.wire.bots import pointed_at
 
-WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
 BUSY = ("Queued", "Cancelling", "Checking", "Fetching", "Starting", "You're next", "%", "offline", "Lost contact")
 
 

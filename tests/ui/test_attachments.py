@@ -14,8 +14,7 @@ from bot.jobs.shelf import DiskShelf
 from bot.ui import attachments
 from bot.ui.attachments import Attachments, KeptFile
 from bot.workflow.execution import OutputFile
-
-WORKFLOWS = Path(__file__).parents[2] / "workflows"
+from tests.paths import WORKFLOWS
 
 
 class StuckShelf(DiskShelf):

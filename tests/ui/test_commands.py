@@ -1,6 +1,5 @@
 """Commands built from manifests: what Discord is told, and what is offered while a member types."""
 
-from pathlib import Path
 from typing import Any
 
 import discord
@@ -14,9 +13,10 @@ from bot.workflow.definitions import Definitions, InputDefinition, NodeDefinitio
 from bot.workflow.options import LorasOption
 from bot.workflow.ranking import Uses
 from bot.workflow.spec import RunSpec
+from tests.paths import WORKFLOWS
 from tests.workflow.stock import workflow
 
-SHIPPED = Catalog.load(Path(__file__).parent.parent.parent / "workflows")
+SHIPPED = Catalog.load(WORKFLOWS)
 
 
 async def nothing(*_: object) -> None:

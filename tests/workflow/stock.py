@@ -3,7 +3,6 @@
 import json
 import random
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from bot.workflow.catalog import Workflow
@@ -13,8 +12,9 @@ from bot.workflow.graph import Graph
 from bot.workflow.manifest import Manifest
 from bot.workflow.prepare import prepare
 from bot.workflow.spec import RunSpec
+from tests.paths import WORKFLOWS
 
-SHIPPED = Path(__file__).parents[2] / "workflows"
+SHIPPED = WORKFLOWS
 
 SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m", "ddim", "uni_pc")
 SCHEDULERS = ("normal", "karras", "simple")

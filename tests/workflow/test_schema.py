@@ -12,10 +12,11 @@ from bot.__main__ import main
 from bot.workflow.manifest import Manifest
 from bot.workflow.options import KINDS
 from bot.workflow.schema import manifest_schema, schema_text
+from tests.paths import ROOT
 from tests.workflow.stock import SHIPPED
 from tests.workflow.test_readme import EXAMPLES
 
-FILE = Path(__file__).parents[2] / "docs" / "manifest.schema.json"
+FILE = ROOT / "docs" / "manifest.schema.json"
 HEAD = {"schema": 1, "title": "T", "description": "D"}
 VALIDATOR = jsonschema.Draft7Validator(manifest_schema())
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from bot.workflow.importer.convert import convert
 from bot.workflow.importer.errors import WorkflowImportError
+from tests.paths import ROOT
 from tests.workflow.importer.graphs import differences
 
-DEFAULT = Path(__file__).parents[4] / "shared" / "oracle"
+DEFAULT = ROOT.parent / "shared" / "oracle"
 
 
 def main(folder: Path) -> None:
