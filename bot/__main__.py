@@ -166,7 +166,7 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _migrate(_arguments: argparse.Namespace) -> int:
-    from bot.jobs.store.opening import migrate
+    from bot.storage.database import migrate
 
     configure_logging("ERROR", "console")
     revision = asyncio.run(migrate(load_settings().database_url.get_secret_value()))

@@ -1,6 +1,6 @@
 """`python -m bot copy`: copies everything into another, empty database.
 
-The source stays unchanged. No process may use either of them meanwhile; see `bot.jobs.store.copying`.
+The source stays unchanged. No process may use either of them meanwhile; see `bot.storage.copy`.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from bot.errors import StartupError
 from bot.i18n import _, n_
 from bot.installation import RESULTS
 from bot.jobs.shelf import DiskShelf
-from bot.jobs.store import address
-from bot.jobs.store.copying import Copy, Say
-from bot.jobs.store.opening import Database, open_database
 from bot.settings import Settings
+from bot.storage import database_url
+from bot.storage.copy import Copy, Say
+from bot.storage.database import Database, open_database
 from bot.workflow.execution import OutputFile
 
 EVER: Final = float("inf")
@@ -81,7 +81,7 @@ class CopyCommand:
 
 def _check_addresses(source: str, to: str) -> None:
     """Raise `StartupError` for URLs that can't be copied between, before either is opened."""
-    ours, theirs = address.parse(source), _parsed(to)
+    ours, theirs = database_url.parse(source), _parsed(to)
     if _place(ours) == _place(theirs):
         raise StartupError(_("--to is the current database (DATABASE_URL). Give the URL of an empty one."))
     file = _file(ours)
@@ -91,7 +91,7 @@ def _check_addresses(source: str, to: str) -> None:
 
 def _parsed(to: str) -> URL:
     try:
-        return address.parse(to)
+        return database_url.parse(to)
     except StartupError:
         raise StartupError(
             _("--to is not a valid database URL. Use postgresql://user:password@host/name, or "
@@ -107,9 +107,9 @@ def _place(url: URL) -> object:
 
 def _file(url: URL) -> Path | None:
     """Return the file of a database; None for PostgreSQL. Raises `StartupError` for one in memory."""
-    if address.is_shared(url):
+    if database_url.is_shared(url):
         return None
-    file = address.file_of(url)
+    file = database_url.file_of(url)
     if file is None:
         raise StartupError(_("In-memory databases can't be copied. Use a file or PostgreSQL."))
     return file

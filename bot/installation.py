@@ -18,13 +18,13 @@ from bot.jobs.hints import Hints, LocalHints
 from bot.jobs.records import JobStore
 from bot.jobs.shelf import DiskShelf
 from bot.jobs.shelves import TidyShelf, TwoShelves
-from bot.jobs.store import address
-from bot.jobs.store.listening import PostgresHints
-from bot.jobs.store.mouth import through
-from bot.jobs.store.opening import Database, open_database
 from bot.policy.records import PolicyRecords
 from bot.policy.workflows import WorkflowRules
 from bot.settings import Settings
+from bot.storage import database_url
+from bot.storage.database import Database, open_database
+from bot.storage.listen import PostgresHints
+from bot.storage.notify import through
 
 RESULTS = "results"
 """Folder of the result files in DATA_DIR."""
@@ -57,7 +57,7 @@ class Installation:
 async def opened(settings: Settings, role: str = ALL) -> AsyncGenerator[Installation]:
     """Open the resources for a process in this role. Raises `StartupError`."""
     url = settings.database_url.get_secret_value()
-    if role != ALL and not address.is_shared(address.parse(url)):
+    if role != ALL and not database_url.is_shared(database_url.parse(url)):
         raise _needs_postgres(role)
     async with AsyncExitStack() as ending:
         owner = await _entered(ending, claimed_instance(settings.data_dir, role))

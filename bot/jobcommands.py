@@ -13,8 +13,8 @@ from bot.errors import InputError
 from bot.i18n import _, verbatim
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.records import JobStore
-from bot.jobs.store.opening import open_store
 from bot.settings import Settings
+from bot.storage.database import open_store
 
 NO_REASON = "The bot's owner stopped this request."
 PROMPT_SHOWN = 60

@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.jobs.store.fleet import SqlFleet
-from bot.jobs.store.opening import Database, open_database, open_store
-from bot.jobs.store.policies import SqlPolicies
-from bot.jobs.store.resultshelf import SqlShelf
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.database import Database, open_database, open_store
+from bot.storage.jobs.repository import SqlStore
+from bot.storage.policies import SqlPolicies
+from bot.storage.result_files import SqlShelf
+from bot.storage.servers.repository import SqlFleet
 
 
 @asynccontextmanager

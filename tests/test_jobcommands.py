@@ -9,7 +9,7 @@ from bot.errors import InputError
 from bot.i18n import verbatim
 from bot.jobcommands import JobCommands
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
 from tests.clocks import ManualClock
 from tests.jobs.doubles import place, requester, spec
 from tests.stores import line, memory_store

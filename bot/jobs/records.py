@@ -1,6 +1,6 @@
 """The storage interfaces for jobs: the repository of job records, and the store of result files.
 
-`bot.jobs.store` implements the former in SQLite or PostgreSQL, `bot.jobs.shelf` the latter in a folder. Every method is
+`bot.storage` implements the former in SQLite or PostgreSQL, `bot.jobs.shelf` the latter in a folder. Every method is
 one short transaction; none stays open while something else is awaited.
 """
 

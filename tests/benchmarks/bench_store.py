@@ -17,8 +17,8 @@ from itertools import count
 from pathlib import Path
 
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.store.opening import open_store
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.database import open_store
+from bot.storage.jobs.repository import SqlStore
 from tests.jobs.doubles import spec
 from tests.store.databases import empty, execute, postgres_server
 from tests.store.samples import GPU, ME, job

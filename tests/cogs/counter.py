@@ -14,7 +14,7 @@ from bot.jobs.hints import Topic
 from bot.jobs.job import Job, JobState, Requester
 from bot.jobs.lineup import Lineup
 from bot.jobs.obstacles import Obstacles
-from bot.jobs.store.opening import Database, open_database
+from bot.storage.database import Database, open_database
 from bot.ui.admission import Admission
 from bot.ui.audit import Audit
 from bot.ui.authority import Authority

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.store.schema import VERSION_TABLE
 from bot.sandbox.comfyui import ServerState
+from bot.storage.schema.upgrade import VERSION_TABLE
 from tests.faults.databases import ENGINES
 from tests.faults.installation import Installation, installed
 from tests.faults.process import BotProcess

@@ -16,8 +16,8 @@ from bot.jobs.job import Job, JobState
 from bot.jobs.naps import cancelled
 from bot.jobs.queue import JobQueue
 from bot.jobs.runner import ABSENCE, Runner
-from bot.jobs.store.opening import Database, open_database
 from bot.jobs.tenancy import Tenancy
+from bot.storage.database import Database, open_database
 from bot.workflow.definitions import Definitions, NodeDefinition
 from bot.workflow.execution import OutputFile, RunEnded, RunLost, RunStarted
 from bot.workflow.needs import Abilities, Needs

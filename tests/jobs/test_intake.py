@@ -23,8 +23,8 @@ from bot.jobs.ports import Told
 from bot.jobs.queue import JobQueue
 from bot.jobs.records import DuplicateJobError
 from bot.jobs.recovery import Recovery
-from bot.jobs.store.sqlstore import SqlStore
 from bot.jobs.updates import JobUpdate
+from bot.storage.jobs.repository import SqlStore
 from bot.workflow.execution import InputFile, OutputFile
 from bot.workflow.spec import RunSpec, Target, Upload
 from tests.clocks import ManualClock, settle

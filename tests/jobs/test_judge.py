@@ -13,9 +13,9 @@ from bot.jobs.naps import cancelled
 from bot.jobs.obstacles import Obstacles
 from bot.jobs.places import Places
 from bot.jobs.records import Account, Waiting
-from bot.jobs.store.opening import Database, open_database
 from bot.jobs.terms import Terms
 from bot.policy.pauses import Pause, of_member, of_workflow
+from bot.storage.database import Database, open_database
 from bot.workflow.definitions import Definitions, NodeDefinition
 from bot.workflow.needs import Abilities, Needs
 from tests.clocks import ManualClock

@@ -10,7 +10,7 @@ from bot.jobs.job import Job
 from bot.jobs.lineup import DRAINED, FRESH, Lineup
 from bot.jobs.obstacles import Obstacles
 from bot.jobs.places import Places
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
 from tests.clocks import ManualClock
 from tests.jobs.doubles import FewPlaces, Reasons, place, requester, spec
 from tests.stores import memory_store

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
 from tests.store.databases import Database, empty, postgres_server
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.store.opening import open_store
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.database import open_store
+from bot.storage.jobs.repository import SqlStore
 from tests.store.samples import job
 
 WORKERS = 4

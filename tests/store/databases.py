@@ -11,9 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.jobs.store.opening import open_store
-from bot.jobs.store.sqlstore import SqlStore
-from bot.jobs.store.tables import metadata
+from bot.storage.database import open_store
+from bot.storage.jobs.repository import SqlStore
+from bot.storage.schema.tables import metadata
 
 
 @contextmanager

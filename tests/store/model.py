@@ -6,10 +6,10 @@ from typing import Any
 
 from bot.jobs.fairshare import OWN_ORDER, Candidate, Share, fading, order
 from bot.jobs.job import MOVES, Delivery, Job, JobState
-from bot.jobs.store.changes import GRACE
-from bot.jobs.store.recovery import HELD_TOO_LONG
 from bot.jobs.terms import Terms, account_key
 from bot.policy import pauses
+from bot.storage.jobs.recovery import HELD_TOO_LONG
+from bot.storage.jobs.transitions import GRACE
 
 ON_SERVER = (JobState.RUNNING, JobState.DELIVERING)
 NO_END: dict[str, Any] = {

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.jobs.job import Delivery, IllegalMoveError, JobState
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
 from tests.store.samples import GPU, ME, claimed, delivering, done, in_line, job, running
 
 SOMEBODY = 99

@@ -8,8 +8,8 @@ import pytest
 
 from bot.i18n import _
 from bot.jobs.job import MOVES, Delivery, IllegalMoveError, Job, JobState, Part
-from bot.jobs.store.changes import GRACE
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.transitions import GRACE
 from tests.jobs.doubles import place, spec
 from tests.jobs.doubles import requester as somebody
 from tests.store.databases import execute

@@ -9,10 +9,10 @@ import pytest
 
 from bot.jobs.fairshare import PATIENCE
 from bot.jobs.job import Job, JobState
-from bot.jobs.store import classes
-from bot.jobs.store.sqlstore import SqlStore
 from bot.jobs.terms import Terms
 from bot.policy import pauses
+from bot.storage.jobs.repository import SqlStore
+from bot.storage.servers import compatibility
 from bot.workflow.needs import Needs
 from tests.clocks import ManualClock
 from tests.jobs.doubles import place, spec
@@ -241,14 +241,14 @@ async def test_a_class_is_written_to_once_an_hour(hall: Hall) -> None:
         return row["used_at"] - NOW
 
     await hall.ask(7, **needing())
-    await hall.clock.advance(classes.RECENT - 1)
+    await hall.clock.advance(compatibility.RECENT - 1)
     await hall.ask(7, **needing())
     assert await used_at() == 0.0
     await hall.clock.advance(1.0)
     held = job(99, state=JobState.HELD, place=replace(place(99), guild_id=4))
     await hall.store.add(held)
     await hall.store.admit(replace(held, **needing()))
-    assert await used_at() == classes.RECENT
+    assert await used_at() == compatibility.RECENT
 
 
 async def test_a_lost_lease_lets_nothing_start(hall: Hall) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bot.i18n import Message
 from bot.jobs.job import Delivery, Job, JobState, Part, Place, Requester
-from bot.jobs.store import codec, rows
-from bot.jobs.store.tables import job as table
+from bot.storage import rows, serialization
+from bot.storage.schema.tables import job as table
 from bot.workflow.execution import InputFile, OutputRef
 from bot.workflow.needs import Needs
 from bot.workflow.spec import NextStep, RunSpec, Target, Upload
@@ -133,17 +133,17 @@ def test_these_strategies_cover_every_field() -> None:
 
 def test_values_of_other_kinds_become_text() -> None:
     odd = Message("{what}", {"what": JobState, "mode": JobState.DONE, "raw": b"x"})
-    back = codec.load_message(codec.dump_message(odd))
+    back = serialization.load_message(serialization.dump_message(odd))
     assert back is not None
     assert back.values == {"what": str(JobState), "mode": "done", "raw": "b'x'"}
 
 
 def test_a_message_in_a_message_is_still_to_be_translated() -> None:
     outer = Message("{who} says {what}", {"who": "Ann", "what": Message("{count} cat", {}, "{count} cats", 2)})
-    assert str(codec.load_message(codec.dump_message(outer))) == "Ann says 2 cats"
+    assert str(serialization.load_message(serialization.dump_message(outer))) == "Ann says 2 cats"
 
 
 def test_a_row_from_before_a_field_existed_can_be_read() -> None:
-    stored = json.loads(codec.dump_spec(replace(job(1).spec, idle_limit=5.0)))
+    stored = json.loads(serialization.dump_spec(replace(job(1).spec, idle_limit=5.0)))
     del stored["idle_limit"]
-    assert codec.load_spec(json.dumps(stored)) == job(1).spec
+    assert serialization.load_spec(json.dumps(stored)) == job(1).spec

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from bot.jobs.job import JobState
 from bot.jobs.records import DuplicateJobError, StoreDownError
-from bot.jobs.store import engine, sqlite
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.engine import base, sqlite
+from bot.storage.jobs.repository import SqlStore
 from tests.jobs.doubles import place
 from tests.store.databases import Database, empty, execute
 from tests.store.samples import GPU, ME, TTL, claimed, failed, in_line, job, running
@@ -121,7 +121,7 @@ async def test_other_changes_may_be_made_twice(wire: Wire, far: SqlStore) -> Non
 
 
 async def test_a_server_that_is_away_is_said_to_be(wire: Wire, far: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(base, "PAUSES", (0.01, 0.02))
     await far.add(job(1))
     wire.refuses = True
     await wire.cut()
@@ -135,7 +135,7 @@ async def test_a_server_that_is_away_is_said_to_be(wire: Wire, far: SqlStore, mo
 async def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_said(
     wire: Wire, far: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "LIMIT", 0.3)
+    monkeypatch.setattr(base, "LIMIT", 0.3)
     await far.add(job(1))
     wire.speaks.clear()
     began = time.monotonic()
@@ -191,7 +191,7 @@ async def test_a_file_that_another_process_writes_to_is_waited_for(tmp_path: Pat
 
 async def test_a_file_that_stays_locked_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY", 0.02)
-    monkeypatch.setattr(engine, "PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(base, "PAUSES", (0.01, 0.02))
     database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
     store = await database.open()
     blocker = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
@@ -208,7 +208,7 @@ async def test_a_file_that_stays_locked_is_said_to_be(tmp_path: Path, monkeypatc
 async def test_a_full_disk_is_said_to_be_and_lasts_no_longer_than_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "PAUSES", (0.01,))
+    monkeypatch.setattr(base, "PAUSES", (0.01,))
     database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
     store = await database.open()
     await execute(store, "PRAGMA max_page_count = 1")  # SQLite takes the present size as the limit

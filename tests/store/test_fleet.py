@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from bot.jobs.fleetrecords import ServerRecord, Verdict
-from bot.jobs.store import packed
-from bot.jobs.store.fleet import SqlFleet
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
+from bot.storage.servers import repository
+from bot.storage.servers.repository import SqlFleet
 from bot.workflow.definitions import Definitions
 from bot.workflow.needs import Abilities, Lack, LackKind, Needs
 from tests.store.databases import Database, execute
@@ -171,7 +171,7 @@ async def test_definitions_are_unpacked_once(fleet: SqlFleet) -> None:
 
 @pytest.mark.parametrize(
     "damaged",
-    [b"", b"no zlib", packed.pack(ABLE)[:-3], zlib.compress(b" " * 70 * 1024 * 1024), zlib.compress(b"\xff")],
+    [b"", b"no zlib", repository.pack(ABLE)[:-3], zlib.compress(b" " * 70 * 1024 * 1024), zlib.compress(b"\xff")],
     ids=["empty", "other", "short", "bomb", "binary"],
 )
 async def test_a_damaged_description_costs_its_server_only(

@@ -6,7 +6,7 @@ import pytest
 
 from bot.jobs.job import IllegalMoveError, JobState
 from bot.jobs.records import DuplicateJobError
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
 from tests.jobs.doubles import place, spec
 from tests.store.samples import claimed, done, in_line, job, running, with_picture
 

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from bot.jobs.job import IllegalMoveError, JobState
 from bot.jobs.records import DuplicateJobError, StoreDownError
-from bot.jobs.store import engine
-from bot.jobs.store.opening import open_store
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.database import open_store
+from bot.storage.engine import base
+from bot.storage.jobs.repository import SqlStore
 from tests.jobs.doubles import place
 from tests.store.databases import execute
 from tests.store.samples import GPU, ME, TTL, in_line, job, with_picture
@@ -118,7 +118,7 @@ async def test_who_gives_up_changes_nothing_for_the_others(store: SqlStore) -> N
 async def test_one_for_whom_the_disk_is_too_small_does_not_keep_the_others_out(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "PAUSES", (0.01,))
+    monkeypatch.setattr(base, "PAUSES", (0.01,))
     (pages,) = await execute(store, "PRAGMA page_count")
     await execute(store, f"PRAGMA max_page_count = {pages['page_count'] + 20}")
     async with busy(store):
@@ -134,7 +134,7 @@ async def test_one_for_whom_the_disk_is_too_small_does_not_keep_the_others_out(
 async def test_nobody_is_told_before_it_is_durable(tmp_path: Path) -> None:
     code = f"""
 import asyncio, os, threading, time
-from bot.jobs.store.opening import open_store
+from bot.storage.database import open_store
 from tests.store.samples import job
 async def main():
     store = await open_store("sqlite:///{tmp_path / "jobs.db"}")

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from bot.i18n import _
 from bot.jobs.job import Delivery, JobState
-from bot.jobs.store import line, recovery
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs import claim, recovery
+from bot.storage.jobs.repository import SqlStore
 from tests.store.databases import Database, empty, execute
 from tests.store.samples import GPU, ME, TTL, YOU, claimed, in_line, job, running
 
@@ -138,7 +138,7 @@ async def test_a_plan_made_for_an_empty_line_will_do_for_a_long_one(postgres_url
         await execute(store, f"{fill}{others} WHERE id = 'job1'")
 
     def work(conn: sa.Connection, _again: bool) -> int:
-        assert line.claim(conn, GPU, ME, "prompt1", 1e9, 1.0, "") is not None
+        assert claim.claim(conn, GPU, ME, "prompt1", 1e9, 1.0, "") is not None
         assert recovery.take_untold(conn, ME, 1e9, 2e9, 1.0) is not None
         read = "SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = 'job'::regclass"
         return int(conn.scalar(sa.text(read)) or 0)

@@ -16,10 +16,10 @@ from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.jobs.hints import Topic
 from bot.jobs.naps import cancelled
-from bot.jobs.store import listening
-from bot.jobs.store.listening import LOOK_EVERY, LOOK_EVERY_DEAF, PostgresHints
-from bot.jobs.store.mouth import MOST, through
-from bot.jobs.store.postgres import PostgresEngine
+from bot.storage import listen
+from bot.storage.engine.postgres import PostgresEngine
+from bot.storage.listen import LOOK_EVERY, LOOK_EVERY_DEAF, PostgresHints
+from bot.storage.notify import MOST, through
 from tests.store.wire import wire_to
 
 
@@ -85,7 +85,7 @@ async def two_processes(url: str) -> AsyncGenerator[tuple[Process, Process]]:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less patience, so that a test takes less than a second."""
     for name, seconds in {"HEARD_WITHIN": 0.3, "CHECK_EVERY": 0.2, "ANSWER": 0.3, "PAUSES": (0.05,)}.items():
-        monkeypatch.setattr(listening, name, seconds)
+        monkeypatch.setattr(listen, name, seconds)
 
 
 async def another_database(url: str) -> str:

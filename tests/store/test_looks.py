@@ -2,7 +2,7 @@
 
 from bot.jobs.job import Delivery, JobState, Place, Requester
 from bot.jobs.records import Drift
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
 from tests.jobs.doubles import place
 from tests.store.databases import execute
 from tests.store.samples import delivering, done, failed, job, running, with_picture

@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.records import DuplicateJobError
-from bot.jobs.store.sqlstore import SqlStore
 from bot.jobs.terms import Terms
 from bot.policy import pauses
+from bot.storage.jobs.repository import SqlStore
 from bot.workflow.needs import Needs
 from tests.jobs.doubles import place, spec
 from tests.store.databases import Database, empty, execute

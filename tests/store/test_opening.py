@@ -14,10 +14,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bot.errors import StartupError
-from bot.jobs.store import schema
-from bot.jobs.store.opening import migrate, open_store
-from bot.jobs.store.sqlite import check_version
-from bot.jobs.store.tables import metadata
+from bot.storage.database import migrate, open_store
+from bot.storage.engine.sqlite import check_version
+from bot.storage.schema import upgrade
+from bot.storage.schema.tables import metadata
 from tests.store.databases import Database, execute
 from tests.store.samples import in_line, job
 from tests.stores import file_store, memory_store
@@ -84,15 +84,15 @@ def described(conn: sa.Connection, _again: bool = False) -> list[tuple[Any, ...]
             "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f' ORDER BY 1",
         ]
     rows = [tuple(row) for query in queries for row in conn.exec_driver_sql(query)]
-    return [tuple(" ".join(str(each).split()) for each in row) for row in rows if schema.VERSION_TABLE not in str(row)]
+    return [tuple(" ".join(str(each).split()) for each in row) for row in rows if upgrade.VERSION_TABLE not in str(row)]
 
 
 async def test_the_migrations_make_exactly_the_tables(blank: str) -> None:
-    assert await migrate(blank) == schema.REVISION
+    assert await migrate(blank) == upgrade.REVISION
     store = await open_store(blank)
 
     def work(conn: sa.Connection, _again: bool) -> None:
-        context = MigrationContext.configure(conn, opts={"version_table": schema.VERSION_TABLE})
+        context = MigrationContext.configure(conn, opts={"version_table": upgrade.VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
         migrated = described(conn)
         metadata.drop_all(conn)
@@ -104,8 +104,8 @@ async def test_the_migrations_make_exactly_the_tables(blank: str) -> None:
 
 
 def test_the_newest_migration_is_the_one_that_the_program_expects() -> None:
-    scripts = ScriptDirectory(Path(schema.__file__).with_name("migrations"))
-    assert scripts.get_current_head() == schema.REVISION
+    scripts = ScriptDirectory(Path(upgrade.__file__).with_name("migrations"))
+    assert scripts.get_current_head() == upgrade.REVISION
 
 
 async def test_opening_again_keeps_everything(blank: str) -> None:
@@ -122,7 +122,7 @@ async def test_a_newer_database_is_left_alone(blank: str) -> None:
     for _turn in range(2):
         with pytest.raises(StartupError, match="newer version of Comfycord"):
             await open_store(blank)
-    await prepare(blank, f"UPDATE comfycord_version SET version_num = '{schema.REVISION}'")  # noqa: S608
+    await prepare(blank, f"UPDATE comfycord_version SET version_num = '{upgrade.REVISION}'")  # noqa: S608
     await (await open_store(blank)).close()
 
 
@@ -135,7 +135,7 @@ async def test_a_database_of_something_else_is_left_alone(blank: str) -> None:
 
 
 async def test_a_schema_that_was_half_made_is_not_kept(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "REVISION", "9998")
+    monkeypatch.setattr(upgrade, "REVISION", "9998")
     with pytest.raises(Exception, match="9998"):
         await open_store(blank)
     monkeypatch.undo()
@@ -147,7 +147,7 @@ async def test_several_who_open_a_new_database_do_not_collide(postgres_url: str)
     name = f"blank_{uuid.uuid4().hex}"
     await postgres(url, f"CREATE DATABASE {name}")
     call = f"migrate({url.set(database=name).render_as_string(hide_password=False)!r})"
-    code = f"import asyncio; from bot.jobs.store.opening import migrate; asyncio.run({call})"
+    code = f"import asyncio; from bot.storage.database import migrate; asyncio.run({call})"
     started = [subprocess.Popen([sys.executable, "-c", code]) for _turn in range(3)]  # noqa: ASYNC220
     assert [process.wait(20) for process in started] == [0, 0, 0]
 
@@ -175,7 +175,7 @@ async def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'jobs.db'}"
     code = f"""
 import asyncio, os
-from bot.jobs.store.opening import open_store
+from bot.storage.database import open_store
 async def main():
     await open_store({url!r})
     os._exit(9)
@@ -237,7 +237,7 @@ async def test_other_addresses_are_refused_without_showing_them(url: str) -> Non
 
 
 async def test_a_postgres_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.jobs.store.engine.PAUSES", (0.01,))
+    monkeypatch.setattr("bot.storage.engine.base.PAUSES", (0.01,))
     with pytest.raises(StartupError) as caught:
         await open_store(f"postgresql://ann:{PASSWORD}@127.0.0.1:1/jobs")
     assert "Can't use the database 127.0.0.1:1/jobs: " in str(caught.value)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from bot.jobs.job import JobState
-from bot.jobs.store.policies import SqlPolicies
-from bot.jobs.store.sqlstore import SqlStore
 from bot.policy.pauses import EVERYTHING, Pause, of_member, of_workflow
 from bot.policy.quotas import DAY, WEEK, Standing
 from bot.policy.rules import RoleRule
+from bot.storage.jobs.repository import SqlStore
+from bot.storage.policies import SqlPolicies
 from tests.jobs.doubles import place
 from tests.store.databases import execute
 from tests.store.samples import claimed, done, failed, job

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from bot.jobs.job import Delivery, IllegalMoveError, JobState
-from bot.jobs.store.recovery import HELD_TOO_LONG
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.recovery import HELD_TOO_LONG
+from bot.storage.jobs.repository import SqlStore
 from tests.store.databases import Database, execute
 from tests.store.samples import GPU, ME, TTL, YOU, claimed, delivering, done, failed, job, running
 

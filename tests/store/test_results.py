@@ -10,9 +10,9 @@ from bot.jobs.job import Delivery, JobState
 from bot.jobs.records import StoreDownError
 from bot.jobs.shelf import DiskShelf
 from bot.jobs.shelves import TwoShelves
-from bot.jobs.store import resultshelf
-from bot.jobs.store.resultshelf import SqlShelf
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage import result_files
+from bot.storage.jobs.repository import SqlStore
+from bot.storage.result_files import SqlShelf
 from bot.workflow.execution import OutputFile, OutputRef
 from tests.store.databases import Database, execute
 from tests.store.samples import done, job, running
@@ -32,7 +32,7 @@ def shelf(store: SqlStore) -> SqlShelf:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resultshelf, "PIECE", 4)
+    monkeypatch.setattr(result_files, "PIECE", 4)
 
 
 async def rows(store: SqlStore) -> int:
@@ -76,7 +76,7 @@ async def test_a_result_that_broke_off_leaves_the_one_before(store: SqlStore, sh
     await shelf.put("job1", files(b"0123456789"))
     write, left = shelf._write, 2
 
-    async def breaks(job_id: str, rows: Sequence[resultshelf._Row]) -> None:
+    async def breaks(job_id: str, rows: Sequence[result_files._Row]) -> None:
         nonlocal left
         if not left:
             raise StoreDownError

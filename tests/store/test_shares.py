@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from bot.jobs.fairshare import HALF_LIFE, Share
 from bot.jobs.job import Delivery, JobState
-from bot.jobs.store import shares
-from bot.jobs.store.sqlstore import SqlStore
-from bot.jobs.store.tables import account as accounts
-from bot.jobs.store.tables import guild as guilds
 from bot.jobs.terms import Terms
+from bot.storage.accounting import fair_share_sql
+from bot.storage.jobs.repository import SqlStore
+from bot.storage.schema.tables import account as accounts
+from bot.storage.schema.tables import guild as guilds
 from bot.workflow.execution import OutputRef
 from tests.clocks import ManualClock
 from tests.store.databases import Database, empty, execute
@@ -38,7 +38,7 @@ def charge(conn: sa.Connection, table: sa.Table, seconds: float, now: float) -> 
     weight = table.c.weight if "weight" in table.c else None
     change = (
         sa.update(table)
-        .values(shares.charged(table, owed, weight))
+        .values(fair_share_sql.charged(table, owed, weight))
         .returning(table.c.used, table.c.used_at, table.c.score)
     )
     return conn.execute(change, {"seconds": seconds, "now": now}).one()

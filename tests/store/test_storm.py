@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.store.postgres import passes
-from bot.jobs.store.sqlstore import SqlStore
 from bot.jobs.terms import Terms
+from bot.storage.engine.postgres import passes
+from bot.storage.jobs.repository import SqlStore
 from bot.workflow.needs import Needs
 from tests.jobs.doubles import place, spec
 from tests.store.databases import Database, empty, execute

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 
 import pytest
 
-from bot.jobs.store.sqlstore import SqlStore
 from bot.jobs.tenancy import LEASE, LOOK_EVERY, MARGIN, Tenancy
+from bot.storage.jobs.repository import SqlStore
 from tests.clocks import ManualClock
 from tests.store.databases import Database, execute
 from tests.stores import fleet_of

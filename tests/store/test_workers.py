@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.jobs.job import MOVES, Delivery, JobState
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
 from tests.store.crowd import SERVERS
 from tests.store.databases import Database, execute
 from tests.store.samples import job

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from bot.jobs.store.sqlstore import SqlStore
-from bot.jobs.store.workflowrules import SqlWorkflowRules
 from bot.policy.workflows import GuildLimits, HouseRules, WorkflowRule
+from bot.storage.jobs.repository import SqlStore
+from bot.storage.workflow_rules import SqlWorkflowRules
 
 GUILD = 1 << 62
 RULE = WorkflowRule(GUILD, "imagine", 5, False, {"steps": 10, "cfg": 1.5, "sampler": "ünï\0", "fast": True})

@@ -21,7 +21,7 @@ from bot.jobs.hints import LocalHints
 from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.ports import Told
 from bot.jobs.progressboard import ProgressBoard
-from bot.jobs.store.sqlstore import SqlStore
+from bot.storage.jobs.repository import SqlStore
 from bot.ui.i18n import Languages
 from bot.ui.mailbox import Mailbox
 from bot.ui.messages import JobMessages

@@ -12,12 +12,12 @@ from bot.clock import SystemClock
 from bot.copycommand import CopyCommand
 from bot.jobs.fleetrecords import Verdict
 from bot.jobs.job import Delivery, JobState
-from bot.jobs.store.opening import Database, open_database
-from bot.jobs.store.tables import metadata
 from bot.policy.pauses import EVERYTHING, Pause, of_member
 from bot.policy.rules import RoleRule
 from bot.policy.workflows import GuildLimits, WorkflowRule
 from bot.settings import Settings
+from bot.storage.database import Database, open_database
+from bot.storage.schema.tables import metadata
 from bot.workflow.execution import OutputFile, OutputRef
 from tests.store.samples import GPU, ME, done, failed, job, running, with_picture
 from tests.store.test_fleet import ABLE, NO, known_class

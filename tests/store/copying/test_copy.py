@@ -10,8 +10,8 @@ import pytest
 
 from bot.jobs.records import DuplicateJobError
 from bot.jobs.shelf import DiskShelf
-from bot.jobs.store import copying
-from bot.jobs.store.opening import Database
+from bot.storage import copy
+from bot.storage.database import Database
 from tests.store.copying.scene import RESULT, copied, dump, fill, opened
 from tests.store.samples import GPU, TTL, done, job
 
@@ -58,9 +58,9 @@ async def test_large_files_go_by_the_few_and_rows_by_the_many(
     both: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = both
-    monkeypatch.setattr(copying, "ROWS", 4)
-    monkeypatch.setattr(copying, "BYTES", 100)
-    monkeypatch.setattr(copying, "TOLD_EVERY", 0.0)
+    monkeypatch.setattr(copy, "ROWS", 4)
+    monkeypatch.setattr(copy, "BYTES", 100)
+    monkeypatch.setattr(copy, "TOLD_EVERY", 0.0)
     async with AsyncExitStack() as stack:
         old = await opened(source, stack)
         await fill(old)

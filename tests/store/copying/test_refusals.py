@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.i18n import Message
-from bot.jobs.store import copying
-from bot.jobs.store.opening import migrate, open_database, open_store
+from bot.storage import copy as copying
+from bot.storage.database import migrate, open_database, open_store
 from tests.store.copying.scene import copied, dump, fill, opened
 from tests.store.samples import GPU, ME, TTL, job
 from tests.store.test_opening import prepare

@@ -1,0 +1,256 @@
+"""Queries for the accounts that could be next on a server, each with the job it would get. Read-only.
+
+`bot.jobs.fairshare.order` decides among them. These queries only guarantee that the account it would choose out of all
+is included: the priority lane, accounts that have waited too long, and the first of the guild that is next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, TextClause
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import CTE, FromClause, Subquery
+
+from bot.jobs.fairshare import NEVER, OWN_ORDER, PATIENCE, Candidate, Share, order
+from bot.policy.pauses import ANYWHERE, EVERYTHING
+from bot.storage.accounting.fair_share_sql import NOW
+from bot.storage.engine.compiled import POSTGRES, Prepared, Values
+from bot.storage.schema.tables import (
+    IN_HAND,
+    QUEUED,
+    READY,
+    RUNNING,
+    WAITING,
+    fit,
+    pause,
+)
+from bot.storage.schema.tables import account as accounts
+from bot.storage.schema.tables import guild as guilds
+from bot.storage.schema.tables import job as jobs
+from bot.storage.schema.tables import server as servers
+from bot.storage.servers import leases
+
+FEW: Final = 8
+"""Accounts read per kind: enough for several concurrent claims, and to find loaded models."""
+MANY: Final = 2000
+"""Accounts scanned to find those few."""
+
+SERVER: Final[ColumnElement[str]] = sa.bindparam("this_server", type_=sa.Text)
+PROMPT: Final[ColumnElement[str]] = sa.bindparam("this_prompt", type_=sa.Text)
+ORDER: Final = (jobs.c.priority, jobs.c.seq)
+"""A requeued job keeps its `seq`, and so its place among the jobs of its account."""
+
+
+_NOTHING: Final[ColumnElement[str]] = sa.literal_column("''", sa.Text)
+
+
+def _number(value: float) -> ColumnElement[Any]:
+    """Return a literal, which a cached plan knows: for a LIMIT parameter, PostgreSQL assumes a tenth of the rows."""
+    return sa.literal_column(str(value))
+
+
+# ------------------------------------------------------------------ conditions
+
+
+def _any(table: sa.Table, *conditions: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
+    """SQL: whether there is a row. Evaluated on demand, while PostgreSQL may turn EXISTS into a join of everything."""
+    found = sa.select(_number(1)).select_from(table).where(*conditions).limit(_number(1))
+    return found.correlate_except(table).scalar_subquery().is_not(None)
+
+
+def _paused(*scopes: ColumnElement[str]) -> ColumnElement[bool]:
+    return _any(pause, pause.c.scope.in_(scopes), sa.or_(pause.c.until.is_(None), pause.c.until > NOW))
+
+
+def _scope(kind: str, *parts: ColumnElement[str] | str) -> ColumnElement[str]:
+    scope: ColumnElement[str] = sa.literal_column(f"'{kind}:'", sa.Text)
+    for part in parts:
+        scope = scope + (sa.literal_column(f"'{part}'", sa.Text) if isinstance(part, str) else part)
+    return scope
+
+
+def claimed() -> ColumnElement[bool]:
+    """SQL: whether this prompt id already got its job."""
+    return sa.and_(IN_HAND, jobs.c.server == SERVER, RUNNING, jobs.c.prompt_id == PROMPT)
+
+
+def held(dialect: str) -> ColumnElement[bool]:
+    """SQL: whether the claiming process holds the server's lease and it is not drained; locks the server's row."""
+    gives = leases.locked(dialect).where(servers.c.enabled, sa.not_(servers.c.paused))
+    return gives.scalar_subquery().is_not(None)
+
+
+def _gate(dialect: str) -> ColumnElement[bool]:
+    """SQL: what every claim needs, whichever account is next. Locks nothing; the update that takes the job does."""
+    gives = _any(servers, *leases.holds(dialect), servers.c.enabled, sa.not_(servers.c.paused))
+    everything = sa.literal_column(f"'{EVERYTHING}'", sa.Text)
+    unclaimed = sa.not_(_any(jobs, claimed()))
+    return sa.and_(gives, unclaimed, sa.not_(_paused(everything, _scope("server", SERVER))), _any_fits())
+
+
+def _any_fits() -> ColumnElement[bool]:
+    """SQL: whether any job fits this server; if not, a long queue would be scanned in vain."""
+    anything = _any(jobs, WAITING, QUEUED, jobs.c.cls == _NOTHING)
+    return sa.or_(
+        anything, _any(fit, fit.c.server_id == SERVER, fit.c.fits, _any(jobs, WAITING, QUEUED, jobs.c.cls == fit.c.cls))
+    )
+
+
+def _fits() -> ColumnElement[bool]:
+    judged = _any(fit, fit.c.server_id == SERVER, fit.c.cls == jobs.c.cls, fit.c.fits)
+    return sa.or_(jobs.c.cls == _NOTHING, judged)
+
+
+def startable(account: FromClause) -> ColumnElement[bool]:
+    """SQL: whether a job may start on the server now, looking only at the job itself."""
+    names = (_scope("workflow", f"{ANYWHERE}:", jobs.c.workflow),
+             _scope("workflow", account.c.guild_key, ":", jobs.c.workflow))  # fmt: skip
+    # The workflow's name is stored after the spec, which may be long, so it is only read if any workflow is paused
+    matters = _any(pause, pause.c.scope.startswith("workflow:"))
+    stands = sa.and_(matters, _paused(*names))
+    return sa.and_(jobs.c.not_before <= NOW, _fits(), sa.not_(stands))
+
+
+def _head(account: FromClause, *more: ColumnElement[bool]) -> ColumnElement[int]:
+    mine = sa.select(jobs.c.seq).where(jobs.c.account_id == account.c.account_id, QUEUED, *more, startable(account))
+    return mine.order_by(*ORDER).limit(_number(1)).correlate(account).scalar_subquery()
+
+
+# ------------------------------------------------------------------ queries
+
+_BY_SHARE: Final = (accounts.c.score, accounts.c.waits_since, accounts.c.account_id)
+_IN_LANE: Final = accounts.c.tier < _number(0)
+_HAS_WAITED: Final = accounts.c.waits_since < NOW - _number(PATIENCE)
+_ACCOUNT: Final = tuple(
+    accounts.c[name] for name in ("account_id", "guild_key", "tier", "used", "used_at", "score", "waits_since")
+)
+
+
+def _unpaused(account: FromClause) -> ColumnElement[bool]:
+    return sa.not_(_paused(_scope("guild", account.c.guild_key), _scope("member", account.c.account_id)))
+
+
+def _some(condition: ColumnElement[bool], *by: ColumnElement[Any], few: int = FEW) -> Subquery:
+    """Return the first accounts that meet a condition and have a job that can start.
+
+    The inner limit keeps the planner from merging the two queries, so `head` is looked up at most once per account.
+    """
+    ready = sa.select(*_ACCOUNT, _head(accounts).label("head")).where(READY, condition, _unpaused(accounts))
+    each = ready.order_by(*by).limit(_number(MANY)).subquery()
+    return sa.select(each).where(each.c.head.is_not(None)).limit(_number(few)).subquery()
+
+
+def _next_guild() -> ColumnElement[str]:
+    mine = sa.and_(READY, accounts.c.guild_key == guilds.c.guild_key, _unpaused(accounts), _head(accounts).is_not(None))
+    first = sa.select(accounts.c.account_id).where(mine).order_by(*_BY_SHARE).limit(_number(1)).correlate(guilds)
+    has_one = sa.and_(sa.not_(_paused(_scope("guild", guilds.c.guild_key))), first.scalar_subquery().is_not(None))
+    by_share = sa.select(guilds.c.guild_key).where(has_one).order_by(guilds.c.score, guilds.c.guild_key)
+    return by_share.limit(_number(1)).scalar_subquery()
+
+
+def _with_jobs(names: Sequence[str], some: Subquery, *more: ColumnElement[Any]) -> sa.Select[Any]:
+    head, warm = jobs.alias("first"), jobs.alias("warm")
+    source = some.join(head, head.c.seq == some.c.head).outerjoin(guilds, guilds.c.guild_key == some.c.guild_key)
+    columns: list[ColumnElement[Any]] = [*some.c, head.c.created, guilds.c.score.label("guild_score"), *more]
+    if "loaded" in names:
+        loaded = _head(some, jobs.c.model == sa.bindparam("loaded", type_=sa.Text))
+        source = source.outerjoin(warm, sa.and_(warm.c.seq == loaded, warm.c.priority == head.c.priority))
+        columns.append(warm.c.seq.label("warm"))
+    return sa.select(*columns).select_from(source)
+
+
+def _next(dialect: str, names: Sequence[str], few: int = FEW) -> sa.Select[Any]:
+    """Return the query for the first accounts of the next guild, and whether any account precedes guilds."""
+    urgent = sa.or_(_any(accounts, READY, _IN_LANE), _any(accounts, READY, _HAS_WAITED)).label("is_any_urgent")
+    found = _with_jobs(names, _of_guild(_next_guild(), few), urgent)
+    return found.where(_gate(dialect)) if dialect == POSTGRES else found  # SQLite would evaluate it last
+
+
+def _of_guild(key: ColumnElement[str], few: int) -> Subquery:
+    return _some(accounts.c.guild_key == key, *_BY_SHARE, few=few)
+
+
+def _urgent(_dialect: str, names: Sequence[str]) -> ClauseElement:
+    """Return the query for accounts that precede guilds: the priority lane, and those that waited too long."""
+    lane = _with_jobs(names, _some(_IN_LANE, accounts.c.tier, *_BY_SHARE))
+    return lane.union_all(_with_jobs(names, _some(_HAS_WAITED, accounts.c.waits_since)))
+
+
+def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
+    """Return the first account of the next guild, and its job if `order` would certainly choose it.
+
+    That is certain if no account precedes guilds, and the loaded model is wanted by this account or by none.
+    """
+    first = _next(dialect, names, 1).cte("first_one")
+    job: ColumnElement[int] = first.c.head
+    if "loaded" in names:
+        others = _with_jobs(names, _of_guild(sa.select(first.c.guild_key).scalar_subquery(), FEW)).subquery()
+        is_for_others = sa.select(_number(1)).select_from(others).where(_is_warm(others)).limit(_number(1))
+        job = sa.case((_is_warm(first), first.c.warm), (is_for_others.scalar_subquery().is_(None), first.c.head))
+    return first, sa.select(job).where(sa.not_(first.c.is_any_urgent))
+
+
+def _is_warm(some: FromClause) -> ColumnElement[bool]:
+    """`_is_loaded` as SQL."""
+    return sa.or_(
+        some.c.warm == some.c.head, sa.and_(some.c.warm.is_not(None), NOW - some.c.created < _number(OWN_ORDER))
+    )
+
+
+_NEXT: Final = Prepared(_next)
+_URGENT: Final = Prepared(_urgent)
+_GATE: Final = Prepared(lambda dialect, _names: sa.select(_number(1).label("open")).where(_gate(dialect)))
+_ASKED: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
+
+# ------------------------------------------------------------------ answers
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An account and the job it would get."""
+
+    account: str
+    seq: int
+
+
+def asked(values: Values, loaded: str) -> Values:
+    """Return the parameters of `look` out of all those of a claim."""
+    return {name: values[name] for name in _ASKED} | ({"loaded": loaded} if loaded else {})
+
+
+def look(conn: Connection, question: Values) -> list[Choice]:
+    """Return the accounts to try, next first; none if the server may not take anything now."""
+    if conn.dialect.name != POSTGRES and _GATE.first(conn, {name: question[name] for name in _ASKED}) is None:
+        return []
+    found, now = _NEXT.rows(conn, question), question["now"]
+    if found and found[0]["is_any_urgent"]:
+        found += _URGENT.rows(conn, question)
+    rows = {row["account_id"]: row for row in found}
+    ordered = order((_candidate(row, now) for row in rows.values()), now)
+    return [Choice(each.account, _job(rows[each.account], now)) for each in ordered]
+
+
+def _job(row: Values, now: float) -> int:
+    return row["warm"] if _is_loaded(row, now) else row["head"]
+
+
+def _is_loaded(row: Values, now: float) -> bool:
+    """Whether the account gets a job whose model is loaded: its first, or a later one while the first is recent."""
+    warm = row.get("warm")
+    return warm is not None and (warm == row["head"] or now - row["created"] < OWN_ORDER)
+
+
+def _candidate(row: Values, now: float) -> Candidate:
+    return Candidate(
+        account=row["account_id"],
+        guild=row["guild_key"],
+        score=row["score"],
+        guild_score=NEVER if row["guild_score"] is None else row["guild_score"],
+        waits_since=row["waits_since"],
+        lane=row["tier"],
+        is_loaded=_is_loaded(row, now),
+        used=Share(row["used"], row["used_at"]).now(now),
+    )

@@ -1,0 +1,178 @@
+"""A snapshot of the queue for the forecast: the jobs that will be next, and the usage of their accounts.
+
+Which jobs those are depends on usage and on run times. This module only estimates it, with turns of equal length, to
+know how many jobs of each account to read; the forecast does it properly.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import ColumnElement
+
+from bot.jobs.fairshare import LEAST, Share
+from bot.jobs.records import Account, Snapshot, Waiting
+from bot.jobs.terms import Terms
+from bot.storage.engine.compiled import POSTGRES, Prepared, Values
+from bot.storage.schema.tables import IN_LINE, QUEUED
+from bot.storage.schema.tables import account as accounts
+from bot.storage.schema.tables import guild as guilds
+from bot.storage.schema.tables import job as jobs
+
+TURN: Final = 8.0
+"""GPU-seconds per turn. Deliberately short: reading too many jobs of an account is better than one too few."""
+MOST: Final = 2000
+"""Accounts that are read."""
+
+_ACCOUNT: Final = (
+    "account_id", "guild_key", "tier", "weight", "cap", "used", "used_at", "waits_since", "waiting", "running",
+)  # fmt: skip
+_JOB: Final = ("id", "account_id", "user_id", "workflow", "cls", "cost_est", "not_before")
+
+
+def _standing(_dialect: str, _names: Sequence[str]) -> ClauseElement:
+    both = accounts.outerjoin(guilds, guilds.c.guild_key == accounts.c.guild_key)
+    theirs = [guilds.c[name].label(f"guild_{name}") for name in ("used", "used_at")]
+    query = sa.select(*(accounts.c[name] for name in _ACCOUNT), *theirs).select_from(both).where(IN_LINE)
+    order = (accounts.c.tier, accounts.c.score, accounts.c.waits_since, accounts.c.account_id)
+    return query.order_by(*order).limit(sa.literal_column(str(MOST)))
+
+
+def _first(account_id: ColumnElement[str], limit: ColumnElement[int]) -> sa.Select[Any]:
+    mine = sa.select(*(jobs.c[name] for name in _JOB)).where(jobs.c.account_id == account_id, QUEUED)
+    return mine.order_by(jobs.c.priority, jobs.c.seq).limit(limit)
+
+
+def _first_of_all(_dialect: str, _names: Sequence[str]) -> ClauseElement:
+    """Return the query for the first jobs of many accounts in order: one round trip to PostgreSQL."""
+    keys = sa.func.unnest(
+        sa.bindparam("these_accounts", type_=sa.ARRAY(sa.Text)),
+        sa.bindparam("these_numbers", type_=sa.ARRAY(sa.Integer)),
+    ).table_valued("account_id", "number", with_ordinality="place", name="wanted")
+    key = keys.render_derived()
+    theirs = _first(key.c.account_id, key.c.number).lateral("theirs")
+    return sa.select(theirs).select_from(key.join(theirs, sa.true()))
+
+
+_STANDING: Final = Prepared(_standing)
+_FIRST: Final = Prepared(
+    lambda _dialect, _names: _first(
+        sa.bindparam("this_account", type_=sa.Text), sa.bindparam("this_number", type_=sa.Integer)
+    )
+)
+_FIRST_OF_ALL: Final = Prepared(_first_of_all)
+_LENGTH: Final = Prepared(
+    lambda _dialect, _names: sa.select(sa.func.coalesce(sa.func.sum(accounts.c.waiting), 0).label("length")).where(
+        IN_LINE
+    )
+)
+
+
+def line_length(conn: Connection) -> int:
+    (row,) = _LENGTH.rows(conn, {})
+    return int(row["length"])
+
+
+def snapshot(conn: Connection, limit: int, now: float) -> Snapshot:
+    standing = {row["account_id"]: row for row in _STANDING.rows(conn, {})}
+    wanted: dict[str, int] = {}
+    for account_id in islice(_turns(standing.values(), now), limit):
+        wanted[account_id] = wanted.get(account_id, 0) + 1
+    waiting = [_waiting(row, standing[row["account_id"]]) for row in _jobs(conn, wanted)]
+    there = [standing[account_id] for account_id in wanted]
+    return Snapshot(
+        waiting=waiting,
+        accounts={row["account_id"]: _account(row) for row in there},
+        guilds={row["guild_key"]: _guild_share(row) for row in there},
+        total=line_length(conn) if len(standing) == MOST else sum(row["waiting"] for row in standing.values()),
+    )
+
+
+def _jobs(conn: Connection, wanted: Mapping[str, int]) -> Iterator[Values]:
+    if conn.dialect.name == POSTGRES:
+        keys, numbers = list(wanted), list(wanted.values())
+        yield from _FIRST_OF_ALL.rows(conn, {"these_accounts": keys, "these_numbers": numbers})
+        return
+    for account_id, number in wanted.items():
+        yield from _FIRST.rows(conn, {"this_account": account_id, "this_number": number})
+
+
+def _turns(standing: Iterable[Values], now: float) -> Iterator[str]:
+    """Yield accounts in order of their turns: by lane, then by the guild's usage, then by the member's."""
+    used: dict[str, float] = {}
+    lanes: dict[int, dict[str, _Members]] = {}
+    for row in standing:
+        key = row["guild_key"]
+        if key not in used:
+            used[key] = _guild_share(row).now(now)
+        lanes.setdefault(row["tier"], {}).setdefault(key, _Members(now)).rows.append(row)
+    for _lane, crowd in sorted(lanes.items()):
+        line = [(used[key], key) for key in crowd]
+        heapq.heapify(line)
+        while line:
+            _used, key = heapq.heappop(line)
+            yield crowd[key].next()
+            used[key] += TURN
+            if crowd[key].is_waiting:
+                heapq.heappush(line, (used[key], key))
+
+
+class _Members:
+    """The waiting members of a guild. `rows` are their accounts, next first; only those that get a turn are read."""
+
+    def __init__(self, now: float) -> None:
+        self.rows: list[Values] = []
+        self._now = now
+        self._looked_at = 0
+        self._back: list[tuple[float, str, int, Values]] = []
+        """A heap of members waiting for another turn: usage by then, account, turns so far, row."""
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._back) or self._looked_at < len(self.rows)
+
+    def next(self) -> str:
+        used, account_id, turns, row = self._first()
+        if turns + 1 < row["waiting"]:
+            used += TURN / max(row["weight"], LEAST)
+            heapq.heappush(self._back, (used, account_id, turns + 1, row))
+        return account_id
+
+    def _first(self) -> tuple[float, str, int, Values]:
+        if self._looked_at < len(self.rows):
+            row = self.rows[self._looked_at]
+            used = Share(row["used"], row["used_at"]).now(self._now)
+            if not self._back or used <= self._back[0][0]:
+                self._looked_at += 1
+                return (used, row["account_id"], 0, row)
+        return heapq.heappop(self._back)
+
+
+def _guild_share(row: Values) -> Share:
+    return Share(row["guild_used"] or 0.0, row["guild_used_at"] or 0.0)
+
+
+def _account(row: Values) -> Account:
+    return Account(
+        share=Share(row["used"], row["used_at"]),
+        terms=Terms(weight=row["weight"], cap=row["cap"], lane=row["tier"]),
+        running=row["running"],
+        waits_since=row["waits_since"],
+    )
+
+
+def _waiting(row: Values, account: Values) -> Waiting:
+    return Waiting(
+        job_id=row["id"],
+        account=row["account_id"],
+        user_id=row["user_id"],
+        guild=account["guild_key"],
+        workflow=row["workflow"],
+        cls=row["cls"],
+        seconds=float(row["cost_est"] or 0.0),
+        not_before=float(row["not_before"]),
+    )

@@ -1,0 +1,165 @@
+"""`JobStore` over a database: each method passes one transaction function to the engine."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot.jobs.job import Job, JobState
+from bot.jobs.records import Drift, PastRun, Snapshot
+from bot.jobs.terms import Terms
+from bot.storage.accounting import recount, usage
+from bot.storage.engine.base import Engine
+from bot.storage.jobs import (
+    claim,
+    input_files,
+    insert,
+    queries,
+    queue_snapshot,
+    recovery,
+    retention,
+    transitions,
+)
+from bot.storage.servers import leases
+
+ONCE = {"parts", "told"}
+"""Fields that prevent doing something twice: they must be durable before it is done."""
+
+
+class SqlStore:
+    """Implements `JobStore` in SQLite or PostgreSQL."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float],
+        *,
+        alone: bool = False,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self.alone = alone
+        """Whether no other bot can use this database at the same time."""
+        self._engine = engine
+        self._clock = clock
+        self._on_close = on_close
+
+    # ------------------------------------------------------------------ enqueueing
+
+    async def add(self, job: Job, terms: Terms | None = None) -> None:
+        await self._engine.write(
+            lambda conn, _again: insert.add(conn, job, terms, self._clock()),
+            single=transitions.is_single(job, {}),
+            durable=job.state is not JobState.HELD,
+        )
+
+    async def admit(self, job: Job) -> Job:
+        return await self._engine.write(
+            lambda conn, again: insert.admit(conn, job, self._clock(), again=again),
+            single=transitions.is_single(job, {}),
+            durable=True,
+        )
+
+    # ------------------------------------------------------------------ running
+
+    async def claim(self, server: str, owner: str, prompt_id: str, now: float, *, loaded: str = "") -> Job | None:
+        return await self._engine.write(
+            lambda conn, _again: claim.claim(conn, server, owner, prompt_id, now, self._clock(), loaded), single=True
+        )
+
+    async def move(self, job: Job, state: JobState, **fields: Any) -> Job:
+        job.moved(state, **fields)  # refuses illegal transitions without a transaction
+        return await self._engine.write(
+            lambda conn, again: transitions.move(conn, job, state, fields, self._clock(), again=again),
+            single=transitions.is_single(job, fields),
+        )
+
+    async def note(self, job: Job, **fields: Any) -> Job:
+        replace(job, **fields)
+        return await self._engine.write(
+            lambda conn, _again: transitions.note(conn, job, fields),
+            single=transitions.is_single(job, fields),
+            durable=not ONCE.isdisjoint(fields),
+        )
+
+    async def seize(self, job_id: str) -> Job | None:
+        return await self._engine.write(lambda conn, _again: transitions.seize(conn, job_id))
+
+    async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None:
+        return await self._engine.write(lambda conn, _again: transitions.renew_token(conn, job_id, token, expires))
+
+    async def cancel(self, job_id: str, by: int, now: float) -> Job | None:
+        return await self._engine.write(lambda conn, _again: transitions.cancel(conn, job_id, by, now))
+
+    async def to_cancel(self, server: str) -> Sequence[tuple[str, int]]:
+        return await self._engine.read(lambda conn: transitions.to_cancel(conn, server))
+
+    # ------------------------------------------------------------------ leases and recovery
+
+    async def hold(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
+        return await self._engine.write(lambda conn, _again: leases.hold(conn, servers, owner, ttl, self._clock()))
+
+    async def release(self, owner: str, servers: Collection[str] | None = None) -> None:
+        await self._engine.write(lambda conn, _again: leases.release(conn, owner, servers))
+
+    async def adopt(self, server: str, owner: str) -> Sequence[Job]:
+        return await self._engine.write(lambda conn, _again: recovery.adopt(conn, server, owner, self._clock()))
+
+    async def strays(self, owner: str, servers: Collection[str], now: float, *, alone: bool) -> Sequence[Job]:
+        return await self._engine.write(
+            lambda conn, _again: recovery.strays(conn, owner, servers, now, self._clock(), alone=alone)
+        )
+
+    async def take_untold(self, owner: str, now: float, until: float) -> Job | None:
+        return await self._engine.write(
+            lambda conn, _again: recovery.take_untold(conn, owner, now, until, self._clock()), single=True
+        )
+
+    # ------------------------------------------------------------------ reading
+
+    async def get(self, job_id: str) -> Job | None:
+        return await self._engine.read(lambda conn: queries.get(conn, job_id))
+
+    async def find(self, prefix: str) -> Sequence[Job]:
+        return await self._engine.read(lambda conn: queries.find(conn, prefix))
+
+    async def with_inputs(self, job: Job) -> Job:
+        return await self._engine.read(lambda conn: input_files.with_bytes(conn, job))
+
+    async def snapshot(self, limit: int) -> Snapshot:
+        return await self._engine.read(lambda conn: queue_snapshot.snapshot(conn, limit, self._clock()))
+
+    async def line_length(self) -> int:
+        return await self._engine.read(queue_snapshot.line_length)
+
+    async def past_runs(self, limit: int) -> Sequence[PastRun]:
+        return await self._engine.read(lambda conn: usage.past_runs(conn, limit))
+
+    async def count_waiting(self, user_id: int) -> int:
+        return await self._engine.read(lambda conn: queries.count_waiting(conn, user_id))
+
+    async def history(self, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]:
+        return await self._engine.read(lambda conn: queries.history(conn, user_id, limit, offset))
+
+    async def browse(self, states: Collection[JobState], *, limit: int) -> Sequence[Job]:
+        return await self._engine.read(lambda conn: queries.browse(conn, states, limit))
+
+    async def count(self) -> dict[JobState, int]:
+        return await self._engine.read(queries.count)
+
+    # ------------------------------------------------------------------ maintenance
+
+    async def prune(self, before: float, *, limit: int) -> Sequence[str]:
+        return await self._engine.write(lambda conn, _again: retention.prune(conn, before, limit))
+
+    async def recount(self) -> Sequence[Drift]:
+        return await self._engine.write(lambda conn, _again: recount.recount(conn))
+
+    async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
+        await self._engine.write(lambda conn, _again: retention.record(conn, what, job_id, actor, now))
+
+    async def recorded_since(self, what: str, since: float) -> bool:
+        return await self._engine.read(lambda conn: queries.recorded_since(conn, what, since))
+
+    async def close(self) -> None:
+        await self._engine.close()
+        if self._on_close is not None:
+            self._on_close()

@@ -1,0 +1,176 @@
+"""Transactions that change one job, guarded by its epoch: a stale copy changes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import ColumnElement
+
+from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.storage import rows
+from bot.storage.accounting import counters, usage
+from bot.storage.engine.compiled import POSTGRES, Prepared
+from bot.storage.jobs import input_files
+from bot.storage.schema.tables import IN_HAND
+from bot.storage.schema.tables import job as jobs
+from bot.storage.servers import compatibility
+
+GRACE: Final = 60.0
+"""Seconds in which only the process that ended a job delivers its outcome."""
+
+Changes = Mapping[str, Any]
+
+_NEW: Final = "new_"
+"""Prefix of parameters that hold new column values; SQLAlchemy reserves the bare column names."""
+
+
+def _setting(names: Sequence[str]) -> sa.Update:
+    columns = [name.removeprefix(_NEW) for name in names if name.startswith(_NEW)]
+    values: dict[str, ColumnElement[Any]] = {
+        name: sa.bindparam(_NEW + name, type_=jobs.c[name].type) for name in columns
+    }
+    if "interaction_token" in values:  # an older token never replaces a newer one
+        newer = jobs.c.token_expires < values["token_expires"]
+        for name in ("interaction_token", "token_expires"):
+            values[name] = sa.case((newer, values[name]), else_=jobs.c[name])
+    this = (jobs.c.id == sa.bindparam("this_id"), jobs.c.epoch == sa.bindparam("this_epoch"),
+            jobs.c.state == sa.bindparam("this_state"))  # fmt: skip
+    changed = sa.update(jobs).where(*this)
+    if usage.ENDED_AT not in names:
+        return changed.values(values).returning(*rows.READ)
+    return changed.values(values | usage.settled()).returning(*rows.READ, *usage.SETTLED)
+
+
+def _moving(dialect: str, names: Sequence[str]) -> ClauseElement:
+    """Return the UPDATE; on PostgreSQL the side effects are in the same statement, to save round trips."""
+    setting = _setting(names)
+    if dialect != POSTGRES:
+        return setting
+    moved = setting.cte("moved")
+    others = counters.effects(moved, names)
+    others += compatibility.effects(dialect, names, others[0]) if others else []
+    others += usage.effects(moved, names)
+    return sa.select(moved).add_cte(*others)
+
+
+_NOTE: Final = Prepared(lambda _dialect, names: _setting(names))
+_MOVE: Final = Prepared(_moving)
+
+_NO_END: Final = {
+    "not_before": 0.0, "finished": 0.0, "outputs": (), "note": None, "error": None, "delivery": Delivery.NONE,
+    "tries": 0, "cancel_by": 0,
+}  # fmt: skip
+"""Columns reset when a job is queued again."""
+
+
+def move(conn: Connection, job: Job, state: JobState, changes: Changes, now: float, *, again: bool) -> Job:
+    """`again`: an earlier attempt may have been committed although its answer was lost."""
+    changes = _implied(job, state, changes, now)
+    moved = job.moved(state, **changes)
+    values = _values(job, rows.columns(moved, {*changes, "state"})) | counters.steps(job.state, state, now)
+    values |= usage.values(job, moved, now) if job.state is JobState.RUNNING else {}
+    values |= compatibility.values(moved.spec, now) if state is JobState.QUEUED and "spec" in changes else {}
+    row = _MOVE.first(conn, values)
+    if row is None:
+        return _moved_before(conn, moved, again=again)
+    if conn.dialect.name != POSTGRES:
+        counters.follow(conn, row, values)
+        compatibility.touch(conn, values)
+        usage.follow(conn, row, values)
+    input_files.write(conn, job.id, changes.get("spec"))
+    if job.state is JobState.DELIVERING and state is JobState.FAILED:
+        usage.forgive(conn, job.id)
+    if state is JobState.DONE and moved.spec.uploads:
+        input_files.drop(conn, [job.id])
+    return rows.read(row)
+
+
+def is_single(job: Job, changes: Changes) -> bool:
+    """Whether a change involves no input files, and so is a single statement on PostgreSQL."""
+    return not job.spec.uploads and not (changes["spec"].uploads if "spec" in changes else ())
+
+
+def note(conn: Connection, job: Job, changes: Changes) -> Job:
+    row = _NOTE.first(conn, _values(job, rows.columns(replace(job, **changes), changes)))
+    if row is None:
+        raise IllegalMoveError(f"job {job.id} is not {job.state} under epoch {job.epoch}")
+    input_files.write(conn, job.id, changes.get("spec"))
+    return rows.read(row)
+
+
+def seize(conn: Connection, job_id: str) -> Job | None:
+    take = sa.update(jobs).where(jobs.c.id == job_id).values(epoch=jobs.c.epoch + 1).returning(jobs)
+    row = conn.execute(take).mappings().first()
+    return None if row is None else rows.read(row)
+
+
+def renew_token(conn: Connection, job_id: str, token: str, expires: float) -> Job | None:
+    newer = sa.update(jobs).where(jobs.c.id == job_id, jobs.c.token_expires < expires)
+    conn.execute(newer.values(interaction_token=token, token_expires=expires))
+    row = conn.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()
+    return None if row is None else rows.read(row)
+
+
+def _implied(job: Job, state: JobState, changes: Changes, now: float) -> Changes:
+    """Return the changes plus those that follow from them."""
+    if state is JobState.QUEUED:
+        return {**_NO_END, **changes, "epoch": job.epoch + 1}
+    implied: dict[str, Any] = dict(changes)
+    if (state.is_final or state is JobState.DELIVERING) and not implied.get("finished", job.finished):
+        implied["finished"] = now
+    if implied.get("delivery") is Delivery.PENDING:
+        implied.setdefault("not_before", implied.get("finished", now) + GRACE)
+    return implied
+
+
+def _values(job: Job, columns: rows.Values) -> rows.Values:
+    """Return the parameters of `_setting`. The epoch is always included: a note may change nothing else."""
+    new = {f"{_NEW}{name}": columns[name] for name in sorted(columns)}
+    return {"new_epoch": job.epoch, **new, "this_id": job.id, "this_epoch": job.epoch, "this_state": job.state.value}
+
+
+def _moved_before(conn: Connection, moved: Job, *, again: bool) -> Job:
+    """Return the job if the first attempt of this transition was committed."""
+    there = sa.select(jobs).where(jobs.c.id == moved.id, jobs.c.epoch == moved.epoch, jobs.c.state == moved.state.value)
+    row = conn.execute(there).mappings().first() if again else None
+    if row is None:
+        raise IllegalMoveError(f"job {moved.id} has changed: it cannot become {moved.state}")
+    return rows.read(row)
+
+
+_WAITS = (JobState.HELD.value, JobState.QUEUED.value)
+
+
+def cancel(conn: Connection, job_id: str, by: int, now: float) -> Job | None:
+    row = conn.execute(sa.select(jobs).where(jobs.c.id == job_id).with_for_update()).mappings().first()
+    if row is None:
+        return None
+    if row["state"] in _WAITS:
+        return _end(conn, row, by, now)
+    if row["state"] != JobState.RUNNING.value or row["cancel_by"]:
+        return rows.read(row)
+    asked = sa.update(jobs).where(jobs.c.id == job_id).values(cancel_by=by).returning(jobs)
+    return rows.read(conn.execute(asked).mappings().one())
+
+
+def _end(conn: Connection, row: rows.Row, by: int, now: float) -> Job:
+    end = {
+        "state": JobState.CANCELLED.value,
+        "epoch": jobs.c.epoch + 1,
+        "delivery": Delivery.PENDING.value,
+        "finished": now,
+        "not_before": now,
+        "cancel_by": by,
+    }
+    ended = conn.execute(sa.update(jobs).where(jobs.c.id == row["id"]).values(end).returning(jobs)).mappings().one()
+    counters.follow(conn, dict(ended), counters.steps(JobState(row["state"]), JobState.CANCELLED, now))
+    return rows.read(ended)
+
+
+def to_cancel(conn: Connection, server: str) -> Sequence[tuple[str, int]]:
+    running = sa.and_(IN_HAND, jobs.c.server == server, jobs.c.state == JobState.RUNNING.value)
+    wishes = sa.select(jobs.c.id, jobs.c.cancel_by).where(running, jobs.c.cancel_by != 0)
+    return [(job_id, by) for job_id, by in conn.execute(wishes)]

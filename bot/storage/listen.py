@@ -1,0 +1,186 @@
+"""Notifications between processes over PostgreSQL's LISTEN and NOTIFY; implements `bot.jobs.hints`.
+
+Listening needs a connection of its own, without a pooler that switches sessions: notifications get lost there without
+an error. So the process regularly sends itself a test; while none comes back, `look_every` asks for polling instead.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from bot.clock import Clock
+from bot.errors import StartupError
+from bot.i18n import _
+from bot.jobs.hints import Ears, Hear, Topic
+from bot.jobs.naps import nap
+from bot.storage import database_url
+from bot.storage.engine.postgres import NO_CACHE
+from bot.storage.notify import (
+    CHANNEL,
+    TEST,
+    Mouth,
+    SendThrough,
+    read,
+)
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY, LOOK_EVERY_DEAF = 2.0, 0.25
+HEARD_WITHIN = 2.0
+"""Seconds within which a test sent to ourselves must come back."""
+CHECK_EVERY = 10.0
+"""Seconds between two tests of the connection."""
+ANSWER, CONNECT = 5.0, 5.0
+"""Timeouts in seconds: for a trivial query, and to connect."""
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each reconnect; the last one is repeated."""
+
+
+class Line(Protocol):
+    """An asyncpg connection; asyncpg ships no types."""
+
+    async def add_listener(self, channel: str, callback: Callable[..., None]) -> None: ...
+    def add_termination_listener(self, callback: Callable[[object], None]) -> None: ...
+    async def execute(self, query: str) -> str: ...
+    def terminate(self) -> None: ...
+
+
+class PostgresHints:
+    """Notifications to all processes on one database. `run` it as long as the process lives, then `close` it."""
+
+    def __init__(self, *, dsn: str, send_through: SendThrough, clock: Clock, me: str = "") -> None:
+        """Listen at `dsn`, which must bypass any pooler; `me` identifies this process.
+
+        Raises `StartupError` if `dsn` is not a PostgreSQL URL.
+        """
+        self._arguments = _arguments(dsn)
+        self._clock = clock
+        self._me = me or uuid.uuid4().hex
+        self._ears = Ears()
+        self._mouth = Mouth(send_through=send_through, clock=clock, me=self._me)
+        self._connection: Line | None = None
+        self._heard = asyncio.Event()
+        self._test = ""
+        self._hears = False
+        self._was_told = False
+
+    def listen(self, topic: Topic, hear: Hear) -> None:
+        self._ears.listen(topic, hear)
+
+    def send(self, topic: Topic, payload: str = "") -> None:
+        """Notify this process immediately, the others as soon as the database delivers it."""
+        self._ears.hear(topic, payload)
+        self._mouth.say(topic, payload)
+
+    @property
+    def look_every(self) -> float:
+        return LOOK_EVERY if self._hears else LOOK_EVERY_DEAF
+
+    async def run(self) -> None:
+        """Listen and send until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._mouth.run(), name="sending hints")
+                tasks.create_task(self._keep_listening(), name="hearing hints")
+        finally:
+            self._hang_up()
+
+    async def close(self) -> None:
+        """Send what is left, if the database answers quickly."""
+        await self._mouth.close()
+
+    # ------------------------------------------------------------------ listening
+
+    async def _keep_listening(self) -> None:
+        tries = 0
+        while True:
+            try:
+                self._connection = await self._connected()
+                tries = 0
+                await self._watch(self._connection)
+            except Exception as error:  # from asyncpg or the network
+                log.info("notifications from other processes are unavailable: %s", type(error).__name__)
+            self._hears = False
+            self._hang_up()
+            await self._clock.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+            tries += 1
+
+    async def _connected(self) -> Line:
+        import asyncpg
+
+        async with asyncio.timeout(CONNECT):
+            connection = cast("Line", await asyncpg.connect(**self._arguments))  # pyright: ignore[reportUnknownMemberType] # no types
+        try:
+            async with asyncio.timeout(ANSWER):
+                await connection.add_listener(CHANNEL, self._notified)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _watch(self, connection: Line) -> None:
+        """Return or raise once the connection is dead."""
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: ended.set())
+        while not ended.is_set():
+            said = await self._hears_itself()
+            if not self._heard.is_set():  # raises if the connection is dead; else a pooler drops notifications
+                async with asyncio.timeout(ANSWER):
+                    await connection.execute("SELECT 1")
+            if said:
+                self._take_note(hears=self._heard.is_set())
+            await nap(self._clock, CHECK_EVERY, ended)
+
+    async def _hears_itself(self) -> bool:
+        """Send ourselves a test and wait for it; return whether it could be sent."""
+        self._heard.clear()
+        self._test = uuid.uuid4().hex
+        if not await self._mouth.test(self._test):
+            return False
+        await nap(self._clock, HEARD_WITHIN, self._heard)
+        return True
+
+    def _take_note(self, *, hears: bool) -> None:
+        if hears and self._was_told:
+            log.info("notifications between processes work again")
+        if not hears and not self._was_told:
+            log.warning(
+                "notifications between processes are unavailable, so the bot polls instead and reacts a little later. "
+                "If DATABASE_URL goes through a pooler, set DATABASE_LISTEN_URL to the address of PostgreSQL itself"
+            )
+        self._hears, self._was_told = hears, not hears
+
+    def _notified(self, _connection: object, _pid: int, _channel: str, text: object) -> None:
+        said = read(text)
+        if said is None:
+            return
+        sender, topic, payload = said
+        if topic == TEST:
+            if payload == self._test:
+                self._heard.set()
+        elif sender != self._me:
+            self._ears.hear(Topic(topic), payload)
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+def _arguments(dsn: str) -> dict[str, Any]:
+    """Return the arguments of `asyncpg.connect`, without a statement cache: there are only a few trivial statements."""
+    try:
+        url = database_url.parse(dsn)
+    except StartupError:
+        url = None
+    if url is None or url.drivername != "postgresql":
+        raise StartupError(_("DATABASE_LISTEN_URL must point to the same PostgreSQL database as DATABASE_URL."))
+    plain = url.difference_update_query([NO_CACHE, "channel_binding"])  # unknown to asyncpg
+    return {
+        "dsn": plain.render_as_string(hide_password=False),
+        "timeout": CONNECT,
+        "command_timeout": ANSWER,
+        "statement_cache_size": 0,
+    }

@@ -1,0 +1,161 @@
+"""Sends notifications to the other processes: batched, without duplicates, and bounded.
+
+A notification is JSON with its sender, topic and payload. A lost one only costs time.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError
+
+from bot.clock import Clock
+from bot.jobs.hints import Topic
+from bot.jobs.naps import nap
+from bot.jobs.progressboard import fractions, json_object
+from bot.jobs.records import StoreDownError
+from bot.storage.engine.base import Engine
+
+log = logging.getLogger(__name__)
+
+CHANNEL: Final = "comfycord"
+TEST: Final = "test"
+"""Topic of a test sent to ourselves."""
+GAP = 0.02
+"""Seconds between two transactions; everything in between is sent together."""
+PROGRESS_EVERY = 1.0
+"""Seconds between two progress reports."""
+MOST = 1_000
+"""Limit for unsent notifications, and for jobs whose progress is unsent."""
+LONGEST = 7_900
+"""Bytes per notification; PostgreSQL's limit is below 8,000."""
+TOGETHER = 100
+"""Jobs per progress report."""
+LAST_WORDS = 1.0
+"""Seconds to send what is left on close."""
+
+SendThrough = Callable[[Sequence[str]], Awaitable[None]]
+"""Sends payloads to all processes in one transaction. May raise `StoreDownError`."""
+
+
+class Mouth:
+    """Sends notifications over an ordinary connection. `me` identifies this process."""
+
+    def __init__(self, *, send_through: SendThrough, clock: Clock, me: str) -> None:
+        self._send_through = send_through
+        self._clock = clock
+        self._me = me
+        self._waiting: dict[tuple[str, str], None] = {}
+        self._progress: dict[str, float] = {}
+        self._progress_at = float("-inf")
+        self._something = asyncio.Event()
+
+    def say(self, topic: Topic, payload: str) -> None:
+        """Queue a notification for all processes."""
+        if topic is Topic.PROGRESS:
+            self._progress |= fractions(payload)
+            _forget_oldest(self._progress)
+        else:
+            self._waiting[topic, payload] = None
+            _forget_oldest(self._waiting)
+        self._something.set()
+
+    async def test(self, word: str) -> bool:
+        """Send ourselves a test; return whether it was sent."""
+        return await self._send([self._hint(TEST, word)])
+
+    async def run(self) -> None:
+        """Send queued notifications until cancelled."""
+        while True:
+            while not self._is_due():
+                self._something.clear()
+                if self._progress:
+                    await nap(self._clock, self._progress_in(), self._something)
+                else:
+                    await self._something.wait()
+            await self._send(self._batch())
+            await self._clock.sleep(GAP)
+
+    async def close(self) -> None:
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                await self._send(self._batch())
+        except TimeoutError:
+            log.debug("the last notifications were not sent in time")
+
+    def _is_due(self) -> bool:
+        return bool(self._waiting) or (bool(self._progress) and self._progress_in() <= 0)
+
+    def _progress_in(self) -> float:
+        return self._progress_at + PROGRESS_EVERY - self._clock.monotonic()
+
+    def _batch(self) -> list[str]:
+        said = [self._hint(topic, payload) for topic, payload in self._waiting]
+        self._waiting.clear()
+        if self._progress and self._progress_in() <= 0:
+            said += [self._hint(Topic.PROGRESS, json.dumps(part)) for part in _parts(self._progress)]
+            self._progress.clear()
+            self._progress_at = self._clock.monotonic()
+        return said
+
+    def _hint(self, topic: str, payload: str) -> str:
+        return json.dumps({"topic": topic, "payload": payload, "from": self._me})
+
+    async def _send(self, hints: Sequence[str]) -> bool:
+        short = [hint for hint in hints if len(hint) <= LONGEST]  # ASCII: JSON escapes everything else
+        if len(short) < len(hints):
+            log.warning("%d notifications are too long and were not sent", len(hints) - len(short))
+        try:
+            if short:
+                await self._send_through(short)
+        except StoreDownError:
+            log.debug("%d notifications were lost: the database does not answer", len(short))
+            return False
+        return True
+
+
+def through(engine: Engine) -> SendThrough:
+    """Return a function that sends over the ordinary connections of a PostgreSQL."""
+
+    async def send(payloads: Sequence[str]) -> None:
+        values = {"channel": CHANNEL, "payloads": list(payloads)}
+        try:
+            await engine.write(lambda conn, _again: _notify(conn, values), single=True)
+        except DBAPIError as error:
+            raise StoreDownError from error
+
+    return send
+
+
+def _notify(conn: Connection, values: dict[str, Any]) -> None:
+    conn.execute(_NOTIFY, values)
+
+
+_NOTIFY: Final = sa.text("SELECT pg_notify(:channel, said) FROM unnest(:payloads) AS said").bindparams(
+    sa.bindparam("payloads", type_=ARRAY(sa.Text))
+)
+
+
+def read(text: object) -> tuple[str, str, str] | None:
+    """Return sender, topic and payload of a notification; None if it isn't ours."""
+    said = json_object(text)
+    sender, topic, payload = (said.get(name) for name in ("from", "topic", "payload"))
+    if not (isinstance(sender, str) and isinstance(topic, str) and isinstance(payload, str)):
+        return None
+    return (sender, topic, payload) if topic == TEST or topic in set(Topic) else None
+
+
+def _parts(progress: Mapping[str, float]) -> Iterator[dict[str, float]]:
+    entries = list(progress.items())
+    for start in range(0, len(entries), TOGETHER):
+        yield dict(entries[start : start + TOGETHER])
+
+
+def _forget_oldest(entries: dict[Any, Any]) -> None:
+    while len(entries) > MOST:
+        del entries[next(iter(entries))]

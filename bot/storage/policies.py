@@ -1,0 +1,170 @@
+"""`PolicyRecords` over a database: role rules, pauses, and what members have used."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import ColumnElement
+
+from bot.jobs.terms import account_key
+from bot.policy.pauses import Pause
+from bot.policy.quotas import DAY, WEEK, Standing
+from bot.policy.rules import RoleRule
+from bot.storage.engine.base import Engine
+from bot.storage.engine.compiled import Prepared
+from bot.storage.engine.dialect import insert, storable
+from bot.storage.schema.tables import job as jobs
+from bot.storage.schema.tables import pause as pauses
+from bot.storage.schema.tables import role_rule as rules
+from bot.storage.schema.tables import usage
+
+RULES_AT_MOST: Final = 500
+"""A guild has up to 250 roles; rules of deleted roles stay."""
+PAUSES_AT_MOST: Final = 10_000
+
+
+class SqlPolicies:
+    """Implements `PolicyRecords`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def rules(self, guild_id: int) -> Sequence[RoleRule]:
+        return await self._engine.read(lambda conn: _rules(conn, guild_id))
+
+    async def set_rule(self, rule: RoleRule) -> None:
+        await self._engine.write(lambda conn, _again: _set_rule(conn, rule), single=True, durable=True)
+
+    async def standing(self, guild_id: int | None, user_id: int, now: float) -> Standing:
+        return await self._engine.read(lambda conn: _standing(conn, guild_id, user_id, now))
+
+    async def pauses(self, now: float) -> Sequence[Pause]:
+        return await self._engine.read(lambda conn: _pauses(conn, now))
+
+    async def pause(self, pause: Pause) -> None:
+        await self._engine.write(lambda conn, _again: _pause(conn, pause), durable=True)
+
+    async def resume(self, scope: str) -> bool:
+        return await self._engine.write(lambda conn, again: _resume(conn, scope) or again, single=True, durable=True)
+
+
+# ------------------------------------------------------------------ rules
+
+
+def _rules(conn: Connection, guild_id: int) -> list[RoleRule]:
+    query = sa.select(rules).where(rules.c.guild_id == guild_id).order_by(rules.c.role_id).limit(RULES_AT_MOST)
+    return [RoleRule(**row) for row in conn.execute(query).mappings()]
+
+
+def _set_rule(conn: Connection, rule: RoleRule) -> None:
+    values = asdict(rule)
+    grants = {name: value for name, value in values.items() if name not in ("guild_id", "role_id")}
+    if all(value is None for value in grants.values()):
+        this = (rules.c.guild_id == rule.guild_id, rules.c.role_id == rule.role_id)
+        conn.execute(sa.delete(rules).where(*this))
+        return
+    entry = insert(conn.dialect.name, rules).values(values)
+    conn.execute(entry.on_conflict_do_update(index_elements=[rules.c.guild_id, rules.c.role_id], set_=grants))
+
+
+# ------------------------------------------------------------------ pauses
+
+
+def _pauses(conn: Connection, now: float) -> list[Pause]:
+    active = sa.or_(pauses.c.until.is_(None), pauses.c.until > now)
+    query = sa.select(pauses).where(active).order_by(pauses.c.at.desc(), pauses.c.scope).limit(PAUSES_AT_MOST)
+    return [_read_pause(row) for row in conn.execute(query).mappings()]
+
+
+def _read_pause(row: Mapping[Any, Any]) -> Pause:
+    by = int(row["by"]) if row["by"].isdecimal() else 0
+    return Pause(scope=row["scope"], by=by, reason=row["reason"], at=float(row["at"]), until=row["until"])
+
+
+def _pause(conn: Connection, pause: Pause) -> None:
+    """Write a pause and delete expired ones, which nothing else does."""
+    scope = storable(pause.scope)
+    conn.execute(sa.delete(pauses).where(pauses.c.until <= pause.at, pauses.c.scope != scope))
+    values = {"by": str(pause.by), "reason": storable(pause.reason), "until": pause.until, "at": pause.at}
+    entry = insert(conn.dialect.name, pauses).values(scope=scope, **values)
+    conn.execute(entry.on_conflict_do_update(index_elements=[pauses.c.scope], set_=values))
+
+
+def _resume(conn: Connection, scope: str) -> bool:
+    return bool(conn.execute(sa.delete(pauses).where(pauses.c.scope == storable(scope))).rowcount)
+
+
+# ------------------------------------------------------------------ standings
+
+
+def _standing(conn: Connection, guild_id: int | None, user_id: int, now: float) -> Standing:
+    account_id = account_key(guild_id, user_id)
+    member = {"this_account": account_id, "this_user": user_id}
+    had = _HAD.first(conn, {"this_account": account_id, "day": now - DAY, "week": now - WEEK}) or {}
+    asked = _ASKED.first(conn, member)
+    return Standing(
+        **{name: value for name, value in had.items() if value is not None},
+        **_still_to_come(_TO_COME.rows(conn, member)),
+        last_asked=asked["created"] if asked else 0.0,
+    )
+
+
+def _had(_dialect: str, _names: Sequence[str]) -> ClauseElement:
+    """Return the query for what an account has used within a day and a week."""
+    day = usage.c.at > sa.bindparam("day", type_=sa.Double)
+    columns: dict[str, ColumnElement[Any]] = {
+        "day_seconds": sa.func.sum(usage.c.gpu_seconds).filter(day),
+        "week_seconds": sa.func.sum(usage.c.gpu_seconds),
+        "day_pictures": sa.func.sum(usage.c.pictures).filter(day),
+        "week_pictures": sa.func.sum(usage.c.pictures),
+        "oldest_day": sa.func.min(usage.c.at).filter(day),
+        "oldest_week": sa.func.min(usage.c.at),
+    }
+    return sa.select(*(column.label(name) for name, column in columns.items())).where(
+        usage.c.account_id == sa.bindparam("this_account", type_=sa.Text),
+        usage.c.at > sa.bindparam("week", type_=sa.Double),
+        usage.c.counted,
+    )
+
+
+_MEMBERS: Final = (
+    jobs.c.user_id == sa.bindparam("this_user", type_=sa.BigInteger),
+    jobs.c.account_id == sa.bindparam("this_account", type_=sa.Text),
+)
+"""The user comes first: the index by user also holds the state."""
+_STARTS_OR_RUNS: Final = sa.text("state IN ('held', 'queued', 'running')")
+_NOT_REFUSED: Final = sa.text("NOT (state IN ('failed', 'cancelled') AND attempts = 0)")
+"""Refused jobs never reached a server: their images were unusable, or the member cancelled in time."""
+
+
+def _to_come(_dialect: str, _names: Sequence[str]) -> ClauseElement:
+    seconds = sa.func.coalesce(sa.func.sum(jobs.c.cost_est), 0.0).label("seconds")
+    pictures = sa.func.sum(jobs.c.pictures_est).label("pictures")
+    each = sa.select(jobs.c.state, sa.func.count().label("number"), seconds, pictures)
+    return each.where(*_MEMBERS, _STARTS_OR_RUNS).group_by(jobs.c.state)
+
+
+def _still_to_come(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    numbers = {row["state"]: row["number"] for row in rows}
+    running = numbers.get("running", 0)
+    pending = sum(numbers.values())
+    return {
+        "pending_seconds": sum(float(row["seconds"]) for row in rows),
+        "pending_pictures": sum(int(row["pictures"]) for row in rows),
+        "pending": pending,
+        "waiting": pending - running,
+        "running": running,
+    }
+
+
+def _asked(_dialect: str, _names: Sequence[str]) -> ClauseElement:
+    newest = sa.select(jobs.c.created).where(*_MEMBERS, _NOT_REFUSED)
+    return newest.order_by(jobs.c.seq.desc()).limit(sa.literal_column("1", sa.Integer))
+
+
+_HAD: Final = Prepared(_had)
+_TO_COME: Final = Prepared(_to_come)
+_ASKED: Final = Prepared(_asked)
