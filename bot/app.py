@@ -21,7 +21,7 @@ from bot.front import Front
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
 from bot.installation import Installation
-from bot.jobs.progressboard import ProgressBoard
+from bot.jobs.cluster.progress_cache import ProgressBoard
 from bot.office import Office
 from bot.policy.limits import Limits
 from bot.roles import Part

@@ -15,7 +15,7 @@ from bot.clock import Clock
 from bot.errors import StartupError
 from bot.i18n import _, n_
 from bot.installation import RESULTS
-from bot.jobs.shelf import DiskShelf
+from bot.jobs.delivery.result_files import DiskShelf
 from bot.settings import Settings
 from bot.storage import database_url
 from bot.storage.copy import Copy, Say

@@ -11,9 +11,9 @@ from bot.clock import Clock
 from bot.errors import OfflineError
 from bot.images.pictures import Pictures
 from bot.installation import Installation
-from bot.jobs.hints import Topic
+from bot.jobs.cluster.bus import Topic
+from bot.jobs.cluster.progress_cache import ProgressBoard
 from bot.jobs.job import JobState
-from bot.jobs.progressboard import ProgressBoard
 from bot.office import Office
 from bot.ui.again import History
 from bot.ui.attachments import Attachments

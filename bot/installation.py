@@ -13,11 +13,10 @@ from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.i18n import _
 from bot.instance import claimed_instance
-from bot.jobs.fleetrecords import FleetRecords
-from bot.jobs.hints import Hints, LocalHints
-from bot.jobs.records import JobStore
-from bot.jobs.shelf import DiskShelf
-from bot.jobs.shelves import TidyShelf, TwoShelves
+from bot.jobs.cluster.bus import Hints, LocalHints
+from bot.jobs.delivery.result_files import DiskShelf, TidyShelf, TwoShelves
+from bot.jobs.repository import JobStore
+from bot.jobs.server_registry import FleetRecords
 from bot.policy.records import PolicyRecords
 from bot.policy.workflows import WorkflowRules
 from bot.settings import Settings

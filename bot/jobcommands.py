@@ -12,7 +12,7 @@ from bot.clock import Clock
 from bot.errors import InputError
 from bot.i18n import _, verbatim
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.records import JobStore
+from bot.jobs.repository import JobStore
 from bot.settings import Settings
 from bot.storage.database import open_store
 

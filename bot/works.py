@@ -9,27 +9,26 @@ from contextlib import asynccontextmanager
 from bot.clock import Clock
 from bot.comfy.fleet import Fleet
 from bot.installation import Installation
-from bot.jobs.abilities import Judge
-from bot.jobs.canceller import Canceller
-from bot.jobs.carrier import Carrier
-from bot.jobs.crew import Crew, Member
-from bot.jobs.deliverer import Deliverer
-from bot.jobs.departures import Departures
-from bot.jobs.durations import Durations
-from bot.jobs.fleetrecords import ServerRecord
-from bot.jobs.hints import Topic
-from bot.jobs.intake import Intake
-from bot.jobs.janitor import Janitor
+from bot.jobs.cluster.bus import Topic
+from bot.jobs.cluster.compatibility import Judge
+from bot.jobs.cluster.leases import Tenancy
+from bot.jobs.cluster.shared_definitions import RecordedDefinitions
+from bot.jobs.delivery.service import Deliverer
+from bot.jobs.enqueue import Intake
+from bot.jobs.execution.cancellation import Canceller
+from bot.jobs.execution.executor import Carrier
+from bot.jobs.execution.server_worker import Runner
+from bot.jobs.execution.worker_pool import Crew, Member
 from bot.jobs.job import Job, JobState
-from bot.jobs.learning import Learning
-from bot.jobs.lineup import Lineup
-from bot.jobs.obstacles import Obstacles
-from bot.jobs.places import Places
-from bot.jobs.queue import LINE, JobQueue
-from bot.jobs.recorded import RecordedDefinitions
-from bot.jobs.recovery import Recovery
-from bot.jobs.runner import Runner
-from bot.jobs.tenancy import Tenancy
+from bot.jobs.maintenance.recovery import Recovery
+from bot.jobs.maintenance.retention import Janitor
+from bot.jobs.scheduling.blockers import Obstacles
+from bot.jobs.scheduling.capacity import Places
+from bot.jobs.scheduling.dispatcher import LINE, JobQueue
+from bot.jobs.scheduling.queue_view import Lineup
+from bot.jobs.scheduling.run_times import Durations, Learning
+from bot.jobs.scheduling.stale_positions import Departures
+from bot.jobs.server_registry import ServerRecord
 from bot.roles import Part, Role
 from bot.ui.messages import JobMessages
 from bot.workflow.definitions import Definitions

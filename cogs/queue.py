@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.jobs.survey import Survey
+from bot.jobs.status import Survey
 from bot.ui.answers import in_time, show
 from bot.ui.queuepage import QueuePage, Reader
 

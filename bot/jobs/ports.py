@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from bot.i18n import Message
 from bot.jobs.job import Job, Place
-from bot.jobs.updates import JobUpdate
+from bot.jobs.status import JobUpdate
 from bot.workflow.definitions import Definitions
 from bot.workflow.execution import (
     Accepted,

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from bot.clock import Clock
 from bot.errors import StartupError
 from bot.i18n import Message, _
-from bot.jobs.records import StoreDownError
+from bot.jobs.repository import StoreDownError
 from bot.storage.engine.base import Engine
 from bot.storage.engine.compiled import POSTGRES
 from bot.storage.engine.dialect import insert, storable

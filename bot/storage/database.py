@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.errors import StartupError
 from bot.i18n import Message, _
-from bot.jobs.records import StoreDownError
+from bot.jobs.repository import StoreDownError
 from bot.storage import database_url
 from bot.storage.engine.base import Engine
 from bot.storage.engine.postgres import PostgresEngine

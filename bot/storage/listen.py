@@ -1,4 +1,4 @@
-"""Notifications between processes over PostgreSQL's LISTEN and NOTIFY; implements `bot.jobs.hints`.
+"""Notifications between processes over PostgreSQL's LISTEN and NOTIFY; implements `bot.jobs.cluster.bus`.
 
 Listening needs a connection of its own, without a pooler that switches sessions: notifications get lost there without
 an error. So the process regularly sends itself a test; while none comes back, `look_every` asks for polling instead.
@@ -10,11 +10,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
+from bot.aio import nap
 from bot.clock import Clock
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.jobs.hints import Ears, Hear, Topic
-from bot.jobs.naps import nap
+from bot.jobs.cluster.bus import Ears, Hear, Topic
 from bot.storage import database_url
 from bot.storage.engine.postgres import NO_CACHE
 from bot.storage.notify import (

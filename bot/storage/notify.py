@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
+from bot.aio import nap
 from bot.clock import Clock
-from bot.jobs.hints import Topic
-from bot.jobs.naps import nap
-from bot.jobs.progressboard import fractions, json_object
-from bot.jobs.records import StoreDownError
+from bot.jobs.cluster.bus import Topic
+from bot.jobs.cluster.progress_cache import fractions, json_object
+from bot.jobs.repository import StoreDownError
 from bot.storage.engine.base import Engine
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnElement
 
-from bot.jobs.terms import account_key
 from bot.policy.pauses import Pause
 from bot.policy.quotas import DAY, WEEK, Standing
 from bot.policy.rules import RoleRule
+from bot.policy.terms import account_key
 from bot.storage.engine.base import Engine
 from bot.storage.engine.compiled import Prepared
 from bot.storage.engine.dialect import insert, storable

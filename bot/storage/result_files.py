@@ -15,7 +15,7 @@ from typing import Final, Self
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from bot.jobs.records import StoreDownError
+from bot.jobs.repository import StoreDownError
 from bot.storage.engine.base import Engine
 from bot.storage.engine.dialect import insert
 from bot.storage.schema.tables import job as jobs

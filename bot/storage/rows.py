@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
-from bot.jobs.fairshare import LEAST, MOST
 from bot.jobs.job import Delivery, Job, JobState, Place, Requester
-from bot.jobs.terms import account_key
+from bot.policy.fair_share import LEAST, MOST
+from bot.policy.terms import account_key
 from bot.storage import serialization
 from bot.storage.schema.tables import job as jobs
 from bot.workflow.spec import RunSpec

@@ -13,13 +13,13 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import LimitError
-from bot.jobs.terms import Terms, account_key
 from bot.policy.decision import Allowed, Decision, Held, Refused
 from bot.policy.limits import Limits, review
 from bot.policy.quotas import Standing, admit
 from bot.policy.records import PolicyRecords
 from bot.policy.request import Request
 from bot.policy.rules import Allowance, RoleRule, resolve
+from bot.policy.terms import Terms, account_key
 from bot.workflow.measure import RunSize, measure
 from bot.workflow.spec import RunSpec
 

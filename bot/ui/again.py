@@ -10,7 +10,7 @@ import discord
 from bot.errors import InputError
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Delivery, IllegalMoveError, Job
-from bot.jobs.records import Shelf
+from bot.jobs.repository import Shelf
 from bot.ui.batches import Packer, Result
 from bot.ui.historypage import PER_PAGE, HistoryPage, is_shown_again
 from bot.ui.i18n import Languages
@@ -25,7 +25,7 @@ LOOK_LIMIT = 2.0
 
 
 class Jobs(Protocol):
-    """The part of `bot.jobs.records.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobStore` that is needed here."""
 
     async def get(self, job_id: str) -> Job | None: ...
 

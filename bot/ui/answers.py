@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.i18n import Message
-from bot.jobs.records import StoreDownError
+from bot.jobs.repository import StoreDownError
 from bot.ui.i18n import Languages, cut
 from bot.ui.layout import SILENT
 from bot.ui.page import Tone

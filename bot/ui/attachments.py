@@ -12,7 +12,7 @@ import discord
 
 from bot.errors import BotError, InputError
 from bot.i18n import _
-from bot.jobs.records import Shelf
+from bot.jobs.repository import Shelf
 from bot.workflow.catalog import Workflow
 from bot.workflow.execution import InputFile
 from bot.workflow.options import ImageOption

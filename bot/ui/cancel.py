@@ -13,9 +13,9 @@ from discord import app_commands
 
 from bot.errors import DeniedError, InputError
 from bot.i18n import Message, _
-from bot.jobs.canceller import Canceller
+from bot.jobs.execution.cancellation import Canceller
 from bot.jobs.job import Job, JobState
-from bot.jobs.records import StoreDownError
+from bot.jobs.repository import StoreDownError
 from bot.ui.i18n import Languages, cut
 from bot.ui.layout import SILENT
 from bot.ui.pressing import whisper
@@ -33,7 +33,7 @@ ANSWER_LIMIT = 2.0
 
 
 class Jobs(Protocol):
-    """The part of `bot.jobs.records.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobStore` that is needed here."""
 
     async def get(self, job_id: str) -> Job | None: ...
 

@@ -12,7 +12,7 @@ from bot.errors import FailedError
 from bot.i18n import Message, _
 from bot.jobs.job import Job
 from bot.jobs.ports import Told
-from bot.jobs.records import StoreDownError
+from bot.jobs.repository import StoreDownError
 from bot.ui.mailbox import Mailbox, Notes
 from bot.ui.page import Page
 from bot.ui.refusals import Meaning, RefusedError

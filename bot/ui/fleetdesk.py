@@ -11,9 +11,9 @@ from discord import app_commands
 
 from bot.errors import BotError, InputError
 from bot.i18n import Message, _
-from bot.jobs.fleetrecords import FleetRecords, ServerRecord
-from bot.jobs.hints import Hints, Topic
-from bot.jobs.survey import Survey
+from bot.jobs.cluster.bus import Hints, Topic
+from bot.jobs.server_registry import FleetRecords, ServerRecord
+from bot.jobs.status import Survey
 from bot.ui.answers import in_time, say, show, suggestions
 from bot.ui.audit import Audit
 from bot.ui.authority import Authority

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-from bot.jobs.fleetrecords import FleetRecords
-from bot.jobs.records import Snapshot
-from bot.jobs.survey import Survey
+from bot.jobs.repository import Snapshot
+from bot.jobs.server_registry import FleetRecords
+from bot.jobs.status import Survey
 from bot.ui.fleetpage import ServerView
 from bot.workflow.needs import Lack
 
@@ -16,7 +16,7 @@ CLASSES_LOOKED_AT = 20
 
 
 class Line(Protocol):
-    """The part of `bot.jobs.records.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobStore` that is needed here."""
 
     async def snapshot(self, limit: int) -> Snapshot: ...
 

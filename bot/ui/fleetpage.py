@@ -10,7 +10,7 @@ import discord
 from discord.utils import escape_markdown
 
 from bot.i18n import Message, _, n_
-from bot.jobs.fleetrecords import ServerRecord
+from bot.jobs.server_registry import ServerRecord
 from bot.ui.answers import sheet
 from bot.ui.i18n import Languages, cut
 from bot.ui.page import Tone

@@ -11,7 +11,7 @@ import discord
 from bot.clock import Clock
 from bot.errors import DeniedError
 from bot.i18n import Message, _
-from bot.jobs.hints import Hints, Topic
+from bot.jobs.cluster.bus import Hints, Topic
 from bot.policy.access import Whereabouts, folded, why_not
 from bot.policy.limits import Limits
 from bot.policy.workflows import HouseRules, WorkflowRules, narrowed

@@ -13,8 +13,8 @@ from typing import Protocol
 from bot.clock import Clock
 from bot.errors import BotError
 from bot.jobs.job import Job, Place
-from bot.jobs.records import StoreDownError
-from bot.jobs.updates import JobUpdate, Running
+from bot.jobs.repository import StoreDownError
+from bot.jobs.status import JobUpdate, Running
 from bot.ui.editor import EditBudget, MessageClosedError, ProgressEditor
 from bot.ui.page import Page
 from bot.ui.refusals import Meaning, RefusedError

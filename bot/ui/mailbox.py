@@ -27,7 +27,7 @@ DAY = 86_400.0
 
 
 class Notes(Protocol):
-    """The slice of `bot.jobs.records.JobStore` that messages need."""
+    """The slice of `bot.jobs.repository.JobStore` that messages need."""
 
     async def get(self, job_id: str) -> Job | None: ...
 

@@ -7,7 +7,7 @@ import discord
 from bot.clock import Clock
 from bot.i18n import Message, _
 from bot.jobs.job import Job
-from bot.jobs.survey import Survey
+from bot.jobs.status import Survey
 from bot.policy.pauses import concerning
 from bot.policy.records import PolicyRecords
 from bot.ui.admission import Admission, Asker

@@ -11,7 +11,7 @@ from discord.utils import escape_markdown
 
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
-from bot.jobs.survey import Standing as Place
+from bot.jobs.status import Standing as Place
 from bot.policy.pauses import Pause
 from bot.policy.quotas import Quota, Standing, quotas
 from bot.policy.rules import Allowance

@@ -15,8 +15,8 @@ from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, _
 from bot.jobs.job import Job, Place
 from bot.jobs.ports import ON_ITS_WAY, Told
-from bot.jobs.records import StoreDownError
-from bot.jobs.updates import JobUpdate, Running
+from bot.jobs.repository import StoreDownError
+from bot.jobs.status import JobUpdate, Running
 from bot.ui.batches import Batch, Fitting, Packer, Result, remark
 from bot.ui.editor import EditBudget
 from bot.ui.endings import Endings
@@ -43,7 +43,7 @@ class PictureShop(Fitting, Previews, Protocol):
 
 
 class Board(Protocol):
-    """Shares the progress of jobs (`bot.jobs.progressboard`)."""
+    """Shares the progress of jobs (`bot.jobs.cluster.progress_cache`)."""
 
     def tell(self, job_id: str, fraction: float) -> None:
         """Set a job's progress, 0 to 1."""

@@ -12,7 +12,7 @@ from discord import app_commands
 from bot.clock import Clock
 from bot.errors import InputError
 from bot.i18n import Message, _
-from bot.jobs.hints import Hints, Topic
+from bot.jobs.cluster.bus import Hints, Topic
 from bot.policy.pauses import Pause, Scope, of_member
 from bot.policy.records import PolicyRecords
 from bot.policy.wording import span

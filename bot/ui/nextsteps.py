@@ -11,7 +11,7 @@ import discord
 from bot.errors import BotError, InputError
 from bot.i18n import _
 from bot.jobs.job import Job
-from bot.jobs.records import Shelf
+from bot.jobs.repository import Shelf
 from bot.ui.answers import in_time
 from bot.ui.attachments import KeptFile
 from bot.ui.finding import Finder
@@ -29,7 +29,7 @@ LOOK_LIMIT = 2.0
 
 
 class Jobs(Protocol):
-    """The part of `bot.jobs.records.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobStore` that is needed here."""
 
     async def get(self, job_id: str) -> Job | None: ...
 

@@ -16,10 +16,10 @@ import discord
 from bot.clock import Clock
 from bot.errors import BotError, LimitError
 from bot.i18n import Message, _
-from bot.jobs.intake import Intake
+from bot.jobs.enqueue import Intake
 from bot.jobs.job import IllegalMoveError, Job, Place
-from bot.jobs.queue import JobQueue
-from bot.jobs.records import DuplicateJobError
+from bot.jobs.repository import DuplicateJobError
+from bot.jobs.scheduling.dispatcher import JobQueue
 from bot.policy.limits import Limits
 from bot.ui.admission import Admission, Asker, Entry
 from bot.ui.answers import in_time

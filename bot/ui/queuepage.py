@@ -11,7 +11,7 @@ from discord.utils import escape_markdown
 
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
-from bot.jobs.survey import Standing, Survey
+from bot.jobs.status import Standing, Survey
 from bot.ui.answers import sheet
 from bot.ui.i18n import Languages, cut
 from bot.ui.page import Tone

@@ -13,9 +13,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.aio import nap
 from bot.clock import Clock
 from bot.i18n import Message
-from bot.jobs.naps import nap
 from bot.workflow.availability import unmet
 from bot.workflow.definitions import Definitions
 from bot.workflow.library import Library

@@ -11,7 +11,14 @@ from discord.utils import escape_markdown
 
 from bot.i18n import Message, _, n_, verbatim
 from bot.jobs.job import Job, JobState
-from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Stopping, Waiting
+from bot.jobs.status import (
+    Away,
+    Fetching,
+    JobUpdate,
+    Running,
+    Stopping,
+    Waiting,
+)
 from bot.ui.i18n import Languages, cut
 from bot.ui.page import Button, Page, Picture, Tone
 from bot.workflow.nextsteps import takeable

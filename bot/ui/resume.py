@@ -14,7 +14,7 @@ from bot.errors import FailedError
 from bot.i18n import Message, _
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.ports import Told
-from bot.jobs.records import Shelf
+from bot.jobs.repository import Shelf
 from bot.ui.i18n import Languages
 from bot.ui.messages import JobMessages
 from bot.ui.pressing import whisper
@@ -29,7 +29,7 @@ ANSWERED_WITHIN = 3.0
 
 
 class Jobs(Protocol):
-    """The part of `bot.jobs.records.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobStore` that is needed here."""
 
     async def get(self, job_id: str) -> Job | None: ...
 

@@ -9,7 +9,7 @@ import statistics
 import sys
 from random import Random
 
-from bot.jobs.fairshare import jain
+from bot.policy.fair_share import jain
 from tests.benchmarks.fairness import (
     Community,
     FairShare,

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, TypeAlias, cast
 
 from bot.jobs.job import Job
-from bot.jobs.records import JobStore
+from bot.jobs.repository import JobStore
 from tests.benchmarks.outside import Outside, outside, working_bot
 
 Order: TypeAlias = tuple[int, dict[str, Any]]

@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from bot.jobs.fairshare import OWN_ORDER, Candidate, Share, order
+from bot.policy.fair_share import (
+    OWN_ORDER,
+    Candidate,
+    Share,
+    order,
+)
 
 
 @dataclass(frozen=True, slots=True)

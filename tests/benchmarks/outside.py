@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.app import App, load_catalog
 from bot.installation import opened
-from bot.jobs.records import JobStore
+from bot.jobs.repository import JobStore
 from bot.settings import Settings
 from bot.sweeping import spared_collections
 from tests.paths import WORKFLOWS

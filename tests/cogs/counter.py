@@ -9,11 +9,11 @@ import discord
 
 from bot.errors import InputError
 from bot.i18n import _
-from bot.jobs.durations import Durations
-from bot.jobs.hints import Topic
+from bot.jobs.cluster.bus import Topic
 from bot.jobs.job import Job, JobState, Requester
-from bot.jobs.lineup import Lineup
-from bot.jobs.obstacles import Obstacles
+from bot.jobs.scheduling.blockers import Obstacles
+from bot.jobs.scheduling.queue_view import Lineup
+from bot.jobs.scheduling.run_times import Durations
 from bot.storage.database import Database, open_database
 from bot.ui.admission import Admission
 from bot.ui.audit import Audit

@@ -6,7 +6,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.jobs.hints import Topic
+from bot.jobs.cluster.bus import Topic
 from bot.policy.pauses import EVERYTHING, Pause, of_guild, of_member, of_workflow
 from bot.policy.rules import RoleRule
 from tests.cogs.counter import MANAGER, MODERATOR, Counter, opened_counter

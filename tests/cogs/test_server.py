@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from bot.jobs.fleetrecords import ServerRecord, Verdict
-from bot.jobs.hints import Topic
+from bot.jobs.cluster.bus import Topic
+from bot.jobs.server_registry import ServerRecord, Verdict
 from bot.workflow.needs import Lack, LackKind
 from tests.cogs.counter import MANAGER, MODERATOR, Counter, abilities, opened_counter
 from tests.harness import Member

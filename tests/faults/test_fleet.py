@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.runner import ABSENCE
+from bot.jobs.execution.server_worker import ABSENCE
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.faults.census import Census
 from tests.faults.installation import Installation, installed

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from bot.i18n import Message
 from bot.jobs.job import Job, Place, Requester
 from bot.jobs.ports import ON_ITS_WAY, Told
-from bot.jobs.records import Account, Waiting
-from bot.jobs.updates import JobUpdate
+from bot.jobs.repository import Account, Waiting
+from bot.jobs.status import JobUpdate
 from bot.workflow.definitions import Definitions
 from bot.workflow.execution import (
     Accepted,
@@ -187,7 +187,7 @@ class Board:
 
 @dataclass
 class FewPlaces:
-    """Servers, by the seconds in which each is free: `bot.jobs.places.Places` without a fleet."""
+    """Servers, by the seconds in which each is free: `bot.jobs.scheduling.capacity.Places` without a fleet."""
 
     seconds: Callable[[], Sequence[float]]
     are_drained: bool = False
@@ -201,7 +201,7 @@ class FewPlaces:
 
 @dataclass
 class Reasons:
-    """What holds jobs back: `bot.jobs.obstacles.Obstacles` without pauses and verdicts."""
+    """What holds jobs back: `bot.jobs.scheduling.blockers.Obstacles` without pauses and verdicts."""
 
     by_workflow: dict[str, Message] = field(default_factory=dict)
 

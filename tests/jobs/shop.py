@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from bot.aio import cancelled
 from bot.clock import Clock
-from bot.jobs.carrier import Carrier
-from bot.jobs.deliverer import Deliverer
-from bot.jobs.durations import Durations
-from bot.jobs.hints import LocalHints
+from bot.jobs.cluster.bus import LocalHints
+from bot.jobs.cluster.leases import Tenancy
+from bot.jobs.delivery.result_files import DiskShelf
+from bot.jobs.delivery.service import Deliverer
+from bot.jobs.execution.executor import Carrier
+from bot.jobs.execution.server_worker import Runner
 from bot.jobs.job import Job, JobState
-from bot.jobs.lineup import Lineup
-from bot.jobs.naps import cancelled
-from bot.jobs.obstacles import Obstacles
-from bot.jobs.places import Places
-from bot.jobs.queue import JobQueue
-from bot.jobs.runner import Runner
-from bot.jobs.shelf import DiskShelf
-from bot.jobs.tenancy import Tenancy
+from bot.jobs.scheduling.blockers import Obstacles
+from bot.jobs.scheduling.capacity import Places
+from bot.jobs.scheduling.dispatcher import JobQueue
+from bot.jobs.scheduling.queue_view import Lineup
+from bot.jobs.scheduling.run_times import Durations
 from bot.workflow.spec import RunSpec
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, FewPlaces, Reasons, ScriptedBackend, place, requester, spec

@@ -1,6 +1,11 @@
 """A server that fails one job after the other is spared jobs for a while; what was asked of it is not its fault."""
 
-from bot.jobs.breaker import FIRST_REST, LONGEST_REST, TRIP_AFTER, Breaker
+from bot.jobs.execution.circuit_breaker import (
+    FIRST_REST,
+    LONGEST_REST,
+    TRIP_AFTER,
+    Breaker,
+)
 from tests.clocks import ManualClock
 
 

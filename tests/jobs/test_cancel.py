@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from bot.jobs.canceller import Canceller
+from bot.jobs.execution.cancellation import Canceller
 from bot.jobs.job import Job, JobState
-from bot.jobs.updates import Stopping
+from bot.jobs.status import Stopping
 from bot.workflow.execution import FailureKind, RunEnded, RunFailure, RunLost, RunResult, RunStarted, ServerOfflineError
 from tests.clocks import settle
 from tests.jobs.doubles import REF, ScriptedBackend

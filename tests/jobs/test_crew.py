@@ -5,18 +5,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bot.jobs.breaker import TRIP_AFTER
-from bot.jobs.carrier import Carrier
-from bot.jobs.crew import Crew, Member
-from bot.jobs.deliverer import Deliverer
-from bot.jobs.durations import Durations
-from bot.jobs.fleetrecords import ServerRecord, Verdict
-from bot.jobs.hints import LocalHints, Topic
+from bot.aio import cancelled
+from bot.jobs.cluster.bus import LocalHints, Topic
+from bot.jobs.cluster.leases import Tenancy
+from bot.jobs.delivery.service import Deliverer
+from bot.jobs.execution.circuit_breaker import TRIP_AFTER
+from bot.jobs.execution.executor import Carrier
+from bot.jobs.execution.server_worker import ABSENCE, Runner
+from bot.jobs.execution.worker_pool import Crew, Member
 from bot.jobs.job import Job, JobState
-from bot.jobs.naps import cancelled
-from bot.jobs.queue import JobQueue
-from bot.jobs.runner import ABSENCE, Runner
-from bot.jobs.tenancy import Tenancy
+from bot.jobs.scheduling.dispatcher import JobQueue
+from bot.jobs.scheduling.run_times import Durations
+from bot.jobs.server_registry import ServerRecord, Verdict
 from bot.storage.database import Database, open_database
 from bot.workflow.definitions import Definitions, NodeDefinition
 from bot.workflow.execution import OutputFile, RunEnded, RunLost, RunStarted

@@ -8,11 +8,11 @@ import pytest
 
 from bot.errors import FailedError
 from bot.i18n import Message, _
-from bot.jobs.deliverer import AT_ONCE
+from bot.jobs.delivery.delivery_attempt import IN_HAND, PUT_OFF_FIRST, TRIED_FOR
+from bot.jobs.delivery.service import AT_ONCE
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.outcome import Outcome
 from bot.jobs.ports import Told
-from bot.jobs.telling import IN_HAND, PUT_OFF_FIRST, TRIED_FOR
 from bot.workflow.execution import (
     FailureKind,
     OutputFile,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.departures import LOOK_EVERY, Departures
-from bot.jobs.hints import LocalHints, Topic
+from bot.jobs.cluster.bus import LocalHints, Topic
 from bot.jobs.job import Delivery, Job, JobState
+from bot.jobs.scheduling.stale_positions import LOOK_EVERY, Departures
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, spec
 from tests.jobs.shop import new_job

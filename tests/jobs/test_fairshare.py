@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs.fairshare import (
+from bot.policy.fair_share import (
     AFFINITY,
     AFFINITY_SECONDS,
     HALF_LIFE,

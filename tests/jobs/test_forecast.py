@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.jobs.durations import NEWEST, UNKNOWN, Durations
-from bot.jobs.fairshare import Share
-from bot.jobs.forecast import Waits, forecast
+from bot.jobs.scheduling.forecast import Waits, forecast
+from bot.jobs.scheduling.run_times import NEWEST, UNKNOWN, Durations
+from bot.policy.fair_share import Share
 
 NOW = 2e9
 

@@ -10,20 +10,20 @@ import pytest
 
 from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, verbatim
-from bot.jobs.deliverer import Deliverer
-from bot.jobs.durations import Durations
-from bot.jobs.fleetrecords import FleetRecords, ServerRecord
-from bot.jobs.hints import LocalHints
-from bot.jobs.intake import Intake
+from bot.jobs.cluster.bus import LocalHints
+from bot.jobs.delivery.service import Deliverer
+from bot.jobs.enqueue import Intake
 from bot.jobs.job import Delivery, Job, JobState, Place
-from bot.jobs.lineup import Lineup
-from bot.jobs.obstacles import Obstacles
-from bot.jobs.places import Places
+from bot.jobs.maintenance.recovery import Recovery
 from bot.jobs.ports import Told
-from bot.jobs.queue import JobQueue
-from bot.jobs.records import DuplicateJobError
-from bot.jobs.recovery import Recovery
-from bot.jobs.updates import JobUpdate
+from bot.jobs.repository import DuplicateJobError
+from bot.jobs.scheduling.blockers import Obstacles
+from bot.jobs.scheduling.capacity import Places
+from bot.jobs.scheduling.dispatcher import JobQueue
+from bot.jobs.scheduling.queue_view import Lineup
+from bot.jobs.scheduling.run_times import Durations
+from bot.jobs.server_registry import FleetRecords, ServerRecord
+from bot.jobs.status import JobUpdate
 from bot.storage.jobs.repository import SqlStore
 from bot.workflow.execution import InputFile, OutputFile
 from bot.workflow.spec import RunSpec, Target, Upload

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.janitor import EVERY, JOBS_KEPT, Janitor
+from bot.jobs.delivery.result_files import DiskShelf
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.shelf import DiskShelf
+from bot.jobs.maintenance.retention import EVERY, JOBS_KEPT, Janitor
 from bot.workflow.execution import OutputFile
 from tests.clocks import ManualClock
 from tests.jobs.doubles import REF, spec

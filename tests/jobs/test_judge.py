@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.jobs.abilities import Judge
-from bot.jobs.durations import Durations
-from bot.jobs.fairshare import Share
-from bot.jobs.fleetrecords import ServerHealth
-from bot.jobs.hints import LocalHints, Topic
-from bot.jobs.naps import cancelled
-from bot.jobs.obstacles import Obstacles
-from bot.jobs.places import Places
-from bot.jobs.records import Account, Waiting
-from bot.jobs.terms import Terms
+from bot.aio import cancelled
+from bot.jobs.cluster.bus import LocalHints, Topic
+from bot.jobs.cluster.compatibility import Judge
+from bot.jobs.repository import Account, Waiting
+from bot.jobs.scheduling.blockers import Obstacles
+from bot.jobs.scheduling.capacity import Places
+from bot.jobs.scheduling.run_times import Durations
+from bot.jobs.server_registry import ServerHealth
+from bot.policy.fair_share import Share
 from bot.policy.pauses import Pause, of_member, of_workflow
+from bot.policy.terms import Terms
 from bot.storage.database import Database, open_database
 from bot.workflow.definitions import Definitions, NodeDefinition
 from bot.workflow.needs import Abilities, Needs

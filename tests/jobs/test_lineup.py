@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from bot.i18n import verbatim
-from bot.jobs.durations import UNKNOWN, Durations
 from bot.jobs.job import Job
-from bot.jobs.lineup import DRAINED, FRESH, Lineup
-from bot.jobs.obstacles import Obstacles
-from bot.jobs.places import Places
+from bot.jobs.scheduling.blockers import Obstacles
+from bot.jobs.scheduling.capacity import Places
+from bot.jobs.scheduling.queue_view import DRAINED, FRESH, Lineup
+from bot.jobs.scheduling.run_times import UNKNOWN, Durations
 from bot.storage.jobs.repository import SqlStore
 from tests.clocks import ManualClock
 from tests.jobs.doubles import FewPlaces, Reasons, place, requester, spec

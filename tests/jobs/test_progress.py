@@ -1,6 +1,6 @@
 """How far a run is: samplers weigh most, the bar only grows, and the end is not announced early."""
 
-from bot.jobs.progress import CEILING, ProgressTracker
+from bot.jobs.execution.progress import CEILING, ProgressTracker
 from bot.workflow.execution import JsonGraph, NodesCached, NodeStarted, Progress, RunStarted
 
 FLUX: JsonGraph = {

@@ -2,8 +2,8 @@
 
 import json
 
-from bot.jobs.hints import LocalHints, Topic
-from bot.jobs.progressboard import KEPT, MOST, ProgressBoard
+from bot.jobs.cluster.bus import LocalHints, Topic
+from bot.jobs.cluster.progress_cache import KEPT, MOST, ProgressBoard
 from tests.clocks import ManualClock
 
 

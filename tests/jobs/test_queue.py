@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from bot.jobs.durations import Durations
-from bot.jobs.hints import LocalHints, Topic
-from bot.jobs.lineup import Lineup
-from bot.jobs.naps import cancelled
-from bot.jobs.obstacles import Obstacles
-from bot.jobs.places import Places
-from bot.jobs.queue import REFRESH_EVERY, JobQueue
-from bot.jobs.updates import Waiting
+from bot.aio import cancelled
+from bot.jobs.cluster.bus import LocalHints, Topic
+from bot.jobs.scheduling.blockers import Obstacles
+from bot.jobs.scheduling.capacity import Places
+from bot.jobs.scheduling.dispatcher import REFRESH_EVERY, JobQueue
+from bot.jobs.scheduling.queue_view import Lineup
+from bot.jobs.scheduling.run_times import Durations
+from bot.jobs.status import Waiting
 from bot.workflow.needs import Needs
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, FewPlaces, Reasons, place, requester, spec
@@ -108,7 +108,7 @@ async def test_everybody_who_waits_is_told_their_place_as_the_line_moves(line: L
 
 
 async def test_of_a_long_line_the_head_is_told_and_all_are_counted(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.jobs.lineup.HEAD", 2)
+    monkeypatch.setattr("bot.jobs.scheduling.queue_view.HEAD", 2)
     ids = [await line.add() for _ in range(5)]
     await line.queue.inform()
     assert line.board.updates == [

@@ -9,8 +9,8 @@ import pytest
 
 from bot.i18n import _
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.records import StoreDownError
-from bot.jobs.updates import Away, Running
+from bot.jobs.repository import StoreDownError
+from bot.jobs.status import Away, Running
 from bot.workflow.execution import (
     Accepted,
     FaultKind,

@@ -1,6 +1,6 @@
 """Saving a cached run again, under other names."""
 
-from bot.jobs.resave import saved_anew
+from bot.jobs.execution.retry import saved_anew
 from bot.workflow.execution import JsonGraph
 from tests.jobs.doubles import spec
 

@@ -15,10 +15,10 @@ import pytest
 from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
 from bot.i18n import Message
+from bot.jobs.delivery.result_files import DiskShelf
 from bot.jobs.job import Job, JobState
 from bot.jobs.ports import Told
-from bot.jobs.shelf import DiskShelf
-from bot.jobs.updates import Running
+from bot.jobs.status import Running
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.workflow.execution import OutputFile
 from bot.workflow.spec import RunSpec
@@ -199,7 +199,7 @@ async def test_a_server_that_dies_again_and_again_loses_no_job(world: World) -> 
 
 
 async def test_a_job_that_nobody_carries_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.jobs.runner.SWEEP_EVERY", 0.1)
+    monkeypatch.setattr("bot.jobs.execution.server_worker.SWEEP_EVERY", 0.1)
     job = await world.order()
     async with world.bot() as server:
         # a claim whose answer was lost: the database has carried it out, and nobody knows

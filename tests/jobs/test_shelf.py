@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.shelf import ASIDE, INDEX, DiskShelf
+from bot.jobs.delivery.result_files import ASIDE, INDEX, DiskShelf
 from bot.workflow.execution import OutputFile, OutputRef
 
 HOSTILE = OutputRef("9", "../../evil.png", "/srv/..", "output")

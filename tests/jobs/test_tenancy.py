@@ -3,10 +3,15 @@
 import asyncio
 from pathlib import Path
 
+from bot.jobs.cluster.leases import (
+    LEASE,
+    MARGIN,
+    RENEW_EVERY,
+    Tenancy,
+)
+from bot.jobs.delivery.result_files import DiskShelf
 from bot.jobs.job import JobState
-from bot.jobs.shelf import DiskShelf
-from bot.jobs.tenancy import LEASE, MARGIN, RENEW_EVERY, Tenancy
-from bot.jobs.updates import Running
+from bot.jobs.status import Running
 from bot.workflow.execution import RunEnded, RunStarted, Whereabouts
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, ScriptedBackend

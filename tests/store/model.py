@@ -4,10 +4,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.jobs.fairshare import OWN_ORDER, Candidate, Share, fading, order
 from bot.jobs.job import MOVES, Delivery, Job, JobState
-from bot.jobs.terms import Terms, account_key
 from bot.policy import pauses
+from bot.policy.fair_share import (
+    OWN_ORDER,
+    Candidate,
+    Share,
+    fading,
+    order,
+)
+from bot.policy.terms import Terms, account_key
 from bot.storage.jobs.recovery import HELD_TOO_LONG
 from bot.storage.jobs.transitions import GRACE
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.records import JobStore
+from bot.jobs.repository import JobStore
 from bot.workflow.execution import InputFile
 from bot.workflow.spec import RunSpec, Target, Upload
 from tests.jobs.doubles import place, requester, spec

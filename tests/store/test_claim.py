@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.fairshare import PATIENCE
 from bot.jobs.job import Job, JobState
-from bot.jobs.terms import Terms
 from bot.policy import pauses
+from bot.policy.fair_share import PATIENCE
+from bot.policy.terms import Terms
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.servers import compatibility
 from bot.workflow.needs import Needs

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.jobs.job import JobState
-from bot.jobs.records import DuplicateJobError, StoreDownError
+from bot.jobs.repository import DuplicateJobError, StoreDownError
 from bot.storage.engine import base, sqlite
 from bot.storage.jobs.repository import SqlStore
 from tests.jobs.doubles import place

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from bot.jobs.fleetrecords import ServerRecord, Verdict
+from bot.jobs.server_registry import ServerRecord, Verdict
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.servers import repository
 from bot.storage.servers.repository import SqlFleet

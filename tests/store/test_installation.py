@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from bot.errors import StartupError
 from bot.installation import RESULTS, opened
-from bot.jobs.shelf import DiskShelf
+from bot.jobs.delivery.result_files import DiskShelf
 from bot.settings import Settings
 from bot.workflow.execution import OutputFile, OutputRef
 from tests.store.databases import Database

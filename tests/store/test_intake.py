@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.jobs.job import IllegalMoveError, JobState
-from bot.jobs.records import DuplicateJobError
+from bot.jobs.repository import DuplicateJobError
 from bot.storage.jobs.repository import SqlStore
 from tests.jobs.doubles import place, spec
 from tests.store.samples import claimed, done, in_line, job, running, with_picture

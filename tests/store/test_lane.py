@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.jobs.job import IllegalMoveError, JobState
-from bot.jobs.records import DuplicateJobError, StoreDownError
+from bot.jobs.repository import DuplicateJobError, StoreDownError
 from bot.storage.database import open_store
 from bot.storage.engine import base
 from bot.storage.jobs.repository import SqlStore

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import pytest
 import sqlalchemy as sa
 
+from bot.aio import cancelled
 from bot.clock import SystemClock
 from bot.errors import StartupError
-from bot.jobs.hints import Topic
-from bot.jobs.naps import cancelled
+from bot.jobs.cluster.bus import Topic
 from bot.storage import listen
 from bot.storage.engine.postgres import PostgresEngine
 from bot.storage.listen import LOOK_EVERY, LOOK_EVERY_DEAF, PostgresHints

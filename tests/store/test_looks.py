@@ -1,7 +1,7 @@
 """Looking at jobs, forgetting them, and keeping the counters honest."""
 
 from bot.jobs.job import Delivery, JobState, Place, Requester
-from bot.jobs.records import Drift
+from bot.jobs.repository import Drift
 from bot.storage.jobs.repository import SqlStore
 from tests.jobs.doubles import place
 from tests.store.databases import execute

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.records import DuplicateJobError
-from bot.jobs.terms import Terms
+from bot.jobs.repository import DuplicateJobError
 from bot.policy import pauses
+from bot.policy.terms import Terms
 from bot.storage.jobs.repository import SqlStore
 from bot.workflow.needs import Needs
 from tests.jobs.doubles import place, spec

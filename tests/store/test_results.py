@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.jobs.delivery.result_files import DiskShelf, TwoShelves
 from bot.jobs.job import Delivery, JobState
-from bot.jobs.records import StoreDownError
-from bot.jobs.shelf import DiskShelf
-from bot.jobs.shelves import TwoShelves
+from bot.jobs.repository import StoreDownError
 from bot.storage import result_files
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.result_files import SqlShelf

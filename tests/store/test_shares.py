@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.jobs.fairshare import HALF_LIFE, Share
 from bot.jobs.job import Delivery, JobState
-from bot.jobs.terms import Terms
+from bot.policy.fair_share import HALF_LIFE, Share
+from bot.policy.terms import Terms
 from bot.storage.accounting import fair_share_sql
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.schema.tables import account as accounts

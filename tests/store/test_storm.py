@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.terms import Terms
+from bot.policy.terms import Terms
 from bot.storage.engine.postgres import passes
 from bot.storage.jobs.repository import SqlStore
 from bot.workflow.needs import Needs

@@ -4,7 +4,12 @@ from collections.abc import Callable, Collection
 
 import pytest
 
-from bot.jobs.tenancy import LEASE, LOOK_EVERY, MARGIN, Tenancy
+from bot.jobs.cluster.leases import (
+    LEASE,
+    LOOK_EVERY,
+    MARGIN,
+    Tenancy,
+)
 from bot.storage.jobs.repository import SqlStore
 from tests.clocks import ManualClock
 from tests.store.databases import Database, execute

@@ -17,10 +17,10 @@ from bot.errors import FailedError
 from bot.i18n import Message, _
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
-from bot.jobs.hints import LocalHints
+from bot.jobs.cluster.bus import LocalHints
+from bot.jobs.cluster.progress_cache import ProgressBoard
 from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.ports import Told
-from bot.jobs.progressboard import ProgressBoard
 from bot.storage.jobs.repository import SqlStore
 from bot.ui.i18n import Languages
 from bot.ui.mailbox import Mailbox

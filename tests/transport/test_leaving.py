@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.jobs.updates import Running, Waiting
+from bot.jobs.status import Running, Waiting
 from tests.transport.conftest import until
 from tests.transport.desk import MEMBER, Desk, opened_desk, picture
 from tests.wire import WireDiscord

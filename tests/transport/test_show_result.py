@@ -10,7 +10,7 @@ import pytest
 from bot.i18n import _
 from bot.jobs.job import Delivery, IllegalMoveError, JobState
 from bot.jobs.ports import Told
-from bot.jobs.updates import Running, Waiting
+from bot.jobs.status import Running, Waiting
 from tests.transport.conftest import until
 from tests.transport.desk import Desk, Order, opened_desk, picture, widths
 from tests.wire import WireDiscord

@@ -10,7 +10,7 @@ from bot.errors import InputError
 from bot.images.intake import IntakeLimits
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
-from bot.jobs.shelf import DiskShelf
+from bot.jobs.delivery.result_files import DiskShelf
 from bot.ui import attachments
 from bot.ui.attachments import Attachments, KeptFile
 from bot.workflow.execution import OutputFile

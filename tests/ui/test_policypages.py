@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.i18n import _, verbatim
-from bot.jobs.fleetrecords import ServerRecord
 from bot.jobs.job import Job
-from bot.jobs.survey import Standing as Place
-from bot.jobs.survey import Survey
+from bot.jobs.server_registry import ServerRecord
+from bot.jobs.status import Standing as Place
+from bot.jobs.status import Survey
 from bot.policy.pauses import EVERYTHING, Pause, of_guild, of_member, of_server, of_workflow
 from bot.policy.quotas import Standing
 from bot.policy.rules import Allowance, RoleRule

@@ -7,7 +7,13 @@ import pytest
 
 from bot.i18n import _
 from bot.jobs.job import Job, JobState
-from bot.jobs.updates import Away, Fetching, JobUpdate, Running, Waiting
+from bot.jobs.status import (
+    Away,
+    Fetching,
+    JobUpdate,
+    Running,
+    Waiting,
+)
 from bot.ui.i18n import Languages
 from bot.ui.layout import layout
 from bot.ui.page import Page, Tone

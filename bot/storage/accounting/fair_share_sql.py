@@ -1,4 +1,4 @@
-"""The arithmetic of `bot.jobs.fairshare.Share` in SQL, for account and guild rows.
+"""The arithmetic of `bot.policy.fair_share.Share` in SQL, for account and guild rows.
 
 Needs the functions `power` and `ln`; on SQLite, `sqlite` defines them.
 """
@@ -10,7 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy import Table
 from sqlalchemy.sql.elements import ColumnElement
 
-from bot.jobs.fairshare import HALF_LIFE, HEAVIEST, LEAST, MOST, NEVER, OLDEST
+from bot.policy.fair_share import (
+    HALF_LIFE,
+    HEAVIEST,
+    LEAST,
+    MOST,
+    NEVER,
+    OLDEST,
+)
 
 NOW: Final[ColumnElement[float]] = sa.bindparam("now", type_=sa.Double)
 

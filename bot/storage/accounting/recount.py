@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import SelectBase
 
-from bot.jobs.records import Drift
+from bot.jobs.repository import Drift
 from bot.storage.accounting import counters
 from bot.storage.engine.dialect import insert
 from bot.storage.schema.tables import IN_HAND, QUEUED, RUNNING

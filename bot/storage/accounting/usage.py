@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CTE
 
 from bot.jobs.job import Job, JobState
-from bot.jobs.records import PastRun
+from bot.jobs.repository import PastRun
 from bot.storage.accounting import fair_share_sql
 from bot.storage.accounting.counters import SECONDS
 from bot.storage.accounting.fair_share_sql import NOW

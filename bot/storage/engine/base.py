@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from bot.jobs.records import StoreDownError
+from bot.jobs.repository import StoreDownError
 
 log = logging.getLogger(__name__)
 

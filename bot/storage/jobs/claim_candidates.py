@@ -1,6 +1,6 @@
 """Queries for the accounts that could be next on a server, each with the job it would get. Read-only.
 
-`bot.jobs.fairshare.order` decides among them. These queries only guarantee that the account it would choose out of all
+`bot.policy.fair_share.order` decides among them. These queries only guarantee that the account it would choose out of all
 is included: the priority lane, accounts that have waited too long, and the first of the guild that is next.
 """
 
@@ -14,7 +14,14 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CTE, FromClause, Subquery
 
-from bot.jobs.fairshare import NEVER, OWN_ORDER, PATIENCE, Candidate, Share, order
+from bot.policy.fair_share import (
+    NEVER,
+    OWN_ORDER,
+    PATIENCE,
+    Candidate,
+    Share,
+    order,
+)
 from bot.policy.pauses import ANYWHERE, EVERYTHING
 from bot.storage.accounting.fair_share_sql import NOW
 from bot.storage.engine.compiled import POSTGRES, Prepared, Values

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 
 from bot.jobs.job import Job, JobState
-from bot.jobs.records import DuplicateJobError
-from bot.jobs.terms import Terms
+from bot.jobs.repository import DuplicateJobError
+from bot.policy.terms import Terms
 from bot.storage import rows
 from bot.storage.accounting import counters
 from bot.storage.engine.compiled import POSTGRES, Prepared

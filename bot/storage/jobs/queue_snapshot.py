@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnElement
 
-from bot.jobs.fairshare import LEAST, Share
-from bot.jobs.records import Account, Snapshot, Waiting
-from bot.jobs.terms import Terms
+from bot.jobs.repository import Account, Snapshot, Waiting
+from bot.policy.fair_share import LEAST, Share
+from bot.policy.terms import Terms
 from bot.storage.engine.compiled import POSTGRES, Prepared, Values
 from bot.storage.schema.tables import IN_LINE, QUEUED
 from bot.storage.schema.tables import account as accounts

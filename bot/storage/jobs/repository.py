@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from bot.jobs.job import Job, JobState
-from bot.jobs.records import Drift, PastRun, Snapshot
-from bot.jobs.terms import Terms
+from bot.jobs.repository import Drift, PastRun, Snapshot
+from bot.policy.terms import Terms
 from bot.storage.accounting import recount, usage
 from bot.storage.engine.base import Engine
 from bot.storage.jobs import (

@@ -164,7 +164,7 @@ account = Table(
 )
 """A member in one guild (or in direct messages). `ready`: a server may take another of its jobs.
 
-`used`, `used_at` and `score` are those of `bot.jobs.fairshare.Share`, here and for guilds. `tier` is the lane; the
+`used`, `used_at` and `score` are those of `bot.policy.fair_share.Share`, here and for guilds. `tier` is the lane; the
 priority lane is -1. `waits_since`: when its first job began to wait, or when a job of it was last claimed.
 """
 

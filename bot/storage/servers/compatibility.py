@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.sql.selectable import CTE
 
-from bot.jobs.fleetrecords import Verdict
+from bot.jobs.server_registry import Verdict
 from bot.storage.accounting.fair_share_sql import NOW
 from bot.storage.engine.compiled import Prepared, Values
 from bot.storage.engine.dialect import Insert, insert

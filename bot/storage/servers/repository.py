@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bot.jobs.fleetrecords import ServerRecord, Verdict
+from bot.jobs.server_registry import ServerRecord, Verdict
 from bot.storage.engine.base import Engine
 from bot.storage.schema import database_info
 from bot.storage.servers import compatibility, heartbeats, server_rows

@@ -11,7 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from bot.jobs.fleetrecords import ServerRecord
+from bot.jobs.server_registry import ServerRecord
 from bot.storage.engine.compiled import POSTGRES
 from bot.storage.engine.dialect import insert, lease_time, storable
 from bot.storage.schema.tables import fit as fits

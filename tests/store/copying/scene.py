@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from bot.clock import SystemClock
 from bot.copycommand import CopyCommand
-from bot.jobs.fleetrecords import Verdict
 from bot.jobs.job import Delivery, JobState
+from bot.jobs.server_registry import Verdict
 from bot.policy.pauses import EVERYTHING, Pause, of_member
 from bot.policy.rules import RoleRule
 from bot.policy.workflows import GuildLimits, WorkflowRule

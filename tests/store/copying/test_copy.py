@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.records import DuplicateJobError
-from bot.jobs.shelf import DiskShelf
+from bot.jobs.delivery.result_files import DiskShelf
+from bot.jobs.repository import DuplicateJobError
 from bot.storage import copy
 from bot.storage.database import Database
 from tests.store.copying.scene import RESULT, copied, dump, fill, opened

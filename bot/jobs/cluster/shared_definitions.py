@@ -1,0 +1,61 @@
+"""The servers' node definitions as recorded in the database, for processes without servers of their own.
+
+Refreshed on notification, and periodically.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from bot.aio import nap
+from bot.clock import Clock
+from bot.jobs.cluster.bus import Hints, Topic
+from bot.jobs.repository import StoreDownError
+from bot.jobs.server_registry import FleetRecords
+from bot.workflow.definitions import Definitions
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 60.0
+"""Seconds between refreshes without a notification."""
+
+
+class RecordedDefinitions:
+    """The node definitions of all servers, merged."""
+
+    def __init__(self, *, fleet: FleetRecords, hints: Hints, clock: Clock) -> None:
+        self._fleet = fleet
+        self._clock = clock
+        self._definitions = Definitions()
+        self._servers: tuple[Definitions, ...] = ()
+        self._fingerprints: frozenset[tuple[str, str]] = frozenset()
+        self._changed = asyncio.Event()
+        hints.listen(Topic.FLEET, lambda _payload: self._changed.set())
+
+    def __call__(self) -> Definitions:
+        """Return the last refresh; empty before the first."""
+        return self._definitions
+
+    def servers(self) -> Sequence[Definitions]:
+        """Return the definitions of each server; empty before the first refresh."""
+        return self._servers
+
+    async def run(self) -> None:
+        """Refresh until cancelled."""
+        while True:
+            self._changed.clear()
+            try:
+                await self.look()
+            except StoreDownError:
+                log.debug("definitions not refreshed: the database does not answer")
+            await nap(self._clock, LOOK_EVERY, self._changed)
+
+    async def look(self) -> None:
+        """Refresh once. May raise `StoreDownError`."""
+        marks = frozenset((record.key, record.fingerprint) for record in await self._fleet.servers())
+        if marks == self._fingerprints:
+            return
+        told = await self._fleet.definitions()
+        self._servers = tuple(definitions for _fingerprint, definitions in told.values())
+        self._definitions = Definitions.merged(self._servers)
+        self._fingerprints = marks

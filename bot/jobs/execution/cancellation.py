@@ -1,0 +1,82 @@
+"""Cancels jobs: at once while they are queued, through the executor while they are on a server.
+
+A running job may belong to another process, and the request may be older than this one, so each process also polls the
+database for cancel requests.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from bot.aio import nap
+from bot.clock import Clock
+from bot.jobs.cluster.bus import Hints, Topic
+from bot.jobs.delivery.service import Deliverer
+from bot.jobs.execution.executor import Carrier
+from bot.jobs.job import Job, JobState
+from bot.jobs.repository import JobStore, StoreDownError
+from bot.jobs.scheduling.dispatcher import JobQueue
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between polls for cancel requests from other processes."""
+
+
+class Canceller:
+    """Passes cancel requests to the executors of this process's servers."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        queue: JobQueue,
+        deliverer: Deliverer,
+        carriers: Callable[[], Iterable[Carrier]],
+        hints: Hints,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._deliverer = deliverer
+        self._carriers = carriers
+        self._hints = hints
+        self._clock = clock
+        self._asked = asyncio.Event()
+        hints.listen(Topic.CANCEL, lambda _payload: self._asked.set())
+
+    async def cancel(self, job_id: str, by: int) -> Job | None:
+        """Cancel a job for the user `by` and return its newest version; permissions are the caller's business."""
+        job = await self._store.cancel(job_id, by, self._clock.now())
+        if job is None:
+            return None
+        if job.state is JobState.CANCELLED:
+            self._deliverer.wake()
+            self._queue.left(job.id)
+        elif job.state is JobState.RUNNING:
+            self._reach(job, by)
+        return job
+
+    def _reach(self, job: Job, by: int) -> None:
+        """Notify the executor of the job, in this process or another."""
+        for carrier in self._carriers():
+            if carrier.server == job.server and carrier.cancel(job.id, by):
+                return
+        self._hints.send(Topic.CANCEL, job.server)
+
+    async def run(self) -> None:
+        """Poll for cancel requests until cancelled."""
+        while True:
+            await nap(self._clock, min(LOOK_EVERY, self._hints.look_every), self._asked)
+            self._asked.clear()
+            try:
+                await self.look()
+            except StoreDownError:
+                log.debug("poll for cancelled jobs skipped: the database does not answer")
+
+    async def look(self) -> None:
+        """Poll once."""
+        for carrier in tuple(self._carriers()):
+            if carrier.is_busy:
+                for job_id, by in await self._store.to_cancel(carrier.server):
+                    carrier.cancel(job_id, by)

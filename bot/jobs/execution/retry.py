@@ -1,0 +1,82 @@
+"""Retry policy: requeues jobs that a server could not finish, up to a limit.
+
+A requeued job keeps its place in the queue. One that keeps crashing servers fails with that reason.
+"""
+
+import copy
+import logging
+from dataclasses import replace
+
+from bot.clock import Clock
+from bot.i18n import Message, _, n_
+from bot.jobs.delivery.service import Deliverer
+from bot.jobs.job import Job, JobState
+from bot.jobs.repository import JobStore
+from bot.workflow.spec import RunSpec
+
+log = logging.getLogger(__name__)
+
+MAX_LOSSES = 5
+"""Server crashes during a job before the job is considered the cause."""
+MAX_ATTEMPTS = 25
+"""Maximum claims of a job, including tries that never reached a server and losses while it was only pending there."""
+LOSS_PAUSES = (0.0, 2.0, 5.0, 10.0)
+"""Seconds before a job that crashed a server can be claimed again, by number of crashes."""
+GIVE_BACK_PAUSES = (1.0, 1.0, 2.0, 5.0, 10.0)
+"""Seconds that a server slot stays empty after a failed submission, by the job's attempts."""
+
+
+class GivingBack:
+    """Moves RUNNING jobs back to QUEUED, or fails them."""
+
+    def __init__(self, *, store: JobStore, deliverer: Deliverer, clock: Clock) -> None:
+        self._store = store
+        self._deliverer = deliverer
+        self._clock = clock
+
+    async def give_back(self, job: Job, *, crashed: bool = False) -> None:
+        """Requeue a job in its old place, or fail it after too many attempts.
+
+        `crashed`: the server crashed while running it. Raises `IllegalMoveError` when the job was taken over.
+        """
+        losses = job.losses + crashed
+        if losses > MAX_LOSSES:
+            await self._deliverer.fail(job, _too_much(losses))
+        elif job.attempts >= MAX_ATTEMPTS:
+            await self._deliverer.fail(job, _("The GPU server kept failing on this request. Please try again later."))
+        else:
+            log.warning("job %s is queued again (crashes while running: %d)", job.id, losses)
+            pause = _pause(LOSS_PAUSES, losses) if crashed else 0.0
+            await self._store.move(job, JobState.QUEUED, losses=losses, not_before=self._clock.now() + pause)
+
+    async def after_a_pause(self, job: Job) -> None:
+        """Requeue it after a delay, so that a server that refuses everything does not claim the whole queue."""
+        await self._clock.sleep(_pause(GIVE_BACK_PAUSES, job.attempts))
+        await self.give_back(job)
+
+
+def _pause(pauses: tuple[float, ...], count: int) -> float:
+    return pauses[min(max(count, 1), len(pauses)) - 1]
+
+
+def _too_much(losses: int) -> Message:
+    return n_(
+        "The GPU server crashed while working on this.",
+        "The GPU server crashed {count} times while working on this. It may be too much for it: try a smaller size or"
+        " fewer images.",
+        losses,
+    )
+
+
+PREFIX = "filename_prefix"
+
+
+def saved_anew(spec: RunSpec, mark: str) -> RunSpec | None:
+    """Return the run with `mark` appended to its filename prefixes; None if already done, or if it has no prefix."""
+    graph = copy.deepcopy(spec.graph)
+    savers = [node["inputs"] for node in graph.values() if isinstance(node["inputs"].get(PREFIX), str)]
+    if not savers or any(inputs[PREFIX].endswith(mark) for inputs in savers):
+        return None
+    for inputs in savers:
+        inputs[PREFIX] += mark
+    return replace(spec, graph=graph)

@@ -1,0 +1,130 @@
+"""Submits a job to a server: resolves open values, uploads input files, and posts the graph exactly once.
+
+Each step is saved before it is taken, so that after a crash it is known what to check.
+"""
+
+import copy
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot.clock import Clock
+from bot.errors import FailedError
+from bot.jobs.execution.locate import located
+from bot.jobs.job import Job
+from bot.jobs.ports import Backend
+from bot.jobs.repository import JobStore
+from bot.workflow.definitions import Definitions
+from bot.workflow.execution import (
+    Accepted,
+    GraphRejectedError,
+    InputFile,
+    JsonGraph,
+    ServerFaultError,
+    ServerOfflineError,
+    Whereabouts,
+)
+from bot.workflow.explain import explain
+from bot.workflow.prepare import settle
+from bot.workflow.spec import RunSpec
+
+
+class Hold:
+    """Shared by everything that works on one job, so that nothing uses an outdated version."""
+
+    def __init__(self, job: Job, *, store: JobStore) -> None:
+        self.job = job
+        self._store = store
+
+    def assume(self, **changes: Any) -> None:
+        """Set changes locally; they are saved later, or with the next transition."""
+        self.job = replace(self.job, **changes)
+
+    async def note(self, **changes: Any) -> None:
+        """Save changes. Raises `IllegalMoveError` when another process took the job over."""
+        self.job = await self._store.note(self.job, **changes)
+
+    async def with_inputs(self) -> Job:
+        """Return the job with the bytes of its input files, which are not kept in memory."""
+        return await self._store.with_inputs(self.job)
+
+
+log = logging.getLogger(__name__)
+
+UPLOAD_PAUSES = (0.5, 2.0)
+"""Seconds between tries to upload a file to a server that answers with an error."""
+
+
+class Posting:
+    """Submits the job of `hold` under its current prompt id."""
+
+    def __init__(self, hold: Hold, *, backend: Backend, clock: Clock) -> None:
+        self._hold = hold
+        self._backend = backend
+        self._clock = clock
+
+    async def prepare(self) -> JsonGraph:
+        """Resolve the run for this server, upload its files, and save that it is posted now.
+
+        Raises `ServerOfflineError`; the server cannot have the prompt in that case.
+        """
+        spec = settle(self._hold.job.spec, await self._definitions())
+        uploads = (await self._hold.with_inputs()).spec.uploads if spec.uploads else ()
+        names = [await self._uploaded(upload.file) for upload in uploads]
+        changes = {} if spec is self._hold.job.spec else {"spec": spec}
+        # From here on, `started` means a start that the server reported
+        await self._hold.note(posted=True, started=0.0, **changes)
+        return _fill(spec, names)
+
+    async def submit(self, graph: JsonGraph) -> bool:
+        """Queue the graph; return False when the server turns out not to have it.
+
+        A POST with a lost or erroneous answer may have been accepted: it is located, never repeated blindly.
+        Raises `FailedError` when the server rejects the graph.
+        """
+        job = self._hold.job
+        try:
+            accepted = await self._backend.submit(job.prompt_id, graph)
+        except GraphRejectedError as error:
+            raise FailedError(explain(error.faults, job.spec)) from error
+        except (ServerOfflineError, ServerFaultError) as error:
+            where = await located(self._backend, self._clock, job.prompt_id)
+            log.warning("job %s: its POST failed; the server reports it as %s", job.id, where)
+            if where is Whereabouts.UNKNOWN and isinstance(error, ServerFaultError):
+                raise
+            return where is not Whereabouts.UNKNOWN
+        await self._remember(accepted)
+        return True
+
+    async def _remember(self, accepted: Accepted) -> None:
+        if accepted.faults:
+            await self._hold.note(note=explain(accepted.faults, self._hold.job.spec))
+
+    async def _uploaded(self, file: InputFile) -> str:
+        for pause in UPLOAD_PAUSES:
+            try:
+                return await self._backend.upload(file)
+            except ServerFaultError as error:
+                if error.status < 500:
+                    raise
+                await self._clock.sleep(pause)
+        return await self._backend.upload(file)
+
+    async def _definitions(self) -> Definitions:
+        """Return the node definitions, reading them first if the job has open values and they are not known yet."""
+        if self._backend.definitions.nodes or not self._hold.job.spec.left_open:
+            return self._backend.definitions
+        try:
+            return await self._backend.refresh_definitions()
+        except ServerFaultError:
+            return Definitions()
+
+
+def _fill(spec: RunSpec, names: Sequence[str]) -> JsonGraph:
+    """Return the graph with the input names assigned by the server."""
+    graph = copy.deepcopy(spec.graph)
+    for upload, name in zip(spec.uploads, names, strict=True):
+        for target in upload.targets:
+            graph[target.node_id]["inputs"][target.input_name] = name
+    return graph

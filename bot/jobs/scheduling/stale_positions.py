@@ -1,0 +1,91 @@
+"""Repairs messages that still show a queue position although another process has finished the job.
+
+An edit with a position can reach Discord after another process has delivered the result, which it then overwrites. Once
+such an edit is done, a result delivered in the meantime is delivered again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+
+from bot.aio import cancelled
+from bot.clock import Clock
+from bot.jobs.cluster.bus import Hints, Topic
+from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.jobs.ports import Presenter
+from bot.jobs.repository import JobStore, StoreDownError
+
+log = logging.getLogger(__name__)
+
+SETTLE_LIMIT = 120.0
+"""Seconds for pending edits: longer than all their retries."""
+LOOK_EVERY = 1.0
+"""Seconds between polls of a delivery in progress."""
+APART = 0.5
+"""Maximum clock difference between two machines, in seconds."""
+AT_ONCE = 4
+"""Concurrent lookups."""
+TOLD = (Delivery.SENT, Delivery.KEPT)
+
+
+class Departures:
+    """Handles jobs that another process took from the queue. `close` it on shutdown."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        presenter: Presenter,
+        hints: Hints,
+        is_ours: Callable[[str], bool],
+        clock: Clock,
+    ) -> None:
+        """`is_ours` says whether this process holds the lease of a server (`Backend.key`)."""
+        self._store = store
+        self._presenter = presenter
+        self._hints = hints
+        self._is_ours = is_ours
+        self._clock = clock
+        self._few = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, jobs: Collection[str]) -> None:
+        """Check jobs that are no longer in the queue; returns at once."""
+        for job_id in jobs:
+            task = asyncio.create_task(self._see_to(job_id), name=f"job {job_id} has left the queue")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Cancel pending repairs."""
+        await cancelled(*self._tasks)
+
+    async def _see_to(self, job_id: str) -> None:
+        try:
+            async with self._few:
+                job = await self._store.get(job_id)
+            if job is not None and self._is_ours(job.server):
+                return
+            edited = self._presenter.forget(job_id)
+            if edited:
+                async with asyncio.timeout(SETTLE_LIMIT):
+                    await self._presenter.settle(job_id)
+                    await self._tell_again(job_id, edited)
+        except (StoreDownError, TimeoutError, IllegalMoveError) as error:
+            log.warning("job %s: its message may show an outdated queue position: %s", job_id, type(error).__name__)
+
+    async def _tell_again(self, job_id: str, edited: float) -> None:
+        """Deliver the result again if an edit made at `edited` may have overwritten it."""
+        job = await self._store.get(job_id)
+        if job is None or not job.finished or edited < job.finished - APART:
+            return
+        while job is not None and _is_being_told(job):  # it may have arrived before our edit without being saved yet
+            await self._clock.sleep(LOOK_EVERY)
+            job = await self._store.get(job_id)
+        if job is not None and job.state.is_final and job.delivery in TOLD:
+            await self._store.note(job, delivery=Delivery.PENDING, not_before=self._clock.now())
+            self._hints.send(Topic.DUE)
+
+
+def _is_being_told(job: Job) -> bool:
+    return job.state is JobState.DELIVERING or (job.state.is_final and job.delivery is Delivery.PENDING)
