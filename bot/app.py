@@ -13,10 +13,10 @@ from random import Random, SystemRandom
 from typing import Any
 
 from bot.clock import Clock, SystemClock
-from bot.comfy.address import Address
 from bot.comfy.fleet import Fleet
-from bot.comfy.parking import Park, unparked
+from bot.comfy.idle_hook import Park, unparked
 from bot.comfy.server import ComfyServer
+from bot.comfy.url import Address
 from bot.front import Front
 from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool

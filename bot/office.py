@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from discord.ext import commands
 
 from bot.clock import Clock
-from bot.comfy.address import check_address
 from bot.comfy.fleet import Fleet
+from bot.comfy.url import check_address
 from bot.installation import Installation
 from bot.policy.limits import Limits
 from bot.ui.addition import Addition

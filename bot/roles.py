@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.comfy.address import Address
+from bot.comfy.url import Address
 from bot.errors import StartupError
 from bot.i18n import _
 

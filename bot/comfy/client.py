@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from aiohttp import ClientSession, FormData, JsonPayload
 
-from bot.comfy.address import Address
-from bot.comfy.faults import node_faults, rejection_faults
-from bot.comfy.timing import Timing
+from bot.comfy.errors import node_faults, rejection_faults
+from bot.comfy.timeouts import Timing
 from bot.comfy.transport import Answer, Transport
+from bot.comfy.url import Address
 from bot.workflow.execution import Accepted, GraphRejectedError, InputFile, JsonGraph, OutputRef, ServerFaultError
 from bot.workflow.shapes import items, mapping, number, text
 

@@ -1,6 +1,6 @@
 """ComfyUI's WebSocket messages as a closed union of typed events, in the server's own terms.
 
-Plain values: `bot.comfy.frames` parses them, `bot.comfy.watch` turns them into the bot's run events.
+Plain values: `bot.comfy.frames` parses them, `bot.comfy.subscriptions` turns them into the bot's run events.
 """
 
 from collections.abc import Mapping

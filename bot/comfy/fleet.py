@@ -12,10 +12,10 @@ from typing import Any, Protocol, Self
 from aiohttp import ClientSession, TCPConnector
 
 from bot.clock import Clock
-from bot.comfy.address import Address, check_address
-from bot.comfy.parking import Park, unparked
-from bot.comfy.probe import probe
+from bot.comfy.capabilities import probe
+from bot.comfy.idle_hook import Park, unparked
 from bot.comfy.server import ComfyServer
+from bot.comfy.url import Address, check_address
 from bot.errors import BotError, InputError, StartupError
 from bot.i18n import _
 from bot.workflow.definitions import Definitions

@@ -12,18 +12,18 @@ from random import Random
 from aiohttp import ClientSession
 
 from bot.clock import Clock
-from bot.comfy.address import Address
+from bot.comfy.capabilities import Knowledge
 from bot.comfy.client import ComfyClient
-from bot.comfy.crowd import Crowd
 from bot.comfy.events import Event
-from bot.comfy.knowledge import Knowledge
-from bot.comfy.locator import Locator
-from bot.comfy.parking import Park, unparked
-from bot.comfy.patrol import Patrol
-from bot.comfy.results import run_result
+from bot.comfy.history import run_result
+from bot.comfy.idle_hook import Park, unparked
+from bot.comfy.prompt_lookup import Locator
+from bot.comfy.queue_load import Crowd
+from bot.comfy.reconciler import Patrol
 from bot.comfy.socket import Socket
-from bot.comfy.timing import Timing
-from bot.comfy.watch import AT_ONCE, Watches
+from bot.comfy.subscriptions import AT_ONCE, Watches
+from bot.comfy.timeouts import Timing
+from bot.comfy.url import Address
 from bot.workflow.definitions import Definitions
 from bot.workflow.execution import (
     Accepted,
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 class ComfyServer:
     """Runs graphs on one server. `start` it before use, `close` it after; an unreachable server is just offline.
 
-    `park` wraps every open-ended wait (see `bot.comfy.parking`). `on_change` is called when the server goes online or
+    `park` wraps every open-ended wait (see `bot.comfy.idle_hook`). `on_change` is called when the server goes online or
     offline, `on_learnt` when its capabilities change; both must return at once. The caller owns the sessions; graphs go
     through `posts` if given. `client_id` is used for the first WebSocket: that of the previous lease holder, so that
     events of its prompts arrive here (see `bot.comfy.socket`); empty for a new one.

@@ -9,7 +9,7 @@ the same id, which stays open and answers pings but receives nothing ("deaf"). S
 * After a connection that the server ended (a close frame, TCP end or reset), the id is kept: the server has removed the
   old socket, and events of running prompts continue.
 * After an unresponsive one (no pong, a broken frame, no answer to our close frame), the server may still have the old
-  socket, so a new id is used. Prompts submitted with the old id are then polled (`bot.comfy.patrol`).
+  socket, so a new id is used. Prompts submitted with the old id are then polled (`bot.comfy.reconciler`).
 * A deaf one that still responds is closed cleanly and reopened with its id: the server has removed the id, so events of
   running prompts continue. One that never received anything with its id gets a new one.
 * The first connection uses the id of the previous lease holder: this process before a restart, or another one of the
@@ -30,11 +30,11 @@ import aiohttp
 from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSCloseCode, WSMsgType
 
 from bot.clock import Clock
-from bot.comfy.address import Address
 from bot.comfy.events import Event, Executing, FeatureFlags, Status
 from bot.comfy.frames import parse_binary, parse_text
-from bot.comfy.parking import Park
-from bot.comfy.timing import Timing
+from bot.comfy.idle_hook import Park
+from bot.comfy.timeouts import Timing
+from bot.comfy.url import Address
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ import stamina
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, FormData, JsonPayload
 from yarl import URL
 
-from bot.comfy.address import Address
-from bot.comfy.texts import cleaned
-from bot.comfy.timing import Timing
+from bot.comfy.errors import cleaned
+from bot.comfy.timeouts import Timing
+from bot.comfy.url import Address
 from bot.workflow.execution import ServerFaultError, ServerOfflineError
 from bot.workflow.shapes import load
 

@@ -8,7 +8,7 @@ import stamina
 
 from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
-from bot.comfy.timing import Timing
+from bot.comfy.timeouts import Timing
 from bot.comfy.transport import ATTEMPTS
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.contract.servers import ALL, LIVE_URL

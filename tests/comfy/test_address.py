@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from bot.comfy.address import Address, check_address
+from bot.comfy.url import Address, check_address
 from bot.errors import InputError, StartupError
 
 

@@ -1,7 +1,7 @@
 import asyncio
 
-from bot.comfy.channel import MAX_UNREAD, Channel
-from bot.comfy.parking import unparked
+from bot.comfy.idle_hook import unparked
+from bot.comfy.subscriptions import MAX_UNREAD, Channel
 from bot.workflow.execution import NodeStarted, Preview, Progress, RunEnded, RunEvent, RunLost, RunStarted
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfy.faults import MAX_FAULTS, node_faults, rejection_faults
+from bot.comfy.errors import MAX_FAULTS, node_faults, rejection_faults
 from bot.workflow.execution import FaultKind, GraphFault
 
 STEPS = ["INT", {"default": 20, "min": 1, "max": 10000}]

@@ -3,7 +3,7 @@ from typing import Any
 
 from bot.clock import SystemClock
 from bot.comfy.client import QueueState
-from bot.comfy.locator import Locator
+from bot.comfy.prompt_lookup import Locator
 from bot.workflow.execution import Whereabouts
 
 ID = "d3df08b5-3cf0-4d91-8424-6f54990f1d08"

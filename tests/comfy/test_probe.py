@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfy.address import Address
-from bot.comfy.probe import probe
+from bot.comfy.capabilities import probe
+from bot.comfy.url import Address
 from bot.errors import InputError, OfflineError
 from bot.sandbox.comfyui import StandIn
 

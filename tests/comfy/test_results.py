@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfy.results import run_result
+from bot.comfy.history import run_result
 from bot.workflow.execution import FailureKind, OutputRef, OutputText, RunFailure, RunResult
 
 GRAPH = {"4": {"class_type": "CheckpointLoaderSimple"}, "9": {"class_type": "SaveImage"}, "12": {"class_type": "X"}}

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfy.texts import MAX_LENGTH, cleaned
+from bot.comfy.errors import MAX_LENGTH, cleaned
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.comfy.address import Address
 from bot.comfy.client import ComfyClient
 from bot.comfy.transport import MAX_ANSWER
+from bot.comfy.url import Address
 from bot.workflow.execution import GraphRejectedError, OutputRef, ServerFaultError, ServerOfflineError
 from tests.comfy.conftest import FAST, Connect
 from tests.comfy.runs import new_id

@@ -17,8 +17,8 @@ from bot.comfy.events import (
     ProgressState,
     Status,
 )
-from bot.comfy.parking import unparked
-from bot.comfy.watch import MAX_BLOCKED, Watch, Watches
+from bot.comfy.idle_hook import unparked
+from bot.comfy.subscriptions import MAX_BLOCKED, Watch, Watches
 from bot.workflow.execution import (
     FailureKind,
     NodesCached,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.comfy.texts import cleaned
+from bot.comfy.errors import cleaned
 from bot.workflow.execution import FailureKind, OutputRef, OutputText, RunFailure, RunResult
 from bot.workflow.shapes import items, mapping, text, texts
 

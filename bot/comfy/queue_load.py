@@ -7,8 +7,8 @@ guess would hold our jobs back. So a difference only triggers a query of the que
 from bot.clock import Clock
 from bot.comfy.client import ComfyClient
 from bot.comfy.events import Status
-from bot.comfy.timing import Timing
-from bot.comfy.watch import Watches
+from bot.comfy.subscriptions import Watches
+from bot.comfy.timeouts import Timing
 
 
 class Crowd:

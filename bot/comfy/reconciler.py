@@ -10,13 +10,18 @@ from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.comfy.client import ComfyClient
-from bot.comfy.crowd import Crowd
 from bot.comfy.events import Event, Executing, Status
-from bot.comfy.locator import Locator
-from bot.comfy.parking import Park
+from bot.comfy.idle_hook import Park
+from bot.comfy.prompt_lookup import Locator
+from bot.comfy.queue_load import Crowd
 from bot.comfy.socket import Socket
-from bot.comfy.timing import Timing
-from bot.comfy.watch import AT_ONCE, NEVER, Watch, Watches
+from bot.comfy.subscriptions import (
+    AT_ONCE,
+    NEVER,
+    Watch,
+    Watches,
+)
+from bot.comfy.timeouts import Timing
 from bot.errors import BotError
 from bot.workflow.execution import Whereabouts
 

@@ -4,12 +4,13 @@ The WebSocket reader calls `Watches.dispatch` for every event; nothing here wait
 clients' prompts, and events without a prompt id, are dropped.
 """
 
-from collections import OrderedDict
-from collections.abc import Generator, Iterator
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from bot.clock import Clock
-from bot.comfy.channel import Channel
 from bot.comfy.events import (
     Event,
     Executed,
@@ -28,8 +29,8 @@ from bot.comfy.events import (
     PromptEvent,
     Status,
 )
-from bot.comfy.parking import Park
-from bot.comfy.results import BLOCKED_TYPE, error_failure, output_refs
+from bot.comfy.history import BLOCKED_TYPE, error_failure, output_refs
+from bot.comfy.idle_hook import Park
 from bot.workflow.execution import (
     NodesCached,
     NodeStarted,
@@ -37,12 +38,55 @@ from bot.workflow.execution import (
     Preview,
     Progress,
     RunEnded,
+    RunEvent,
     RunFailure,
     RunLost,
     RunStarted,
     Whereabouts,
 )
 from bot.workflow.spec import IDLE_LIMIT
+
+MAX_UNREAD = 1024
+"""Unread events kept; beyond it the oldest are dropped. Graphs have a few hundred nodes at most."""
+
+
+class Channel(AsyncIterator[RunEvent]):
+    """An async iterator over the events of one prompt. It ends after `RunEnded` or `RunLost`."""
+
+    def __init__(self, *, park: Park) -> None:
+        self._park = park
+        self._unread: deque[RunEvent] = deque(maxlen=MAX_UNREAD)
+        self._something = asyncio.Event()
+        self.closed = False
+        """Whether the last event was added; later ones are dropped."""
+
+    def put(self, event: RunEvent) -> None:
+        """Add an event without waiting."""
+        if self.closed:
+            return
+        if isinstance(event, Progress | Preview):
+            self._forget(type(event))
+        self._unread.append(event)
+        self.closed = isinstance(event, RunEnded | RunLost)
+        self._something.set()
+
+    def _forget(self, kind: type[RunEvent]) -> None:
+        for event in self._unread:
+            if isinstance(event, kind):
+                self._unread.remove(event)
+                return
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RunEvent:
+        while not self._unread:
+            if self.closed:
+                raise StopAsyncIteration
+            self._something.clear()
+            await self._park(self._something.wait())
+        return self._unread.popleft()
+
 
 AT_ONCE = float("-inf")
 """As the time of the last check: the next one is due now."""
