@@ -18,8 +18,8 @@ from bot.comfy.idle_hook import Park, unparked
 from bot.comfy.server import ComfyServer
 from bot.comfy.url import Address
 from bot.front import Front
-from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
+from bot.images.service import Pictures
 from bot.installation import Installation
 from bot.jobs.cluster.progress_cache import ProgressBoard
 from bot.office import Office

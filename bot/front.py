@@ -9,7 +9,7 @@ from discord.ext import commands
 
 from bot.clock import Clock
 from bot.errors import OfflineError
-from bot.images.pictures import Pictures
+from bot.images.service import Pictures
 from bot.installation import Installation
 from bot.jobs.cluster.bus import Topic
 from bot.jobs.cluster.progress_cache import ProgressBoard

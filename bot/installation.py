@@ -17,8 +17,8 @@ from bot.jobs.cluster.bus import Hints, LocalHints
 from bot.jobs.delivery.result_files import DiskShelf, TidyShelf, TwoShelves
 from bot.jobs.repository import JobStore
 from bot.jobs.server_registry import FleetRecords
-from bot.policy.records import PolicyRecords
-from bot.policy.workflows import WorkflowRules
+from bot.policy.guild_workflows import WorkflowRules
+from bot.policy.repository import PolicyRecords
 from bot.settings import Settings
 from bot.storage import database_url
 from bot.storage.database import Database, open_database

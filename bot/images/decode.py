@@ -12,8 +12,8 @@ from PIL import AvifImagePlugin, ExifTags, Image, WebPImagePlugin
 
 from bot.errors import BotError, InputError
 from bot.i18n import _
-from bot.images.colour import as_rgb, to_srgb
-from bot.images.media import JPEG, Media
+from bot.images.color import as_rgb, to_srgb
+from bot.images.file_type import JPEG, Media
 
 _PLUGINS = (AvifImagePlugin, WebPImagePlugin)
 """Imported explicitly: otherwise Pillow loads all its plugins (100 ms) at the first such image."""

@@ -9,9 +9,9 @@ from PIL import Image
 
 from bot.errors import InputError
 from bot.i18n import _
+from bot.images.compress import descend
 from bot.images.decode import is_animated, open_picture, pixels, reading
-from bot.images.ladder import descend
-from bot.images.media import Media, megabytes, sniff
+from bot.images.file_type import Media, megabytes, sniff
 from bot.images.metadata import strip_metadata
 
 _MOST_PIXELS = 89_000_000

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 
 from bot.errors import InputError
 from bot.i18n import _
-from bot.images.intake import to_input
+from bot.images.input import to_input
 from bot.workflow.execution import InputFile
 
 _BLACK = 15

@@ -9,7 +9,12 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 
 from bot.images.decode import orientation
-from bot.images.media import JPEG, PNG, WEBP, Media
+from bot.images.file_type import (
+    JPEG,
+    PNG,
+    WEBP,
+    Media,
+)
 
 _PNG_SIGNATURE = 8
 _PNG_KEPT = frozenset(

@@ -6,7 +6,7 @@ from PIL import Image
 
 from bot.errors import InputError
 from bot.images.decode import open_picture, pixels, reading
-from bot.images.media import sniff
+from bot.images.file_type import sniff
 
 _SIDE = 512
 _MOST_BYTES = 40_000

@@ -3,6 +3,21 @@
 from dataclasses import dataclass
 
 from bot.i18n import Message
+from bot.workflow.measure import RunSize
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One requested run, before it becomes a job."""
+
+    user_id: int
+    guild_id: int | None
+    workflow: str
+    size: RunSize
+    waiting: int = 0
+    """This member's jobs already in the queue."""
+    text_length: int = 0
+    """Characters of the longest text the member wrote."""
 
 
 @dataclass(frozen=True, slots=True)

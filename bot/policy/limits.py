@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from bot.i18n import Message, _, n_  # pyright: ignore[reportPrivateUsage] # named as in gettext
-from bot.policy.decision import Allowed, Decision, Refused
-from bot.policy.request import Request
+from bot.policy.decision import Allowed, Decision, Refused, Request
 from bot.workflow.measure import RunSize
 
 _GRID = 8

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from bot.i18n import Message, _, n_
 from bot.policy.decision import Allowed, Decision, Refused
-from bot.policy.rules import Allowance
-from bot.policy.wording import minutes, span
+from bot.policy.role_rules import Allowance
+from bot.policy.time_text import minutes, span
 
 DAY = 86_400.0
 WEEK = 7 * DAY

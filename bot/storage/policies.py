@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from bot.policy.pauses import Pause
 from bot.policy.quotas import DAY, WEEK, Standing
-from bot.policy.rules import RoleRule
+from bot.policy.role_rules import RoleRule
 from bot.policy.terms import account_key
 from bot.storage.engine.base import Engine
 from bot.storage.engine.compiled import Prepared

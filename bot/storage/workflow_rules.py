@@ -8,7 +8,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from bot.policy.workflows import GuildLimits, HouseRules, Value, WorkflowRule
+from bot.policy.guild_workflows import (
+    GuildLimits,
+    HouseRules,
+    Value,
+    WorkflowRule,
+)
 from bot.storage.engine.base import Engine
 from bot.storage.engine.dialect import insert, storable
 from bot.storage.schema.tables import guild_limit as limits

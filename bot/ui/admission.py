@@ -13,12 +13,11 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import LimitError
-from bot.policy.decision import Allowed, Decision, Held, Refused
+from bot.policy.decision import Allowed, Decision, Held, Refused, Request
 from bot.policy.limits import Limits, review
 from bot.policy.quotas import Standing, admit
-from bot.policy.records import PolicyRecords
-from bot.policy.request import Request
-from bot.policy.rules import Allowance, RoleRule, resolve
+from bot.policy.repository import PolicyRecords
+from bot.policy.role_rules import Allowance, RoleRule, resolve
 from bot.policy.terms import Terms, account_key
 from bot.workflow.measure import RunSize, measure
 from bot.workflow.spec import RunSpec

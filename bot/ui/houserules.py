@@ -13,8 +13,8 @@ from bot.errors import DeniedError
 from bot.i18n import Message, _
 from bot.jobs.cluster.bus import Hints, Topic
 from bot.policy.access import Whereabouts, folded, why_not
+from bot.policy.guild_workflows import HouseRules, WorkflowRules, narrowed
 from bot.policy.limits import Limits
-from bot.policy.workflows import HouseRules, WorkflowRules, narrowed
 from bot.ui.ordering import Settled
 from bot.workflow.workflow import Workflow
 

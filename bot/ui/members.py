@@ -9,7 +9,7 @@ from bot.i18n import Message, _
 from bot.jobs.job import Job
 from bot.jobs.status import Survey
 from bot.policy.pauses import concerning
-from bot.policy.records import PolicyRecords
+from bot.policy.repository import PolicyRecords
 from bot.ui.admission import Admission, Asker
 from bot.ui.answers import in_time, show
 from bot.ui.authority import Authority

@@ -14,9 +14,9 @@ from bot.jobs.job import Job
 from bot.jobs.status import Standing as Place
 from bot.policy.pauses import Pause
 from bot.policy.quotas import Quota, Standing, quotas
-from bot.policy.rules import Allowance
-from bot.policy.wording import minutes
-from bot.policy.wording import span as exactly
+from bot.policy.role_rules import Allowance
+from bot.policy.time_text import minutes
+from bot.policy.time_text import span as exactly
 from bot.ui.answers import sheet
 from bot.ui.i18n import Languages, cut
 from bot.ui.moderatepage import ModeratePage

@@ -10,8 +10,8 @@ import discord
 
 from bot.i18n import Message, _, n_, verbatim
 from bot.policy.pauses import ANYWHERE, EVERYTHING, Pause, Scope, guild_key
-from bot.policy.rules import RoleRule
-from bot.policy.wording import minutes, span
+from bot.policy.role_rules import RoleRule
+from bot.policy.time_text import minutes, span
 from bot.ui.answers import sheet
 from bot.ui.i18n import Languages
 from bot.ui.page import Tone

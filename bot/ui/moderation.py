@@ -14,8 +14,8 @@ from bot.errors import InputError
 from bot.i18n import Message, _
 from bot.jobs.cluster.bus import Hints, Topic
 from bot.policy.pauses import Pause, Scope, of_member
-from bot.policy.records import PolicyRecords
-from bot.policy.wording import span
+from bot.policy.repository import PolicyRecords
+from bot.policy.time_text import span
 from bot.ui.answers import in_time, say, show, suggestions
 from bot.ui.audit import Audit
 from bot.ui.authority import Authority

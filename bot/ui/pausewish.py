@@ -8,7 +8,7 @@ import discord
 from bot.errors import InputError
 from bot.i18n import _
 from bot.policy.pauses import EVERYTHING, of_guild, of_member, of_workflow
-from bot.policy.wording import DAY, read_span
+from bot.policy.time_text import DAY, read_span
 
 SHORTEST = 10.0
 LONGEST = 365 * DAY

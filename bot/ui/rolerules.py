@@ -7,8 +7,8 @@ import discord
 
 from bot.errors import InputError
 from bot.i18n import Message, _, verbatim
-from bot.policy.records import PolicyRecords
-from bot.policy.rules import SUBJECTS, RoleRule
+from bot.policy.repository import PolicyRecords
+from bot.policy.role_rules import SUBJECTS, RoleRule
 from bot.ui.admission import Admission
 from bot.ui.answers import in_time, say, show
 from bot.ui.audit import Audit

@@ -12,7 +12,13 @@ from discord import app_commands
 
 from bot.errors import InputError
 from bot.i18n import Message, _
-from bot.policy.workflows import EVERYWHERE, GuildLimits, Value, WorkflowRule, WorkflowRules
+from bot.policy.guild_workflows import (
+    EVERYWHERE,
+    GuildLimits,
+    Value,
+    WorkflowRule,
+    WorkflowRules,
+)
 from bot.ui.answers import in_time, say, show, suggestions
 from bot.ui.audit import Audit
 from bot.ui.authority import Authority

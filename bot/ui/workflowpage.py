@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.i18n import Message, _
-from bot.policy.workflows import EVERYWHERE, GuildLimits, HouseRules
+from bot.policy.guild_workflows import EVERYWHERE, GuildLimits, HouseRules
 from bot.ui.answers import sheet
 from bot.ui.i18n import Languages
 from bot.ui.page import Tone

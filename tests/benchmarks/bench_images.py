@@ -14,8 +14,8 @@ from io import BytesIO
 
 from PIL import Image
 
-from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
+from bot.images.service import Pictures
 
 BEAT = 0.001
 ROUNDS = 5

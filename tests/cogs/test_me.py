@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from bot.policy.pauses import Pause, of_guild, of_member
-from bot.policy.rules import RoleRule
+from bot.policy.role_rules import RoleRule
 from tests.cogs.counter import Counter, opened_counter
 
 

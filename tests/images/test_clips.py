@@ -3,7 +3,7 @@
 import pytest
 
 from bot.errors import InputError
-from bot.images.clips import KINDS, check_clip_size, take_clip
+from bot.images.av_input import KINDS, check_clip_size, take_clip
 
 MP4 = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100)
 M4A = b"\0\0\0\x20ftypM4A \0\0\2\0" + bytes(100)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms
 
 from bot.errors import InputError
-from bot.images.intake import IntakeLimits, check_size, prepare_input
+from bot.images.input import IntakeLimits, check_size, prepare_input
 from tests.images.samples import (
     encoded,
     exif,

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from bot.errors import InputError
-from bot.images.intake import IntakeLimits, prepare_input
+from bot.images.input import IntakeLimits, prepare_input
 from bot.images.mask import apply_mask, has_transparency, require_transparency
 from tests.images.samples import encoded, input_file, noise, opened
 

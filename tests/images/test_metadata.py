@@ -5,7 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from bot.images.media import GIF, JPEG, PNG, UNKNOWN, WEBP, Media
+from bot.images.file_type import (
+    GIF,
+    JPEG,
+    PNG,
+    UNKNOWN,
+    WEBP,
+    Media,
+)
 from bot.images.metadata import strip_metadata
 from tests.images.samples import encoded, exif, gradient, noise, opened, png_chunk, srgb_profile, with_png_chunk
 

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from bot.errors import InputError
-from bot.images.intake import IntakeLimits
-from bot.images.pictures import Pictures
+from bot.images.input import IntakeLimits
 from bot.images.pool import ImagePool
+from bot.images.service import Pictures
 from tests.images.samples import encoded, input_file, noise, opened
 
 MIB = 1024 * 1024

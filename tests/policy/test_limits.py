@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.policy.decision import Allowed, Refused
+from bot.policy.decision import Allowed, Refused, Request
 from bot.policy.limits import Limits, review
-from bot.policy.request import Request
 from bot.workflow.measure import RunSize
 
 LIMITS = Limits()

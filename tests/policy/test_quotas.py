@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.policy.decision import Allowed, Decision, Refused
 from bot.policy.quotas import DAY, WEEK, Standing, admit, quotas
-from bot.policy.rules import Allowance
+from bot.policy.role_rules import Allowance
 
 NOW = 1_800_000_000.0
 FREE = Allowance()

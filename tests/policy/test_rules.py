@@ -5,7 +5,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.policy.rules import SUBJECTS, Allowance, RoleRule, resolve
+from bot.policy.role_rules import (
+    SUBJECTS,
+    Allowance,
+    RoleRule,
+    resolve,
+)
 
 GUILD, OTHER_GUILD = 100, 200
 EVERYBODY = RoleRule(GUILD, GUILD, weight=1.0, running=1, day_seconds=600.0, cooldown=60.0)

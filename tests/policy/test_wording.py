@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.policy.wording import DAY, HOUR, MINUTE, minutes, read_span, span
+from bot.policy.time_text import (
+    DAY,
+    HOUR,
+    MINUTE,
+    minutes,
+    read_span,
+    span,
+)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,13 @@
 import pytest
 
 from bot.policy.access import Whereabouts, why_not
+from bot.policy.guild_workflows import (
+    GuildLimits,
+    HouseRules,
+    WorkflowRule,
+    narrowed,
+)
 from bot.policy.limits import Limits
-from bot.policy.workflows import GuildLimits, HouseRules, WorkflowRule, narrowed
 from bot.workflow.extras import Access
 
 GUILD, ART, THREAD, CATEGORY = 1, 10, 11, 12

@@ -8,7 +8,7 @@ import pytest
 from bot.jobs.job import JobState
 from bot.policy.pauses import EVERYTHING, Pause, of_member, of_workflow
 from bot.policy.quotas import DAY, WEEK, Standing
-from bot.policy.rules import RoleRule
+from bot.policy.role_rules import RoleRule
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.policies import SqlPolicies
 from tests.jobs.doubles import place

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bot.policy.workflows import GuildLimits, HouseRules, WorkflowRule
+from bot.policy.guild_workflows import GuildLimits, HouseRules, WorkflowRule
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.workflow_rules import SqlWorkflowRules
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from bot.errors import FailedError
 from bot.i18n import Message, _
-from bot.images.pictures import Pictures
 from bot.images.pool import ImagePool
+from bot.images.service import Pictures
 from bot.jobs.cluster.bus import LocalHints
 from bot.jobs.cluster.progress_cache import ProgressBoard
 from bot.jobs.job import Delivery, Job, JobState

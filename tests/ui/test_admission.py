@@ -9,7 +9,7 @@ import pytest
 from bot.errors import LimitError
 from bot.jobs.job import Job, JobState
 from bot.policy.limits import Limits
-from bot.policy.rules import RoleRule
+from bot.policy.role_rules import RoleRule
 from bot.policy.terms import Terms
 from bot.storage.database import Database, open_database
 from bot.ui.admission import RULES_KEPT, Admission, Asker

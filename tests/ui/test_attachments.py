@@ -7,9 +7,9 @@ import pytest
 
 from bot.app import load_catalog
 from bot.errors import InputError
-from bot.images.intake import IntakeLimits
-from bot.images.pictures import Pictures
+from bot.images.input import IntakeLimits
 from bot.images.pool import ImagePool
+from bot.images.service import Pictures
 from bot.jobs.delivery.result_files import DiskShelf
 from bot.ui import attachments
 from bot.ui.attachments import Attachments, KeptFile

@@ -14,7 +14,7 @@ from bot.jobs.status import Standing as Place
 from bot.jobs.status import Survey
 from bot.policy.pauses import EVERYTHING, Pause, of_guild, of_member, of_server, of_workflow
 from bot.policy.quotas import Standing
-from bot.policy.rules import Allowance, RoleRule
+from bot.policy.role_rules import Allowance, RoleRule
 from bot.ui.fleetpage import FleetPage, ServerView
 from bot.ui.i18n import Languages
 from bot.ui.mepage import Account, MePage

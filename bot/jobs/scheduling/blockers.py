@@ -10,7 +10,7 @@ from bot.i18n import Message, _, n_
 from bot.jobs.repository import Account, Waiting
 from bot.jobs.server_registry import FleetRecords, Verdict
 from bot.policy.pauses import EVERYTHING, Pause
-from bot.policy.records import PolicyRecords
+from bot.policy.repository import PolicyRecords
 from bot.workflow.needs import missing
 
 KEPT = 5.0

@@ -312,7 +312,7 @@ role_rule = Table(
     Column("week_pictures", Integer),
     Column("cooldown", Double),
 )
-"""What a role grants in its guild (`bot.policy.rules.RoleRule`); NULL means not set."""
+"""What a role grants in its guild (`bot.policy.role_rules.RoleRule`); NULL means not set."""
 
 meta = Table(
     "meta",

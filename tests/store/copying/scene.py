@@ -12,9 +12,9 @@ from bot.clock import SystemClock
 from bot.copycommand import CopyCommand
 from bot.jobs.job import Delivery, JobState
 from bot.jobs.server_registry import Verdict
+from bot.policy.guild_workflows import GuildLimits, WorkflowRule
 from bot.policy.pauses import EVERYTHING, Pause, of_member
-from bot.policy.rules import RoleRule
-from bot.policy.workflows import GuildLimits, WorkflowRule
+from bot.policy.role_rules import RoleRule
 from bot.settings import Settings
 from bot.storage.database import Database, open_database
 from bot.storage.schema.tables import metadata

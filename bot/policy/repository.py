@@ -5,7 +5,7 @@ from typing import Protocol
 
 from bot.policy.pauses import Pause
 from bot.policy.quotas import Standing
-from bot.policy.rules import RoleRule
+from bot.policy.role_rules import RoleRule
 
 
 class PolicyRecords(Protocol):

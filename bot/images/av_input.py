@@ -8,7 +8,21 @@ from dataclasses import dataclass
 
 from bot.errors import InputError
 from bot.i18n import Message, _
-from bot.images.media import FLAC, GIF, M4A, MP3, MP4, OGG, QUICKTIME, WAV, WEBM, WEBP, Media, megabytes, sniff
+from bot.images.file_type import (
+    FLAC,
+    GIF,
+    M4A,
+    MP3,
+    MP4,
+    OGG,
+    QUICKTIME,
+    WAV,
+    WEBM,
+    WEBP,
+    Media,
+    megabytes,
+    sniff,
+)
 from bot.workflow.execution import InputFile
 
 _MIB = 1024 * 1024

@@ -11,7 +11,7 @@ from math import sqrt
 
 from PIL import Image
 
-from bot.images.media import JPEG, WEBP, Media
+from bot.images.file_type import JPEG, WEBP, Media
 
 _QUALITIES = (95, 90, 80)
 _FULL_COLOUR = 90

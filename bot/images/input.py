@@ -13,7 +13,7 @@ from PIL import Image
 from bot.errors import InputError
 from bot.i18n import Message, _
 from bot.images.decode import open_picture, pixels, reading
-from bot.images.media import megabytes, sniff
+from bot.images.file_type import megabytes, sniff
 from bot.workflow.execution import InputFile
 
 _MEGA = 1_000_000

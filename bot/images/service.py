@@ -1,9 +1,9 @@
 """Image, video and audio processing for the rest of the bot, always off the event loop."""
 
 from bot.errors import LimitError
-from bot.images.clips import check_clip_size, take_clip
+from bot.images.av_input import check_clip_size, take_clip
 from bot.images.fit import FittedFile, fit
-from bot.images.intake import IntakeLimits, check_size, prepare_input
+from bot.images.input import IntakeLimits, check_size, prepare_input
 from bot.images.mask import apply_mask, require_transparency
 from bot.images.pool import ImagePool
 from bot.images.preview import shrink_preview
