@@ -15,23 +15,18 @@ from bot.jobs.cluster.bus import Topic
 from bot.jobs.cluster.progress_cache import ProgressBoard
 from bot.jobs.job import JobState
 from bot.office import Office
-from bot.ui.again import History
 from bot.ui.attachments import Attachments
 from bot.ui.batches import Packer
-from bot.ui.cancel import CancelJobs
 from bot.ui.client import ComfycordBot
 from bot.ui.commands import build_command
 from bot.ui.finding import Finder
 from bot.ui.form import Forms
 from bot.ui.i18n import Languages
 from bot.ui.messages import JobMessages
-from bot.ui.nextsteps import NextSteps
 from bot.ui.ordering import Orders
 from bot.ui.queuepage import QueuePage
 from bot.ui.registrar import Registrar
 from bot.ui.render import Renderer
-from bot.ui.resume import ShowResult
-from bot.ui.runs import Runs
 from bot.ui.suggest import Suggester
 from bot.ui.tree import Tree
 from bot.workflow.library import Changes, Library
@@ -39,13 +34,13 @@ from bot.workflow.ranking import Uses
 from bot.workflow.spec import RunSpec
 from bot.workflow.workflow import Workflow
 from bot.works import Task, Works
-from cogs.cancel import CancelCommand
+from cogs.cancel import CancelCommand, CancelJobs
 from cogs.generate import Generate
-from cogs.history import HistoryCommand
-from cogs.nextsteps import NextStepButtons
+from cogs.history import History, HistoryCommand
+from cogs.next_steps import NextStepButtons, NextSteps
 from cogs.queue import QueueCommand
-from cogs.results import Results
-from cogs.run import RunCommand
+from cogs.run import RunCommand, Runs
+from cogs.show_result import Results, ShowResult
 
 PREPARE_EVERY = 2.0
 """Seconds between two checks for new servers or workflows."""

@@ -9,25 +9,25 @@ from bot.comfy.fleet import Fleet
 from bot.comfy.url import check_address
 from bot.installation import Installation
 from bot.policy.limits import Limits
-from bot.ui.addition import Addition
 from bot.ui.admission import Admission
 from bot.ui.audit import Audit
 from bot.ui.authority import Authority
-from bot.ui.fleetdesk import FleetDesk
 from bot.ui.houserules import GuildHouse
 from bot.ui.i18n import Languages
 from bot.ui.members import Members
-from bot.ui.moderation import Moderation
 from bot.ui.registrar import Registrar
-from bot.ui.rolerules import RoleRules
 from bot.ui.suggest import Suggester
-from bot.ui.workflowdesk import WorkflowDesk
 from bot.workflow.library import Library
 from bot.works import Works
 from cogs.me import MeCommand
-from cogs.moderate import ModerateCommand
-from cogs.server import ServerCommand
-from cogs.workflow import WorkflowCommand
+from cogs.moderate._cog import ModerateCommand
+from cogs.moderate._pauses import Moderation
+from cogs.moderate._roles import RoleRules
+from cogs.server._cog import ServerCommand
+from cogs.server._service import FleetDesk
+from cogs.workflow._add import Addition
+from cogs.workflow._cog import WorkflowCommand
+from cogs.workflow._service import WorkflowDesk
 
 
 class Office:

@@ -1,14 +1,121 @@
-"""`/history`: a member's own jobs and their results, in private answers."""
+"""`/history`: shows a member their own jobs page by page, and the result they choose, in private answers."""
 
+import asyncio
 import re
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol, Self
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ui.again import History
-from bot.ui.historypage import CHOOSE, TURN
+from bot.errors import InputError
+from bot.i18n import Message, _, n_
+from bot.jobs.job import Delivery, IllegalMoveError, Job
+from bot.jobs.repository import Shelf
+from bot.ui.batches import Packer, Result
+from bot.ui.historypage import CHOOSE, PER_PAGE, TURN, HistoryPage, is_shown_again
+from bot.ui.i18n import Languages
+from bot.ui.layout import SILENT, layout
+from bot.ui.page import Page
+from bot.ui.render import Renderer
+from bot.ui.route import Attached, discord_files
+from bot.ui.tree import explain_error
+
+LOOK_LIMIT = 2.0
+"""Seconds for reading a page from the database; Discord waits three for the answer."""
+
+
+class Jobs(Protocol):
+    """The part of `bot.jobs.repository.JobStore` that is needed here."""
+
+    async def get(self, job_id: str) -> Job | None: ...
+
+    async def history(self, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]: ...
+
+    async def note(self, job: Job, *, delivery: Delivery) -> Job: ...
+
+
+class History:
+    def __init__(self, *, store: Jobs, shelf: Shelf, packer: Packer, renderer: Renderer, languages: Languages) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._packer = packer
+        self._renderer = renderer
+        self._page = HistoryPage(languages)
+
+    async def open(self, interaction: discord.Interaction) -> None:
+        view = await self._view(interaction, 0)
+        await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=SILENT)
+
+    async def turn(self, interaction: discord.Interaction, number: int) -> None:
+        await interaction.response.edit_message(view=await self._view(interaction, number), allowed_mentions=SILENT)
+
+    async def show(self, interaction: discord.Interaction, job_id: str) -> None:
+        """Answer a choice in the menu with the result, privately."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        try:
+            job, page, files = await self._again(interaction, job_id)
+        except Exception as error:  # no caller would answer the choice
+            page = self._renderer.notice(_("History"), explain_error(error), interaction.locale.value)
+            await interaction.edit_original_response(view=layout(page), allowed_mentions=SILENT)
+            return
+        await interaction.edit_original_response(
+            view=layout(page), attachments=discord_files(files), allowed_mentions=SILENT
+        )
+        if job.delivery is Delivery.KEPT:
+            await self._remember(job)
+
+    async def _view(self, interaction: discord.Interaction, number: int) -> discord.ui.LayoutView:
+        async with asyncio.timeout(LOOK_LIMIT):
+            jobs = await self._store.history(interaction.user.id, limit=PER_PAGE + 1, offset=number * PER_PAGE)
+        locale = interaction.locale.value
+        return self._page.view(jobs[:PER_PAGE], number, has_more=len(jobs) > PER_PAGE, locale=locale)
+
+    async def _again(self, interaction: discord.Interaction, job_id: str) -> tuple[Job, Page, Sequence[Attached]]:
+        job = await self._store.get(job_id)
+        if job is None or job.requester.user_id != interaction.user.id or not is_shown_again(job):
+            raise InputError(_("I can't find that result."))
+        outputs = await self._shelf.get(job.id)
+        if not outputs:
+            raise InputError(_gone(job))
+        # One private message: the bot cannot post follow-ups below it
+        place = replace(job.place, bot_can_edit=False, upload_limit=interaction.filesize_limit)
+        reader = replace(job.requester, locale=interaction.locale.value)
+        result = await self._packer.pack(replace(job, place=place, requester=reader), outputs)
+        if not result.batches:
+            raise InputError(
+                _("The files are too large to post here. Try /history in a Discord server with a higher upload limit.")
+            )
+        files = [piece.attached for piece in result.batches[0]]
+        page = self._renderer.result(
+            replace(job, requester=reader), [file.filename for file in files], _note(job, result), result.words
+        )
+        return job, page, files
+
+    async def _remember(self, job: Job) -> None:
+        try:
+            await self._store.note(job, delivery=Delivery.SENT)
+        except IllegalMoveError:
+            return  # another process shows it, too
+
+
+def _gone(job: Job) -> Message:
+    seed = job.spec.values.get("seed")
+    if isinstance(seed, int):
+        return _(
+            "These files have expired. Use seed {seed} with the same options to recreate the result.", seed=str(seed)
+        )
+    return _("These files have expired. Please run the command again.")
+
+
+def _note(job: Job, result: Result) -> Message | None:
+    missing = result.unfit + result.surplus
+    if not missing:
+        return job.note
+    more = n_("1 more file didn't fit into this message.", "{count} more files didn't fit into this message.", missing)
+    return _("{note}\n{more}", note=job.note, more=more) if job.note else more
 
 
 class HistoryCommand(commands.Cog):

@@ -1,10 +1,78 @@
-"""`/run`: any workflow, including those without a slash command of their own."""
+"""`/run`: finds the workflow by its typed name, and starts it or opens a form for missing options."""
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ui.runs import Runs
+from bot.errors import InputError
+from bot.i18n import _
+from bot.ui.finding import Finder
+from bot.ui.form import Forms
+from bot.ui.i18n import cut
+from bot.ui.ordering import Orders
+from bot.ui.suggest import Suggester
+from bot.workflow.ranking import MOST, Index
+from bot.workflow.workflow import Workflow
+
+MAX_NAME = 100
+"""Discord's limit for a suggestion."""
+
+
+class Runs:
+    def __init__(self, *, finder: Finder, orders: Orders, forms: Forms, suggester: Suggester) -> None:
+        self._finder = finder
+        self._orders = orders
+        self._forms = forms
+        self._suggester = suggester
+
+    async def run(
+        self,
+        interaction: discord.Interaction,
+        name: str,
+        *,
+        prompt: str | None,
+        file: discord.Attachment | None,
+        advanced: bool,
+    ) -> None:
+        workflow = self._finder.meant(name)
+        given = _given(workflow, prompt, file)
+        options = dict(workflow.manifest.ordered_options())
+        lacking = [each for each, option in options.items() if option.required and each not in given]
+        if not lacking and not advanced:
+            await self._orders.place(interaction, workflow, given)
+            return
+        others = [each for each in options if each not in lacking and each not in given]
+        is_enough = lacking and not advanced
+        await self._forms.open(interaction, workflow, given, lacking if is_enough else [*lacking, *others])
+
+    def suggest(self, typed: str) -> list[app_commands.Choice[str]]:
+        """Return workflows that match by name, title or tag, the most used first."""
+        offered = self._finder.offered()
+        labels = {_label(name, workflow): name for name, workflow in offered.items()}
+        uses = {label: self._suggester.uses.get(name, 0) for label, name in labels.items()}
+        found = Index(labels).best(typed, uses, MOST)
+        return [app_commands.Choice(name=cut(label, MAX_NAME), value=labels[label]) for label in found]
+
+
+def _given(workflow: Workflow, prompt: str | None, file: discord.Attachment | None) -> dict[str, object]:
+    """Assign the text and the file to the first option that accepts each."""
+    given: dict[str, object] = {}
+    for name, option in workflow.manifest.ordered_options():
+        if prompt is not None and option.kind == "text":
+            given[name], prompt = prompt, None
+        elif file is not None and option.is_file and option.masks is None:
+            given[name], file = file, None
+    if prompt is not None:
+        raise InputError(_("/{name} has no text option. Please leave out **prompt**.", name=workflow.name))
+    if file is not None:
+        raise InputError(_("/{name} has no file option. Please leave out **image**.", name=workflow.name))
+    return given
+
+
+def _label(name: str, workflow: Workflow) -> str:
+    tags = f" ({', '.join(workflow.manifest.tags)})" if workflow.manifest.tags else ""
+    return f"{name} – {workflow.manifest.title}{tags}"
+
 
 Text = app_commands.Range[str, 1, 6000]
 Name = app_commands.Range[str, 1, 100]

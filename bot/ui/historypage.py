@@ -1,6 +1,6 @@
 """The page of `/history`: a member's own jobs with their state, and a menu that shows a result again.
 
-Pure: jobs in, a Discord view out. `bot.ui.again` answers the menu.
+Pure: jobs in, a Discord view out. `cogs.history` answers the menu.
 """
 
 from collections.abc import Sequence

@@ -19,18 +19,18 @@ from bot.ui.admission import Admission
 from bot.ui.audit import Audit
 from bot.ui.authority import Authority
 from bot.ui.client import ComfycordBot
-from bot.ui.fleetdesk import FleetDesk
 from bot.ui.i18n import Languages
 from bot.ui.members import Members
-from bot.ui.moderation import Moderation
-from bot.ui.rolerules import RoleRules
 from bot.workflow.catalog import Catalog
 from bot.workflow.definitions import Definitions
 from bot.workflow.library import Library
 from bot.workflow.needs import Abilities, Needs
 from cogs.me import MeCommand
-from cogs.moderate import ModerateCommand
-from cogs.server import ServerCommand
+from cogs.moderate._cog import ModerateCommand
+from cogs.moderate._pauses import Moderation
+from cogs.moderate._roles import RoleRules
+from cogs.server._cog import ServerCommand
+from cogs.server._service import FleetDesk
 from tests.cogs.stage import WORKFLOWS
 from tests.harness import Member, Simulation, simulated
 from tests.jobs.doubles import FewPlaces, place, spec

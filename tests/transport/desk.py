@@ -29,10 +29,9 @@ from bot.ui.posts import ChannelPosts
 from bot.ui.render import Renderer
 from bot.ui.reply import Reply
 from bot.ui.restclient import RestClient
-from bot.ui.resume import ShowResult
 from bot.ui.route import MessageRoute
 from bot.workflow.execution import OutputFile, OutputRef
-from cogs.results import Results
+from cogs.show_result import Results, ShowResult
 from tests.jobs.doubles import spec
 from tests.stores import memory_store
 from tests.wire import WireDiscord, WireInteraction, WireMessage

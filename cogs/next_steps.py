@@ -4,9 +4,11 @@ All who see a result can use them; the new job is the presser's own, under their
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import discord
+from discord.ext import commands
 
 from bot.errors import BotError, InputError
 from bot.i18n import _
@@ -17,8 +19,11 @@ from bot.ui.attachments import KeptFile
 from bot.ui.finding import Finder
 from bot.ui.form import Forms
 from bot.ui.ordering import Orders
+from bot.ui.pressing import job_button
+from bot.ui.render import NEXT
 from bot.ui.tree import Tree
 from bot.workflow.definitions import Definitions
+from bot.workflow.extras import MAX_ACTIONS
 from bot.workflow.nextsteps import handed_on, takeable
 from bot.workflow.options import ImageOption
 from bot.workflow.spec import NextStep
@@ -100,3 +105,17 @@ def _lacking(step: NextStep, target: Workflow, given: Mapping[str, object]) -> I
 
 def _changed(name: str) -> BotError:
     return InputError(_("/{name} no longer accepts this kind of file. Please use the command itself.", name=name))
+
+
+class NextStepButtons(commands.Cog):
+    def __init__(self, *, bot: discord.Client, steps: NextSteps) -> None:
+        self._bot = bot
+        self._buttons = [
+            job_button(f"{NEXT}{number}:", partial(steps.press, number=number)) for number in range(MAX_ACTIONS)
+        ]
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(*self._buttons)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(*self._buttons)

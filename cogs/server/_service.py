@@ -17,10 +17,10 @@ from bot.jobs.status import Survey
 from bot.ui.answers import in_time, say, show, suggestions
 from bot.ui.audit import Audit
 from bot.ui.authority import Authority
-from bot.ui.fleetlook import FleetLook, Line
 from bot.ui.fleetpage import FleetPage
 from bot.ui.i18n import Languages
 from bot.workflow.needs import GIGABYTE, Abilities
+from cogs.server._status import FleetLook, Line
 
 ANSWER_LIMIT = 2.0
 """Seconds for the work before an answer; Discord waits three."""

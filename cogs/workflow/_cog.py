@@ -4,8 +4,8 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ui.addition import Addition
-from bot.ui.workflowdesk import WorkflowDesk
+from cogs.workflow._add import Addition
+from cogs.workflow._service import WorkflowDesk
 
 Name = app_commands.Range[str, 1, 100]
 Value = app_commands.Range[str, 1, 2000]

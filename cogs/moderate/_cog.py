@@ -5,9 +5,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.ui.members import Members
-from bot.ui.moderation import Moderation
-from bot.ui.pausewish import SPANS, TARGETS, PauseWish
-from bot.ui.rolerules import EVERYTHING, RoleRules
+from cogs.moderate._pauses import SPANS, TARGETS, Moderation, PauseWish
+from cogs.moderate._roles import EVERYTHING, RoleRules
 
 MINUTE = 60.0
 Chosen = app_commands.Range[str, 1, 100]

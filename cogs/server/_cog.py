@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ui.fleetdesk import FleetDesk
+from cogs.server._service import FleetDesk
 
 Url = app_commands.Range[str, 1, 500]
 Name = app_commands.Range[str, 1, 32]

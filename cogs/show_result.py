@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import discord
+from discord.ext import commands
 
 from bot.clock import Clock
 from bot.errors import FailedError
@@ -17,8 +18,9 @@ from bot.jobs.ports import Told
 from bot.jobs.repository import Shelf
 from bot.ui.i18n import Languages
 from bot.ui.messages import JobMessages
-from bot.ui.pressing import whisper
+from bot.ui.pressing import job_button, whisper
 from bot.ui.refusals import RefusedError, reading_refusals
+from bot.ui.render import SHOW_RESULT
 from bot.ui.reply import TOKEN_LIFETIME
 from bot.ui.tree import explain_error
 
@@ -133,3 +135,15 @@ def _reason(job: Job) -> Message:
             return job.error or _("This request was cancelled.")
         case _:
             return job.error or _("This request failed. Please try again.")
+
+
+class Results(commands.Cog):
+    def __init__(self, *, bot: discord.Client, show: ShowResult) -> None:
+        self._bot = bot
+        self._button = job_button(SHOW_RESULT, show.press)
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(self._button)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(self._button)
