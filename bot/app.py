@@ -27,15 +27,15 @@ from bot.policy.limits import Limits
 from bot.roles import Part
 from bot.settings import Settings
 from bot.shipped import load_catalog, load_library
-from bot.ui.client import ComfycordBot
-from bot.ui.i18n import Languages
-from bot.ui.mailbox import Mailbox
-from bot.ui.messages import JobMessages
-from bot.ui.posts import ChannelPosts
-from bot.ui.render import Renderer
-from bot.ui.restclient import RestClient
-from bot.ui.route import MessageRoute
-from bot.ui.sync import CommandSync
+from bot.ui.client.bot import ComfycordBot
+from bot.ui.client.command_sync import CommandSync
+from bot.ui.client.rest import RestClient
+from bot.ui.locale import Languages
+from bot.ui.messages.direct_messages import Mailbox
+from bot.ui.messages.edit_route import MessageRoute
+from bot.ui.messages.followups import ChannelPosts
+from bot.ui.messages.presenter import JobMessages
+from bot.ui.messages.render import Renderer
 from bot.workflow.catalog import Catalog
 from bot.workflow.importer.adding import Known
 from bot.workflow.library import Library

@@ -1,7 +1,7 @@
 """Messages for people, not yet translated.
 
 Domain code creates messages with `_()` and `n_()`. They are looked up in a gettext catalogue only where they are shown
-(`bot.ui.i18n`), because two people can read about the same job in different languages.
+(`bot.ui.locale`), because two people can read about the same job in different languages.
 Values are named and filled in after translation, so translators can reorder them; never put an f-string inside `_()`.
 """
 

@@ -17,11 +17,11 @@ from bot.i18n import Message, _
 from bot.jobs.execution.cancellation import Canceller
 from bot.jobs.job import Job, JobState
 from bot.jobs.repository import StoreDownError
-from bot.ui.i18n import Languages, cut
-from bot.ui.layout import SILENT
-from bot.ui.pressing import job_button, whisper
-from bot.ui.render import CANCEL
-from bot.ui.tree import explain_error
+from bot.ui.buttons import job_button, whisper
+from bot.ui.client.error_handler import explain_error
+from bot.ui.locale import Languages, cut
+from bot.ui.messages.render import CANCEL
+from bot.ui.page import SILENT
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 import discord
 from discord.ext import commands
 
-from bot.ui.commands import Given
-from bot.ui.form import Forms
-from bot.ui.ordering import Orders
-from bot.ui.registrar import Registrar
+from bot.ui.commands.builder import Given
+from bot.ui.commands.form import Forms
+from bot.ui.commands.registry import Registrar
+from bot.ui.commands.submit import Orders
 from bot.workflow.manifest import ADVANCED
 from bot.workflow.workflow import Workflow
 

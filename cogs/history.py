@@ -14,14 +14,19 @@ from bot.errors import InputError
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Delivery, IllegalMoveError, Job
 from bot.jobs.repository import Shelf
-from bot.ui.batches import Packer, Result
-from bot.ui.historypage import CHOOSE, PER_PAGE, TURN, HistoryPage, is_shown_again
-from bot.ui.i18n import Languages
-from bot.ui.layout import SILENT, layout
-from bot.ui.page import Page
-from bot.ui.render import Renderer
-from bot.ui.route import Attached, discord_files
-from bot.ui.tree import explain_error
+from bot.ui.client.error_handler import explain_error
+from bot.ui.locale import Languages
+from bot.ui.messages.edit_route import Attached, discord_files
+from bot.ui.messages.packing import Packer, Result
+from bot.ui.messages.render import Renderer
+from bot.ui.page import SILENT, Page, layout
+from bot.ui.pages.history import (
+    CHOOSE,
+    PER_PAGE,
+    TURN,
+    HistoryPage,
+    is_shown_again,
+)
 
 LOOK_LIMIT = 2.0
 """Seconds for reading a page from the database; Discord waits three for the answer."""

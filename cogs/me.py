@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ui.members import Members
+from bot.ui.account import Members
 
 
 class MeCommand(commands.Cog):

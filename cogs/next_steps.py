@@ -14,14 +14,14 @@ from bot.errors import BotError, InputError
 from bot.i18n import _
 from bot.jobs.job import Job
 from bot.jobs.repository import Shelf
-from bot.ui.answers import in_time
-from bot.ui.attachments import KeptFile
-from bot.ui.finding import Finder
-from bot.ui.form import Forms
-from bot.ui.ordering import Orders
-from bot.ui.pressing import job_button
-from bot.ui.render import NEXT
-from bot.ui.tree import Tree
+from bot.ui.buttons import job_button
+from bot.ui.client.error_handler import Tree
+from bot.ui.commands.attachments import KeptFile
+from bot.ui.commands.form import Forms
+from bot.ui.commands.lookup import Finder
+from bot.ui.commands.submit import Orders
+from bot.ui.messages.render import NEXT
+from bot.ui.replies import in_time
 from bot.workflow.definitions import Definitions
 from bot.workflow.extras import MAX_ACTIONS
 from bot.workflow.nextsteps import handed_on, takeable

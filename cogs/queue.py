@@ -7,8 +7,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.jobs.status import Survey
-from bot.ui.answers import in_time, show
-from bot.ui.queuepage import QueuePage, Reader
+from bot.ui.pages.queue import QueuePage, Reader
+from bot.ui.replies import in_time, show
 
 LOOK_LIMIT = 2.0
 """Seconds for reading the queue; Discord waits three for the answer."""

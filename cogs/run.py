@@ -6,11 +6,11 @@ from discord.ext import commands
 
 from bot.errors import InputError
 from bot.i18n import _
-from bot.ui.finding import Finder
-from bot.ui.form import Forms
-from bot.ui.i18n import cut
-from bot.ui.ordering import Orders
-from bot.ui.suggest import Suggester
+from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.form import Forms
+from bot.ui.commands.lookup import Finder
+from bot.ui.commands.submit import Orders
+from bot.ui.locale import cut
 from bot.workflow.ranking import MOST, Index
 from bot.workflow.workflow import Workflow
 

@@ -16,13 +16,13 @@ from bot.i18n import Message, _
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.ports import Told
 from bot.jobs.repository import Shelf
-from bot.ui.i18n import Languages
-from bot.ui.messages import JobMessages
-from bot.ui.pressing import job_button, whisper
-from bot.ui.refusals import RefusedError, reading_refusals
-from bot.ui.render import SHOW_RESULT
-from bot.ui.reply import TOKEN_LIFETIME
-from bot.ui.tree import explain_error
+from bot.ui.buttons import job_button, whisper
+from bot.ui.client.error_handler import explain_error
+from bot.ui.commands.first_reply import TOKEN_LIFETIME
+from bot.ui.locale import Languages
+from bot.ui.messages.discord_errors import RefusedError, reading_refusals
+from bot.ui.messages.presenter import JobMessages
+from bot.ui.messages.render import SHOW_RESULT
 
 log = logging.getLogger(__name__)
 

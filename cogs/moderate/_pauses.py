@@ -1,6 +1,6 @@
 """`/moderate pause`, `resume` and `paused`: keep jobs from starting, for a time or until resumed.
 
-Moderators decide for their guild; wider pauses need a bot admin (`bot.ui.authority`).
+Moderators decide for their guild; wider pauses need a bot admin (`bot.ui.access_checks`).
 """
 
 import asyncio
@@ -18,11 +18,16 @@ from bot.jobs.cluster.bus import Hints, Topic
 from bot.policy.pauses import EVERYTHING, Pause, Scope, of_guild, of_member, of_workflow
 from bot.policy.repository import PolicyRecords
 from bot.policy.time_text import DAY, read_span, span
-from bot.ui.answers import in_time, say, show, suggestions
-from bot.ui.audit import Audit
-from bot.ui.authority import Authority
-from bot.ui.i18n import Languages
-from bot.ui.moderatepage import ModeratePage, scope_name
+from bot.ui.access_checks import Authority
+from bot.ui.audit_log import Audit
+from bot.ui.locale import Languages
+from bot.ui.pages.moderation import ModeratePage, scope_name
+from bot.ui.replies import (
+    in_time,
+    say,
+    show,
+    suggestions,
+)
 from bot.workflow.library import Library
 
 SHORTEST = 10.0

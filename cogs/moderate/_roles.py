@@ -7,14 +7,14 @@ import discord
 
 from bot.errors import InputError
 from bot.i18n import Message, _, verbatim
+from bot.policy.admission import Admission
 from bot.policy.repository import PolicyRecords
 from bot.policy.role_rules import SUBJECTS, RoleRule
-from bot.ui.admission import Admission
-from bot.ui.answers import in_time, say, show
-from bot.ui.audit import Audit
-from bot.ui.authority import Authority
-from bot.ui.i18n import Languages
-from bot.ui.moderatepage import ModeratePage, role_name, rule_text
+from bot.ui.access_checks import Authority
+from bot.ui.audit_log import Audit
+from bot.ui.locale import Languages
+from bot.ui.pages.moderation import ModeratePage, role_name, rule_text
+from bot.ui.replies import in_time, say, show
 
 ANSWER_LIMIT = 2.0
 """Seconds for the work before an answer; Discord waits three."""

@@ -1,6 +1,6 @@
 """`/server`: adds, drains, resumes, removes and lists ComfyUI servers while the bot runs.
 
-For bot admins (`bot.ui.authority`); moderators can list them.
+For bot admins (`bot.ui.access_checks`); moderators can list them.
 """
 
 import asyncio
@@ -14,11 +14,16 @@ from bot.i18n import Message, _
 from bot.jobs.cluster.bus import Hints, Topic
 from bot.jobs.server_registry import FleetRecords, ServerRecord
 from bot.jobs.status import Survey
-from bot.ui.answers import in_time, say, show, suggestions
-from bot.ui.audit import Audit
-from bot.ui.authority import Authority
-from bot.ui.fleetpage import FleetPage
-from bot.ui.i18n import Languages
+from bot.ui.access_checks import Authority
+from bot.ui.audit_log import Audit
+from bot.ui.locale import Languages
+from bot.ui.pages.servers import FleetPage
+from bot.ui.replies import (
+    in_time,
+    say,
+    show,
+    suggestions,
+)
 from bot.workflow.needs import GIGABYTE, Abilities
 from cogs.server._status import FleetLook, Line
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from bot.jobs.repository import Snapshot
 from bot.jobs.server_registry import FleetRecords
 from bot.jobs.status import Survey
-from bot.ui.fleetpage import ServerView
+from bot.ui.pages.servers import ServerView
 from bot.workflow.needs import Lack
 
 LINE_LOOKED_AT = 200

@@ -13,13 +13,12 @@ import discord
 
 from bot.errors import BotError, InputError
 from bot.i18n import Message, _
-from bot.ui.answers import say
-from bot.ui.audit import Audit
-from bot.ui.authority import Authority
-from bot.ui.i18n import Languages, cut
-from bot.ui.layout import SILENT
-from bot.ui.page import Tone
-from bot.ui.tree import explain_error
+from bot.ui.access_checks import Authority
+from bot.ui.audit_log import Audit
+from bot.ui.client.error_handler import explain_error
+from bot.ui.locale import Languages, cut
+from bot.ui.page import SILENT, Tone
+from bot.ui.replies import say
 from bot.workflow.importer.adding import Known, add, described, drafted
 from bot.workflow.importer.anyfile import MAX_PICTURE
 from bot.workflow.importer.draft import Draft

@@ -1,6 +1,6 @@
 """`/workflow list`, `reload`, `enable`, `disable`, `default` and `limit`.
 
-Guild managers decide for their guild; `reload` needs a bot admin (`bot.ui.authority`).
+Guild managers decide for their guild; `reload` needs a bot admin (`bot.ui.access_checks`).
 """
 
 import asyncio
@@ -19,13 +19,18 @@ from bot.policy.guild_workflows import (
     WorkflowRule,
     WorkflowRules,
 )
-from bot.ui.answers import in_time, say, show, suggestions
-from bot.ui.audit import Audit
-from bot.ui.authority import Authority
-from bot.ui.houserules import GuildHouse
-from bot.ui.i18n import Languages
-from bot.ui.suggest import Suggester
-from bot.ui.workflowpage import WorkflowPage
+from bot.ui.access_checks import Authority
+from bot.ui.audit_log import Audit
+from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.guild_rules import GuildHouse
+from bot.ui.locale import Languages
+from bot.ui.pages.workflows import WorkflowPage
+from bot.ui.replies import (
+    in_time,
+    say,
+    show,
+    suggestions,
+)
 from bot.workflow.library import Entry, Library
 from bot.workflow.ranking import Index
 from bot.workflow.values import Choice

@@ -22,7 +22,7 @@ from bot.front import PREPARE_EVERY
 from bot.installation import opened
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
-from bot.ui.suggest import Suggester
+from bot.ui.commands.autocomplete import Suggester
 from bot.workflow.catalog import Catalog
 from bot.workflow.definitions import Definitions
 from bot.workflow.ranking import Uses

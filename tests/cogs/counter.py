@@ -14,13 +14,13 @@ from bot.jobs.job import Job, JobState, Requester
 from bot.jobs.scheduling.blockers import Obstacles
 from bot.jobs.scheduling.queue_view import Lineup
 from bot.jobs.scheduling.run_times import Durations
+from bot.policy.admission import Admission
 from bot.storage.database import Database, open_database
-from bot.ui.admission import Admission
-from bot.ui.audit import Audit
-from bot.ui.authority import Authority
-from bot.ui.client import ComfycordBot
-from bot.ui.i18n import Languages
-from bot.ui.members import Members
+from bot.ui.access_checks import Authority
+from bot.ui.account import Members
+from bot.ui.audit_log import Audit
+from bot.ui.client.bot import ComfycordBot
+from bot.ui.locale import Languages
 from bot.workflow.catalog import Catalog
 from bot.workflow.definitions import Definitions
 from bot.workflow.library import Library

@@ -13,7 +13,7 @@ from bot.installation import opened
 from bot.policy.limits import Limits
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
-from bot.ui.client import ComfycordBot
+from bot.ui.client.bot import ComfycordBot
 from bot.ui.page import Tone
 from tests.harness import Channel, Member, Reply, Simulation, simulated
 from tests.paths import WORKFLOWS

@@ -12,8 +12,8 @@ from statistics import median
 import pytest
 
 from bot.sandbox.comfyui import Run
-from bot.ui.editor import MIN_INTERVAL
-from bot.ui.render import CANCEL
+from bot.ui.messages.edit_throttle import MIN_INTERVAL
+from bot.ui.messages.render import CANCEL
 from tests.faults.databases import PostgreSQL
 from tests.faults.orders import Order
 from tests.faults.town import Town, founded

@@ -22,14 +22,14 @@ from bot.jobs.cluster.progress_cache import ProgressBoard
 from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.ports import Told
 from bot.storage.jobs.repository import SqlStore
-from bot.ui.i18n import Languages
-from bot.ui.mailbox import Mailbox
-from bot.ui.messages import JobMessages
-from bot.ui.posts import ChannelPosts
-from bot.ui.render import Renderer
-from bot.ui.reply import Reply
-from bot.ui.restclient import RestClient
-from bot.ui.route import MessageRoute
+from bot.ui.client.rest import RestClient
+from bot.ui.commands.first_reply import Reply
+from bot.ui.locale import Languages
+from bot.ui.messages.direct_messages import Mailbox
+from bot.ui.messages.edit_route import MessageRoute
+from bot.ui.messages.followups import ChannelPosts
+from bot.ui.messages.presenter import JobMessages
+from bot.ui.messages.render import Renderer
 from bot.workflow.execution import OutputFile, OutputRef
 from cogs.show_result import Results, ShowResult
 from tests.jobs.doubles import spec

@@ -8,7 +8,7 @@ import pytest
 
 from bot.jobs.job import JobState
 from bot.jobs.ports import Told
-from bot.ui.restclient import RestClient
+from bot.ui.client.rest import RestClient
 from tests.transport.conftest import until
 from tests.transport.desk import opened_desk, picture, rest_client, widths
 from tests.wire import WireDiscord

@@ -8,7 +8,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
 from bot.sandbox.comfyui import ServerState, StandIn
-from bot.ui.i18n import Languages
+from bot.ui.locale import Languages
 from tests.transport.conftest import Stage, is_over, playing, until
 from tests.transport.test_process import running
 from tests.wire import WireDiscord

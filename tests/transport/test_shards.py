@@ -8,8 +8,8 @@ from typing import Any
 import yarl
 from discord.gateway import DiscordWebSocket
 
-from bot.ui.client import ComfycordBot
-from bot.ui.i18n import Languages
+from bot.ui.client.bot import ComfycordBot
+from bot.ui.locale import Languages
 from tests.wire import WireDiscord, WireGuild, guild_id
 from tests.wire.bots import pointed_at
 

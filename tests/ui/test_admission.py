@@ -8,11 +8,11 @@ import pytest
 
 from bot.errors import LimitError
 from bot.jobs.job import Job, JobState
+from bot.policy.admission import RULES_KEPT, Admission, Asker
 from bot.policy.limits import Limits
 from bot.policy.role_rules import RoleRule
 from bot.policy.terms import Terms
 from bot.storage.database import Database, open_database
-from bot.ui.admission import RULES_KEPT, Admission, Asker
 from tests.clocks import ManualClock, settle
 from tests.jobs.doubles import place, requester, spec
 

@@ -11,8 +11,8 @@ from bot.images.input import IntakeLimits
 from bot.images.pool import ImagePool
 from bot.images.service import Pictures
 from bot.jobs.delivery.result_files import DiskShelf
-from bot.ui import attachments
-from bot.ui.attachments import Attachments, KeptFile
+from bot.ui.commands import attachments
+from bot.ui.commands.attachments import Attachments, KeptFile
 from bot.workflow.execution import OutputFile
 from tests.paths import WORKFLOWS
 

@@ -8,7 +8,7 @@ from bot.errors import InputError
 from bot.i18n import _
 from bot.images.fit import FittedFile
 from bot.jobs.job import Job
-from bot.ui.batches import MAX_REQUEST, Packer, Result
+from bot.ui.messages.packing import MAX_REQUEST, Packer, Result
 from bot.workflow.execution import OutputFile, OutputRef
 from tests.jobs.doubles import place, requester, spec
 

@@ -6,8 +6,8 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.ui.commands import build_command
-from bot.ui.suggest import Suggester
+from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.builder import build_command
 from bot.workflow.catalog import Catalog
 from bot.workflow.definitions import Definitions, InputDefinition, NodeDefinition
 from bot.workflow.options import LorasOption

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.ui.editor import EditBudget, MessageClosedError, ProgressEditor
+from bot.ui.messages.edit_throttle import EditBudget, MessageClosedError, ProgressEditor
 from tests.clocks import ManualClock, settle
 
 

@@ -6,7 +6,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
 from bot.i18n import _, n_
-from bot.ui.i18n import Languages
+from bot.ui.locale import Languages
 
 
 def german(folder: Path) -> Languages:

@@ -15,11 +15,11 @@ from bot.jobs.status import Survey
 from bot.policy.pauses import EVERYTHING, Pause, of_guild, of_member, of_server, of_workflow
 from bot.policy.quotas import Standing
 from bot.policy.role_rules import Allowance, RoleRule
-from bot.ui.fleetpage import FleetPage, ServerView
-from bot.ui.i18n import Languages
-from bot.ui.mepage import Account, MePage
-from bot.ui.moderatepage import ModeratePage
-from bot.ui.queuepage import QueuePage, Reader
+from bot.ui.locale import Languages
+from bot.ui.pages.account import Account, MePage
+from bot.ui.pages.moderation import ModeratePage
+from bot.ui.pages.queue import QueuePage, Reader
+from bot.ui.pages.servers import FleetPage, ServerView
 from bot.workflow.needs import Lack, LackKind
 from tests.jobs.doubles import place, requester, spec
 from tests.ui.sheets import text_of

@@ -7,7 +7,13 @@ from typing import Any
 import discord
 import pytest
 
-from bot.ui.refusals import Meaning, RefusedError, asking_discord, meaning_of, refusal_of
+from bot.ui.messages.discord_errors import (
+    Meaning,
+    RefusedError,
+    asking_discord,
+    meaning_of,
+    refusal_of,
+)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ from bot.jobs.status import (
     Running,
     Waiting,
 )
-from bot.ui.i18n import Languages
-from bot.ui.layout import layout
-from bot.ui.page import Page, Tone
-from bot.ui.render import Renderer
+from bot.ui.locale import Languages
+from bot.ui.messages.render import Renderer
+from bot.ui.page import Page, Tone, layout
 from bot.workflow.execution import InputFile
 from bot.workflow.spec import Target, Upload
 from tests.jobs.doubles import place, requester, spec

@@ -9,7 +9,7 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.ui.sync import CommandSync
+from bot.ui.client.command_sync import CommandSync
 from tests.wire import WireDiscord, WireGuild, guild_id
 from tests.wire.bots import pointed_at
 

@@ -11,7 +11,7 @@ from discord import app_commands
 from bot.errors import BotError, InputError, LimitError
 from bot.i18n import _
 from bot.sandbox.comfyui import StandIn
-from bot.ui.tree import explain_error
+from bot.ui.client.error_handler import explain_error
 from tests.transport.conftest import Stage, playing
 from tests.wire import WireDiscord
 from tests.wire.bots import pointed_at

@@ -1,0 +1,85 @@
+"""The Discord client: an `AutoShardedBot` with minimal intents and caches, which owns only its cogs.
+
+Everything else (servers, queue, messages) is built by `bot.app`, which starts and stops it through this client's hooks.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, cast
+
+import discord
+import yarl
+from discord.ext import commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.ui.client.error_handler import Tree
+from bot.ui.locale import Languages
+from bot.ui.page import SILENT
+
+log = logging.getLogger(__name__)
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class ComfycordBot(commands.AutoShardedBot):
+    """`on_setup` runs once after login, `on_close` once before the connection ends."""
+
+    def __init__(
+        self,
+        *,
+        languages: Languages,
+        on_setup: Hook,
+        on_close: Hook,
+        api_url: str | None = None,
+        shard_ids: Sequence[int] = (),
+        shard_count: int | None = None,
+    ) -> None:
+        """Use Discord's REST API at `api_url` (with its version) instead of Discord's own, for this whole process.
+
+        This process serves `shard_ids` of `shard_count` shards; without them, all shards that Discord recommends.
+        """
+        if api_url:
+            Route.BASE = api_url.rstrip("/")
+        self._follows_gateway = api_url is not None
+        # Voice is never used: skip the warnings about missing voice libraries
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            tree_cls=cast("type[Tree]", partial(Tree, languages=languages)),
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=SILENT,
+            help_command=None,
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+            **_shards(shard_ids, shard_count),
+        )
+        self._on_setup = on_setup
+        self._on_close = on_close
+        self._is_down = False
+
+    async def setup_hook(self) -> None:
+        if self._follows_gateway:
+            await self._learn_gateway()
+        await self._on_setup()
+
+    async def _learn_gateway(self) -> None:
+        """Ask for the gateway's address: for a session that cannot be resumed, discord.py dials a fixed one."""
+        _shards, url, _limits = await self.http.get_bot_gateway()
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+
+    async def on_ready(self) -> None:
+        shards = f", shards {', '.join(map(str, self.shard_ids))} of {self.shard_count}" if self.shard_ids else ""
+        log.info("connected to Discord as %s (Discord servers: %d)%s", self.user, len(self.guilds), shards)
+
+    async def close(self) -> None:
+        """Run `on_close` while messages can still be edited, then disconnect."""
+        if not self._is_down:
+            self._is_down = True
+            await self._on_close()
+        await super().close()
+
+
+def _shards(ids: Sequence[int], count: int | None) -> dict[str, Any]:
+    return {"shard_ids": list(ids), "shard_count": count} if ids else {}

@@ -1,0 +1,105 @@
+"""The rules for a workflow where it is used: those of its manifest and those of the guild.
+
+Guild rules are cached for a short time and reread when another process announces a change.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import discord
+
+from bot.clock import Clock
+from bot.errors import DeniedError
+from bot.i18n import Message, _
+from bot.jobs.cluster.bus import Hints, Topic
+from bot.policy.access import Whereabouts, folded, why_not
+from bot.policy.guild_workflows import HouseRules, WorkflowRules, narrowed
+from bot.policy.limits import Limits
+from bot.ui.commands.submit import Settled
+from bot.workflow.workflow import Workflow
+
+KEPT = 30.0
+"""Seconds for which the rules of a guild are cached."""
+GUILDS_KEPT = 1000
+NOTHING = HouseRules()
+
+
+class GuildHouse:
+    def __init__(self, *, rules: WorkflowRules, hints: Hints, limits: Limits, clock: Clock) -> None:
+        self._rules = rules
+        self._hints = hints
+        self._limits = limits
+        self._clock = clock
+        self._known: OrderedDict[int, tuple[float, HouseRules]] = OrderedDict()
+        hints.listen(Topic.RULES, self._hear)
+
+    async def settle(self, interaction: discord.Interaction, workflow: Workflow) -> Settled:
+        """Return the guild's defaults and limits. Raises `DeniedError`, `StoreDownError`."""
+        denied = why_not(workflow.manifest.access, whereabouts(interaction))
+        if denied is not None:
+            raise DeniedError(denied)
+        guild_id = interaction.guild_id
+        if guild_id is None:
+            return Settled()
+        rules = await self.of(guild_id)
+        places = places_of(interaction.channel)
+        if not rules.is_enabled(workflow.name, places):
+            raise DeniedError(_switched_off(rules, workflow.name))
+        return Settled(rules.defaults(workflow.name, places), narrowed(self._limits, rules.limits))
+
+    async def of(self, guild_id: int) -> HouseRules:
+        """Raises `StoreDownError`."""
+        read_at, rules = self._known.get(guild_id, (float("-inf"), NOTHING))
+        if self._clock.monotonic() - read_at > KEPT:
+            read_at = self._clock.monotonic()
+            rules = await self._rules.house_rules(guild_id)
+            self._known[guild_id] = (read_at, rules)
+            self._known.move_to_end(guild_id)
+            while len(self._known) > GUILDS_KEPT:
+                self._known.popitem(last=False)
+        return rules
+
+    def is_offered_in(self, guild_id: int, workflow: str) -> bool:
+        """Whether a guild enables the workflow anywhere, as far as its rules are cached."""
+        _read_at, rules = self._known.get(guild_id, (0.0, NOTHING))
+        return rules.is_ever_enabled(workflow)
+
+    def changed(self, guild_id: int) -> None:
+        """Invalidate the rules of a guild, here and in all other processes."""
+        self._known.pop(guild_id, None)
+        self._hints.send(Topic.RULES, str(guild_id))
+
+    def _hear(self, payload: str) -> None:
+        if payload.isdecimal():
+            self._known.pop(int(payload), None)
+
+
+def _switched_off(rules: HouseRules, workflow: str) -> Message:
+    channels = rules.enabled_channels(workflow)
+    if channels:
+        mentions = ", ".join(f"<#{channel}>" for channel in channels[:10])
+        return _("Please use /{name} in {channels}.", name=workflow, channels=mentions)
+    return _("/{name} is disabled here. Members with **Manage Server** can enable it.", name=workflow)
+
+
+def places_of(channel: object) -> Sequence[int]:
+    """Return the ids of a channel, its parent channel and its category, innermost first."""
+    found = (getattr(channel, name, None) for name in ("id", "parent_id", "category_id"))
+    return [each for each in found if isinstance(each, int)]
+
+
+def whereabouts(interaction: discord.Interaction) -> Whereabouts:
+    channel, user = interaction.channel, interaction.user
+    roles = user.roles if isinstance(user, discord.Member) else ()
+    role_ids = user._roles if isinstance(user, discord.Member) else ()  # pyright: ignore[reportPrivateUsage]
+    around = (channel, getattr(channel, "parent", None), getattr(channel, "category", None))
+    names = (getattr(each, "name", None) for each in around)
+    is_nsfw = getattr(channel, "is_nsfw", None)
+    return Whereabouts(
+        is_private=interaction.guild_id is None,
+        roles=frozenset({folded(role.name) for role in roles} | {str(each) for each in role_ids}),
+        channels=frozenset(
+            {folded(name) for name in names if isinstance(name, str)} | {str(place) for place in places_of(channel)}
+        ),
+        is_age_restricted=bool(is_nsfw()) if callable(is_nsfw) else False,
+    )

@@ -1,0 +1,17 @@
+"""Who uses a command or button, as policy knows them: user, guild and roles."""
+
+import discord
+
+from bot.policy.admission import Asker
+
+
+def requester_of(interaction: discord.Interaction) -> Asker:
+    """Read who asks from an interaction. There are no roles in direct messages."""
+    return member_of(interaction.user, interaction.guild_id)
+
+
+def member_of(user: discord.User | discord.Member, guild_id: int | None) -> Asker:
+    """Return a user as a member of a guild; without roles when they have left it."""
+    # `Member.roles` leaves out those of a guild that is not known (yet)
+    roles = user._roles if isinstance(user, discord.Member) else ()  # pyright: ignore[reportPrivateUsage]
+    return Asker(user.id, guild_id, frozenset(roles))

@@ -1,0 +1,121 @@
+"""Direct messages: to a member whose job's message cannot show the outcome, and to guild owners about permissions.
+
+A member gets at most one for each job, an owner at most one a day for each permission. Each is recorded before it is
+sent: better none than two.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import discord
+
+from bot.clock import Clock
+from bot.i18n import Message, _
+from bot.jobs.job import Job
+from bot.ui.messages.discord_errors import Meaning, RefusedError, asking_discord
+from bot.ui.messages.missing_permissions import Lack, Permissions
+from bot.ui.messages.render import Renderer
+from bot.ui.page import SILENT, Page, layout
+
+log = logging.getLogger(__name__)
+
+SEND_TIMEOUT = 30.0
+"""Seconds for opening the channel and sending the message."""
+DAY = 86_400.0
+
+
+class Notes(Protocol):
+    """The slice of `bot.jobs.repository.JobStore` that messages need."""
+
+    async def get(self, job_id: str) -> Job | None: ...
+
+    async def note(self, job: Job, **changes: Any) -> Job:
+        """Set fields of a job that this process still owns; return it with its newest token.
+
+        Raises `IllegalMoveError`.
+        """
+        ...
+
+    async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None: ...
+
+    async def recorded_since(self, what: str, since: float) -> bool: ...
+
+
+class Mailbox:
+    """Sends direct messages. A message that cannot be sent is no error: people can disable them."""
+
+    def __init__(self, *, client: Callable[[], discord.Client], renderer: Renderer, notes: Notes, clock: Clock) -> None:
+        self._client = client
+        self._permissions = Permissions(client=client, clock=clock)
+        self._renderer = renderer
+        self._notes = notes
+        self._clock = clock
+
+    async def result_waits(self, job: Job, why: Meaning) -> Job:
+        """Tell the requester why the result is not shown, and where to find it."""
+        lack = await self._permissions.lack_of(job.place) if why is Meaning.FORBIDDEN else None
+        return await self._once(job, self._renderer.kept(job, _cause(why, lack)))
+
+    async def failed(self, job: Job, reason: Message) -> Job:
+        return await self._once(job, self._renderer.failure(job, reason))
+
+    async def ask_for_permission(self, job: Job) -> None:
+        """Tell the guild's owner which permissions are missing, and where."""
+        lack = await self._permissions.lack_of(job.place)
+        if lack is None:
+            log.warning("job %s: Discord reports a missing permission in channel %s", job.id, job.place.channel_id)
+            return
+        wanted = ", ".join(lack.permissions)
+        log.warning("guild %s, channel %s: missing permission: %s", lack.guild_id, job.place.channel_id, wanted)
+        what, now = f"missing permission {wanted} in {lack.guild_id}", self._clock.now()
+        if await self._notes.recorded_since(what, now - DAY):
+            return
+        await self._notes.record(what, job_id=job.id, actor="bot", now=now)
+        await self._send(lack.owner_id, self._renderer.notice(_("Missing permission"), _request(lack), lack.locale))
+
+    async def _once(self, job: Job, page: Page) -> Job:
+        if job.told:
+            return job
+        job = await self._notes.note(job, told=True)
+        await self._send(job.requester.user_id, page)
+        return job
+
+    async def _send(self, user_id: int, page: Page) -> None:
+        try:
+            async with asking_discord(SEND_TIMEOUT):
+                channel = await self._client().create_dm(discord.Object(user_id))
+                await channel.send(view=layout(page), allowed_mentions=SILENT)
+        except RefusedError as refusal:
+            level = logging.INFO if refusal.meaning is Meaning.NO_DIRECT_MESSAGES else logging.WARNING
+            log.log(level, "cannot send a direct message to user %s: %s", user_id, refusal)
+
+
+def _cause(why: Meaning, lack: Lack | None) -> Message:
+    match why:
+        case Meaning.MESSAGE_GONE:
+            return _("Your result is ready, but its message was deleted. Find it in /history.")
+        case Meaning.PLACE_GONE:
+            return _("Your result is ready, but its channel no longer exists. Find it in /history.")
+        case Meaning.LOCKED | Meaning.ARCHIVED:
+            return _("Your result is ready, but its thread is locked. Find it in /history.")
+        case Meaning.FORBIDDEN if lack is not None:
+            return _(
+                "Your result is ready, but I can't post it in that channel (missing: **{permissions}**). "
+                "Find it in /history.",
+                permissions=", ".join(lack.permissions),
+            )
+        case Meaning.FORBIDDEN:
+            return _("Your result is ready, but I can no longer post in that channel. Find it in /history.")
+        case _:
+            return _("Done! Press **Show result** under your request, or open /history.")
+
+
+def _request(lack: Lack) -> Message:
+    return _(
+        "I can't post results in #{channel} of {guild} (missing: **{permissions}**). "
+        "Please grant this to my role or in the channel.",
+        channel=lack.channel_name,
+        guild=lack.guild_name,
+        permissions=", ".join(lack.permissions),
+    )

@@ -1,0 +1,186 @@
+"""The two ways to edit a job's message: with the interaction's token, or with the bot's own, by channel and message id.
+
+The interaction's token works for 15 minutes (we stop at 14 where there is another way); the bot's own works where the
+bot is a member and the message is not ephemeral. Archived threads are reopened. `bot.ui.messages.discord_errors` classifies errors;
+callers decide what to do about them.
+"""
+
+import io
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import discord
+
+from bot.clock import Clock
+from bot.jobs.job import Place
+from bot.ui.messages.discord_errors import (
+    FINAL_STATUSES,
+    Meaning,
+    RefusedError,
+    asking_discord,
+)
+from bot.ui.page import SILENT, Page, layout
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WAKE_TIMEOUT = 20.0
+"""Seconds for fetching and reopening a thread."""
+
+
+async def awake(client: discord.Client, channel_id: int, act: Callable[[], Awaitable[T]]) -> T:
+    """Run `act`; if its channel is an archived thread, reopen that and run it again. Raises `RefusedError`."""
+    try:
+        return await act()
+    except RefusedError as refusal:
+        if refusal.meaning is not Meaning.ARCHIVED:
+            raise
+    await _wake(client, channel_id)
+    try:
+        return await act()
+    except RefusedError as refusal:
+        raise _locked() if refusal.meaning is Meaning.ARCHIVED else refusal from refusal
+
+
+async def _wake(client: discord.Client, channel_id: int) -> None:
+    try:
+        async with asking_discord(WAKE_TIMEOUT):
+            channel = await client.fetch_channel(channel_id)
+            if not isinstance(channel, discord.Thread):
+                raise _locked()
+            await channel.edit(archived=False)
+            log.info("reopened thread %s to show a result", channel_id)
+    except RefusedError as refusal:
+        # Reopening a locked thread needs Manage Threads
+        if refusal.status in FINAL_STATUSES and refusal.meaning is not Meaning.PLACE_GONE:
+            raise _locked() from refusal
+        raise
+
+
+def _locked() -> RefusedError:
+    return RefusedError(Meaning.LOCKED, "the thread is locked")
+
+
+TOKEN_MARGIN = 60.0
+"""Seconds before a token expires at which it is no longer used, where there is another way."""
+LAST_MARGIN = 5.0
+"""The same where there is none."""
+EDIT_TIMEOUT = 60.0
+"""Seconds for one edit with its files, including discord.py's own retries."""
+ASK_TIMEOUT = 20.0
+"""Seconds for a GET request."""
+
+ORIGINAL = cast("int", "@original")
+"""Discord's id for the message that answered the interaction; discord.py passes it through unchanged."""
+
+REMEMBERED = 1000
+"""Refused tokens and deleted messages that are not tried again."""
+GONE = {Meaning.MESSAGE_GONE, Meaning.PLACE_GONE}
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    filename: str
+    data: bytes
+
+
+class MessageRoute:
+    """Edits messages of jobs by whichever way works. Every method may raise `RefusedError`."""
+
+    def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._dead = _Memory()
+        self._gone = _Memory()
+
+    async def edit(self, place: Place, page: Page, files: Sequence[Attached] = ()) -> None:
+        """Make the message show `page` with exactly `files`."""
+        if place.message_id and str(place.message_id) in self._gone:
+            raise RefusedError(Meaning.MESSAGE_GONE, "known to be deleted")
+        if self.has_token(place) and await self._by_token(place, page, files):
+            return
+        if not place.bot_can_edit:
+            raise RefusedError(Meaning.TOKEN_DEAD, "the token has expired, and the bot itself cannot edit the message")
+        await self._by_bot(place, page, files)
+
+    def has_token(self, place: Place) -> bool:
+        """Return whether the interaction's token is still worth trying."""
+        margin = TOKEN_MARGIN if place.bot_can_edit else LAST_MARGIN
+        return place.token not in self._dead and self._clock.now() < place.token_expires - margin
+
+    async def answer(self, place: Place) -> int | None:
+        """Return the id of the message that answered the interaction; None if there is none, or it was deleted.
+
+        Raises `RefusedError` (TOKEN_DEAD) if the token has expired.
+        """
+        try:
+            async with asking_discord(ASK_TIMEOUT):
+                return (await self._webhook(place).fetch_message(ORIGINAL)).id
+        except RefusedError as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+
+    async def _by_token(self, place: Place, page: Page, files: Sequence[Attached]) -> bool:
+        """Edit with the interaction's token; return False if the caller should try the other way."""
+        try:
+            async with asking_discord(EDIT_TIMEOUT):
+                await self._webhook(place).edit_message(
+                    ORIGINAL, view=layout(page), attachments=discord_files(files), allowed_mentions=SILENT
+                )
+        except RefusedError as refusal:
+            if refusal.status in FINAL_STATUSES:
+                self._dead.add(place.token)
+                log.info("token of interaction %s refused: %s", place.interaction_id, refusal)
+            elif refusal.meaning is not Meaning.OURS:
+                raise
+            if place.bot_can_edit:  # the other way may still work
+                return False
+            self._remember(place, refusal)
+            raise
+        return True
+
+    async def _by_bot(self, place: Place, page: Page, files: Sequence[Attached]) -> None:
+        channel = self._client().get_partial_messageable(place.channel_id, guild_id=place.guild_id)
+        message = channel.get_partial_message(place.message_id)
+
+        async def edit() -> None:
+            async with asking_discord(EDIT_TIMEOUT):
+                await message.edit(view=layout(page), attachments=discord_files(files), allowed_mentions=SILENT)
+
+        try:
+            await awake(self._client(), place.channel_id, edit)
+        except RefusedError as refusal:
+            self._remember(place, refusal)
+            raise
+
+    def _remember(self, place: Place, refusal: RefusedError) -> None:
+        if refusal.meaning in GONE and place.message_id:
+            self._gone.add(str(place.message_id))
+
+    def _webhook(self, place: Place) -> discord.Webhook:
+        return discord.Webhook.partial(place.application_id, place.token, client=self._client())
+
+
+def discord_files(files: Sequence[Attached]) -> list[discord.File]:
+    """Wrap files for discord.py; each can be sent only once."""
+    return [discord.File(io.BytesIO(file.data), filename=file.filename) for file in files]
+
+
+class _Memory:
+    """A set of the `REMEMBERED` newest keys."""
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, key: str) -> None:
+        self._keys[key] = None
+        while len(self._keys) > REMEMBERED:
+            self._keys.popitem(last=False)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys

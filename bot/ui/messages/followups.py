@@ -1,0 +1,217 @@
+"""Posts the follow-up messages of a result with the bot's own token, and finds them again after a crash.
+
+With an enforced nonce, Discord returns the existing message if the same post is repeated within minutes. After that,
+only the channel's history can tell. `bot.ui.messages.followups` decides which way to use.
+"""
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+import discord
+
+from bot.clock import Clock
+from bot.jobs.job import Job, Part, Place
+from bot.ui.messages.direct_messages import Mailbox, Notes
+from bot.ui.messages.discord_errors import (
+    Meaning,
+    RefusedError,
+    asking_discord,
+    reading_refusals,
+)
+from bot.ui.messages.edit_route import EDIT_TIMEOUT, Attached, awake, discord_files
+from bot.ui.messages.final_edit import RETRY_PAUSES
+from bot.ui.messages.packing import Batch, Packer, stem
+from bot.ui.messages.render import Renderer
+from bot.ui.page import SILENT, Page, layout
+
+LOOK_TIMEOUT = 30.0
+"""Seconds for reading the channel's history."""
+LOOK_AT_MOST = 500
+"""Messages searched after the first one."""
+
+
+class ChannelPosts:
+    """Every method may raise `RefusedError`."""
+
+    def __init__(self, *, client: Callable[[], discord.Client]) -> None:
+        self._client = client
+
+    async def post(self, place: Place, page: Page, files: Sequence[Attached], nonce: str) -> int:
+        """Post a message in reply to the job's own, and return its id; within minutes, only once for each nonce."""
+
+        async def replying() -> int:
+            return await self._post(place, page, files, nonce, reply=True)
+
+        async def plain() -> int:
+            return await self._post(place, page, files, nonce, reply=False)
+
+        try:
+            return await awake(self._client(), place.channel_id, replying)
+        except RefusedError as refusal:
+            if refusal.meaning is not Meaning.NO_REPLY:
+                raise
+            return await awake(self._client(), place.channel_id, plain)
+
+    async def find(self, place: Place, prefixes: tuple[str, ...]) -> int | None:
+        """Return the bot's message, after the first one, with a file whose name has one of these prefixes.
+
+        None if there is certainly none. Raises `RefusedError` also if the history cannot be read.
+        """
+        seen = 0
+        async with asking_discord(LOOK_TIMEOUT):
+            async for message in self._since(place, place.message_id - 1):
+                seen += 1
+                is_ours = message.author.id == place.application_id
+                if is_ours and any(name.startswith(prefixes) for name in _names(message)):
+                    return message.id
+        # Without Read Message History Discord returns nothing, not even the first message
+        if seen in (0, LOOK_AT_MOST):
+            raise RefusedError(Meaning.FORBIDDEN, "the channel's history is unreadable or too long")
+        return None
+
+    async def find_answer(self, place: Place) -> int | None:
+        """Return the message that answered an interaction, by its metadata; None if none is found."""
+        async with asking_discord(LOOK_TIMEOUT):
+            async for message in self._since(place, place.interaction_id):
+                asked = message.interaction_metadata
+                if asked is not None and asked.id == place.interaction_id:
+                    return message.id
+        return None
+
+    def _since(self, place: Place, message_id: int) -> AsyncIterator[discord.Message]:
+        channel = self._client().get_partial_messageable(place.channel_id, guild_id=place.guild_id)
+        return channel.history(limit=LOOK_AT_MOST, after=discord.Object(message_id), oldest_first=True)
+
+    async def _post(self, place: Place, page: Page, files: Sequence[Attached], nonce: str, *, reply: bool) -> int:
+        channel = self._client().get_partial_messageable(place.channel_id, guild_id=place.guild_id)
+        with reading_refusals():
+            view, attached = layout(page), discord_files(files)
+        reference = discord.MessageReference(
+            message_id=place.message_id,
+            channel_id=place.channel_id,
+            guild_id=place.guild_id,
+            fail_if_not_exists=False,
+        )
+        async with asking_discord(EDIT_TIMEOUT):
+            if reply:
+                message = await channel.send(
+                    view=view, files=attached, nonce=nonce, allowed_mentions=SILENT, reference=reference
+                )
+            else:
+                message = await channel.send(view=view, files=attached, nonce=nonce, allowed_mentions=SILENT)
+        return message.id
+
+
+def _names(message: discord.Message) -> Iterator[str]:
+    """Yield the names of all files of a message, including those in components, which are not in its attachments."""
+    for attachment in message.attachments:
+        yield attachment.filename
+    for component in message.components:
+        children = component.children if isinstance(component, discord.Container) else [component]
+        for child in children:
+            if isinstance(child, discord.MediaGalleryComponent):
+                yield from (_file_name(item.media.url) for item in child.items)
+            elif isinstance(child, discord.FileComponent):
+                yield child.name or _file_name(child.media.url)
+
+
+def _file_name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+log = logging.getLogger(__name__)
+
+NONCE_TRUSTED = 120.0
+"""Seconds for which Discord surely remembers a nonce; its documentation says "a few minutes"."""
+SIZE_TRIES = 3
+SHRINK = 0.6
+"""Factor by which files are shrunk when Discord still finds them too large."""
+
+
+class Parts:
+    def __init__(
+        self,
+        *,
+        posts: ChannelPosts,
+        packer: Packer,
+        renderer: Renderer,
+        mailbox: Mailbox,
+        notes: Notes,
+        clock: Clock,
+    ) -> None:
+        self._posts = posts
+        self._packer = packer
+        self._renderer = renderer
+        self._mailbox = mailbox
+        self._notes = notes
+        self._clock = clock
+
+    async def post(self, job: Job, batches: Sequence[Batch]) -> tuple[Job, int]:
+        """Post the batches not posted yet; return the newest version of the job and the number of files left out.
+
+        Raises `RefusedError` if the caller should retry later, and `IllegalMoveError`.
+        """
+        left = 0
+        for number, batch in enumerate(batches, start=1):
+            try:
+                job = await self._one(job, number, batch, total=len(batches) + 1)
+            except RefusedError as refusal:
+                if refusal.meaning in (Meaning.PASSING, Meaning.TOKEN_DEAD):
+                    raise
+                log.warning("job %s: skipped message %d of its result: %s", job.id, number + 1, refusal)
+                if refusal.meaning is Meaning.FORBIDDEN:
+                    await self._mailbox.ask_for_permission(job)
+                left += len(batch)
+        return job, left
+
+    async def _one(self, job: Job, number: int, batch: Batch, total: int) -> Job:
+        for pause in (*RETRY_PAUSES, None):
+            job, is_known = await self._settled(job, number, batch)
+            if is_known:
+                return job
+            try:
+                message_id = await self._fitting(job, number, batch, total)
+            except RefusedError as refusal:
+                if refusal.meaning is not Meaning.PASSING or pause is None:
+                    raise
+                await self._clock.sleep(pause)
+            else:
+                return await self._remember(job, number, Part(message_id, self._clock.now()))
+        return job
+
+    async def _settled(self, job: Job, number: int, batch: Batch) -> tuple[Job, bool]:
+        """Return whether a message is posted already; if not, its intent is stored."""
+        part = job.parts.get(number)
+        if part is not None and part.message_id:
+            return job, True
+        now = self._clock.now()
+        if part is not None and now - part.at < NONCE_TRUSTED:
+            return job, False
+        names = tuple(f"{stem(job, piece.number)}." for piece in batch)
+        if part is not None and (found := await self._posts.find(job.place, names)):
+            return await self._remember(job, number, Part(found, part.at)), True
+        return await self._remember(job, number, Part(0, now)), False
+
+    async def _fitting(self, job: Job, number: int, batch: Batch, total: int) -> int:
+        """Post a message, with its files shrunk if Discord finds them too large; return its id."""
+        for _try in range(SIZE_TRIES):
+            files = [piece.attached for piece in batch]
+            page = self._renderer.more(job, [file.filename for file in files], number + 1, total)
+            try:
+                return await self._posts.post(job.place, page, files, _nonce(job, number))
+            except RefusedError as refusal:
+                if refusal.meaning is not Meaning.TOO_LARGE:
+                    raise
+            batch = await self._packer.shrink(job, batch, SHRINK)
+            if not batch:
+                break
+        raise RefusedError(Meaning.TOO_LARGE, "files too large even after shrinking")
+
+    async def _remember(self, job: Job, number: int, part: Part) -> Job:
+        return await self._notes.note(job, parts={**job.parts, number: part})
+
+
+def _nonce(job: Job, number: int) -> str:
+    """Return a nonce for one message; Discord allows 25 characters."""
+    return f"{hashlib.blake2b(job.id.encode(), digest_size=10).hexdigest()}-{number}"

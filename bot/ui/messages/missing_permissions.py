@@ -1,0 +1,134 @@
+"""Finds the permissions that the bot lacks in a job's channel: from the gateway's cache, or over REST.
+
+A process without a gateway, or without the guild's shard, has no guilds and channels cached; it asks for them only
+after Discord refused something, and caches the answer.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import discord
+
+from bot.clock import Clock
+from bot.jobs.job import Place
+from bot.ui.messages.discord_errors import RefusedError, asking_discord
+
+log = logging.getLogger(__name__)
+
+NAMES = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "send_messages_in_threads": "Send Messages in Threads",
+    "attach_files": "Attach Files",
+}
+"""The permissions that a result needs, by the untranslated names in Discord's settings."""
+ASK_TIMEOUT = 20.0
+"""Seconds for all requests about one channel."""
+KEPT = 60.0
+"""Seconds for which an answer is cached."""
+REMEMBERED = 200
+
+Channel: TypeAlias = discord.abc.GuildChannel | discord.Thread
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """The permissions missing in a channel, and the guild owner who can grant them."""
+
+    guild_id: int
+    guild_name: str
+    channel_name: str
+    owner_id: int
+    locale: str
+    permissions: tuple[str, ...]
+    """By their names in Discord's settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    guild: discord.Guild
+    channel: Channel
+    granted: discord.Permissions
+
+
+class Permissions:
+    def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._asked: OrderedDict[int, tuple[float, _Spot | None]] = OrderedDict()
+
+    async def lack_of(self, place: Place) -> Lack | None:
+        """Return what is missing; None if nothing is, or if that cannot be determined."""
+        client = self._client()
+        if place.guild_id is None or client.user is None:
+            return None
+        guild = client.get_guild(place.guild_id)
+        known = guild is not None and guild.me is not None  # pyright: ignore[reportUnnecessaryComparison] # not for a mere id
+        spot = _told(guild, place.channel_id) if guild and known else await self._ask(client, place)
+        return None if spot is None else _lack(spot)
+
+    async def _ask(self, client: discord.Client, place: Place) -> _Spot | None:
+        now = self._clock.monotonic()
+        asked_at, spot = self._asked.get(place.channel_id, (float("-inf"), None))
+        if now - asked_at > KEPT:
+            spot = await _asked(client, place)
+            self._asked[place.channel_id] = (now, spot)
+            self._asked.move_to_end(place.channel_id)
+            while len(self._asked) > REMEMBERED:
+                self._asked.popitem(last=False)
+        return spot
+
+
+def _told(guild: discord.Guild, channel_id: int) -> _Spot | None:
+    channel = guild.get_channel_or_thread(channel_id)
+    if channel is None:
+        return None
+    try:
+        return _Spot(guild, channel, channel.permissions_for(guild.me))
+    except discord.ClientException:  # a thread whose parent is not cached
+        return None
+
+
+async def _asked(client: discord.Client, place: Place) -> _Spot | None:
+    try:
+        async with asking_discord(ASK_TIMEOUT):
+            guild = await client.fetch_guild(cast("int", place.guild_id), with_counts=False)
+            me = await guild.fetch_member(cast("discord.ClientUser", client.user).id)
+            channels = {channel.id: channel for channel in await guild.fetch_channels()}
+            if (channel := channels.get(place.channel_id)) is not None:
+                return _Spot(guild, channel, channel.permissions_for(me))
+            thread = await client.fetch_channel(place.channel_id)  # threads are not in the list
+            if isinstance(thread, discord.Thread) and (parent := channels.get(thread.parent_id)) is not None:
+                return _Spot(guild, thread, _granted_in_threads(parent, me))
+    except RefusedError as refusal:
+        log.info("cannot read the bot's permissions in channel %s: %s", place.channel_id, refusal)
+    return None
+
+
+def _granted_in_threads(parent: discord.abc.GuildChannel, me: discord.Member) -> discord.Permissions:
+    """Do what `discord.Thread.permissions_for` does, which needs the parent in the gateway's cache."""
+    granted = discord.abc.GuildChannel.permissions_for(parent, me)
+    if not granted.send_messages_in_threads:
+        granted.attach_files = False
+    return granted
+
+
+def _lack(spot: _Spot) -> Lack | None:
+    guild, channel, granted = spot.guild, spot.channel, spot.granted
+    speak = "send_messages_in_threads" if isinstance(channel, discord.Thread) else "send_messages"
+    missing = [NAMES[name] for name in ("view_channel", speak, "attach_files") if not getattr(granted, name)]
+    # Without View Channel all other permissions are off, too: name only the one to grant
+    missing = missing[:1] if not granted.view_channel else missing
+    if not missing or guild.owner_id is None:
+        return None
+    return Lack(
+        guild_id=guild.id,
+        guild_name=guild.name,
+        channel_name=channel.name,
+        owner_id=guild.owner_id,
+        locale=guild.preferred_locale.value,
+        permissions=tuple(missing),
+    )

@@ -1,0 +1,100 @@
+"""The page of `/queue`: running jobs, the head of the queue, and the reader's own jobs behind it.
+
+Pure: a queue status in, a Discord view out. Jobs from other guilds show neither member nor title.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import discord
+from discord.utils import escape_markdown
+
+from bot.i18n import Message, _, n_
+from bot.jobs.job import Job
+from bot.jobs.status import Standing, Survey
+from bot.ui.locale import Languages, cut
+from bot.ui.messages.render import span
+from bot.ui.page import Tone
+from bot.ui.replies import sheet
+
+SHOWN = 10
+"""Waiting jobs that all readers see."""
+OWN_SHOWN = 5
+"""The reader's own jobs shown behind those."""
+RUNNING_SHOWN = 8
+MAX_NAME = 40
+MAX_REASON = 200
+HELD = "⏸️"
+"""Marks a job that is on hold while others start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    user_id: int
+    guild_id: int | None
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    languages: Languages
+    fraction: Callable[[str], float | None] = lambda _job_id: None
+    """The progress of a running job by id, from 0 to 1; None if unknown."""
+
+    def view(self, survey: Survey, reader: Reader) -> discord.ui.LayoutView:
+        tone = Tone.RUNNING if survey.running or survey.total else Tone.WAITING
+        return sheet(self._said(_("Queue"), reader), list(self._parts(survey, reader)), tone=tone)
+
+    def _parts(self, survey: Survey, reader: Reader) -> Iterator[str]:
+        if survey.is_offline:
+            yield self._said(_("GPU server offline – the queue resumes automatically."), reader)
+        if survey.running:
+            yield "\n".join(self._running(job, reader) for job in survey.running[:RUNNING_SHOWN])
+        if not survey.total:
+            yield self._said(_nobody(survey), reader)
+            return
+        lines = [self._waiting(standing, reader) for standing in _chosen(survey, reader)]
+        waiting = n_("1 request waiting", "{count} requests waiting", survey.total)
+        yield "\n".join([self._said(waiting, reader), *lines])
+
+    def _running(self, job: Job, reader: Reader) -> str:
+        fraction = self.fraction(job.id)
+        how_far = "" if fraction is None else f" · {fraction * 100:.0f}%"
+        return f"⚙️ {self._whose(job, reader)}{how_far}"
+
+    def _waiting(self, standing: Standing, reader: Reader) -> str:
+        parts = [self._whose(standing.job, reader)]
+        if standing.reason is not None:
+            parts.append(self._held(standing.job, standing.reason, reader))
+        elif standing.starts_in is not None:
+            parts.append(self._said(_("starts in about {time}", time=span(standing.starts_in)), reader))
+        return f"{standing.position}\\. {' · '.join(parts)}"
+
+    def _held(self, job: Job, reason: Message, reader: Reader) -> str:
+        """Only the job's member sees the reason: it can be a moderator's remark about them."""
+        if job.requester.user_id != reader.user_id:
+            return HELD
+        return f"{HELD} {cut(self._said(reason, reader), MAX_REASON)}"
+
+    def _whose(self, job: Job, reader: Reader) -> str:
+        if job.requester.user_id == reader.user_id:
+            return f"**{self._said(_('you'), reader)}** · {escape_markdown(job.spec.title)}"
+        if job.place.guild_id is None or job.place.guild_id != reader.guild_id:
+            return self._said(_("a request from elsewhere"), reader)
+        return f"{escape_markdown(cut(job.requester.name, MAX_NAME))} · {escape_markdown(job.spec.title)}"
+
+    def _said(self, message: Message, reader: Reader) -> str:
+        return self.languages.render(message, reader.locale)
+
+
+def _nobody(survey: Survey) -> Message:
+    if survey.running or survey.is_offline:
+        return _("The queue is empty – your request would be next.")
+    return _("The queue is empty – your request would start right away.")
+
+
+def _chosen(survey: Survey, reader: Reader) -> list[Standing]:
+    """Return the head of the queue, and the reader's own jobs behind it."""
+    head = list(survey.waiting[:SHOWN])
+    own = [standing for standing in survey.waiting[SHOWN:] if standing.job.requester.user_id == reader.user_id]
+    return head + own[:OWN_SHOWN]

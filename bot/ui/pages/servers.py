@@ -1,0 +1,103 @@
+"""The page of `/server list`: the ComfyUI servers, their state and what they cannot run.
+
+Pure: records in, a Discord view out. Only bot admins see addresses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import discord
+from discord.utils import escape_markdown
+
+from bot.i18n import Message, _, n_
+from bot.jobs.server_registry import ServerRecord
+from bot.ui.locale import Languages, cut
+from bot.ui.page import Tone
+from bot.ui.replies import sheet
+from bot.workflow.needs import GIGABYTE, Lack
+from bot.workflow.wording import joined
+
+MAX_NAME = 40
+MAX_ADDRESS = 120
+LACKS_SHOWN = 3
+"""Missing nodes or models named per server."""
+SIGNS = {"online": "🟢", "resting": "🟠", "offline": "🔴"}
+DRAINED = "🔧"
+UNKNOWN = "⚪"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    record: ServerRecord
+    jobs: int = 0
+    """Jobs running there."""
+    unfit: int = 0
+    """Waiting jobs that it cannot run."""
+    lacks: Sequence[Lack] = ()
+    """What it lacks for those."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPage:
+    languages: Languages
+
+    def view(self, servers: Sequence[ServerView], locale: str, *, addresses: bool) -> discord.ui.LayoutView:
+        """Return the page; `addresses` says whether the reader may see them."""
+        texts = [self._server(server, locale, addresses=addresses) for server in servers]
+        nothing = _("No ComfyUI servers yet. Add one with `/server add`.")
+        tone = Tone.RUNNING if texts else Tone.WAITING
+        return sheet(self._said(_("ComfyUI servers"), locale), texts or [self._said(nothing, locale)], tone=tone)
+
+    def _server(self, server: ServerView, locale: str, *, addresses: bool) -> str:
+        record = server.record
+        facts = [self._said(fact, locale) for fact in _facts(server)]
+        lines = [" · ".join([f"{_sign(record)} **{escape_markdown(cut(record.name, MAX_NAME))}**", *facts])]
+        if addresses:
+            lines.append(f"-# `{cut(record.key, MAX_ADDRESS).replace('`', '')}`")
+        if server.unfit:
+            lines.append(self._said(_unfit(server), locale))
+        return "\n".join(lines)
+
+    def _said(self, message: Message, locale: str) -> str:
+        return self.languages.render(message, locale)
+
+
+def _sign(record: ServerRecord) -> str:
+    return DRAINED if record.drained else SIGNS.get(record.health, UNKNOWN)
+
+
+def _facts(server: ServerView) -> list[Message]:
+    record = server.record
+    facts = [_state(record)]
+    if record.vram:
+        facts.append(_("{size} GB", size=f"{record.vram / GIGABYTE:.0f}"))
+    if record.version:
+        facts.append(_("ComfyUI {version}", version=cut(record.version, MAX_NAME)))
+    if server.jobs:
+        facts.append(n_("1 active request", "{count} active requests", server.jobs))
+    return facts
+
+
+def _state(record: ServerRecord) -> Message:
+    if record.drained:
+        return _("drained (no new requests)")
+    match record.health:
+        case "online":
+            return _("online")
+        case "resting":
+            return _("cooling down after errors")
+        case "offline":
+            return _("offline")
+        case _:
+            return _("connecting…")
+
+
+def _unfit(server: ServerView) -> Message:
+    if not server.lacks:
+        return n_("1 waiting request can't run here.", "{count} waiting requests can't run here.", server.unfit)
+    return n_(
+        "1 waiting request can't run here (missing: {lacks}).",
+        "{count} waiting requests can't run here (missing: {lacks}).",
+        server.unfit,
+        lacks=joined([lack.message for lack in server.lacks], LACKS_SHOWN),
+    )

@@ -1,0 +1,75 @@
+"""Replies to commands: in time, ephemeral, and without pings."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.i18n import Message
+from bot.jobs.repository import StoreDownError
+from bot.ui.locale import Languages, cut
+from bot.ui.page import SILENT, Tone
+
+MAX_CHOICES = 25
+"""Discord's limit for autocomplete."""
+MAX_CHOICE = 100
+"""Characters of a suggestion's name or value."""
+MAX_TEXT = 3600
+"""Characters of a page below its heading; Discord allows 4000 in all texts of a message."""
+MAX_PARTS = 30
+"""Texts of a page; Discord allows 40 components in a message."""
+
+
+@asynccontextmanager
+async def in_time(seconds: float) -> AsyncGenerator[None]:
+    """Raise `StoreDownError` if the database takes too long: Discord wants an answer within three seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise StoreDownError from error
+
+
+async def say(interaction: discord.Interaction, message: Message, languages: Languages) -> None:
+    """Answer with a sentence, also after a deferred response."""
+    text = languages.render(message, interaction.locale.value)
+    if interaction.response.is_done():
+        await interaction.edit_original_response(content=text, allowed_mentions=SILENT)
+    else:
+        await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
+
+
+async def show(interaction: discord.Interaction, view: discord.ui.LayoutView) -> None:
+    await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=SILENT)
+
+
+def sheet(heading: str, parts: Sequence[str], *, tone: Tone = Tone.RUNNING) -> discord.ui.LayoutView:
+    """Return a page of rendered, escaped texts under a heading, cut with an ellipsis where it is too long."""
+    view = discord.ui.LayoutView(timeout=None)
+    texts = [discord.ui.TextDisplay[Any](part) for part in (f"**{heading}**", *_fitting(parts))]
+    view.add_item(discord.ui.Container(*texts, accent_colour=tone.value))
+    view.stop()  # it has no buttons
+    return view
+
+
+def _fitting(parts: Sequence[str]) -> list[str]:
+    joined = [*parts[:MAX_PARTS], "\n".join(parts[MAX_PARTS:])]
+    fitting: list[str] = []
+    left = MAX_TEXT
+    for part in joined:
+        if left < len(part):
+            return [*fitting, cut(part, left) if left > 1 else "…"]
+        if part:
+            fitting.append(part)
+        left -= len(part)
+    return fitting
+
+
+def suggestions(choices: Sequence[tuple[str, str]], typed: str) -> list[app_commands.Choice[str]]:
+    """Return the (name, value) pairs that match what is typed, within Discord's limits."""
+    wanted = typed.casefold().strip()
+    fitting = [(name, value) for name, value in choices if wanted in name.casefold() and 0 < len(value) <= MAX_CHOICE]
+    return [app_commands.Choice(name=cut(name, MAX_CHOICE), value=value) for name, value in fitting[:MAX_CHOICES]]
