@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bot.app.process_role import Part, Role, part_of
 from bot.clock import SystemClock
 from bot.errors import BotError, StartupError
 from bot.i18n import _
 from bot.jobs.job import JobState
-from bot.logs import configure_logging
-from bot.roles import Part, Role, part_of
+from bot.log import configure_logging
 from bot.settings import Settings, load_settings
 
 MOST_LISTED = 10_000
@@ -151,7 +151,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _until_stopped(settings: Settings, part: Part) -> None:
-    from bot.run import serve
+    from bot.cli.run import serve
 
     await serve(settings, _stop_signal(), part)
 
@@ -175,7 +175,7 @@ def _migrate(_arguments: argparse.Namespace) -> int:
 
 
 def _copy(arguments: argparse.Namespace) -> int:
-    from bot.copycommand import CopyCommand
+    from bot.cli.copy_database import CopyCommand
 
     configure_logging("ERROR", "console")
     command = CopyCommand(load_settings(), clock=SystemClock(), say=lambda word: print(word, file=sys.stderr))
@@ -192,7 +192,7 @@ def _jobs(arguments: argparse.Namespace) -> int:
 
 
 async def _on_jobs(arguments: argparse.Namespace) -> Sequence[str]:
-    from bot.jobcommands import JobCommands, opened_beside
+    from bot.cli.jobs import JobCommands, opened_beside
 
     async with opened_beside(load_settings()) as store:
         commands = JobCommands(store=store, clock=SystemClock())
@@ -227,7 +227,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from bot.check import check
+    from bot.cli.check import check
 
     configure_logging("ERROR", "console")
     problems = asyncio.run(check(load_settings(), arguments.files, online=arguments.online))
@@ -244,7 +244,7 @@ def _schema(_arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from bot.importcommand import ImportCommand, known_from_file, known_from_servers
+    from bot.cli.import_workflow import ImportCommand, known_from_file, known_from_servers
 
     configure_logging("ERROR", "console")
     settings = load_settings()

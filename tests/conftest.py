@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from bot.logs import QUIET
+from bot.log import QUIET
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bot.__main__ import main
+from bot.cli.import_workflow import (
+    ImportCommand,
+    Known,
+    known_from_file,
+    known_from_servers,
+)
 from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
-from bot.importcommand import ImportCommand, Known, known_from_file, known_from_servers
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
 from bot.workflow.catalog import Catalog

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.app.instance_lock import claimed_instance
 from bot.errors import StartupError
-from bot.instance import claimed_instance
 
 CLAIM = """
 import sys, time
 from pathlib import Path
-from bot.instance import claimed_instance
+from bot.app.instance_lock import claimed_instance
 with claimed_instance(Path(sys.argv[1])) as owner:
     print(owner, flush=True)
     sys.stdin.readline()

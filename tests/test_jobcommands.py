@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from bot.cli.jobs import JobCommands
 from bot.errors import InputError
 from bot.i18n import verbatim
-from bot.jobcommands import JobCommands
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.storage.jobs.repository import SqlStore
 from tests.clocks import ManualClock

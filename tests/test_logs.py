@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 import stamina.instrumentation
 
-from bot.logs import QUIET, configure_logging
+from bot.log import QUIET, configure_logging
 
 SECRET = "sekrit-value"  # what must not appear
 

@@ -2,8 +2,13 @@
 
 import pytest
 
+from bot.app.process_role import (
+    Part,
+    Role,
+    Shards,
+    part_of,
+)
 from bot.errors import StartupError
-from bot.roles import Part, Role, Shards, part_of
 
 
 def test_without_options_a_process_does_everything() -> None:

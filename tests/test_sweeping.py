@@ -4,7 +4,12 @@ import asyncio
 import gc
 import weakref
 
-from bot.sweeping import AT_LATEST, LOOK_EVERY, spared_collections, sweep
+from bot.app.gc_tuning import (
+    AT_LATEST,
+    LOOK_EVERY,
+    spared_collections,
+    sweep,
+)
 from tests.clocks import ManualClock
 
 

@@ -17,9 +17,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.app import App, load_library
-from bot.front import PREPARE_EVERY
-from bot.installation import opened
+from bot.app.app import App, load_library
+from bot.app.gateway import PREPARE_EVERY
+from bot.app.resources import opened
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
 from bot.ui.commands.autocomplete import Suggester

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.app import App, load_catalog
-from bot.installation import opened
+from bot.app.app import App, load_catalog
+from bot.app.gc_tuning import spared_collections
+from bot.app.resources import opened
 from bot.jobs.repository import JobStore
 from bot.settings import Settings
-from bot.sweeping import spared_collections
 from tests.paths import WORKFLOWS
 
 TOKEN = "bench-token"

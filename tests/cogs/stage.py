@@ -8,8 +8,8 @@ from pathlib import Path
 
 import discord
 
-from bot.app import App, load_catalog, load_library
-from bot.installation import opened
+from bot.app.app import App, load_catalog, load_library
+from bot.app.resources import opened
 from bot.policy.limits import Limits
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.app import App, load_catalog
+from bot.app.app import App, load_catalog
+from bot.app.resources import opened
 from bot.errors import FailedError
-from bot.installation import opened
 from bot.sandbox.comfyui import OUT_OF_MEMORY, ServerState, StandIn
 from bot.sandbox.demo.first_job import FirstJob, ProgressLine
 from bot.sandbox.demo.simulation import SimulatedDiscord

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.app.resources import RESULTS, opened
 from bot.errors import StartupError
-from bot.installation import RESULTS, opened
 from bot.jobs.delivery.result_files import DiskShelf
 from bot.settings import Settings
 from bot.workflow.execution import OutputFile, OutputRef

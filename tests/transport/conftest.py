@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.app import App, load_catalog
-from bot.installation import opened
+from bot.app.app import App, load_catalog
+from bot.app.resources import opened
 from bot.policy.limits import Limits
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings

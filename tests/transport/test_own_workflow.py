@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.app import load_catalog
+from bot.app.app import load_catalog
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.transport.conftest import playing
 from tests.wire import WireDiscord

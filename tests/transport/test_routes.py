@@ -165,7 +165,7 @@ async def test_a_public_message_speaks_the_language_of_its_guild(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guild: str, member: str, words: str
 ) -> None:
     languages = germans(tmp_path / "locales")
-    monkeypatch.setattr("bot.app.Languages", lambda: languages)
+    monkeypatch.setattr("bot.app.app.Languages", lambda: languages)
     async with (
         WireDiscord() as wire,
         StandIn(ServerState(seconds_per_step=0.0)) as comfy,

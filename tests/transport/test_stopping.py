@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import App, load_catalog
-from bot.installation import opened
+from bot.app.app import App, load_catalog
+from bot.app.resources import opened
 from bot.sandbox.comfyui import StandIn
 from bot.settings import Settings
 from tests.transport.conftest import WORKFLOWS, until

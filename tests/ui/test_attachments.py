@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import load_catalog
+from bot.app.app import load_catalog
 from bot.errors import InputError
 from bot.images.input import IntakeLimits
 from bot.images.pool import ImagePool

@@ -5,7 +5,7 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
-from bot.installation import opened
+from bot.app.resources import opened
 from bot.settings import Settings
 from tests.faults.orders import is_over, sizes
 from tests.transport.conftest import until

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.check import check as check_command
+from bot.cli.check import check as check_command
 from bot.settings import Settings
 from bot.workflow.catalog import Catalog
 from bot.workflow.check import check

@@ -15,11 +15,11 @@ import discord
 import simcord
 from pydantic import SecretStr
 
-from bot.app import App, load_library
+from bot.app.app import App, load_library
+from bot.app.resources import opened
 from bot.errors import BotError, FailedError, StartupError
 from bot.i18n import Message, _
-from bot.installation import opened
-from bot.logs import configure_logging
+from bot.log import configure_logging
 from bot.sandbox.comfyui import StandIn
 from bot.sandbox.demo.first_job import PROMPT, FirstJob, ProgressLine
 from bot.sandbox.demo.page import open_page

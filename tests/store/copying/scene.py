@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from bot.cli.copy_database import CopyCommand
 from bot.clock import SystemClock
-from bot.copycommand import CopyCommand
 from bot.jobs.job import Delivery, JobState
 from bot.jobs.server_registry import Verdict
 from bot.policy.guild_workflows import GuildLimits, WorkflowRule

@@ -1,6 +1,6 @@
 """The composition root: builds all objects, connects them by constructor, and closes them in reverse order.
 
-The queue side is built in `bot.works`, the Discord side in `bot.front`. The Discord client's setup hook starts the
+The queue side is built in `bot.app.services`, the Discord side in `bot.app.gateway`. The Discord client's setup hook starts the
 background tasks; its close stops them while messages can still be edited.
 """
 
@@ -12,21 +12,22 @@ from contextlib import AsyncExitStack, suppress
 from random import Random, SystemRandom
 from typing import Any
 
+from bot.app.gateway import Front
+from bot.app.office import Office
+from bot.app.process_role import Part
+from bot.app.resources import Installation
+from bot.app.services import DAY, Works
+from bot.app.workflow_dirs import load_catalog, load_library
 from bot.clock import Clock, SystemClock
 from bot.comfy.fleet import Fleet
 from bot.comfy.idle_hook import Park, unparked
 from bot.comfy.server import ComfyServer
 from bot.comfy.url import Address
-from bot.front import Front
 from bot.images.pool import ImagePool
 from bot.images.service import Pictures
-from bot.installation import Installation
 from bot.jobs.cluster.progress_cache import ProgressBoard
-from bot.office import Office
 from bot.policy.limits import Limits
-from bot.roles import Part
 from bot.settings import Settings
-from bot.shipped import load_catalog, load_library
 from bot.ui.client.bot import ComfycordBot
 from bot.ui.client.command_sync import CommandSync
 from bot.ui.client.rest import RestClient
@@ -40,7 +41,6 @@ from bot.workflow.catalog import Catalog
 from bot.workflow.importer.adding import Known
 from bot.workflow.library import Library
 from bot.workflow.workflow import Workflow
-from bot.works import DAY, Works
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from bot.app.instance_lock import claimed_instance
 from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.instance import claimed_instance
 from bot.jobs.cluster.bus import Hints, LocalHints
 from bot.jobs.delivery.result_files import DiskShelf, TidyShelf, TwoShelves
 from bot.jobs.repository import JobStore

@@ -7,14 +7,15 @@ from typing import cast
 
 from discord.ext import commands
 
+from bot.app.office import Office
+from bot.app.resources import Installation
+from bot.app.services import Task, Works
 from bot.clock import Clock
 from bot.errors import OfflineError
 from bot.images.service import Pictures
-from bot.installation import Installation
 from bot.jobs.cluster.bus import Topic
 from bot.jobs.cluster.progress_cache import ProgressBoard
 from bot.jobs.job import JobState
-from bot.office import Office
 from bot.ui.client.bot import ComfycordBot
 from bot.ui.client.error_handler import Tree
 from bot.ui.commands.attachments import Attachments
@@ -33,7 +34,6 @@ from bot.workflow.library import Changes, Library
 from bot.workflow.ranking import Uses
 from bot.workflow.spec import RunSpec
 from bot.workflow.workflow import Workflow
-from bot.works import Task, Works
 from cogs.cancel import CancelCommand, CancelJobs
 from cogs.generate import Generate
 from cogs.history import History, HistoryCommand

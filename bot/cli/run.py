@@ -7,14 +7,14 @@ from pathlib import Path
 import aiohttp
 import discord
 
-from bot.app import App, load_library
+from bot.app.app import App, load_library
+from bot.app.gc_tuning import spared_collections, sweep
+from bot.app.process_role import Part
+from bot.app.resources import opened
 from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.installation import opened
-from bot.roles import Part
 from bot.settings import ENV_FILE, Settings
-from bot.sweeping import spared_collections, sweep
 
 log = logging.getLogger(__name__)
 

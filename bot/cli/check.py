@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import SystemRandom
 
+from bot.app.workflow_dirs import load_catalog
 from bot.clock import SystemClock
 from bot.comfy.fleet import Fleet
 from bot.comfy.server import ComfyServer
 from bot.errors import BotError
 from bot.i18n import _
 from bot.settings import Settings
-from bot.shipped import load_catalog
 from bot.workflow.catalog import Catalog, Workflow
 from bot.workflow.check import check as check_against
 from bot.workflow.definitions import Definitions

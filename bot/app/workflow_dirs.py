@@ -20,5 +20,5 @@ def load_library(folder: Path, clock: Clock | None = None) -> Library:
 
 
 def _folder(folder: Path) -> Path:
-    shipped = Path(__file__).parent / "_workflows"
+    shipped = Path(__file__).parents[1] / "_workflows"
     return folder if folder.is_dir() or not shipped.is_dir() else shipped

@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 
 from discord.ext import commands
 
+from bot.app.resources import Installation
+from bot.app.services import Works
 from bot.clock import Clock
 from bot.comfy.fleet import Fleet
 from bot.comfy.url import check_address
-from bot.installation import Installation
 from bot.policy.admission import Admission
 from bot.policy.limits import Limits
 from bot.ui.access_checks import Authority
@@ -18,7 +19,6 @@ from bot.ui.commands.guild_rules import GuildHouse
 from bot.ui.commands.registry import Registrar
 from bot.ui.locale import Languages
 from bot.workflow.library import Library
-from bot.works import Works
 from cogs.me import MeCommand
 from cogs.moderate._cog import ModerateCommand
 from cogs.moderate._pauses import Moderation

@@ -6,9 +6,10 @@ A gateway has no ComfyUI servers and a worker accepts no new jobs; both have the
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
+from bot.app.process_role import Part, Role
+from bot.app.resources import Installation
 from bot.clock import Clock
 from bot.comfy.fleet import Fleet
-from bot.installation import Installation
 from bot.jobs.cluster.bus import Topic
 from bot.jobs.cluster.compatibility import Judge
 from bot.jobs.cluster.leases import Tenancy
@@ -29,7 +30,6 @@ from bot.jobs.scheduling.queue_view import Lineup
 from bot.jobs.scheduling.run_times import Durations, Learning
 from bot.jobs.scheduling.stale_positions import Departures
 from bot.jobs.server_registry import ServerRecord
-from bot.roles import Part, Role
 from bot.ui.messages.presenter import JobMessages
 from bot.workflow.definitions import Definitions
 

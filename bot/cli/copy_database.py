@@ -11,10 +11,10 @@ from typing import Final
 
 from sqlalchemy import URL
 
+from bot.app.resources import RESULTS
 from bot.clock import Clock
 from bot.errors import StartupError
 from bot.i18n import _, n_
-from bot.installation import RESULTS
 from bot.jobs.delivery.result_files import DiskShelf
 from bot.settings import Settings
 from bot.storage import database_url
