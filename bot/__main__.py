@@ -237,7 +237,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _schema(_arguments: argparse.Namespace) -> int:
-    from bot.workflow.schema import schema_text
+    from bot.workflow.manifest.schema import schema_text
 
     print(schema_text(), end="")
     return 0

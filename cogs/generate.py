@@ -7,7 +7,7 @@ from bot.ui.commands.builder import Given
 from bot.ui.commands.form import Forms
 from bot.ui.commands.registry import Registrar
 from bot.ui.commands.submit import Orders
-from bot.workflow.manifest import ADVANCED
+from bot.workflow.manifest.manifest import ADVANCED
 from bot.workflow.workflow import Workflow
 
 

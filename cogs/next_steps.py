@@ -22,11 +22,11 @@ from bot.ui.commands.lookup import Finder
 from bot.ui.commands.submit import Orders
 from bot.ui.messages.render import NEXT
 from bot.ui.replies import in_time
-from bot.workflow.definitions import Definitions
-from bot.workflow.extras import MAX_ACTIONS
-from bot.workflow.nextsteps import handed_on, takeable
-from bot.workflow.options import ImageOption
-from bot.workflow.spec import NextStep
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.library.next_steps import handed_on, takeable
+from bot.workflow.manifest.options import ImageOption
+from bot.workflow.manifest.sections import MAX_ACTIONS
+from bot.workflow.run.spec import NextStep
 from bot.workflow.workflow import Workflow
 
 LOOK_LIMIT = 2.0

@@ -25,10 +25,10 @@ from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
-from bot.workflow.catalog import Catalog
-from bot.workflow.definitions import Definitions
-from bot.workflow.execution import InputFile
-from bot.workflow.prepare import prepare
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.library.catalog import Catalog
+from bot.workflow.run.events import InputFile
+from bot.workflow.run.prepare import prepare
 from tests.comfy.runs import run
 from tests.workflow.importer.samples import OBJECT_INFO, PAIRS
 from tests.workflow.stock import NODES, SHIPPED

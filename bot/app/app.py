@@ -37,9 +37,9 @@ from bot.ui.messages.edit_route import MessageRoute
 from bot.ui.messages.followups import ChannelPosts
 from bot.ui.messages.presenter import JobMessages
 from bot.ui.messages.render import Renderer
-from bot.workflow.catalog import Catalog
-from bot.workflow.importer.adding import Known
-from bot.workflow.library import Library
+from bot.workflow.importer.add import Known
+from bot.workflow.library.catalog import Catalog
+from bot.workflow.library.library import Library
 from bot.workflow.workflow import Workflow
 
 log = logging.getLogger(__name__)

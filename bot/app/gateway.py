@@ -30,9 +30,9 @@ from bot.ui.messages.packing import Packer
 from bot.ui.messages.presenter import JobMessages
 from bot.ui.messages.render import Renderer
 from bot.ui.pages.queue import QueuePage
-from bot.workflow.library import Changes, Library
+from bot.workflow.library.library import Changes, Library
 from bot.workflow.ranking import Uses
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.spec import RunSpec
 from bot.workflow.workflow import Workflow
 from cogs.cancel import CancelCommand, CancelJobs
 from cogs.generate import Generate

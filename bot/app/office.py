@@ -18,7 +18,7 @@ from bot.ui.commands.autocomplete import Suggester
 from bot.ui.commands.guild_rules import GuildHouse
 from bot.ui.commands.registry import Registrar
 from bot.ui.locale import Languages
-from bot.workflow.library import Library
+from bot.workflow.library.library import Library
 from cogs.me import MeCommand
 from cogs.moderate._cog import ModerateCommand
 from cogs.moderate._pauses import Moderation

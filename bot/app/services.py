@@ -31,7 +31,7 @@ from bot.jobs.scheduling.run_times import Durations, Learning
 from bot.jobs.scheduling.stale_positions import Departures
 from bot.jobs.server_registry import ServerRecord
 from bot.ui.messages.presenter import JobMessages
-from bot.workflow.definitions import Definitions
+from bot.workflow.graph.definitions import Definitions
 
 DAY = 86_400.0
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from bot.clock import Clock, SystemClock
-from bot.workflow.catalog import Catalog
-from bot.workflow.importer.adding import Known
-from bot.workflow.library import Library
+from bot.workflow.importer.add import Known
+from bot.workflow.library.catalog import Catalog
+from bot.workflow.library.library import Library
 
 
 def load_catalog(folder: Path, known: Known | None = None) -> Catalog:

@@ -12,11 +12,11 @@ from bot.comfy.server import ComfyServer
 from bot.errors import BotError
 from bot.i18n import _
 from bot.settings import Settings
-from bot.workflow.catalog import Catalog, Workflow
-from bot.workflow.check import check as check_against
-from bot.workflow.definitions import Definitions
-from bot.workflow.importer.adding import Known
-from bot.workflow.library import graph_file
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.importer.add import Known
+from bot.workflow.library.catalog import Catalog, Workflow
+from bot.workflow.library.library import graph_file
+from bot.workflow.run.check import check as check_against
 
 ONLINE_TIMEOUT = 15.0  # seconds
 

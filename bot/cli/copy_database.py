@@ -20,7 +20,7 @@ from bot.settings import Settings
 from bot.storage import database_url
 from bot.storage.copy import Copy, Say
 from bot.storage.database import Database, open_database
-from bot.workflow.execution import OutputFile
+from bot.workflow.run.events import OutputFile
 
 EVER: Final = float("inf")
 

@@ -15,13 +15,18 @@ from bot.comfy.fleet import Fleet
 from bot.errors import BotError, InputError
 from bot.i18n import _
 from bot.settings import Settings
-from bot.workflow.definitions import Definitions
-from bot.workflow.importer.adding import Known, add, described, drafted
-from bot.workflow.importer.anyfile import MAX_PICTURE, needs_definitions
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.importer.add import (
+    Known,
+    add,
+    described,
+    drafted,
+)
+from bot.workflow.importer.any_file import MAX_PICTURE, needs_definitions
 from bot.workflow.importer.draft import Draft
 from bot.workflow.importer.errors import WorkflowImportError
-from bot.workflow.shapes import load, mapping
-from bot.workflow.wording import shown
+from bot.workflow.json_access import load, mapping
+from bot.workflow.text_format import shown
 
 MAX_OBJECT_INFO = 128 * 1024 * 1024
 """Bytes when unpacked; a server with hundreds of packs has about 20 MB."""

@@ -13,10 +13,15 @@ from bot.comfy.timeouts import Timing
 from bot.comfy.url import Address
 from bot.errors import BotError, InputError, OfflineError
 from bot.i18n import Message, _
-from bot.workflow.definitions import Definitions
-from bot.workflow.execution import ServerFaultError, ServerOfflineError
-from bot.workflow.needs import Abilities
-from bot.workflow.shapes import items, mapping, size, text
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.json_access import (
+    items,
+    mapping,
+    size,
+    text,
+)
+from bot.workflow.run.events import ServerFaultError, ServerOfflineError
+from bot.workflow.run.needs import Abilities
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,20 @@ from bot.comfy.errors import node_faults, rejection_faults
 from bot.comfy.timeouts import Timing
 from bot.comfy.transport import Answer, Transport
 from bot.comfy.url import Address
-from bot.workflow.execution import Accepted, GraphRejectedError, InputFile, JsonGraph, OutputRef, ServerFaultError
-from bot.workflow.shapes import items, mapping, number, text
+from bot.workflow.json_access import (
+    items,
+    mapping,
+    number,
+    text,
+)
+from bot.workflow.run.events import (
+    Accepted,
+    GraphRejectedError,
+    InputFile,
+    JsonGraph,
+    OutputRef,
+    ServerFaultError,
+)
 
 MAX_FILE = 256 * 1024 * 1024
 """Maximum bytes of a downloaded output; the large ones are videos."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from bot.workflow.execution import FaultKind, GraphFault
-from bot.workflow.shapes import items, mapping, text
+from bot.workflow.json_access import items, mapping, text
+from bot.workflow.run.events import FaultKind, GraphFault
 
 MAX_LENGTH = 200
 _READ_AT_MOST = 4000

@@ -18,9 +18,9 @@ from bot.comfy.server import ComfyServer
 from bot.comfy.url import Address, check_address
 from bot.errors import BotError, InputError, StartupError
 from bot.i18n import _
-from bot.workflow.definitions import Definitions
-from bot.workflow.needs import Abilities
-from bot.workflow.wording import shown
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.run.needs import Abilities
+from bot.workflow.text_format import shown
 
 TELL_LIMIT = 15.0
 """Seconds for a server's node definitions."""

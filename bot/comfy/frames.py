@@ -24,7 +24,13 @@ from bot.comfy.events import (
     ProgressState,
     Status,
 )
-from bot.workflow.shapes import items, load, mapping, number, text
+from bot.workflow.json_access import (
+    items,
+    load,
+    mapping,
+    number,
+    text,
+)
 
 PREVIEW_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 _LEGACY_TYPES = {1: "image/jpeg", 2: "image/png"}

@@ -9,8 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.comfy.errors import cleaned
-from bot.workflow.execution import FailureKind, OutputRef, OutputText, RunFailure, RunResult
-from bot.workflow.shapes import items, mapping, text, texts
+from bot.workflow.json_access import (
+    items,
+    mapping,
+    text,
+    texts,
+)
+from bot.workflow.run.events import (
+    FailureKind,
+    OutputRef,
+    OutputText,
+    RunFailure,
+    RunResult,
+)
 
 MOST_TEXTS, MOST_CHARACTERS = 20, 100_000
 """Limits per run: nodes can output any amount of text."""

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from bot.clock import Clock
 from bot.comfy.client import ComfyClient
-from bot.workflow.execution import Whereabouts
+from bot.workflow.run.events import Whereabouts
 
 
 class Locator:

@@ -23,7 +23,7 @@ from bot.comfy.subscriptions import (
 )
 from bot.comfy.timeouts import Timing
 from bot.errors import BotError
-from bot.workflow.execution import Whereabouts
+from bot.workflow.run.events import Whereabouts
 
 log = logging.getLogger(__name__)
 

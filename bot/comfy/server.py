@@ -24,8 +24,8 @@ from bot.comfy.socket import Socket
 from bot.comfy.subscriptions import AT_ONCE, Watches
 from bot.comfy.timeouts import Timing
 from bot.comfy.url import Address
-from bot.workflow.definitions import Definitions
-from bot.workflow.execution import (
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.run.events import (
     Accepted,
     InputFile,
     JsonGraph,
@@ -36,8 +36,8 @@ from bot.workflow.execution import (
     ServerFaultError,
     Whereabouts,
 )
-from bot.workflow.needs import Abilities
-from bot.workflow.spec import IDLE_LIMIT
+from bot.workflow.run.needs import Abilities
+from bot.workflow.run.spec import IDLE_LIMIT
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from bot.comfy.events import (
 )
 from bot.comfy.history import BLOCKED_TYPE, error_failure, output_refs
 from bot.comfy.idle_hook import Park
-from bot.workflow.execution import (
+from bot.workflow.run.events import (
     NodesCached,
     NodeStarted,
     OutputsWritten,
@@ -44,7 +44,7 @@ from bot.workflow.execution import (
     RunStarted,
     Whereabouts,
 )
-from bot.workflow.spec import IDLE_LIMIT
+from bot.workflow.run.spec import IDLE_LIMIT
 
 MAX_UNREAD = 1024
 """Unread events kept; beyond it the oldest are dropped. Graphs have a few hundred nodes at most."""

@@ -16,8 +16,8 @@ from yarl import URL
 from bot.comfy.errors import cleaned
 from bot.comfy.timeouts import Timing
 from bot.comfy.url import Address
-from bot.workflow.execution import ServerFaultError, ServerOfflineError
-from bot.workflow.shapes import load
+from bot.workflow.json_access import load
+from bot.workflow.run.events import ServerFaultError, ServerOfflineError
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Maximum bytes of an answer; a `/history` entry contains its whole graph, `/object_info` all node classes."""

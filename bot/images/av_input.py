@@ -23,7 +23,7 @@ from bot.images.file_type import (
     megabytes,
     sniff,
 )
-from bot.workflow.execution import InputFile
+from bot.workflow.run.events import InputFile
 
 _MIB = 1024 * 1024
 

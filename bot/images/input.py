@@ -14,7 +14,7 @@ from bot.errors import InputError
 from bot.i18n import Message, _
 from bot.images.decode import open_picture, pixels, reading
 from bot.images.file_type import megabytes, sniff
-from bot.workflow.execution import InputFile
+from bot.workflow.run.events import InputFile
 
 _MEGA = 1_000_000
 _FAST = {"compress_level": 1, "compress_type": zlib.Z_RLE}

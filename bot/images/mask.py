@@ -10,7 +10,7 @@ from PIL import Image, ImageChops
 from bot.errors import InputError
 from bot.i18n import _
 from bot.images.input import to_input
-from bot.workflow.execution import InputFile
+from bot.workflow.run.events import InputFile
 
 _BLACK = 15
 """Levels up to which a mask counts as empty: black saved as JPEG is not quite black."""

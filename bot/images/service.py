@@ -7,7 +7,7 @@ from bot.images.input import IntakeLimits, check_size, prepare_input
 from bot.images.mask import apply_mask, require_transparency
 from bot.images.pool import ImagePool
 from bot.images.preview import shrink_preview
-from bot.workflow.execution import InputFile
+from bot.workflow.run.events import InputFile
 
 
 class Pictures:

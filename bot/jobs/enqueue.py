@@ -22,8 +22,8 @@ from bot.jobs.repository import JobStore, StoreDownError
 from bot.jobs.scheduling.dispatcher import JobQueue
 from bot.jobs.scheduling.run_times import Durations
 from bot.policy.terms import Terms
-from bot.workflow.measure import measure
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.measure import measure
+from bot.workflow.run.spec import RunSpec
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any, Self
 
 from bot.i18n import Message
-from bot.workflow.execution import OutputRef
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.events import OutputRef
+from bot.workflow.run.spec import RunSpec
 
 
 class JobState(StrEnum):

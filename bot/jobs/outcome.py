@@ -5,11 +5,19 @@ from dataclasses import dataclass
 
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
-from bot.workflow.execution import TEXT, FailureKind, OutputFile, OutputRef, OutputText, RunFailure, RunResult
-from bot.workflow.explain import explain_failure
-from bot.workflow.extras import OutputKind
-from bot.workflow.filekinds import is_written_as
-from bot.workflow.spec import RunSpec
+from bot.workflow.manifest.file_kinds import is_written_as
+from bot.workflow.manifest.sections import OutputKind
+from bot.workflow.run.events import (
+    TEXT,
+    FailureKind,
+    OutputFile,
+    OutputRef,
+    OutputText,
+    RunFailure,
+    RunResult,
+)
+from bot.workflow.run.explain import explain_failure
+from bot.workflow.run.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)

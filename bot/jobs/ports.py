@@ -8,8 +8,8 @@ from typing import Final, Protocol
 from bot.i18n import Message
 from bot.jobs.job import Job, Place
 from bot.jobs.status import JobUpdate
-from bot.workflow.definitions import Definitions
-from bot.workflow.execution import (
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.run.events import (
     Accepted,
     InputFile,
     JsonGraph,
@@ -19,8 +19,8 @@ from bot.workflow.execution import (
     RunResult,
     Whereabouts,
 )
-from bot.workflow.needs import Abilities
-from bot.workflow.spec import IDLE_LIMIT
+from bot.workflow.run.needs import Abilities
+from bot.workflow.run.spec import IDLE_LIMIT
 
 
 class Backend(Protocol):

@@ -13,7 +13,7 @@ from bot.i18n import _
 from bot.jobs.job import Job, JobState
 from bot.policy.fair_share import Share
 from bot.policy.terms import Terms
-from bot.workflow.execution import OutputFile
+from bot.workflow.run.events import OutputFile
 
 
 class DuplicateJobError(Exception):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from bot.workflow.definitions import Definitions
-from bot.workflow.needs import Abilities, Lack, Needs
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.run.needs import Abilities, Lack, Needs
 
 
 class ServerHealth(StrEnum):

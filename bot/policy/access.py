@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from bot.i18n import Message, _
-from bot.workflow.extras import Access
-from bot.workflow.wording import listed
+from bot.workflow.manifest.sections import Access
+from bot.workflow.text_format import listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from bot.policy.quotas import Standing, admit
 from bot.policy.repository import PolicyRecords
 from bot.policy.role_rules import Allowance, RoleRule, resolve
 from bot.policy.terms import Terms, account_key
-from bot.workflow.measure import RunSize, measure
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.measure import RunSize, measure
+from bot.workflow.run.spec import RunSpec
 
 RULES_KEPT = 5.0
 """Seconds for which a guild's rules are cached; another process may change them meanwhile."""

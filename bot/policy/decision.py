@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.i18n import Message
-from bot.workflow.measure import RunSize
+from bot.workflow.run.measure import RunSize
 
 
 @dataclass(frozen=True, slots=True)

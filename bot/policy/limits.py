@@ -9,7 +9,7 @@ from math import sqrt
 
 from bot.i18n import Message, _, n_  # pyright: ignore[reportPrivateUsage] # named as in gettext
 from bot.policy.decision import Allowed, Decision, Refused, Request
-from bot.workflow.measure import RunSize
+from bot.workflow.run.measure import RunSize
 
 _GRID = 8
 """Most models need image sides that are multiples of this."""

@@ -20,7 +20,7 @@ from bot.storage.engine.base import Engine
 from bot.storage.engine.dialect import insert
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import result_file as results
-from bot.workflow.execution import OutputFile, OutputRef
+from bot.workflow.run.events import OutputFile, OutputRef
 
 log = logging.getLogger(__name__)
 

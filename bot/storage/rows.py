@@ -15,7 +15,7 @@ from bot.policy.fair_share import LEAST, MOST
 from bot.policy.terms import account_key
 from bot.storage import serialization
 from bot.storage.schema.tables import job as jobs
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.spec import RunSpec
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,14 @@ from typing import Any, cast
 
 from bot.i18n import Message
 from bot.jobs.job import Part
-from bot.workflow.execution import InputFile, OutputRef
-from bot.workflow.needs import Needs
-from bot.workflow.spec import NextStep, RunSpec, Target, Upload
+from bot.workflow.run.events import InputFile, OutputRef
+from bot.workflow.run.needs import Needs
+from bot.workflow.run.spec import (
+    NextStep,
+    RunSpec,
+    Target,
+    Upload,
+)
 
 
 def dump(value: object) -> str:

@@ -18,7 +18,7 @@ from bot.storage.engine.base import Engine
 from bot.storage.engine.dialect import insert, storable
 from bot.storage.schema.tables import guild_limit as limits
 from bot.storage.schema.tables import workflow_rule as rules
-from bot.workflow.shapes import load, mapping
+from bot.workflow.json_access import load, mapping
 
 RULES_AT_MOST: Final = 5000
 """A guild has about 100 workflows and 500 channels; few of them have rules."""

@@ -2,7 +2,7 @@
 
 from bot.errors import InputError
 from bot.i18n import Message, verbatim
-from bot.workflow.wording import lines
+from bot.workflow.text_format import lines
 
 
 class WorkflowError(InputError):

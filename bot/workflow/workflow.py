@@ -1,6 +1,6 @@
 """The workflow: a graph and its manifest, with every option bound to inputs of the graph.
 
-Independent of files (see `bot.workflow.catalog`) and of servers (see `bot.workflow.prepare`).
+Independent of files (see `bot.workflow.library.catalog`) and of servers (see `bot.workflow.run.prepare`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,18 +9,25 @@ from types import MappingProxyType
 from typing import Self
 
 from bot.i18n import Message, _
-from bot.workflow.binding import resolve, resolve_node
 from bot.workflow.errors import RefusedValueError, WorkflowError
-from bot.workflow.fileinputs import file_input_behind
-from bot.workflow.graph import Graph, Node, is_link
-from bot.workflow.inputnames import is_media_input
-from bot.workflow.loras import NAME_INPUT, STRENGTHS, is_loader
-from bot.workflow.manifest import Manifest
-from bot.workflow.options import ConstantOption, ImageOption, LorasOption, Option, SizeOption, TextOption
-from bot.workflow.sizes import Size
-from bot.workflow.soundness import circles
-from bot.workflow.spec import Target
-from bot.workflow.wording import shown
+from bot.workflow.graph.file_inputs import file_input_behind
+from bot.workflow.graph.graph import Graph, Node, is_link
+from bot.workflow.graph.input_names import is_media_input
+from bot.workflow.graph.validation import circles
+from bot.workflow.manifest.binding import resolve, resolve_node
+from bot.workflow.manifest.loras import NAME_INPUT, STRENGTHS, is_loader
+from bot.workflow.manifest.manifest import Manifest
+from bot.workflow.manifest.options import (
+    ConstantOption,
+    ImageOption,
+    LorasOption,
+    Option,
+    SizeOption,
+    TextOption,
+)
+from bot.workflow.manifest.sizes import Size
+from bot.workflow.run.spec import Target
+from bot.workflow.text_format import shown
 
 FILLED_LATER = frozenset({"seed", "model", "image", "mask", "video", "audio", "loras", "constant"})
 """Kinds that do not default to the graph's value: they are drawn, chosen on the server, or left out."""

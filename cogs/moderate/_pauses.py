@@ -28,7 +28,7 @@ from bot.ui.replies import (
     show,
     suggestions,
 )
-from bot.workflow.library import Library
+from bot.workflow.library.library import Library
 
 SHORTEST = 10.0
 LONGEST = 365 * DAY

@@ -24,7 +24,7 @@ from bot.ui.replies import (
     show,
     suggestions,
 )
-from bot.workflow.needs import GIGABYTE, Abilities
+from bot.workflow.run.needs import GIGABYTE, Abilities
 from cogs.server._status import FleetLook, Line
 
 ANSWER_LIMIT = 2.0

@@ -8,7 +8,7 @@ from bot.jobs.repository import Snapshot
 from bot.jobs.server_registry import FleetRecords
 from bot.jobs.status import Survey
 from bot.ui.pages.servers import ServerView
-from bot.workflow.needs import Lack
+from bot.workflow.run.needs import Lack
 
 LINE_LOOKED_AT = 200
 """Waiting jobs that are checked against the servers."""

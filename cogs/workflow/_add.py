@@ -19,12 +19,17 @@ from bot.ui.client.error_handler import explain_error
 from bot.ui.locale import Languages, cut
 from bot.ui.page import SILENT, Tone
 from bot.ui.replies import say
-from bot.workflow.importer.adding import Known, add, described, drafted
-from bot.workflow.importer.anyfile import MAX_PICTURE
+from bot.workflow.importer.add import (
+    Known,
+    add,
+    described,
+    drafted,
+)
+from bot.workflow.importer.any_file import MAX_PICTURE
 from bot.workflow.importer.draft import Draft
 from bot.workflow.importer.errors import WorkflowImportError
-from bot.workflow.library import Library
-from bot.workflow.wording import lines, shown
+from bot.workflow.library.library import Library
+from bot.workflow.text_format import lines, shown
 
 log = logging.getLogger(__name__)
 

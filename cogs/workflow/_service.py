@@ -31,10 +31,10 @@ from bot.ui.replies import (
     show,
     suggestions,
 )
-from bot.workflow.library import Entry, Library
+from bot.workflow.library.library import Entry, Library
+from bot.workflow.manifest.values import Choice
 from bot.workflow.ranking import Index
-from bot.workflow.values import Choice
-from bot.workflow.wording import joined, nearest, shown
+from bot.workflow.text_format import joined, nearest, shown
 from bot.workflow.workflow import Workflow
 
 ANSWER_LIMIT = 2.0

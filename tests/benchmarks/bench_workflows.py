@@ -23,8 +23,8 @@ from bot.app.resources import opened
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
 from bot.ui.commands.autocomplete import Suggester
-from bot.workflow.catalog import Catalog
-from bot.workflow.definitions import Definitions
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.library.catalog import Catalog
 from bot.workflow.ranking import Uses
 from tests.transport.conftest import WORKFLOWS, until
 from tests.wire import WireDiscord

@@ -21,10 +21,10 @@ from bot.ui.account import Members
 from bot.ui.audit_log import Audit
 from bot.ui.client.bot import ComfycordBot
 from bot.ui.locale import Languages
-from bot.workflow.catalog import Catalog
-from bot.workflow.definitions import Definitions
-from bot.workflow.library import Library
-from bot.workflow.needs import Abilities, Needs
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.library.catalog import Catalog
+from bot.workflow.library.library import Library
+from bot.workflow.run.needs import Abilities, Needs
 from cogs.me import MeCommand
 from cogs.moderate._cog import ModerateCommand
 from cogs.moderate._pauses import Moderation

@@ -6,7 +6,7 @@ import pytest
 
 from bot.jobs.cluster.bus import Topic
 from bot.jobs.server_registry import ServerRecord, Verdict
-from bot.workflow.needs import Lack, LackKind
+from bot.workflow.run.needs import Lack, LackKind
 from tests.cogs.counter import MANAGER, MODERATOR, Counter, abilities, opened_counter
 from tests.harness import Member
 

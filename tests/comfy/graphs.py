@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from bot.workflow.execution import InputFile, JsonGraph
+from bot.workflow.run.events import InputFile, JsonGraph
 
 
 def txt2img(checkpoint: str, *, seed: int = 1, steps: int = 2, batch: int = 1, prefix: str = "comfycord") -> JsonGraph:

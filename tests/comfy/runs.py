@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from bot.comfy.server import ComfyServer
-from bot.workflow.execution import JsonGraph, RunEvent, RunResult, Whereabouts
+from bot.workflow.run.events import (
+    JsonGraph,
+    RunEvent,
+    RunResult,
+    Whereabouts,
+)
 
 T = TypeVar("T", bound=RunEvent)
 

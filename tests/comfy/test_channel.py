@@ -2,7 +2,15 @@ import asyncio
 
 from bot.comfy.idle_hook import unparked
 from bot.comfy.subscriptions import MAX_UNREAD, Channel
-from bot.workflow.execution import NodeStarted, Preview, Progress, RunEnded, RunEvent, RunLost, RunStarted
+from bot.workflow.run.events import (
+    NodeStarted,
+    Preview,
+    Progress,
+    RunEnded,
+    RunEvent,
+    RunLost,
+    RunStarted,
+)
 
 
 async def read(channel: Channel) -> list[RunEvent]:

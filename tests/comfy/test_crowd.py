@@ -3,7 +3,7 @@
 import asyncio
 
 from bot.sandbox.comfyui import StandIn
-from bot.workflow.execution import RunEnded, RunStarted
+from bot.workflow.run.events import RunEnded, RunStarted
 from tests.comfy.conftest import Connect
 from tests.comfy.graphs import txt2img
 from tests.comfy.runs import eventually, new_id, until

@@ -8,7 +8,12 @@ import pytest
 
 from bot.comfy.server import ComfyServer
 from bot.sandbox.comfyui import StandIn
-from bot.workflow.execution import Progress, RunEnded, RunEvent, Whereabouts
+from bot.workflow.run.events import (
+    Progress,
+    RunEnded,
+    RunEvent,
+    Whereabouts,
+)
 from tests.comfy.conftest import FAST, Connect
 from tests.comfy.graphs import txt2img
 from tests.comfy.relay import Relay

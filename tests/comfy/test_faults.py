@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfy.errors import MAX_FAULTS, node_faults, rejection_faults
-from bot.workflow.execution import FaultKind, GraphFault
+from bot.workflow.run.events import FaultKind, GraphFault
 
 STEPS = ["INT", {"default": 20, "min": 1, "max": 10000}]
 JSON = st.recursive(

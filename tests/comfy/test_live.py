@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from bot.workflow.execution import (
+from bot.workflow.run.events import (
     FaultKind,
     GraphRejectedError,
     NodesCached,

@@ -4,7 +4,7 @@ from typing import Any
 from bot.clock import SystemClock
 from bot.comfy.client import QueueState
 from bot.comfy.prompt_lookup import Locator
-from bot.workflow.execution import Whereabouts
+from bot.workflow.run.events import Whereabouts
 
 ID = "d3df08b5-3cf0-4d91-8424-6f54990f1d08"
 EMPTY = QueueState((), ())

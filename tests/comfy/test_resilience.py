@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.comfyui import StandIn
-from bot.workflow.execution import (
+from bot.workflow.run.events import (
     FailureKind,
     Progress,
     RunEnded,

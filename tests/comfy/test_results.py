@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfy.history import run_result
-from bot.workflow.execution import FailureKind, OutputRef, OutputText, RunFailure, RunResult
+from bot.workflow.run.events import (
+    FailureKind,
+    OutputRef,
+    OutputText,
+    RunFailure,
+    RunResult,
+)
 
 GRAPH = {"4": {"class_type": "CheckpointLoaderSimple"}, "9": {"class_type": "SaveImage"}, "12": {"class_type": "X"}}
 JSON = st.recursive(

@@ -8,7 +8,7 @@ import pytest
 
 from bot.comfy.server import ComfyServer
 from bot.sandbox.comfyui import BLOCKED, OUT_OF_MEMORY, Generation, NodeFault, StandIn
-from bot.workflow.execution import (
+from bot.workflow.run.events import (
     FailureKind,
     NodesCached,
     OutputRef,

@@ -14,7 +14,12 @@ from aiohttp.test_utils import TestServer
 from bot.comfy.client import ComfyClient
 from bot.comfy.transport import MAX_ANSWER
 from bot.comfy.url import Address
-from bot.workflow.execution import GraphRejectedError, OutputRef, ServerFaultError, ServerOfflineError
+from bot.workflow.run.events import (
+    GraphRejectedError,
+    OutputRef,
+    ServerFaultError,
+    ServerOfflineError,
+)
 from tests.comfy.conftest import FAST, Connect
 from tests.comfy.runs import new_id
 

@@ -19,7 +19,7 @@ from bot.comfy.events import (
 )
 from bot.comfy.idle_hook import unparked
 from bot.comfy.subscriptions import MAX_BLOCKED, Watch, Watches
-from bot.workflow.execution import (
+from bot.workflow.run.events import (
     FailureKind,
     NodesCached,
     NodeStarted,

@@ -15,7 +15,7 @@ from bot.sandbox.comfyui import OUT_OF_MEMORY, ServerState, StandIn
 from bot.sandbox.demo.first_job import FirstJob, ProgressLine
 from bot.sandbox.demo.simulation import SimulatedDiscord
 from bot.settings import Settings
-from bot.workflow.catalog import Catalog
+from bot.workflow.library.catalog import Catalog
 from tests.paths import WORKFLOWS
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageCms
 
-from bot.workflow.execution import InputFile
+from bot.workflow.run.events import InputFile
 
 
 def encoded(picture: Image.Image, media: str = "PNG", **options: Any) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 from bot.i18n import Message
 from bot.jobs.job import Job, JobState
 from bot.jobs.ports import Told
-from bot.workflow.execution import Accepted, JsonGraph, OutputFile
+from bot.workflow.run.events import Accepted, JsonGraph, OutputFile
 
 
 class Door:

@@ -10,8 +10,8 @@ from bot.jobs.job import Job, Place, Requester
 from bot.jobs.ports import ON_ITS_WAY, Told
 from bot.jobs.repository import Account, Waiting
 from bot.jobs.status import JobUpdate
-from bot.workflow.definitions import Definitions
-from bot.workflow.execution import (
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.run.events import (
     Accepted,
     InputFile,
     JsonGraph,
@@ -23,8 +23,8 @@ from bot.workflow.execution import (
     ServerOfflineError,
     Whereabouts,
 )
-from bot.workflow.needs import Abilities
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.needs import Abilities
+from bot.workflow.run.spec import RunSpec
 
 REF = OutputRef(node_id="9", filename="out_00001_.png", subfolder="", folder="output")
 

@@ -22,7 +22,7 @@ from bot.jobs.scheduling.capacity import Places
 from bot.jobs.scheduling.dispatcher import JobQueue
 from bot.jobs.scheduling.queue_view import Lineup
 from bot.jobs.scheduling.run_times import Durations
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.spec import RunSpec
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, FewPlaces, Reasons, ScriptedBackend, place, requester, spec
 from tests.stores import memory_store

@@ -6,7 +6,15 @@ from pathlib import Path
 from bot.jobs.execution.cancellation import Canceller
 from bot.jobs.job import Job, JobState
 from bot.jobs.status import Stopping
-from bot.workflow.execution import FailureKind, RunEnded, RunFailure, RunLost, RunResult, RunStarted, ServerOfflineError
+from bot.workflow.run.events import (
+    FailureKind,
+    RunEnded,
+    RunFailure,
+    RunLost,
+    RunResult,
+    RunStarted,
+    ServerOfflineError,
+)
 from tests.clocks import settle
 from tests.jobs.doubles import REF, ScriptedBackend
 from tests.jobs.shop import Shop, opened

@@ -18,9 +18,14 @@ from bot.jobs.scheduling.dispatcher import JobQueue
 from bot.jobs.scheduling.run_times import Durations
 from bot.jobs.server_registry import ServerRecord, Verdict
 from bot.storage.database import Database, open_database
-from bot.workflow.definitions import Definitions, NodeDefinition
-from bot.workflow.execution import OutputFile, RunEnded, RunLost, RunStarted
-from bot.workflow.needs import Abilities, Needs
+from bot.workflow.graph.definitions import Definitions, NodeDefinition
+from bot.workflow.run.events import (
+    OutputFile,
+    RunEnded,
+    RunLost,
+    RunStarted,
+)
+from bot.workflow.run.needs import Abilities, Needs
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, ScriptedBackend, spec
 from tests.jobs.shop import lineup, new_job, until

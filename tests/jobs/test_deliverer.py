@@ -13,7 +13,7 @@ from bot.jobs.delivery.service import AT_ONCE
 from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.outcome import Outcome
 from bot.jobs.ports import Told
-from bot.workflow.execution import (
+from bot.workflow.run.events import (
     FailureKind,
     OutputFile,
     RunEnded,

@@ -25,8 +25,8 @@ from bot.jobs.scheduling.run_times import Durations
 from bot.jobs.server_registry import FleetRecords, ServerRecord
 from bot.jobs.status import JobUpdate
 from bot.storage.jobs.repository import SqlStore
-from bot.workflow.execution import InputFile, OutputFile
-from bot.workflow.spec import RunSpec, Target, Upload
+from bot.workflow.run.events import InputFile, OutputFile
+from bot.workflow.run.spec import RunSpec, Target, Upload
 from tests.clocks import ManualClock, settle
 from tests.jobs.doubles import FewPlaces, Reasons, place, requester, spec
 from tests.stores import line, memory_store

@@ -11,7 +11,7 @@ import pytest
 from bot.jobs.delivery.result_files import DiskShelf
 from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.maintenance.retention import EVERY, JOBS_KEPT, Janitor
-from bot.workflow.execution import OutputFile
+from bot.workflow.run.events import OutputFile
 from tests.clocks import ManualClock
 from tests.jobs.doubles import REF, spec
 from tests.jobs.shop import new_job

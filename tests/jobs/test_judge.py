@@ -16,8 +16,8 @@ from bot.policy.fair_share import Share
 from bot.policy.pauses import Pause, of_member, of_workflow
 from bot.policy.terms import Terms
 from bot.storage.database import Database, open_database
-from bot.workflow.definitions import Definitions, NodeDefinition
-from bot.workflow.needs import Abilities, Needs
+from bot.workflow.graph.definitions import Definitions, NodeDefinition
+from bot.workflow.run.needs import Abilities, Needs
 from tests.clocks import ManualClock
 from tests.jobs.doubles import ScriptedBackend, spec
 from tests.jobs.shop import new_job, until

@@ -3,8 +3,8 @@
 import pytest
 
 from bot.jobs.outcome import chosen, remark, told
-from bot.workflow.execution import OutputRef, OutputText, RunResult
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.events import OutputRef, OutputText, RunResult
+from bot.workflow.run.spec import RunSpec
 
 PICTURE, FILM = OutputRef("9", "a.png", "", "output"), OutputRef("9", "b.MP4", "", "output")
 WORDS = OutputText("5", "a fox")

@@ -15,7 +15,7 @@ from bot.jobs.scheduling.dispatcher import REFRESH_EVERY, JobQueue
 from bot.jobs.scheduling.queue_view import Lineup
 from bot.jobs.scheduling.run_times import Durations
 from bot.jobs.status import Waiting
-from bot.workflow.needs import Needs
+from bot.workflow.run.needs import Needs
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, FewPlaces, Reasons, place, requester, spec
 from tests.jobs.shop import new_job, until

@@ -11,7 +11,7 @@ from bot.i18n import _
 from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.repository import StoreDownError
 from bot.jobs.status import Away, Running
-from bot.workflow.execution import (
+from bot.workflow.run.events import (
     Accepted,
     FaultKind,
     GraphFault,

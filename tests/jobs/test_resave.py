@@ -1,7 +1,7 @@
 """Saving a cached run again, under other names."""
 
 from bot.jobs.execution.retry import saved_anew
-from bot.workflow.execution import JsonGraph
+from bot.workflow.run.events import JsonGraph
 from tests.jobs.doubles import spec
 
 GRAPH: JsonGraph = {

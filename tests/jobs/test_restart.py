@@ -20,8 +20,8 @@ from bot.jobs.job import Job, JobState
 from bot.jobs.ports import Told
 from bot.jobs.status import Running
 from bot.sandbox.comfyui import ServerState, StandIn
-from bot.workflow.execution import OutputFile
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.events import OutputFile
+from bot.workflow.run.spec import RunSpec
 from tests.comfy.conftest import FAST
 from tests.comfy.graphs import txt2img
 from tests.jobs.crashes import POINTS, BoardBehind, Door, ServerBehind, ShelfBehind, StoreBehind

@@ -8,8 +8,8 @@ import pytest
 from bot.jobs.execution.retry import MAX_ATTEMPTS, MAX_LOSSES
 from bot.jobs.job import JobState
 from bot.jobs.status import Away, Running, Waiting
-from bot.workflow.definitions import Definitions, InputDefinition, NodeDefinition
-from bot.workflow.execution import (
+from bot.workflow.graph.definitions import Definitions, InputDefinition, NodeDefinition
+from bot.workflow.run.events import (
     Accepted,
     FailureKind,
     FaultKind,
@@ -30,7 +30,7 @@ from bot.workflow.execution import (
     ServerOfflineError,
     Whereabouts,
 )
-from bot.workflow.spec import Target, Upload
+from bot.workflow.run.spec import Target, Upload
 from tests.jobs.doubles import REF, ScriptedBackend, spec
 from tests.jobs.shop import opened, until
 

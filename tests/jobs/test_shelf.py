@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.jobs.delivery.result_files import ASIDE, INDEX, DiskShelf
-from bot.workflow.execution import OutputFile, OutputRef
+from bot.workflow.run.events import OutputFile, OutputRef
 
 HOSTILE = OutputRef("9", "../../evil.png", "/srv/..", "output")
 

@@ -12,7 +12,7 @@ from bot.jobs.cluster.leases import (
 from bot.jobs.delivery.result_files import DiskShelf
 from bot.jobs.job import JobState
 from bot.jobs.status import Running
-from bot.workflow.execution import RunEnded, RunStarted, Whereabouts
+from bot.workflow.run.events import RunEnded, RunStarted, Whereabouts
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, ScriptedBackend
 from tests.jobs.shop import Staff, opened, until

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bot.policy.decision import Allowed, Refused, Request
 from bot.policy.limits import Limits, review
-from bot.workflow.measure import RunSize
+from bot.workflow.run.measure import RunSize
 
 LIMITS = Limits()
 

@@ -10,7 +10,7 @@ from bot.policy.guild_workflows import (
     narrowed,
 )
 from bot.policy.limits import Limits
-from bot.workflow.extras import Access
+from bot.workflow.manifest.sections import Access
 
 GUILD, ART, THREAD, CATEGORY = 1, 10, 11, 12
 IN_ART = (ART, CATEGORY)

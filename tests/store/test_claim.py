@@ -13,7 +13,7 @@ from bot.policy.fair_share import PATIENCE
 from bot.policy.terms import Terms
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.servers import compatibility
-from bot.workflow.needs import Needs
+from bot.workflow.run.needs import Needs
 from tests.clocks import ManualClock
 from tests.jobs.doubles import place, spec
 from tests.store.databases import Database, execute

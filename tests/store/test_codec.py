@@ -11,9 +11,14 @@ from bot.i18n import Message
 from bot.jobs.job import Delivery, Job, JobState, Part, Place, Requester
 from bot.storage import rows, serialization
 from bot.storage.schema.tables import job as table
-from bot.workflow.execution import InputFile, OutputRef
-from bot.workflow.needs import Needs
-from bot.workflow.spec import NextStep, RunSpec, Target, Upload
+from bot.workflow.run.events import InputFile, OutputRef
+from bot.workflow.run.needs import Needs
+from bot.workflow.run.spec import (
+    NextStep,
+    RunSpec,
+    Target,
+    Upload,
+)
 from tests.store.samples import job
 
 TEXT = st.text(max_size=20)

@@ -10,8 +10,13 @@ from bot.jobs.server_registry import ServerRecord, Verdict
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.servers import repository
 from bot.storage.servers.repository import SqlFleet
-from bot.workflow.definitions import Definitions
-from bot.workflow.needs import Abilities, Lack, LackKind, Needs
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.run.needs import (
+    Abilities,
+    Lack,
+    LackKind,
+    Needs,
+)
 from tests.store.databases import Database, execute
 from tests.store.samples import GPU, ME, TTL
 from tests.stores import fleet_of

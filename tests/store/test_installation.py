@@ -10,7 +10,7 @@ from bot.app.resources import RESULTS, opened
 from bot.errors import StartupError
 from bot.jobs.delivery.result_files import DiskShelf
 from bot.settings import Settings
-from bot.workflow.execution import OutputFile, OutputRef
+from bot.workflow.run.events import OutputFile, OutputRef
 from tests.store.databases import Database
 
 FILES = [OutputFile(OutputRef("9", "out.png", "", "output"), b"a result")]

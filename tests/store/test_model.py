@@ -16,7 +16,7 @@ from bot.jobs.repository import DuplicateJobError
 from bot.policy import pauses
 from bot.policy.terms import Terms
 from bot.storage.jobs.repository import SqlStore
-from bot.workflow.needs import Needs
+from bot.workflow.run.needs import Needs
 from tests.jobs.doubles import place, spec
 from tests.store.databases import Database, empty, execute
 from tests.store.model import Model

@@ -12,7 +12,7 @@ from bot.jobs.repository import StoreDownError
 from bot.storage import result_files
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.result_files import SqlShelf
-from bot.workflow.execution import OutputFile, OutputRef
+from bot.workflow.run.events import OutputFile, OutputRef
 from tests.store.databases import Database, execute
 from tests.store.samples import done, job, running
 from tests.stores import results_of

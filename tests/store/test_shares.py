@@ -16,7 +16,7 @@ from bot.storage.accounting import fair_share_sql
 from bot.storage.jobs.repository import SqlStore
 from bot.storage.schema.tables import account as accounts
 from bot.storage.schema.tables import guild as guilds
-from bot.workflow.execution import OutputRef
+from bot.workflow.run.events import OutputRef
 from tests.clocks import ManualClock
 from tests.store.databases import Database, empty, execute
 from tests.store.samples import GPU, ME, claimed, job, running

@@ -10,7 +10,7 @@ from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.policy.terms import Terms
 from bot.storage.engine.postgres import passes
 from bot.storage.jobs.repository import SqlStore
-from bot.workflow.needs import Needs
+from bot.workflow.run.needs import Needs
 from tests.jobs.doubles import place, spec
 from tests.store.databases import Database, empty, execute
 from tests.store.samples import ME, job

@@ -30,7 +30,7 @@ from bot.ui.messages.edit_route import MessageRoute
 from bot.ui.messages.followups import ChannelPosts
 from bot.ui.messages.presenter import JobMessages
 from bot.ui.messages.render import Renderer
-from bot.workflow.execution import OutputFile, OutputRef
+from bot.workflow.run.events import OutputFile, OutputRef
 from cogs.show_result import Results, ShowResult
 from tests.jobs.doubles import spec
 from tests.stores import memory_store

@@ -13,7 +13,7 @@ from bot.images.service import Pictures
 from bot.jobs.delivery.result_files import DiskShelf
 from bot.ui.commands import attachments
 from bot.ui.commands.attachments import Attachments, KeptFile
-from bot.workflow.execution import OutputFile
+from bot.workflow.run.events import OutputFile
 from tests.paths import WORKFLOWS
 
 

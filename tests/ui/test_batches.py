@@ -9,7 +9,7 @@ from bot.i18n import _
 from bot.images.fit import FittedFile
 from bot.jobs.job import Job
 from bot.ui.messages.packing import MAX_REQUEST, Packer, Result
-from bot.workflow.execution import OutputFile, OutputRef
+from bot.workflow.run.events import OutputFile, OutputRef
 from tests.jobs.doubles import place, requester, spec
 
 MIB = 1024 * 1024

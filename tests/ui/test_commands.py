@@ -8,11 +8,11 @@ from discord import app_commands
 
 from bot.ui.commands.autocomplete import Suggester
 from bot.ui.commands.builder import build_command
-from bot.workflow.catalog import Catalog
-from bot.workflow.definitions import Definitions, InputDefinition, NodeDefinition
-from bot.workflow.options import LorasOption
+from bot.workflow.graph.definitions import Definitions, InputDefinition, NodeDefinition
+from bot.workflow.library.catalog import Catalog
+from bot.workflow.manifest.options import LorasOption
 from bot.workflow.ranking import Uses
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.spec import RunSpec
 from tests.paths import WORKFLOWS
 from tests.workflow.stock import workflow
 

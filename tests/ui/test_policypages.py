@@ -20,7 +20,7 @@ from bot.ui.pages.account import Account, MePage
 from bot.ui.pages.moderation import ModeratePage
 from bot.ui.pages.queue import QueuePage, Reader
 from bot.ui.pages.servers import FleetPage, ServerView
-from bot.workflow.needs import Lack, LackKind
+from bot.workflow.run.needs import Lack, LackKind
 from tests.jobs.doubles import place, requester, spec
 from tests.ui.sheets import text_of
 

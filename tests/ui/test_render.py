@@ -17,8 +17,8 @@ from bot.jobs.status import (
 from bot.ui.locale import Languages
 from bot.ui.messages.render import Renderer
 from bot.ui.page import Page, Tone, layout
-from bot.workflow.execution import InputFile
-from bot.workflow.spec import Target, Upload
+from bot.workflow.run.events import InputFile
+from bot.workflow.run.spec import Target, Upload
 from tests.jobs.doubles import place, requester, spec
 
 RENDER = Renderer(Languages())

@@ -5,13 +5,13 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from bot.workflow.catalog import Workflow
-from bot.workflow.definitions import Definitions, InputDefinition, NodeDefinition
-from bot.workflow.execution import InputFile
-from bot.workflow.graph import Graph
-from bot.workflow.manifest import Manifest
-from bot.workflow.prepare import prepare
-from bot.workflow.spec import RunSpec
+from bot.workflow.graph.definitions import Definitions, InputDefinition, NodeDefinition
+from bot.workflow.graph.graph import Graph
+from bot.workflow.library.catalog import Workflow
+from bot.workflow.manifest.manifest import Manifest
+from bot.workflow.run.events import InputFile
+from bot.workflow.run.prepare import prepare
+from bot.workflow.run.spec import RunSpec
 from tests.paths import WORKFLOWS
 
 SHIPPED = WORKFLOWS

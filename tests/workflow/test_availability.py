@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.workflow.availability import unmet
-from bot.workflow.definitions import Definitions
-from bot.workflow.extras import Requires
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.manifest.sections import Requires
+from bot.workflow.run.availability import unmet
 from tests.workflow.stock import definitions, node
 
 BASE = definitions()

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.workflow.binding import resolve, resolve_node
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.graph import Graph
-from bot.workflow.spec import Target
+from bot.workflow.graph.graph import Graph
+from bot.workflow.manifest.binding import resolve, resolve_node
+from bot.workflow.run.spec import Target
 from tests.workflow.stock import graph
 
 

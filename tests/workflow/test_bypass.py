@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bot.errors import InputError
-from bot.workflow.bypass import bypass
-from bot.workflow.definitions import Definitions, InputDefinition, NodeDefinition
+from bot.workflow.graph.bypass import bypass
+from bot.workflow.graph.definitions import Definitions, InputDefinition, NodeDefinition
 
 UNKNOWN = Definitions()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.workflow.catalog import Catalog
+from bot.workflow.library.catalog import Catalog
 from tests.workflow.stock import NODES, option
 
 MANIFEST = 'schema = 1\ntitle = "T"\ndescription = "D"\noutputs = ["SaveImage"]\n' + option(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.workflow.definitions import Definitions
+from bot.workflow.graph.definitions import Definitions
 
 OBJECT_INFO = {
     "KSampler": {

@@ -2,8 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.workflow.execution import FailureKind, FaultKind, GraphFault, RunFailure
-from bot.workflow.explain import explain, explain_failure
+from bot.workflow.run.events import (
+    FailureKind,
+    FaultKind,
+    GraphFault,
+    RunFailure,
+)
+from bot.workflow.run.explain import explain, explain_failure
 from tests.workflow.stock import option, run, workflow
 
 SPEC = run(

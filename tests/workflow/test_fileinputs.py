@@ -1,7 +1,7 @@
 import pytest
 
 from bot.workflow.errors import WorkflowError
-from bot.workflow.inputnames import is_media_input
+from bot.workflow.graph.input_names import is_media_input
 from tests.workflow.stock import option, workflow
 
 LOADERS = {

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from bot.errors import BotError
-from bot.workflow.check import check
-from bot.workflow.definitions import Definitions
 from bot.workflow.errors import WorkflowError
-from bot.workflow.execution import InputFile
-from bot.workflow.graph import Graph, is_link
-from bot.workflow.importer.adding import Known, described, drafted
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import Graph, is_link
+from bot.workflow.importer.add import Known, described, drafted
 from bot.workflow.importer.errors import WorkflowImportError
-from bot.workflow.manifest import Manifest
-from bot.workflow.options import KINDS
-from bot.workflow.prepare import prepare
+from bot.workflow.manifest.manifest import Manifest
+from bot.workflow.manifest.options import KINDS
+from bot.workflow.run.check import check
+from bot.workflow.run.events import InputFile
+from bot.workflow.run.prepare import prepare
 from bot.workflow.workflow import Workflow
 from tests.workflow.importer.test_draft_properties import random_graph
 from tests.workflow.stock import definitions

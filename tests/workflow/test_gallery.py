@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bot.workflow.availability import unmet
-from bot.workflow.catalog import Catalog
-from bot.workflow.check import check
-from bot.workflow.definitions import Definitions
-from bot.workflow.execution import InputFile
-from bot.workflow.graph import Graph
-from bot.workflow.limits import allowed
-from bot.workflow.prepare import prepare
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import Graph
+from bot.workflow.library.catalog import Catalog
+from bot.workflow.run.availability import unmet
+from bot.workflow.run.check import check
+from bot.workflow.run.events import InputFile
+from bot.workflow.run.live_limits import allowed
+from bot.workflow.run.prepare import prepare
 from bot.workflow.workflow import Workflow
 from tests.workflow.stock import SHIPPED
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.workflow import graph as graphs
 from bot.workflow.errors import WorkflowError
-from bot.workflow.graph import Graph
+from bot.workflow.graph import graph as graphs
+from bot.workflow.graph.graph import Graph
 from tests.workflow.stock import NODES
 
 NODE = {"class_type": "SaveImage", "inputs": {}}

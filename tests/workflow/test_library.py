@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.workflow.catalog import Catalog
-from bot.workflow.library import Changes, Library
+from bot.workflow.library.catalog import Catalog
+from bot.workflow.library.library import Changes, Library
 from tests.clocks import ManualClock
 from tests.workflow.stock import SHIPPED
 

@@ -9,8 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.loras import Lora, chain, is_loader, read_loras, written
-from bot.workflow.values import Allowed
+from bot.workflow.manifest.loras import (
+    Lora,
+    chain,
+    is_loader,
+    read_loras,
+    written,
+)
+from bot.workflow.manifest.values import Allowed
 
 LIVE = Allowed(live=("styles/Ink.safetensors", "detail.safetensors", "old/detail.safetensors", "neon.pt"))
 

@@ -8,9 +8,20 @@ from hypothesis import strategies as st
 
 from bot.errors import InputError
 from bot.workflow.errors import RefusedValueError, WorkflowError
-from bot.workflow.manifest import RESERVED_NAMES, Manifest, require_command_name, require_name
-from bot.workflow.options import KINDS, ChoiceOption, ImageOption, IntegerOption, TextOption
-from bot.workflow.values import Choice
+from bot.workflow.manifest.manifest import (
+    RESERVED_NAMES,
+    Manifest,
+    require_command_name,
+    require_name,
+)
+from bot.workflow.manifest.options import (
+    KINDS,
+    ChoiceOption,
+    ImageOption,
+    IntegerOption,
+    TextOption,
+)
+from bot.workflow.manifest.values import Choice
 from tests.workflow.stock import manifest, option, picture
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.workflow.definitions import Definitions, InputDefinition
-from bot.workflow.execution import JsonGraph
-from bot.workflow.needs import (
+from bot.workflow.graph.definitions import Definitions, InputDefinition
+from bot.workflow.run.events import JsonGraph
+from bot.workflow.run.needs import (
     ANYTHING,
     GIGABYTE,
     Abilities,

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import InputError
-from bot.workflow.definitions import Definitions
-from bot.workflow.prepare import check, settle
-from bot.workflow.spec import Target, Upload
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.run.prepare import check, settle
+from bot.workflow.run.spec import Target, Upload
 from tests.workflow.stock import (
     NODES,
     OFFLINE,

@@ -7,9 +7,9 @@ import tomllib
 import pytest
 
 from bot.workflow.errors import WorkflowError
-from bot.workflow.graph import Graph
-from bot.workflow.manifest import RESERVED_NAMES, Manifest
-from bot.workflow.options import KINDS
+from bot.workflow.graph.graph import Graph
+from bot.workflow.manifest.manifest import RESERVED_NAMES, Manifest
+from bot.workflow.manifest.options import KINDS
 from bot.workflow.workflow import Workflow
 from tests.workflow.stock import NODES, SHIPPED, definitions, option, run, workflow
 

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 from bot.__main__ import main
-from bot.workflow.manifest import Manifest
-from bot.workflow.options import KINDS
-from bot.workflow.schema import manifest_schema, schema_text
+from bot.workflow.manifest.manifest import Manifest
+from bot.workflow.manifest.options import KINDS
+from bot.workflow.manifest.schema import manifest_schema, schema_text
 from tests.paths import ROOT
 from tests.workflow.stock import SHIPPED
 from tests.workflow.test_readme import EXAMPLES

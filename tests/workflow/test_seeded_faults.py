@@ -12,9 +12,9 @@ import pytest
 
 from bot.cli.check import check as check_command
 from bot.settings import Settings
-from bot.workflow.catalog import Catalog
-from bot.workflow.check import check
-from bot.workflow.definitions import Definitions, InputDefinition
+from bot.workflow.graph.definitions import Definitions, InputDefinition
+from bot.workflow.library.catalog import Catalog
+from bot.workflow.run.check import check
 from tests.workflow.stock import SHIPPED, combo, definitions, node, whole
 
 Seed = Callable[[Path], None]

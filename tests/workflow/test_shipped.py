@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from bot.workflow.catalog import Catalog, Workflow
-from bot.workflow.measure import measure
-from bot.workflow.prepare import check
-from bot.workflow.values import tidy
+from bot.workflow.library.catalog import Catalog, Workflow
+from bot.workflow.manifest.values import tidy
+from bot.workflow.run.measure import measure
+from bot.workflow.run.prepare import check
 from tests.workflow.stock import OFFLINE, SHIPPED, definitions, picture, run
 
 CATALOG = Catalog.load(SHIPPED)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.sizes import MEGAPIXEL, Size, read_size
-from bot.workflow.values import Allowed
+from bot.workflow.manifest.sizes import MEGAPIXEL, Size, read_size
+from bot.workflow.manifest.values import Allowed
 
 LIMITS = Allowed(minimum=64, maximum=2048)
 

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.values import (
+from bot.workflow.manifest.values import (
     MAX_SEED,
     Allowed,
     Choice,

@@ -14,7 +14,7 @@ from bot.jobs.cluster.bus import Hints, Topic
 from bot.jobs.ports import Backend
 from bot.jobs.repository import StoreDownError
 from bot.jobs.server_registry import FleetRecords, ServerHealth, Verdict
-from bot.workflow.needs import Abilities, Needs, lacks
+from bot.workflow.run.needs import Abilities, Needs, lacks
 
 log = logging.getLogger(__name__)
 

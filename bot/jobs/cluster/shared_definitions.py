@@ -12,7 +12,7 @@ from bot.clock import Clock
 from bot.jobs.cluster.bus import Hints, Topic
 from bot.jobs.repository import StoreDownError
 from bot.jobs.server_registry import FleetRecords
-from bot.workflow.definitions import Definitions
+from bot.workflow.graph.definitions import Definitions
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
 from bot.jobs.outcome import cancellation
 from bot.jobs.ports import Backend, Presenter, Told
 from bot.jobs.repository import JobStore, Shelf, StoreDownError
-from bot.workflow.execution import OutputFile, ServerOfflineError
+from bot.workflow.run.events import OutputFile, ServerOfflineError
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.jobs.repository import Shelf
-from bot.workflow.execution import OutputFile, OutputRef
+from bot.workflow.run.events import OutputFile, OutputRef
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.outcome import Outcome
 from bot.jobs.ports import Backend, Presenter
 from bot.jobs.repository import JobStore, Shelf, StoreDownError
-from bot.workflow.execution import OutputFile
+from bot.workflow.run.events import OutputFile
 
 log = logging.getLogger(__name__)
 

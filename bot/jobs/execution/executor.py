@@ -25,7 +25,7 @@ from bot.jobs.ports import Backend, Presenter
 from bot.jobs.repository import JobStore, StoreDownError
 from bot.jobs.scheduling.run_times import Durations
 from bot.jobs.status import Fetching, JobUpdate
-from bot.workflow.execution import ServerFaultError, ServerOfflineError
+from bot.workflow.run.events import ServerFaultError, ServerOfflineError
 
 log = logging.getLogger(__name__)
 

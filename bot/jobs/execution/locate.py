@@ -2,7 +2,7 @@
 
 from bot.clock import Clock
 from bot.jobs.ports import Backend
-from bot.workflow.execution import ServerFaultError, ServerOfflineError, Whereabouts
+from bot.workflow.run.events import ServerFaultError, ServerOfflineError, Whereabouts
 
 LOOK_AGAIN = 1.0
 """Seconds between tries."""

@@ -18,7 +18,7 @@ from bot.jobs.execution.locate import located
 from bot.jobs.job import Job
 from bot.jobs.outcome import Outcome, belongs, chosen, remark, told
 from bot.jobs.ports import Backend
-from bot.workflow.execution import (
+from bot.workflow.run.events import (
     FailureKind,
     OutputFile,
     OutputRef,
@@ -27,7 +27,7 @@ from bot.workflow.execution import (
     ServerOfflineError,
     Whereabouts,
 )
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.spec import RunSpec
 
 log = logging.getLogger(__name__)
 

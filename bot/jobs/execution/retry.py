@@ -12,7 +12,7 @@ from bot.i18n import Message, _, n_
 from bot.jobs.delivery.service import Deliverer
 from bot.jobs.job import Job, JobState
 from bot.jobs.repository import JobStore
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.spec import RunSpec
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,13 @@ from bot.jobs.job import IllegalMoveError, Job
 from bot.jobs.ports import Backend
 from bot.jobs.repository import JobStore, StoreDownError
 from bot.jobs.status import Away, JobUpdate, Stopping
-from bot.workflow.execution import OutputsWritten, RunEnded, RunEvent, RunStarted, Whereabouts
+from bot.workflow.run.events import (
+    OutputsWritten,
+    RunEnded,
+    RunEvent,
+    RunStarted,
+    Whereabouts,
+)
 
 log = logging.getLogger(__name__)
 

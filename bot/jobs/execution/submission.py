@@ -15,8 +15,8 @@ from bot.jobs.execution.locate import located
 from bot.jobs.job import Job
 from bot.jobs.ports import Backend
 from bot.jobs.repository import JobStore
-from bot.workflow.definitions import Definitions
-from bot.workflow.execution import (
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.run.events import (
     Accepted,
     GraphRejectedError,
     InputFile,
@@ -25,9 +25,9 @@ from bot.workflow.execution import (
     ServerOfflineError,
     Whereabouts,
 )
-from bot.workflow.explain import explain
-from bot.workflow.prepare import settle
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.explain import explain
+from bot.workflow.run.prepare import settle
+from bot.workflow.run.spec import RunSpec
 
 
 class Hold:

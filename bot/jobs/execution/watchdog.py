@@ -11,7 +11,7 @@ from bot.errors import BotError
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
 from bot.jobs.ports import Backend
-from bot.workflow.execution import RunEvent, RunStarted, Whereabouts
+from bot.workflow.run.events import RunEvent, RunStarted, Whereabouts
 
 log = logging.getLogger(__name__)
 

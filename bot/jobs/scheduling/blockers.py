@@ -11,7 +11,7 @@ from bot.jobs.repository import Account, Waiting
 from bot.jobs.server_registry import FleetRecords, Verdict
 from bot.policy.pauses import EVERYTHING, Pause
 from bot.policy.repository import PolicyRecords
-from bot.workflow.needs import missing
+from bot.workflow.run.needs import missing
 
 KEPT = 5.0
 """Seconds for which compatibility verdicts are cached."""

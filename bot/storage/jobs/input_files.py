@@ -11,7 +11,7 @@ from bot.jobs.job import Job
 from bot.storage import serialization
 from bot.storage.engine.dialect import insert
 from bot.storage.schema.tables import input_file
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.spec import RunSpec
 
 
 def write(conn: Connection, job_id: str, spec: RunSpec | None) -> None:

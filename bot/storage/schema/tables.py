@@ -193,7 +193,7 @@ job_class = Table(
     Column("needs", Text, nullable=False),
     _seconds("used_at"),
 )
-"""What jobs of one class need of a server (`bot.workflow.needs.Needs` as JSON)."""
+"""What jobs of one class need of a server (`bot.workflow.run.needs.Needs` as JSON)."""
 
 fit = Table(
     "fit",

@@ -15,8 +15,8 @@ from bot.storage.schema.tables import WAITING, job_class
 from bot.storage.schema.tables import fit as fits
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import server as servers
-from bot.workflow.needs import Needs, dump_lacks, load_lacks
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.needs import Needs, dump_lacks, load_lacks
+from bot.workflow.run.spec import RunSpec
 
 RECENT: Final = 3600.0
 """Seconds between two updates of `used_at`, so that not every job writes to its class."""

@@ -10,8 +10,8 @@ from bot.jobs.server_registry import ServerRecord, Verdict
 from bot.storage.engine.base import Engine
 from bot.storage.schema import database_info
 from bot.storage.servers import compatibility, heartbeats, server_rows
-from bot.workflow.definitions import Definitions
-from bot.workflow.needs import Abilities, Needs
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.run.needs import Abilities, Needs
 
 LARGEST: Final = 64 * 1024 * 1024
 """Limit for unpacked bytes: real servers need a tenth, but a few bytes can claim to be gigabytes."""

@@ -13,9 +13,9 @@ import discord
 from bot.errors import BotError, InputError
 from bot.i18n import _
 from bot.jobs.repository import Shelf
-from bot.workflow.catalog import Workflow
-from bot.workflow.execution import InputFile
-from bot.workflow.options import ImageOption
+from bot.workflow.library.catalog import Workflow
+from bot.workflow.manifest.options import ImageOption
+from bot.workflow.run.events import InputFile
 
 DOWNLOAD_TIMEOUT = 60.0
 """Seconds for one attachment."""

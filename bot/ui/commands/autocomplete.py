@@ -4,12 +4,12 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bot.workflow.definitions import Definitions
-from bot.workflow.limits import live_choices
-from bot.workflow.options import LorasOption, Option, SizeOption
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.manifest.options import LorasOption, Option, SizeOption
 from bot.workflow.patterns import matching
 from bot.workflow.ranking import MOST, Index, Indexes, Uses
-from bot.workflow.spec import RunSpec
+from bot.workflow.run.live_limits import live_choices
+from bot.workflow.run.spec import RunSpec
 from bot.workflow.workflow import Workflow
 
 MAX_VALUE = 100

@@ -1,6 +1,6 @@
 """Builds one slash command from a workflow's manifest: typed options, limits, choices, autocomplete, attachments.
 
-The command only collects values; `bot.workflow.prepare` validates them, because the limits of ComfyUI servers can
+The command only collects values; `bot.workflow.run.prepare` validates them, because the limits of ComfyUI servers can
 change after a command was registered.
 """
 
@@ -12,8 +12,8 @@ import discord
 from discord import app_commands
 
 from bot.ui.commands.autocomplete import Suggester
-from bot.workflow.manifest import ADVANCED, PRESET
-from bot.workflow.options import Option
+from bot.workflow.manifest.manifest import ADVANCED, PRESET
+from bot.workflow.manifest.options import Option
 from bot.workflow.workflow import Workflow
 
 MAX_EXACT = 2**53 - 1

@@ -22,8 +22,8 @@ from bot.ui.commands.submit import Orders
 from bot.ui.locale import Languages, cut
 from bot.ui.page import SILENT, Tone
 from bot.ui.replies import show
-from bot.workflow.manifest import PRESET
-from bot.workflow.wording import shown
+from bot.workflow.manifest.manifest import PRESET
+from bot.workflow.text_format import shown
 from bot.workflow.workflow import Workflow
 
 PER_PAGE = 5

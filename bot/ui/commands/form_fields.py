@@ -1,6 +1,6 @@
 """Form fields: one for each option.
 
-Discord has no field for numbers, so they are typed as text and read by `bot.workflow.prepare`. Lists longer than
+Discord has no field for numbers, so they are typed as text and read by `bot.workflow.run.prepare`. Lists longer than
 Discord's menus are typed, too; part of a name is enough.
 """
 
@@ -15,9 +15,9 @@ from bot.i18n import Message, _
 from bot.ui.commands.attachments import KeptFile
 from bot.ui.commands.autocomplete import Suggester
 from bot.ui.locale import cut
-from bot.workflow.manifest import PRESET
-from bot.workflow.options import Option
-from bot.workflow.values import tidy
+from bot.workflow.manifest.manifest import PRESET
+from bot.workflow.manifest.options import Option
+from bot.workflow.manifest.values import tidy
 from bot.workflow.workflow import Workflow
 
 MAX_LABEL, MAX_DESCRIPTION, MAX_TYPED, MAX_PLACEHOLDER, MAX_ENTRIES = 45, 100, 4000, 100, 25

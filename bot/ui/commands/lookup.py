@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 from bot.errors import InputError
 from bot.i18n import Message, _
-from bot.workflow.library import Library
+from bot.workflow.library.library import Library
 from bot.workflow.ranking import Index
-from bot.workflow.wording import nearest, shown
+from bot.workflow.text_format import nearest, shown
 from bot.workflow.workflow import Workflow
 
 

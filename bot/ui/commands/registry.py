@@ -16,9 +16,9 @@ from discord import app_commands
 from bot.aio import nap
 from bot.clock import Clock
 from bot.i18n import Message
-from bot.workflow.availability import unmet
-from bot.workflow.definitions import Definitions
-from bot.workflow.library import Library
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.library.library import Library
+from bot.workflow.run.availability import unmet
 from bot.workflow.workflow import Workflow
 
 log = logging.getLogger(__name__)

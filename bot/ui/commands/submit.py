@@ -29,11 +29,11 @@ from bot.ui.commands.requester import requester_of
 from bot.ui.messages.render import Renderer
 from bot.ui.page import SILENT, layout
 from bot.ui.replies import in_time
-from bot.workflow.definitions import Definitions
-from bot.workflow.nextsteps import next_steps
-from bot.workflow.prepare import prepare
-from bot.workflow.spec import RunSpec
-from bot.workflow.values import RandomSource
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.library.next_steps import next_steps
+from bot.workflow.manifest.values import RandomSource
+from bot.workflow.run.prepare import prepare
+from bot.workflow.run.spec import RunSpec
 from bot.workflow.workflow import Workflow
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from bot.i18n import Message, _, n_
 from bot.images.fit import FittedFile
 from bot.jobs.job import Job
 from bot.ui.messages.edit_route import Attached
-from bot.workflow.execution import TEXT, OutputFile
+from bot.workflow.run.events import TEXT, OutputFile
 
 log = logging.getLogger(__name__)
 

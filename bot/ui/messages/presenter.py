@@ -33,7 +33,7 @@ from bot.ui.messages.packing import (
 )
 from bot.ui.messages.render import Renderer
 from bot.ui.page import Page
-from bot.workflow.execution import OutputFile
+from bot.workflow.run.events import OutputFile
 
 log = logging.getLogger(__name__)
 

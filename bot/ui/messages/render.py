@@ -21,8 +21,8 @@ from bot.jobs.status import (
 )
 from bot.ui.locale import Languages, cut
 from bot.ui.page import Button, Page, Picture, Tone
-from bot.workflow.nextsteps import takeable
-from bot.workflow.spec import RunSpec
+from bot.workflow.library.next_steps import takeable
+from bot.workflow.run.spec import RunSpec
 
 MAX_QUOTE = 1000
 """Characters of a prompt that are shown, including escapes; Discord allows 4000 in all texts of a message."""

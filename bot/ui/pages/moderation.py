@@ -15,7 +15,7 @@ from bot.policy.time_text import minutes, span
 from bot.ui.locale import Languages
 from bot.ui.page import Tone
 from bot.ui.replies import sheet
-from bot.workflow.wording import joined
+from bot.workflow.text_format import joined
 
 PAUSED = "⏸️"
 

@@ -14,8 +14,8 @@ from bot.jobs.server_registry import ServerRecord
 from bot.ui.locale import Languages, cut
 from bot.ui.page import Tone
 from bot.ui.replies import sheet
-from bot.workflow.needs import GIGABYTE, Lack
-from bot.workflow.wording import joined
+from bot.workflow.run.needs import GIGABYTE, Lack
+from bot.workflow.text_format import joined
 
 MAX_NAME = 40
 MAX_ADDRESS = 120

@@ -13,11 +13,11 @@ from bot.policy.guild_workflows import EVERYWHERE, GuildLimits, HouseRules
 from bot.ui.locale import Languages
 from bot.ui.page import Tone
 from bot.ui.replies import sheet
-from bot.workflow.catalog import Problem
 from bot.workflow.importer.risks import risks
-from bot.workflow.library import Changes, Entry
-from bot.workflow.values import tidy
-from bot.workflow.wording import lines, listed, shown
+from bot.workflow.library.catalog import Problem
+from bot.workflow.library.library import Changes, Entry
+from bot.workflow.manifest.values import tidy
+from bot.workflow.text_format import lines, listed, shown
 from bot.workflow.workflow import Workflow
 
 ON, OFF, BROKEN, KEPT = "🟢", "⚪", "🔴", "🟠"

@@ -10,33 +10,38 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.i18n import Message, _
-from bot.workflow.check import check
-from bot.workflow.definitions import Definitions
 from bot.workflow.errors import WorkflowError
-from bot.workflow.execution import JsonGraph
-from bot.workflow.graph import Graph, is_link
-from bot.workflow.importer.appmode import AppMode
-from bot.workflow.importer.canvas import Canvas
-from bot.workflow.importer.claims import Settled, settle
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import Graph, is_link
+from bot.workflow.graph.validation import circles
+from bot.workflow.importer.detect.app_mode import AppMode
+from bot.workflow.importer.detect.author_hints import Settled, settle
+from bot.workflow.importer.detect.input_images import InputPictures, too_large_remark
+from bot.workflow.importer.detect.latent_size import Canvas
+from bot.workflow.importer.detect.loaders import Loaders
+from bot.workflow.importer.detect.maker import Maker
+from bot.workflow.importer.detect.markers import Markers
+from bot.workflow.importer.detect.omissions import omissions
+from bot.workflow.importer.detect.placeholders import Placeholders
+from bot.workflow.importer.detect.prompts import Prompts
+from bot.workflow.importer.detect.proposal import Proposal
+from bot.workflow.importer.detect.reading import Reading
+from bot.workflow.importer.detect.samplers import Samplers
+from bot.workflow.importer.detect.wiring import Wiring
 from bot.workflow.importer.errors import WorkflowImportError
-from bot.workflow.importer.inputpictures import InputPictures, too_large_remark
-from bot.workflow.importer.loaders import Loaders
-from bot.workflow.importer.maker import Maker
-from bot.workflow.importer.manifesttext import manifest_text, option_lines
-from bot.workflow.importer.markers import Markers
+from bot.workflow.importer.manifest_text import manifest_text, option_lines
 from bot.workflow.importer.naming import command_name, option_name, title_of, unique
-from bot.workflow.importer.omissions import omissions
-from bot.workflow.importer.placeholders import Placeholders
-from bot.workflow.importer.prompts import Prompts
-from bot.workflow.importer.proposal import Proposal
-from bot.workflow.importer.reading import Reading
 from bot.workflow.importer.risks import risks
-from bot.workflow.importer.samplers import Samplers
-from bot.workflow.importer.uigraph import MAX_NODES, too_many_nodes
-from bot.workflow.importer.wiring import Wiring
-from bot.workflow.manifest import ADVANCED, PRESET, SLASH_OPTIONS, Manifest
-from bot.workflow.soundness import circles
-from bot.workflow.wording import listed
+from bot.workflow.importer.ui_format.ui_graph import MAX_NODES, too_many_nodes
+from bot.workflow.manifest.manifest import (
+    ADVANCED,
+    PRESET,
+    SLASH_OPTIONS,
+    Manifest,
+)
+from bot.workflow.run.check import check
+from bot.workflow.run.events import JsonGraph
+from bot.workflow.text_format import listed
 from bot.workflow.workflow import Workflow
 
 MAX_BINDS = 64

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot.errors import InputError
 from bot.i18n import Message, _
-from bot.workflow.wording import lines, shown
+from bot.workflow.text_format import lines, shown
 
 MAX_PROBLEMS = 20
 """An author fixes these first; a hostile file can have thousands."""

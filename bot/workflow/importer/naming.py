@@ -5,8 +5,8 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from bot.workflow.manifest import RESERVED_NAMES
-from bot.workflow.wording import SHOWN_LENGTH, shown
+from bot.workflow.manifest.manifest import RESERVED_NAMES
+from bot.workflow.text_format import SHOWN_LENGTH, shown
 
 MAX_NAME = 32
 """Discord's limit for command and option names."""

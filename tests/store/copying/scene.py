@@ -18,7 +18,7 @@ from bot.policy.role_rules import RoleRule
 from bot.settings import Settings
 from bot.storage.database import Database, open_database
 from bot.storage.schema.tables import metadata
-from bot.workflow.execution import OutputFile, OutputRef
+from bot.workflow.run.events import OutputFile, OutputRef
 from tests.store.samples import GPU, ME, done, failed, job, running, with_picture
 from tests.store.test_fleet import ABLE, NO, known_class
 

@@ -10,8 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from bot.workflow.importer.convert import convert
 from bot.workflow.importer.errors import WorkflowImportError
+from bot.workflow.importer.ui_format.convert import convert
 from tests.paths import ROOT
 from tests.workflow.importer.graphs import differences
 

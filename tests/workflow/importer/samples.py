@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.workflow.importer.convert import convert
 from bot.workflow.importer.errors import WorkflowImportError
+from bot.workflow.importer.ui_format.convert import convert
 
 _HERE = Path(__file__).parent
 

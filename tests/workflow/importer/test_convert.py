@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.workflow.importer.convert import convert
 from bot.workflow.importer.errors import WorkflowImportError
+from bot.workflow.importer.ui_format.convert import convert
 from tests.workflow.importer.samples import OBJECT_INFO, SAMPLER, inputs_of, node, refusal, slot, ui
 
 # ------------------------------------------------------------------ values

@@ -3,8 +3,13 @@ import time
 
 import pytest
 
-from bot.workflow.importer.document import MAX_BYTES, DocumentKind, kind_of, read_document
 from bot.workflow.importer.errors import WorkflowImportError
+from bot.workflow.importer.files.document import (
+    MAX_BYTES,
+    DocumentKind,
+    kind_of,
+    read_document,
+)
 from tests.workflow.importer.samples import PAIRS
 
 

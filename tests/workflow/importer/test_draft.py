@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from bot.workflow.definitions import Definitions
+from bot.workflow.graph.definitions import Definitions
 from bot.workflow.importer.draft import Draft, draft
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.importer.naming import command_name, option_name, title_of, unique
-from bot.workflow.manifest import Manifest, require_command_name
-from bot.workflow.options import ImageOption
+from bot.workflow.manifest.manifest import Manifest, require_command_name
+from bot.workflow.manifest.options import ImageOption
 from tests.workflow.importer.samples import PAIRS
 from tests.workflow.stock import NODES, OFFLINE, SHIPPED, combo, decimal, definitions, node, whole
 

@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.workflow.definitions import Definitions
-from bot.workflow.graph import Graph, is_link
-from bot.workflow.importer.anyfile import read_any
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import Graph, is_link
+from bot.workflow.graph.validation import circles
+from bot.workflow.importer.any_file import read_any
 from bot.workflow.importer.draft import Draft, draft
 from bot.workflow.importer.errors import WorkflowImportError
-from bot.workflow.manifest import Manifest
-from bot.workflow.soundness import circles
+from bot.workflow.manifest.manifest import Manifest
 from tests.workflow.importer.samples import OBJECT_INFO, PAIRS
 from tests.workflow.importer.test_properties import JSON
 from tests.workflow.stock import definitions

@@ -4,8 +4,8 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from bot.workflow.extras import Output
 from bot.workflow.importer.draft import Draft, draft
+from bot.workflow.manifest.sections import Output
 from tests.workflow.importer.samples import SUBGRAPH, node, slot, with_subgraph
 from tests.workflow.importer.test_draft import changed, options_of, told
 from tests.workflow.stock import NODES, OFFLINE, definitions, run

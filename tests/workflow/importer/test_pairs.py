@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.workflow.graph import Graph
-from bot.workflow.importer.convert import convert
+from bot.workflow.graph.graph import Graph
+from bot.workflow.importer.ui_format.convert import convert
 from tests.workflow.importer.graphs import differences
 from tests.workflow.importer.samples import OBJECT_INFO, PAIRS
 

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bot.workflow.importer.errors import WorkflowImportError
-from bot.workflow.importer.picture import MAX_TEXT, read_picture_workflow
+from bot.workflow.importer.files.image_metadata import MAX_TEXT, read_picture_workflow
 
 PROMPT = {"1": {"class_type": "SaveImage", "inputs": {"filename_prefix": "ü"}}}
 WORKFLOW: dict[str, Any] = {"nodes": [], "version": 0.4}

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.workflow.importer.convert import convert
-from bot.workflow.importer.document import DocumentKind, kind_of
 from bot.workflow.importer.errors import WorkflowImportError
-from bot.workflow.importer.picture import read_picture_workflow
-from bot.workflow.importer.texts import dynamic_prompt
+from bot.workflow.importer.files.document import DocumentKind, kind_of
+from bot.workflow.importer.files.image_metadata import read_picture_workflow
+from bot.workflow.importer.ui_format.convert import convert
+from bot.workflow.importer.ui_format.texts import dynamic_prompt
 from tests.workflow.importer.samples import OBJECT_INFO, PAIRS, SUBGRAPH
 
 few = settings(max_examples=40, deadline=None)

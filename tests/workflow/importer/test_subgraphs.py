@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.workflow.importer.convert import convert
+from bot.workflow.importer.ui_format.convert import convert
 from tests.workflow.importer.samples import (
     OBJECT_INFO,
     SUBGRAPH,

@@ -1,6 +1,6 @@
 import pytest
 
-from bot.workflow.importer.texts import dynamic_prompt, fill_tokens
+from bot.workflow.importer.ui_format.texts import dynamic_prompt, fill_tokens
 
 
 @pytest.mark.parametrize(
