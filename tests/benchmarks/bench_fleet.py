@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, cast
 
 from bot.jobs.job import Job
 from bot.jobs.repository import JobStore
-from tests.benchmarks.outside import Outside, outside, working_bot
+from tests.benchmarks.outside_processes import Outside, outside, working_bot
 
 Order: TypeAlias = tuple[int, dict[str, Any]]
 """(user id, options of `/imagine`)."""

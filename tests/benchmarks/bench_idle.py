@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from tests.benchmarks.bare import bare, with_seeds
-from tests.benchmarks.outside import Outside, outside, working_bot
+from tests.benchmarks.outside_processes import Outside, outside, working_bot
 
 WAITING = 30
 STEPS, STEP = 3, 0.1

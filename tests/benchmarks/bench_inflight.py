@@ -12,7 +12,7 @@ import sys
 import time
 
 from tests.benchmarks.bench_memory import resident
-from tests.benchmarks.outside import Outside, outside, working_bot
+from tests.benchmarks.outside_processes import Outside, outside, working_bot
 from tests.benchmarks.stalls import Watch, watched
 
 JOBS, MEMBERS = 1000, 100

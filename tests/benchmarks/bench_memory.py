@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.benchmarks.outside import outside, working_bot
+from tests.benchmarks.outside_processes import outside, working_bot
 
 ROUNDS = (1000, 1000, 3000, 5000)
 KIB = 1024

@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.benchmarks.floor import floor
-from tests.benchmarks.outside import Outside, outside, working_bot
+from tests.benchmarks.outside_processes import Outside, outside, working_bot
 
 HEAD = f"{'milliseconds':<34} {'jobs':>4} {'median':>9} {'p95':>9} {'worst':>9} {'ack':>8} {'stall':>10}\n"
 BEAT = 0.002

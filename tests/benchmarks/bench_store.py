@@ -20,8 +20,8 @@ from bot.jobs.job import Delivery, Job, JobState
 from bot.storage.database import open_store
 from bot.storage.jobs.repository import SqlStore
 from tests.jobs.doubles import spec
-from tests.store.databases import empty, execute, postgres_server
-from tests.store.samples import GPU, ME, job
+from tests.storage.engines import empty, execute, postgres_server
+from tests.storage.samples import GPU, ME, job
 
 JOBS = 300
 SIDE_BY_SIDE = 8

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from tests.benchmarks.theatre import over
+from tests.benchmarks.environment import over
 from tests.wire import WireDiscord, WireInteraction
 
 TIMEOUT = 600.0

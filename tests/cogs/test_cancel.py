@@ -7,7 +7,7 @@ import discord
 import pytest
 
 from bot.sandbox.comfyui import ServerState
-from tests.cogs.stage import done, playing
+from tests.cogs.whole_bot import done, playing
 from tests.harness import Member, Reply, Simulation
 
 MODERATOR = discord.Permissions(manage_messages=True)

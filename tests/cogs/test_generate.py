@@ -10,7 +10,7 @@ from PIL import Image
 from bot.policy.limits import Limits
 from bot.sandbox.comfyui import ServerState
 from bot.ui.page import Tone
-from tests.cogs.stage import done, playing
+from tests.cogs.whole_bot import done, playing
 from tests.harness import OptionError, Reply, Simulation
 
 

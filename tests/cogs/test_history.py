@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.comfyui import NodeFault, ServerState
-from tests.cogs.stage import done, playing
+from tests.cogs.whole_bot import done, playing
 from tests.harness import Member, Reply, Simulation
 
 AGAIN = "cc:again"

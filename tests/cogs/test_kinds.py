@@ -6,7 +6,12 @@ from typing import Any
 
 import aiohttp
 
-from tests.cogs.stage import WORKFLOWS, Scene, done, watching
+from tests.cogs.whole_bot import (
+    WORKFLOWS,
+    Scene,
+    done,
+    watching,
+)
 from tests.images.samples import encoded, gradient
 
 HEAD = 'schema = 1\ntitle = "It"\ndescription = "Do it"\n'

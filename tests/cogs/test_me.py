@@ -6,7 +6,7 @@ import pytest
 
 from bot.policy.pauses import Pause, of_guild, of_member
 from bot.policy.role_rules import RoleRule
-from tests.cogs.counter import Counter, opened_counter
+from tests.cogs.commands_only import Counter, opened_counter
 
 
 @pytest.fixture

@@ -9,7 +9,12 @@ import pytest
 from bot.jobs.cluster.bus import Topic
 from bot.policy.pauses import EVERYTHING, Pause, of_guild, of_member, of_workflow
 from bot.policy.role_rules import RoleRule
-from tests.cogs.counter import MANAGER, MODERATOR, Counter, opened_counter
+from tests.cogs.commands_only import (
+    MANAGER,
+    MODERATOR,
+    Counter,
+    opened_counter,
+)
 from tests.harness import Member, OptionError
 
 HOME_ELSEWHERE = (1,)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.comfyui import ServerState
-from tests.cogs.stage import done, playing
+from tests.cogs.whole_bot import done, playing
 from tests.harness import Simulation
 
 

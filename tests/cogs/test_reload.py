@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.cogs.stage import WORKFLOWS, done, watching
 from tests.cogs.test_run import plain
+from tests.cogs.whole_bot import WORKFLOWS, done, watching
 from tests.workflow.importer.samples import node, slot, ui
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cogs.stage import done, watching
+from tests.cogs.whole_bot import done, watching
 from tests.images.samples import encoded, gradient
 
 HEAD = 'schema = 1\ntitle = "Painting"\ndescription = "Paint"\ntags = ["oil"]\ngraph = "imagine.json"\n'

@@ -7,7 +7,13 @@ import pytest
 from bot.jobs.cluster.bus import Topic
 from bot.jobs.server_registry import ServerRecord, Verdict
 from bot.workflow.run.needs import Lack, LackKind
-from tests.cogs.counter import MANAGER, MODERATOR, Counter, abilities, opened_counter
+from tests.cogs.commands_only import (
+    MANAGER,
+    MODERATOR,
+    Counter,
+    abilities,
+    opened_counter,
+)
 from tests.harness import Member
 
 URL = "http://user:secret@10.0.0.7:8188"

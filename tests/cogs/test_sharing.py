@@ -11,7 +11,7 @@ from PIL import Image
 
 from bot.sandbox.comfyui import ServerState
 from bot.ui.page import Tone
-from tests.cogs.stage import done, playing
+from tests.cogs.whole_bot import done, playing
 from tests.harness import Channel, Member, Reply, Simulation
 
 MANAGER = discord.Permissions(manage_messages=True, manage_guild=True)

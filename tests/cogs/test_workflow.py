@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cogs.stage import WORKFLOWS, done, watching
+from tests.cogs.whole_bot import WORKFLOWS, done, watching
 
 
 async def test_the_list_tells_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.sandbox.comfyui import ServerState
 from tests.faults.databases import PostgreSQL, postgresql, sqlite_url
-from tests.faults.installation import Installation, installed
+from tests.faults.single_process import Installation, installed
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.faults.orders import is_over
+from tests.faults.requests import is_over
 from tests.transport.conftest import Stage
 from tests.wire import WireInteraction, WireMessage
 

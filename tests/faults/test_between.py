@@ -15,8 +15,8 @@ from bot.sandbox.comfyui import Run
 from bot.ui.messages.edit_throttle import MIN_INTERVAL
 from bot.ui.messages.render import CANCEL
 from tests.faults.databases import PostgreSQL
-from tests.faults.orders import Order
-from tests.faults.town import Town, founded
+from tests.faults.many_processes import Town, founded
+from tests.faults.requests import Order
 from tests.transport.conftest import until
 from tests.wire import WireInteraction
 

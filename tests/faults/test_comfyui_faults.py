@@ -12,8 +12,8 @@ import pytest
 
 from bot.sandbox.comfyui import ALWAYS, OUT_OF_MEMORY, ServerState
 from tests.faults.deadline import Deadline, still_works
-from tests.faults.network import DistantStandIn, distant
-from tests.faults.orders import end_of, sizes
+from tests.faults.lossy_network import DistantStandIn, distant
+from tests.faults.requests import end_of, sizes
 from tests.faults.workflows import SHIPPED, half_broken, impatient
 from tests.transport.conftest import Stage, playing, until
 from tests.wire import WireDiscord, WireInteraction

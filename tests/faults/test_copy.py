@@ -6,7 +6,7 @@ import pytest
 
 from bot.sandbox.comfyui import ServerState
 from tests.faults.databases import PostgreSQL
-from tests.faults.installation import installed
+from tests.faults.single_process import installed
 from tests.transport.conftest import until
 
 ORDERS, MANY = 8, 80

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.aging import hours_pass
-from tests.faults.installation import Installation
-from tests.faults.orders import end_of, is_over, sizes
-from tests.faults.pictures import many, png
+from tests.faults.images import many, png
+from tests.faults.requests import end_of, is_over, sizes
+from tests.faults.single_process import Installation
+from tests.faults.token_aging import hours_pass
 from tests.transport.conftest import until
 from tests.wire import Attachment, WireInteraction
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.sandbox.comfyui import ServerState
 from tests.faults.databases import PostgreSQL, postgresql
-from tests.faults.installation import Installation, installed
+from tests.faults.single_process import Installation, installed
 from tests.transport.conftest import until
 
 pytestmark = pytest.mark.timeout(100)

@@ -10,8 +10,13 @@ import pytest
 
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.faults.deadline import Deadline, still_works
-from tests.faults.orders import end_of, is_over, shows, sizes
-from tests.faults.pictures import many
+from tests.faults.images import many
+from tests.faults.requests import (
+    end_of,
+    is_over,
+    shows,
+    sizes,
+)
 from tests.faults.workflows import SHIPPED
 from tests.transport.conftest import Stage, playing, until
 from tests.wire import Rate, WireChannel, WireDiscord, WireInteraction

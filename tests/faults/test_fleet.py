@@ -13,9 +13,9 @@ import pytest
 
 from bot.jobs.execution.server_worker import ABSENCE
 from bot.sandbox.comfyui import ServerState, StandIn
-from tests.faults.census import Census
-from tests.faults.installation import Installation, installed
-from tests.faults.orders import Order
+from tests.faults.final_count import Census
+from tests.faults.requests import Order
+from tests.faults.single_process import Installation, installed
 from tests.transport.conftest import until
 
 log = logging.getLogger(__name__)

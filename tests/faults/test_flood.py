@@ -7,8 +7,8 @@ import pytest
 
 from bot.sandbox.comfyui import Run, ServerState
 from tests.faults.databases import ENGINES
-from tests.faults.installation import Installation, installed
-from tests.faults.orders import Order
+from tests.faults.requests import Order
+from tests.faults.single_process import Installation, installed
 from tests.transport.conftest import until
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.comfyui import ServerState, StandIn
-from tests.faults.installation import installed
 from tests.faults.process import BotProcess
+from tests.faults.single_process import installed
 from tests.transport.conftest import until
 
 LEASE = 30.0

@@ -9,7 +9,7 @@ import pytest
 
 from bot.sandbox.comfyui import ServerState
 from tests.faults.databases import ENGINES
-from tests.faults.installation import Installation, installed
+from tests.faults.single_process import Installation, installed
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.aging import hours_pass
-from tests.faults.installation import Installation
-from tests.faults.orders import is_over, shows, sizes
+from tests.faults.requests import is_over, shows, sizes
+from tests.faults.single_process import Installation
+from tests.faults.token_aging import hours_pass
 from tests.transport.conftest import until
 from tests.wire import WireInteraction
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.town import founded
+from tests.faults.many_processes import founded
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import pytest
 from bot.sandbox.comfyui import ServerState
 from bot.storage.schema.upgrade import VERSION_TABLE
 from tests.faults.databases import ENGINES
-from tests.faults.installation import Installation, installed
 from tests.faults.process import BotProcess
+from tests.faults.single_process import Installation, installed
 from tests.transport.conftest import until
 
 pytestmark = pytest.mark.timeout(60)

@@ -24,10 +24,22 @@ from bot.workflow.run.events import OutputFile
 from bot.workflow.run.spec import RunSpec
 from tests.comfy.conftest import FAST
 from tests.comfy.graphs import txt2img
-from tests.jobs.crashes import POINTS, BoardBehind, Door, ServerBehind, ShelfBehind, StoreBehind
+from tests.databases import memory_store
+from tests.jobs.crash_points import (
+    POINTS,
+    BoardBehind,
+    Door,
+    ServerBehind,
+    ShelfBehind,
+    StoreBehind,
+)
 from tests.jobs.doubles import Board
-from tests.jobs.shop import Staff, ended, new_job, until
-from tests.stores import memory_store
+from tests.jobs.queue_setup import (
+    Staff,
+    ended,
+    new_job,
+    until,
+)
 
 MODEL = "dreamscape-sd15.safetensors"
 

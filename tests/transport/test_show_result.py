@@ -12,7 +12,13 @@ from bot.jobs.job import Delivery, IllegalMoveError, JobState
 from bot.jobs.ports import Told
 from bot.jobs.status import Running, Waiting
 from tests.transport.conftest import until
-from tests.transport.desk import Desk, Order, opened_desk, picture, widths
+from tests.transport.delivery_setup import (
+    Desk,
+    Order,
+    opened_desk,
+    picture,
+    widths,
+)
 from tests.wire import WireDiscord
 
 BY_TOKEN = r"PATCH .*/webhooks/"

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from bot.sandbox.comfyui import ServerState, StandIn
-from tests.faults.orders import is_over
+from tests.faults.requests import is_over
 from tests.transport.conftest import Stage, playing, until
 from tests.upgrade.discord_record import restored
 from tests.wire import WireDiscord, WireInteraction, WireMessage

@@ -19,7 +19,7 @@ from typing import Any
 
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.faults.databases import sqlite_url
-from tests.faults.installation import installed
+from tests.faults.single_process import installed
 from tests.upgrade.discord_record import recorded
 from tests.upgrade.left_behind import COMFYUI, FOLDER, SPARE
 from tests.upgrade.past import PATRONS, Past

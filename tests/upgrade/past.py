@@ -11,9 +11,9 @@ from typing import Any
 
 from bot.sandbox.comfyui import StandIn
 from bot.sandbox.comfyui.state import NodeFault
-from tests.faults.installation import Installation
-from tests.faults.orders import is_over, shows
-from tests.faults.pictures import many, png
+from tests.faults.images import many, png
+from tests.faults.requests import is_over, shows
+from tests.faults.single_process import Installation
 from tests.transport.conftest import until
 from tests.wire import Attachment, WireInteraction, WireRole
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.app.resources import opened
 from bot.settings import Settings
-from tests.faults.orders import is_over, sizes
+from tests.faults.requests import is_over, sizes
 from tests.transport.conftest import until
 from tests.upgrade.left_behind import FOLDER, Upgraded, unpack, upgraded
 from tests.upgrade.past import PAINTER, PATRONS, PRIVATE, RESTING, SMALL

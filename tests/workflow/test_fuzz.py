@@ -29,7 +29,7 @@ from bot.workflow.run.events import InputFile
 from bot.workflow.run.prepare import prepare
 from bot.workflow.workflow import Workflow
 from tests.workflow.importer.test_draft_properties import random_graph
-from tests.workflow.stock import definitions
+from tests.workflow.samples import definitions
 
 pytestmark = pytest.mark.timeout(300)  # ten thousand take longer than other tests may
 

@@ -11,7 +11,14 @@ from bot.workflow.graph.graph import Graph
 from bot.workflow.manifest.manifest import RESERVED_NAMES, Manifest
 from bot.workflow.manifest.options import KINDS
 from bot.workflow.workflow import Workflow
-from tests.workflow.stock import NODES, SHIPPED, definitions, option, run, workflow
+from tests.workflow.samples import (
+    NODES,
+    SHIPPED,
+    definitions,
+    option,
+    run,
+    workflow,
+)
 
 PAGE = (SHIPPED / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)

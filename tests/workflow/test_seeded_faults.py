@@ -15,7 +15,13 @@ from bot.settings import Settings
 from bot.workflow.graph.definitions import Definitions, InputDefinition
 from bot.workflow.library.catalog import Catalog
 from bot.workflow.run.check import check
-from tests.workflow.stock import SHIPPED, combo, definitions, node, whole
+from tests.workflow.samples import (
+    SHIPPED,
+    combo,
+    definitions,
+    node,
+    whole,
+)
 
 Seed = Callable[[Path], None]
 FILE = "imagine.toml"

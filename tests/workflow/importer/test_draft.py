@@ -13,7 +13,16 @@ from bot.workflow.importer.naming import command_name, option_name, title_of, un
 from bot.workflow.manifest.manifest import Manifest, require_command_name
 from bot.workflow.manifest.options import ImageOption
 from tests.workflow.importer.samples import PAIRS
-from tests.workflow.stock import NODES, OFFLINE, SHIPPED, combo, decimal, definitions, node, whole
+from tests.workflow.samples import (
+    NODES,
+    OFFLINE,
+    SHIPPED,
+    combo,
+    decimal,
+    definitions,
+    node,
+    whole,
+)
 
 KNOWN = definitions()
 FLUX: dict[str, Any] = {

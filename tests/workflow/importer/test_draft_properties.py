@@ -16,8 +16,8 @@ from bot.workflow.importer.draft import Draft, draft
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.manifest.manifest import Manifest
 from tests.workflow.importer.samples import OBJECT_INFO, PAIRS
-from tests.workflow.importer.test_properties import JSON
-from tests.workflow.stock import definitions
+from tests.workflow.importer.ui_format.test_properties import JSON
+from tests.workflow.samples import definitions
 
 few = settings(max_examples=100, deadline=None)
 

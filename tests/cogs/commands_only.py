@@ -1,0 +1,221 @@
+"""The commands of moderators, owners and members on a simulated Discord, with a real database and no ComfyUI."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import discord
+
+from bot.errors import InputError
+from bot.i18n import _
+from bot.jobs.cluster.bus import Topic
+from bot.jobs.job import Job, JobState, Requester
+from bot.jobs.scheduling.blockers import Obstacles
+from bot.jobs.scheduling.queue_view import Lineup
+from bot.jobs.scheduling.run_times import Durations
+from bot.policy.admission import Admission
+from bot.storage.database import Database, open_database
+from bot.ui.access_checks import Authority
+from bot.ui.account import Members
+from bot.ui.audit_log import Audit
+from bot.ui.client.bot import ComfycordBot
+from bot.ui.locale import Languages
+from bot.workflow.graph.definitions import Definitions
+from bot.workflow.library.catalog import Catalog
+from bot.workflow.library.library import Library
+from bot.workflow.run.needs import Abilities, Needs
+from cogs.me import MeCommand
+from cogs.moderate._cog import ModerateCommand
+from cogs.moderate._pauses import Moderation
+from cogs.moderate._roles import RoleRules
+from cogs.server._cog import ServerCommand
+from cogs.server._service import FleetDesk
+from tests.cogs.whole_bot import WORKFLOWS
+from tests.harness import Member, Simulation, simulated
+from tests.jobs.doubles import FewPlaces, place, spec
+
+MODERATOR = discord.Permissions(manage_messages=True)
+MANAGER = discord.Permissions(manage_messages=True, manage_guild=True)
+
+
+@dataclass
+class HeardHints:
+    """Remembers what was hinted at."""
+
+    sent: list[Topic] = field(default_factory=list)
+    look_every: float = 2.0
+
+    def listen(self, topic: Topic, hear: Callable[[str], None]) -> None:
+        raise AssertionError("nobody listens here")
+
+    def send(self, topic: Topic, payload: str = "") -> None:
+        self.sent.append(topic)
+
+
+class OwnedBot(ComfycordBot):
+    """A bot whose owners on Discord the test chooses."""
+
+    owners: Sequence[int] = (1,)
+    """One is a person, several are a team of which the first is the owner."""
+    is_known = True
+    """Whether Discord says whose bot it is."""
+
+    async def application_info(self) -> discord.AppInfo:
+        """Return what Discord would say."""
+        if not self.is_known:
+            raise OSError("no connection")
+        data: Any = await self.http.application_info()
+        return discord.AppInfo(self._connection, {**data, **_owned(self.owners)})
+
+
+@dataclass
+class Counter:
+    """Where people use the commands."""
+
+    sim: Simulation
+    database: Database
+    hints: HeardHints
+    bot: OwnedBot
+    machines: dict[str, Abilities]
+    """What answers at addresses."""
+
+    async def recorded(self, what: str) -> bool:
+        """Whether the event log has these words."""
+        return await self.database.jobs.recorded_since(f"{what} (in {self.sim.guild_id})", 0.0)
+
+    async def waiting(self, member: Member, number: int = 1) -> Job:
+        """Put a job of somebody into the line."""
+        entry = Job(
+            id=f"job-{number}",
+            spec=spec(needs=Needs(nodes=frozenset({"KSampler"}))),
+            requester=_requester(member),
+            place=replace(place(number), guild_id=self.sim.guild_id),
+            created=self.sim.clock.now(),
+            state=JobState.QUEUED,
+            estimate=30.0,
+        )
+        await self.database.jobs.add(entry)
+        return entry
+
+
+@asynccontextmanager
+async def opened_counter(home_guilds: Collection[int] = ()) -> AsyncGenerator[Counter]:
+    """Open the counter; without `home_guilds` the one guild that there is counts as the bot's home."""
+    database = await open_database("sqlite:///:memory:")
+    hints = HeardHints()
+    machines: dict[str, Abilities] = {}
+    bots: list[OwnedBot] = []
+
+    def make(sim: Simulation) -> OwnedBot:
+        bots.append(_bot(sim, database, hints, home_guilds, machines))
+        return bots[0]
+
+    try:
+        async with simulated(make) as sim:
+            yield Counter(sim, database, hints, bots[0], machines)
+    finally:
+        await database.close()
+
+
+def _bot(
+    sim: Simulation,
+    database: Database,
+    hints: HeardHints,
+    home_guilds: Collection[int],
+    machines: dict[str, Abilities],
+) -> OwnedBot:
+    languages, clock, durations = Languages(), sim.clock, Durations()
+    policies, fleet, store = database.policies, database.fleet, database.jobs
+    authority, audit = Authority(home_guilds=home_guilds, clock=clock), Audit(store=store, clock=clock)
+    admission = Admission(store=store, policies=policies, expect=durations.expect, clock=clock)
+    lineup = Lineup(
+        store=store,
+        durations=durations,
+        places=FewPlaces(lambda: [0.0]),  # type: ignore[arg-type]
+        obstacles=Obstacles(fleet=fleet, policy=policies, clock=clock),
+        clock=clock,
+    )
+    members = Members(
+        policies=policies,
+        admission=admission,
+        survey=lineup.survey,
+        authority=authority,
+        languages=languages,
+        clock=clock,
+    )
+    moderation = Moderation(
+        policies=policies,
+        audit=audit,
+        hints=hints,
+        authority=authority,
+        library=Library(Catalog.load(WORKFLOWS)),
+        languages=languages,
+        clock=clock,
+    )
+    rules = RoleRules(policies=policies, admission=admission, audit=audit, authority=authority, languages=languages)
+    desk = FleetDesk(
+        fleet=fleet,
+        store=store,
+        survey=lineup.survey,
+        key_of=_key_of,
+        probe=_probing(machines),
+        audit=audit,
+        hints=hints,
+        authority=authority,
+        languages=languages,
+    )
+
+    async def set_up() -> None:
+        await bot.add_cog(ModerateCommand(moderation=moderation, rules=rules, members=members))
+        await bot.add_cog(ServerCommand(desk=desk))
+        await bot.add_cog(MeCommand(members=members))
+        await bot.tree.sync()
+
+    async def tear_down() -> None:
+        pass
+
+    bot = OwnedBot(languages=languages, on_setup=set_up, on_close=tear_down)
+    return bot
+
+
+def _key_of(url: str) -> str:
+    if not url.startswith("http"):
+        raise InputError(_("A ComfyUI server's address looks like http://127.0.0.1:8188."))
+    scheme, _slashes, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _probing(machines: dict[str, Abilities]) -> Callable[[str], Awaitable[Abilities]]:
+    async def probe(url: str) -> Abilities:
+        if url not in machines:
+            raise InputError(_("No ComfyUI answers there."))
+        return machines[url]
+
+    return probe
+
+
+def abilities(vram: int = 24_000_000_000, version: str = "0.3.64") -> Abilities:
+    """What a server tells about itself."""
+    return Abilities(Definitions(), vram, version)
+
+
+def _requester(member: Member) -> Requester:
+    return Requester(user_id=member.id, name=member.name)
+
+
+def _owned(owners: Sequence[int]) -> dict[str, Any]:
+    """Return the part of Discord's answer that says whose an application is."""
+    people = [
+        {"id": str(owner), "username": f"owner {owner}", "discriminator": "0", "avatar": None} for owner in owners
+    ]
+    if len(owners) == 1:
+        return {"owner": people[0], "team": None}
+    roles = ["admin", "developer", "read_only", "admin"]
+    states = [2, 2, 2, 1]  # the last one was invited and has not accepted
+    members = [
+        {"user": person, "membership_state": state, "permissions": ["*"], "team_id": "5", "role": role}
+        for person, role, state in zip(people, roles, states, strict=False)
+    ]
+    team = {"id": "5", "name": "Team", "icon": None, "owner_user_id": str(owners[0]), "members": members}
+    return {"owner": {**people[0], "id": "5"}, "team": team}

@@ -1,0 +1,241 @@
+"""After the run: what is made reaches its member, once, however often Discord has to be asked."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bot.errors import FailedError
+from bot.i18n import Message, _
+from bot.jobs.delivery.delivery_attempt import IN_HAND, PUT_OFF_FIRST, TRIED_FOR
+from bot.jobs.delivery.service import AT_ONCE
+from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.jobs.outcome import Outcome
+from bot.jobs.ports import Told
+from bot.workflow.run.events import (
+    FailureKind,
+    OutputFile,
+    RunEnded,
+    RunFailure,
+    RunResult,
+    ServerFaultError,
+    ServerOfflineError,
+)
+from tests.jobs.doubles import REF, Board, ScriptedBackend, spec
+from tests.jobs.queue_setup import (
+    Shop,
+    new_job,
+    opened,
+    until,
+)
+
+
+async def told(shop: Shop, job: Job) -> Job:
+    """Return the job once somebody was told, with time passing."""
+    for _attempt in range(3000):
+        if (newest := await shop.newest(job)).delivery in (Delivery.SENT, Delivery.KEPT):
+            return newest
+        await shop.passes(1)
+    raise AssertionError("nobody is told")
+
+
+async def test_a_result_is_on_the_shelf_before_anybody_is_told_and_stays_there(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        job = await shop.order()
+        assert await shop.ended(job) is JobState.DONE
+        newest = await shop.newest(job)
+        assert [file.data for file in await shop.shelf.get(job.id)] == [b"picture"]
+    assert (newest.delivery, newest.outputs) == (Delivery.SENT, (REF,))
+    assert newest.started <= newest.finished
+
+
+async def test_while_discord_is_away_the_result_is_tried_less_and_less_often(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [Told.LATER] * 4
+        job = await shop.order()
+        await until(lambda: shop.board.tries == 1)
+        pauses: list[float] = []
+        for tries in range(2, 6):
+            began = shop.clock.now()
+            while shop.board.tries < tries:
+                await shop.passes(1)
+            pauses.append(shop.clock.now() - began)
+        assert await shop.ended(job) is JobState.DONE
+    assert pauses[0] >= PUT_OFF_FIRST - 1
+    assert pauses == sorted(pauses)
+    assert pauses[-1] <= PUT_OFF_FIRST * 8 + 5
+
+
+async def test_a_failure_that_could_not_be_told_is_told_later(tmp_path: Path) -> None:
+    backend = ScriptedBackend(result_of=RunResult(failure=RunFailure(FailureKind.OUT_OF_MEMORY)))
+    async with opened(backend, tmp_path) as shop:
+        shop.board.answers = [Told.LATER, Told.LATER]
+        job = await shop.order()
+        assert (await told(shop, job)).state is JobState.FAILED
+    assert "memory" in shop.board.failed[job.id]
+
+
+async def test_what_a_message_can_show_no_more_is_kept_for_its_member(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [Told.KEPT]
+        job = await shop.order()
+        newest = await told(shop, job)
+    assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.KEPT)
+
+
+async def test_after_a_day_nobody_tries_any_more_and_the_result_waits_in_the_history(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [Told.LATER] * 1000
+        job = await shop.order()
+        await shop.reaches(job, JobState.DELIVERING)
+        newest = await shop.newest(job)
+        newest = await shop.store.note(newest, finished=shop.clock.now() - TRIED_FOR)
+        newest = await told(shop, job)
+        assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.KEPT)
+        assert await shop.shelf.get(job.id), "for `/history`"
+
+
+async def test_pictures_that_can_be_shown_in_no_way_end_in_a_sentence(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [FailedError(_("Discord takes no file of this kind."))]
+        job = await shop.order()
+        newest = await told(shop, job)
+    assert newest.state is JobState.FAILED
+    assert shop.board.failed[job.id] == "Discord takes no file of this kind."
+
+
+async def test_a_fault_of_ours_while_telling_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [RuntimeError("a mistake")]
+        job = await shop.order()
+        assert (await told(shop, job)).state is JobState.DONE
+    assert "delivery crashed" in caplog.text
+
+
+async def test_a_result_that_is_not_on_the_shelf_is_fetched_from_the_server_again(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [Told.LATER]
+        job = await shop.order()
+        await until(lambda: shop.board.tries == 1)
+        await shop.shelf.drop(job.id)
+        shop.backend.fetch_errors = [ServerOfflineError("gpu1")]
+        newest = await told(shop, job)
+    assert newest.state is JobState.DONE
+    assert [file.data for file in shop.board.delivered[job.id][0]] == [b"picture"]
+
+
+async def test_a_result_that_is_nowhere_any_more_is_said_to_be_gone(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [Told.LATER]
+        job = await shop.order()
+        await until(lambda: shop.board.tries == 1)
+        await shop.shelf.drop(job.id)
+        shop.backend.fetch_errors = [ServerFaultError(404, "")]
+        newest = await told(shop, job)
+    assert newest.state is JobState.FAILED
+    assert "files are gone" in shop.board.failed[job.id]
+
+
+async def test_a_disk_that_is_full_costs_no_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "results").write_text("a file stands where the folder should be")
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        job = await shop.order()
+        assert await shop.ended(job) is JobState.DONE
+    assert shop.board.delivered[job.id]
+    assert "cannot store its result" in caplog.text
+
+
+async def test_only_so_many_are_told_at_the_same_time_and_all_in_the_end(tmp_path: Path) -> None:
+    class SlowBoard(Board):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open = asyncio.Event()
+            self.now = self.most = 0
+
+        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await self.open.wait()
+            self.now -= 1
+            return await super().deliver(job, outputs, note)
+
+    board = SlowBoard()
+    async with opened(ScriptedBackend(), tmp_path, board=board) as shop:
+        jobs = [await shop.order() for _ in range(AT_ONCE + 6)]
+        for job in jobs:
+            await shop.reaches(job, JobState.DELIVERING)
+        await until(lambda: board.now == AT_ONCE)
+        board.open.set()
+        assert [await shop.ended(job) for job in jobs] == [JobState.DONE] * len(jobs)
+    assert board.most == AT_ONCE
+
+
+async def test_a_job_that_is_being_told_for_long_is_told_by_nobody_else(tmp_path: Path) -> None:
+    class SlowBoard(Board):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open = asyncio.Event()
+            self.begun = 0
+
+        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+            self.begun += 1
+            await self.open.wait()
+            return await super().deliver(job, outputs, note)
+
+    board = SlowBoard()
+    async with opened(ScriptedBackend(), tmp_path, board=board) as shop:
+        job = await shop.order()
+        await until(lambda: board.begun == 1)
+        await shop.passes(4 * IN_HAND)
+        assert board.begun == 1
+        board.open.set()
+        assert await shop.ended(job) is JobState.DONE
+
+
+async def test_a_job_that_was_taken_over_meanwhile_is_neither_changed_nor_told(tmp_path: Path) -> None:
+    backend = ScriptedBackend()
+    backend.end.clear()
+    async with opened(backend, tmp_path) as shop:
+        job = await shop.order()
+        await until(lambda: bool(backend.watched))
+        taken = await shop.store.seize(job.id)
+        assert taken is not None
+        backend.end.set()
+        await shop.passes(5)
+        assert (await shop.newest(job)).epoch == taken.epoch
+        assert shop.board.tries == 0
+        with pytest.raises(IllegalMoveError):
+            await shop.staff.deliverer.fail(job, _("no"))
+        with pytest.raises(IllegalMoveError):
+            await shop.staff.deliverer.succeed(job, Outcome((), None))
+        assert shop.board.tries == 0
+
+
+async def test_a_failure_before_the_line_is_told_too(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        held = new_job(spec(), 9, created=shop.clock.now(), state=JobState.HELD)
+        await shop.store.add(held)
+        await shop.staff.deliverer.fail(held, _("This picture cannot be read."))
+        newest = await told(shop, held)
+    assert newest.state is JobState.FAILED
+    assert shop.board.failed[held.id] == "This picture cannot be read."
+
+
+async def test_an_orderly_stop_lets_a_delivery_arrive_and_leaves_runs_alone(tmp_path: Path) -> None:
+    class SlowBoard(Board):
+        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+            await asyncio.sleep(1.0)
+            return await super().deliver(job, outputs, note)
+
+    backend = ScriptedBackend(script=[[RunEnded()], [RunEnded()]])
+    async with opened(backend, tmp_path, board=SlowBoard(), depth=1) as shop:
+        first = await shop.order()
+        await shop.reaches(first, JobState.DELIVERING)
+        backend.end.clear()
+        second = await shop.order()
+        await until(lambda: len(backend.submitted) == 2)
+        await shop.staff.stop()
+        assert await shop.state(first) is JobState.DONE
+        assert await shop.state(second) is JobState.RUNNING
+    assert backend.interrupted == []

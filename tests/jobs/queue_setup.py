@@ -1,0 +1,216 @@
+"""All of `bot.jobs` around one server, as the bot builds it: what a test orders from, breaks, and starts again."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from bot.aio import cancelled
+from bot.clock import Clock
+from bot.jobs.cluster.bus import LocalHints
+from bot.jobs.cluster.leases import Tenancy
+from bot.jobs.delivery.result_files import DiskShelf
+from bot.jobs.delivery.service import Deliverer
+from bot.jobs.execution.executor import Carrier
+from bot.jobs.execution.server_worker import Runner
+from bot.jobs.job import Job, JobState
+from bot.jobs.scheduling.blockers import Obstacles
+from bot.jobs.scheduling.capacity import Places
+from bot.jobs.scheduling.dispatcher import JobQueue
+from bot.jobs.scheduling.queue_view import Lineup
+from bot.jobs.scheduling.run_times import Durations
+from bot.workflow.run.spec import RunSpec
+from tests.clocks import ManualClock
+from tests.databases import memory_store
+from tests.jobs.doubles import Board, FewPlaces, Reasons, ScriptedBackend, place, requester, spec
+
+OWNER = "this-bot"
+
+
+class Staff:
+    """One process's worth of collaborators and their tasks."""
+
+    def __init__(
+        self, backend: Any, store: Any, shelf: Any, board: Any, clock: Clock, *, depth: int = 2, owner: str = OWNER
+    ) -> None:
+        self.tenancy = Tenancy(store=store, owner=owner, servers=[backend.key], clock=clock)
+        self.durations = Durations()
+        self.hints = LocalHints()
+        lineup = Lineup(
+            store=store,
+            durations=self.durations,
+            places=cast("Places", FewPlaces(lambda: [self.carrier.busy_for] if backend.online else [])),
+            obstacles=cast("Obstacles", Reasons()),
+            clock=clock,
+        )
+        self.queue = JobQueue(
+            store=store,
+            presenter=board,
+            lineup=lineup,
+            durations=self.durations,
+            hints=self.hints,
+            clock=clock,
+            owner=owner,
+        )
+        self.deliverer = Deliverer(
+            store=store,
+            presenter=board,
+            shelf=shelf,
+            find=lambda key: backend if key == backend.key else None,
+            hints=self.hints,
+            owner=owner,
+            clock=clock,
+        )
+        self.carrier = Carrier(
+            backend=backend,
+            store=store,
+            tenancy=self.tenancy,
+            durations=self.durations,
+            presenter=board,
+            deliverer=self.deliverer,
+            clock=clock,
+        )
+        self.runner = Runner(
+            backend=backend,
+            store=store,
+            queue=self.queue,
+            tenancy=self.tenancy,
+            carrier=self.carrier,
+            deliverer=self.deliverer,
+            clock=clock,
+            depth=depth,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self) -> None:
+        """Start to work."""
+        for work in (self.tenancy.run, self.deliverer.run, self.runner.run):
+            self._tasks.append(asyncio.create_task(work()))
+
+    async def crash(self) -> None:
+        """End at once: nothing is finished, nobody is told."""
+        await cancelled(*self._tasks, *self.deliverer._under_way)
+
+    async def stop(self) -> None:
+        """End as a bot does that is asked to stop."""
+        for task in reversed(self._tasks):
+            await cancelled(task)
+
+
+@dataclass
+class Shop:
+    """A line with one server, and what its members see."""
+
+    backend: ScriptedBackend
+    board: Board
+    store: Any
+    shelf: DiskShelf
+    clock: ManualClock
+    staff: Staff
+    numbers: int = 0
+    ordered: list[Job] = field(default_factory=list)
+
+    @property
+    def runner(self) -> Runner:
+        return self.staff.runner
+
+    @property
+    def queue(self) -> JobQueue:
+        return self.staff.queue
+
+    async def order(self, what: RunSpec | None = None, **changes: Any) -> Job:
+        """Put a job into the line."""
+        self.numbers += 1
+        job = new_job(what or spec(), self.numbers, created=self.clock.now(), **changes)
+        await self.store.add(job)
+        self.queue.wake()
+        return job
+
+    async def newest(self, job: Job) -> Job:
+        """Return what the store says about a job."""
+        newest = await self.store.get(job.id)
+        assert newest is not None
+        return newest
+
+    async def state(self, job: Job) -> JobState:
+        return (await self.newest(job)).state
+
+    async def ended(self, job: Job) -> JobState:
+        """Return how a job ended; time passes meanwhile."""
+        return await ended(self.store, job, self.clock)
+
+    async def passes(self, seconds: float) -> None:
+        """Let time pass in steps, with the database keeping up."""
+        for _ in range(round(seconds)):
+            await self.clock.advance(1.0)
+            await asyncio.sleep(0.003)
+
+    async def reaches(self, job: Job, state: JobState) -> Job:
+        """Return a job as soon as it is in a state; time stands still meanwhile."""
+        for _ in range(3000):
+            if (newest := await self.newest(job)).state is state:
+                return newest
+            await asyncio.sleep(0.001)
+        raise AssertionError(f"job {job.id} is {newest.state}")
+
+
+def lineup(store: Any, durations: Durations, clock: Clock) -> Lineup:
+    """A lineup that knows of one free server, and of nothing that holds jobs back."""
+    places, obstacles = cast("Places", FewPlaces(lambda: [0.0])), cast("Obstacles", Reasons())
+    return Lineup(store=store, durations=durations, places=places, obstacles=obstacles, clock=clock)
+
+
+def new_job(what: RunSpec, number: int, **changes: Any) -> Job:
+    """A job in the line."""
+    return Job(id=str(uuid.uuid4()), spec=what, requester=requester(), place=place(number), **changes)
+
+
+async def ended(store: Any, job: Job, clock: ManualClock | None = None) -> JobState:
+    """Wait until a job has ended and its member was told; with a clock, its time passes meanwhile."""
+    for _ in range(3000):
+        newest = await store.get(job.id)
+        if newest.state.is_final and newest.delivery != "pending":
+            return newest.state
+        await asyncio.sleep(0.002)
+        if clock:
+            await clock.advance(0.1)
+    raise AssertionError(f"job {job.id} does not end: {newest}")
+
+
+async def until(condition: Any, what: str = "") -> None:
+    """Wait until something holds."""
+    for _ in range(3000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError(f"never happened: {what}")
+
+
+@asynccontextmanager
+async def opened(
+    backend: ScriptedBackend,
+    folder: Path,
+    *,
+    depth: int = 2,
+    board: Board | None = None,
+    before: Callable[[Shop], Awaitable[None]] | None = None,
+    around: Callable[[Any], Any] = lambda store: store,
+) -> AsyncIterator[Shop]:
+    """A shop that works, with a clock that stands still unless it is moved.
+
+    `before` says what an earlier process has left, `around` what stands between the staff and the store.
+    """
+    clock, board, shelf = ManualClock(), board or Board(), DiskShelf(folder / "results", durable=False)
+    async with memory_store(clock.now) as store:
+        staff = Staff(backend, around(store), shelf, board, clock, depth=depth)
+        shop = Shop(backend, board, store, shelf, clock, staff)
+        if before:
+            await before(shop)
+        staff.begin()
+        try:
+            yield shop
+        finally:
+            await staff.crash()
