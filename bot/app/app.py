@@ -1,7 +1,7 @@
 """The composition root: builds all objects, connects them by constructor, and closes them in reverse order.
 
-The queue side is built in `bot.app.services`, the Discord side in `bot.app.gateway`. The Discord client's setup hook starts the
-background tasks; its close stops them while messages can still be edited.
+The queue side is built in `bot.app.services`, the Discord side in `bot.app.gateway`. The Discord client's setup hook
+starts the background tasks; its close stops them while messages can still be edited.
 """
 
 import asyncio

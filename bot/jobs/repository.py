@@ -1,7 +1,7 @@
 """The storage interfaces for jobs: the repository of job records, and the store of result files.
 
-`bot.storage` implements the former in SQLite or PostgreSQL, `bot.jobs.delivery.result_files` the latter in a folder. Every method is
-one short transaction; none stays open while something else is awaited.
+`bot.storage` implements the former in SQLite or PostgreSQL, `bot.jobs.delivery.result_files` the latter in a folder.
+Every method is one short transaction; none stays open while something else is awaited.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,7 +1,7 @@
 """The pool of workers, one per ComfyUI server: starts them for added servers, stops them for removed ones.
 
-The servers are recorded in the database; leases (`bot.jobs.cluster.leases`) decide which process uses them. Knows no ComfyUI:
-the builder makes a backend from a server record.
+The servers are recorded in the database; leases (`bot.jobs.cluster.leases`) decide which process uses them. Knows no
+ComfyUI: the builder makes a backend from a server record.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Queries for the accounts that could be next on a server, each with the job it would get. Read-only.
 
-`bot.policy.fair_share.order` decides among them. These queries only guarantee that the account it would choose out of all
-is included: the priority lane, accounts that have waited too long, and the first of the guild that is next.
+`bot.policy.fair_share.order` decides among them. These queries only guarantee that the account it would choose out of
+all is included: the priority lane, accounts that have waited too long, and the first of the guild that is next.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """The Discord client: an `AutoShardedBot` with minimal intents and caches, which owns only its cogs.
 
-Everything else (servers, queue, messages) is built by `bot.app.app`, which starts and stops it through this client's hooks.
+Everything else (servers, queue, messages) is built by `bot.app.app`, which starts and stops it through this client's
+hooks.
 """
 
 import logging

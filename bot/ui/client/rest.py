@@ -1,6 +1,7 @@
 """The Discord client of a process without a gateway: REST calls with the bot's token.
 
-It receives no events, so it caches no guilds, channels or members; `bot.ui.messages.missing_permissions` fetches what it needs.
+It receives no events, so it caches no guilds, channels or members; `bot.ui.messages.missing_permissions` fetches what
+it needs.
 """
 
 import asyncio

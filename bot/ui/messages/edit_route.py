@@ -1,8 +1,8 @@
 """The two ways to edit a job's message: with the interaction's token, or with the bot's own, by channel and message id.
 
 The interaction's token works for 15 minutes (we stop at 14 where there is another way); the bot's own works where the
-bot is a member and the message is not ephemeral. Archived threads are reopened. `bot.ui.messages.discord_errors` classifies errors;
-callers decide what to do about them.
+bot is a member and the message is not ephemeral. Archived threads are reopened. `bot.ui.messages.discord_errors`
+classifies errors; callers decide what to do about them.
 """
 
 import io

@@ -1,7 +1,7 @@
 """Implements the `Presenter` of `bot.jobs` on Discord: one message per job, edited in place.
 
-Progress goes through `bot.ui.messages.live_message`, the final edit through `bot.ui.messages.final_edit`, further messages through `bot.ui.messages.followups`;
-this module puts them in order.
+Progress goes through `bot.ui.messages.live_message`, the final edit through `bot.ui.messages.final_edit`, further
+messages through `bot.ui.messages.followups`; this module puts them in order.
 """
 
 import asyncio
