@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from bot.app.process_role import Part, Role, part_of
+from bot.app.process_role import ProcessConfig, ProcessRole, process_config
 from bot.clock import SystemClock
 from bot.errors import BotError, StartupError
 from bot.i18n import _
@@ -70,8 +70,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
-    roles = [str(role) for role in Role]
-    run.add_argument("--role", choices=roles, default=str(Role.ALL), help="what this process does (default: all)")
+    roles = [str(role) for role in ProcessRole]
+    run.add_argument(
+        "--role", choices=roles, default=str(ProcessRole.ALL), help="what this process does (default: all)"
+    )
     run.add_argument(
         "--shards", metavar="SPEC", help="Discord shards of this process, e.g. 0-3/8 or 0,2/4 (default: all)"
     )
@@ -137,7 +139,7 @@ def _port(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    part = part_of(
+    part = process_config(
         role=arguments.role,
         shards=arguments.shards,
         shard_ids=arguments.shard_ids,
@@ -150,7 +152,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _until_stopped(settings: Settings, part: Part) -> None:
+async def _until_stopped(settings: Settings, part: ProcessConfig) -> None:
     from bot.cli.run import serve
 
     await serve(settings, _stop_signal(), part)
@@ -175,10 +177,10 @@ def _migrate(_arguments: argparse.Namespace) -> int:
 
 
 def _copy(arguments: argparse.Namespace) -> int:
-    from bot.cli.copy_database import CopyCommand
+    from bot.cli.copy_database import DatabaseCopier
 
     configure_logging("ERROR", "console")
-    command = CopyCommand(load_settings(), clock=SystemClock(), say=lambda word: print(word, file=sys.stderr))
+    command = DatabaseCopier(load_settings(), clock=SystemClock(), say=lambda word: print(word, file=sys.stderr))
     for line in asyncio.run(command.copy(arguments.to, with_results=not arguments.without_results)):
         print(line)
     return 0
@@ -244,13 +246,13 @@ def _schema(_arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from bot.cli.import_workflow import ImportCommand, known_from_file, known_from_servers
+    from bot.cli.import_workflow import WorkflowImporter, known_from_file, known_from_servers
 
     configure_logging("ERROR", "console")
     settings = load_settings()
     saved: Path | None = arguments.object_info
     known = known_from_file(saved) if saved else None
-    command = ImportCommand(
+    command = WorkflowImporter(
         arguments.into or settings.workflows_dir,
         lambda: known or known_from_servers(settings),
         say=lambda line: print(line),

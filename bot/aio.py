@@ -6,7 +6,7 @@ from typing import Any
 from bot.clock import Clock
 
 
-async def nap(clock: Clock, seconds: float, event: asyncio.Event) -> None:
+async def wait_for_event(clock: Clock, seconds: float, event: asyncio.Event) -> None:
     """Return after `seconds`, or as soon as `event` is set."""
     if event.is_set():
         return
@@ -14,10 +14,10 @@ async def nap(clock: Clock, seconds: float, event: asyncio.Event) -> None:
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await cancelled(*waits)
+        await cancel_and_wait(*waits)
 
 
-async def cancelled(*tasks: "asyncio.Future[Any]") -> None:
+async def cancel_and_wait(*tasks: "asyncio.Future[Any]") -> None:
     """Cancel tasks and wait until they have ended, ignoring their results."""
     for task in tasks:
         task.cancel()

@@ -21,14 +21,14 @@ SECRETS = (
 """Patterns of text to redact after the group `before`."""
 
 
-class _Blotted(structlog.stdlib.ProcessorFormatter):
+class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
     """Formats records, redacting messages and tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return blotted(super().format(record))
+        return redact(super().format(record))
 
 
-def blotted(text: str) -> str:
+def redact(text: str) -> str:
     """Redact the secrets in URLs."""
     for secret in SECRETS:
         text = secret.sub(r"\g<before>…", text)
@@ -55,7 +55,7 @@ def configure_logging(level: str, style: Literal["console", "json"]) -> None:
         final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _Blotted(
+        _RedactingFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
         )

@@ -14,10 +14,10 @@ from discord.ext import commands
 
 from bot.errors import DeniedError, InputError
 from bot.i18n import Message, _
-from bot.jobs.execution.cancellation import Canceller
+from bot.jobs.execution.cancellation import JobCanceller
 from bot.jobs.job import Job, JobState
-from bot.jobs.repository import StoreDownError
-from bot.ui.buttons import job_button, whisper
+from bot.jobs.repository import DatabaseUnavailableError
+from bot.ui.buttons import job_button, reply_ephemeral
 from bot.ui.client.error_handler import explain_error
 from bot.ui.locale import Languages, cut
 from bot.ui.messages.render import CANCEL
@@ -42,8 +42,8 @@ class Jobs(Protocol):
     async def browse(self, states: Collection[JobState], *, limit: int) -> Sequence[Job]: ...
 
 
-class CancelJobs:
-    def __init__(self, *, store: Jobs, canceller: Canceller, languages: Languages) -> None:
+class JobCancelling:
+    def __init__(self, *, store: Jobs, canceller: JobCanceller, languages: Languages) -> None:
         self._store = store
         self._canceller = canceller
         self._languages = languages
@@ -54,9 +54,9 @@ class CancelJobs:
             job = await self._cancelled(interaction, job_id)
             await interaction.response.defer()
             if _is_too_late(job):
-                await whisper(interaction, _("This request has already finished."), self._languages)
+                await reply_ephemeral(interaction, _("This request has already finished."), self._languages)
         except Exception as error:  # no caller would answer the press
-            await whisper(interaction, explain_error(error), self._languages)
+            await reply_ephemeral(interaction, explain_error(error), self._languages)
 
     async def command(self, interaction: discord.Interaction, job_id: str | None) -> None:
         """Answer `/cancel`; without a job id, the member's only active job is meant."""
@@ -86,7 +86,7 @@ class CancelJobs:
                 job = await self._permitted(interaction, job_id or await self._only_one(interaction))
                 return await self._canceller.cancel(job.id, interaction.user.id) or job
         except TimeoutError as error:
-            raise StoreDownError from error
+            raise DatabaseUnavailableError from error
 
     async def _only_one(self, interaction: discord.Interaction) -> str:
         jobs = await self._store.browse(CANCELLABLE, limit=LOOKED_AT)
@@ -133,7 +133,7 @@ def _label(job: Job, reader: int) -> str:
 
 
 class CancelCommand(commands.Cog):
-    def __init__(self, *, bot: discord.Client, jobs: CancelJobs) -> None:
+    def __init__(self, *, bot: discord.Client, jobs: JobCancelling) -> None:
         self._bot = bot
         self._jobs = jobs
         self._button = job_button(CANCEL, jobs.press)

@@ -5,8 +5,8 @@ from discord.ext import commands
 
 from bot.ui.commands.builder import Given
 from bot.ui.commands.form import Forms
-from bot.ui.commands.registry import Registrar
-from bot.ui.commands.submit import Orders
+from bot.ui.commands.registry import CommandRegistry
+from bot.ui.commands.submit import JobSubmitter
 from bot.workflow.manifest.manifest import ADVANCED
 from bot.workflow.workflow import Workflow
 
@@ -14,10 +14,10 @@ from bot.workflow.workflow import Workflow
 class Generate(commands.Cog):
     """The workflow commands: `registrar` registers them, `run` is their callback."""
 
-    def __init__(self, *, orders: Orders, forms: Forms) -> None:
+    def __init__(self, *, orders: JobSubmitter, forms: Forms) -> None:
         self._orders = orders
         self._forms = forms
-        self.registrar: Registrar | None = None
+        self.registrar: CommandRegistry | None = None
 
     async def run(self, interaction: discord.Interaction, workflow: Workflow, given: Given) -> None:
         asks_for_more = given.get(ADVANCED) is True and ADVANCED not in workflow.manifest.options
@@ -26,4 +26,4 @@ class Generate(commands.Cog):
             names = [name for name, _option in workflow.manifest.advanced_options()]
             await self._forms.open(interaction, workflow, given, names)
         else:
-            await self._orders.place(interaction, workflow, given)
+            await self._orders.submit(interaction, workflow, given)

@@ -12,8 +12,8 @@ from discord.ext import commands
 
 from bot.errors import InputError
 from bot.i18n import Message, _, n_
-from bot.jobs.job import Delivery, IllegalMoveError, Job
-from bot.jobs.repository import Shelf
+from bot.jobs.job import Delivery, Job, StaleJobError
+from bot.jobs.repository import ResultStore
 from bot.ui.client.error_handler import explain_error
 from bot.ui.locale import Languages
 from bot.ui.messages.edit_route import Attached, discord_files
@@ -25,10 +25,10 @@ from bot.ui.pages.history import (
     PER_PAGE,
     TURN,
     HistoryPage,
-    is_shown_again,
+    has_result,
 )
 
-LOOK_LIMIT = 2.0
+DATABASE_TIMEOUT = 2.0
 """Seconds for reading a page from the database; Discord waits three for the answer."""
 
 
@@ -39,11 +39,13 @@ class Jobs(Protocol):
 
     async def history(self, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]: ...
 
-    async def note(self, job: Job, *, delivery: Delivery) -> Job: ...
+    async def update(self, job: Job, *, delivery: Delivery) -> Job: ...
 
 
-class History:
-    def __init__(self, *, store: Jobs, shelf: Shelf, packer: Packer, renderer: Renderer, languages: Languages) -> None:
+class HistoryService:
+    def __init__(
+        self, *, store: Jobs, shelf: ResultStore, packer: Packer, renderer: Renderer, languages: Languages
+    ) -> None:
         self._store = store
         self._shelf = shelf
         self._packer = packer
@@ -61,7 +63,7 @@ class History:
         """Answer a choice in the menu with the result, privately."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
-            job, page, files = await self._again(interaction, job_id)
+            job, page, files = await self._show_result(interaction, job_id)
         except Exception as error:  # no caller would answer the choice
             page = self._renderer.notice(_("History"), explain_error(error), interaction.locale.value)
             await interaction.edit_original_response(view=layout(page), allowed_mentions=SILENT)
@@ -69,18 +71,18 @@ class History:
         await interaction.edit_original_response(
             view=layout(page), attachments=discord_files(files), allowed_mentions=SILENT
         )
-        if job.delivery is Delivery.KEPT:
+        if job.delivery is Delivery.UNDELIVERABLE:
             await self._remember(job)
 
     async def _view(self, interaction: discord.Interaction, number: int) -> discord.ui.LayoutView:
-        async with asyncio.timeout(LOOK_LIMIT):
+        async with asyncio.timeout(DATABASE_TIMEOUT):
             jobs = await self._store.history(interaction.user.id, limit=PER_PAGE + 1, offset=number * PER_PAGE)
         locale = interaction.locale.value
         return self._page.view(jobs[:PER_PAGE], number, has_more=len(jobs) > PER_PAGE, locale=locale)
 
-    async def _again(self, interaction: discord.Interaction, job_id: str) -> tuple[Job, Page, Sequence[Attached]]:
+    async def _show_result(self, interaction: discord.Interaction, job_id: str) -> tuple[Job, Page, Sequence[Attached]]:
         job = await self._store.get(job_id)
-        if job is None or job.requester.user_id != interaction.user.id or not is_shown_again(job):
+        if job is None or job.requester.user_id != interaction.user.id or not has_result(job):
             raise InputError(_("I can't find that result."))
         outputs = await self._shelf.get(job.id)
         if not outputs:
@@ -101,8 +103,8 @@ class History:
 
     async def _remember(self, job: Job) -> None:
         try:
-            await self._store.note(job, delivery=Delivery.SENT)
-        except IllegalMoveError:
+            await self._store.update(job, delivery=Delivery.SENT)
+        except StaleJobError:
             return  # another process shows it, too
 
 
@@ -126,7 +128,7 @@ def _note(job: Job, result: Result) -> Message | None:
 class HistoryCommand(commands.Cog):
     """The command and the components of its answers, which still work after a restart."""
 
-    def __init__(self, *, bot: commands.AutoShardedBot, history: History) -> None:
+    def __init__(self, *, bot: commands.AutoShardedBot, history: HistoryService) -> None:
         self._bot = bot
         self._history = history
         self._items = (_menu(history), _turn(history))
@@ -142,7 +144,7 @@ class HistoryCommand(commands.Cog):
         await self._history.open(interaction)
 
 
-def _menu(history: History) -> type[discord.ui.DynamicItem[discord.ui.Select[Any]]]:
+def _menu(history: HistoryService) -> type[discord.ui.DynamicItem[discord.ui.Select[Any]]]:
     class Menu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=re.escape(CHOOSE)):
         @classmethod
         async def from_custom_id(
@@ -157,7 +159,7 @@ def _menu(history: History) -> type[discord.ui.DynamicItem[discord.ui.Select[Any
     return Menu
 
 
-def _turn(history: History) -> type[discord.ui.DynamicItem[discord.ui.Button[Any]]]:
+def _turn(history: HistoryService) -> type[discord.ui.DynamicItem[discord.ui.Button[Any]]]:
     class Turn(discord.ui.DynamicItem[discord.ui.Button[Any]], template=re.escape(TURN) + r"(?P<number>\d{1,6})"):
         def __init__(self, item: discord.ui.Button[Any], number: int) -> None:
             super().__init__(item)

@@ -4,11 +4,11 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ui.account import Members
+from bot.ui.account import AccountPages
 
 
 class MeCommand(commands.Cog):
-    def __init__(self, *, members: Members) -> None:
+    def __init__(self, *, members: AccountPages) -> None:
         self._members = members
 
     @app_commands.command(name="me", description="Your GPU usage, limits and waiting requests")

@@ -13,23 +13,23 @@ from discord.ext import commands
 from bot.errors import BotError, InputError
 from bot.i18n import _
 from bot.jobs.job import Job
-from bot.jobs.repository import Shelf
+from bot.jobs.repository import ResultStore
 from bot.ui.buttons import job_button
-from bot.ui.client.error_handler import Tree
+from bot.ui.client.error_handler import CommandTree
 from bot.ui.commands.attachments import KeptFile
 from bot.ui.commands.form import Forms
-from bot.ui.commands.lookup import Finder
-from bot.ui.commands.submit import Orders
+from bot.ui.commands.lookup import WorkflowLookup
+from bot.ui.commands.submit import JobSubmitter
 from bot.ui.messages.render import NEXT
 from bot.ui.replies import in_time
 from bot.workflow.graph.definitions import Definitions
-from bot.workflow.library.next_steps import handed_on, takeable
+from bot.workflow.library.next_steps import handed_on, usable_files
 from bot.workflow.manifest.options import ImageOption
 from bot.workflow.manifest.sections import MAX_ACTIONS
 from bot.workflow.run.spec import NextStep
 from bot.workflow.workflow import Workflow
 
-LOOK_LIMIT = 2.0
+DATABASE_TIMEOUT = 2.0
 """Seconds for looking up the job; Discord waits three for the answer."""
 
 
@@ -44,12 +44,12 @@ class NextSteps:
         self,
         *,
         store: Jobs,
-        shelf: Shelf,
-        finder: Finder,
+        shelf: ResultStore,
+        finder: WorkflowLookup,
         definitions: Callable[[], Definitions],
-        orders: Orders,
+        orders: JobSubmitter,
         forms: Forms,
-        tree: Tree,
+        tree: CommandTree,
     ) -> None:
         self._store = store
         self._shelf = shelf
@@ -64,21 +64,22 @@ class NextSteps:
         try:
             await self._take(interaction, job_id, number)
         except Exception as error:  # no caller would answer the press
-            await self._tree.tell(interaction, error)
+            await self._tree.reply_error(interaction, error)
 
     async def _take(self, interaction: discord.Interaction[Any], job_id: str, number: int) -> None:
-        async with in_time(LOOK_LIMIT):
+        async with in_time(DATABASE_TIMEOUT):
             job = await self._store.get(job_id)
         if job is None or number >= len(job.spec.steps):
             raise InputError(_("This result is too old for buttons. Save the file and attach it to the command."))
         step = job.spec.steps[number]
-        target = self._finder.meant(step.workflow)
+        target = self._finder.resolve(step.workflow)
         option = target.manifest.options.get(step.input)
         if option is None or not option.is_file:
             raise _changed(target.name)
         given = handed_on(step, job.spec.values, target, self._definitions())
         files = [
-            KeptFile(job.outputs[place].filename, job.id, place, self._shelf) for place in takeable(step, job.outputs)
+            KeptFile(job.outputs[place].filename, job.id, place, self._shelf)
+            for place in usable_files(step, job.outputs)
         ]
         if not files:
             raise InputError(_("/{name} can't use any of these files.", name=target.name))
@@ -88,7 +89,7 @@ class NextSteps:
         if lacking:
             await self._forms.open(interaction, target, given, lacking, kept={step.input: files})
         else:
-            await self._orders.place(interaction, target, given)
+            await self._orders.submit(interaction, target, given)
 
 
 def _lacking(step: NextStep, target: Workflow, given: Mapping[str, object]) -> Iterator[str]:

@@ -6,22 +6,22 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.jobs.status import Survey
+from bot.jobs.status import QueueStatus
 from bot.ui.pages.queue import QueuePage, Reader
-from bot.ui.replies import in_time, show
+from bot.ui.replies import in_time, reply_view
 
-LOOK_LIMIT = 2.0
+DATABASE_TIMEOUT = 2.0
 """Seconds for reading the queue; Discord waits three for the answer."""
 
 
 class QueueCommand(commands.Cog):
-    def __init__(self, *, survey: Callable[[], Awaitable[Survey]], page: QueuePage) -> None:
+    def __init__(self, *, survey: Callable[[], Awaitable[QueueStatus]], page: QueuePage) -> None:
         self._survey = survey
         self._page = page
 
     @app_commands.command(name="queue", description="See the queue and estimated waiting times")
     async def queue(self, interaction: discord.Interaction) -> None:
-        async with in_time(LOOK_LIMIT):
+        async with in_time(DATABASE_TIMEOUT):
             survey = await self._survey()
         reader = Reader(interaction.user.id, interaction.guild_id, interaction.locale.value)
-        await show(interaction, self._page.view(survey, reader))
+        await reply_view(interaction, self._page.view(survey, reader))

@@ -6,10 +6,10 @@ from discord.ext import commands
 
 from bot.errors import InputError
 from bot.i18n import _
-from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.autocomplete import Autocompleter
 from bot.ui.commands.form import Forms
-from bot.ui.commands.lookup import Finder
-from bot.ui.commands.submit import Orders
+from bot.ui.commands.lookup import WorkflowLookup
+from bot.ui.commands.submit import JobSubmitter
 from bot.ui.locale import cut
 from bot.workflow.ranking import MOST, Index
 from bot.workflow.workflow import Workflow
@@ -19,7 +19,7 @@ MAX_NAME = 100
 
 
 class Runs:
-    def __init__(self, *, finder: Finder, orders: Orders, forms: Forms, suggester: Suggester) -> None:
+    def __init__(self, *, finder: WorkflowLookup, orders: JobSubmitter, forms: Forms, suggester: Autocompleter) -> None:
         self._finder = finder
         self._orders = orders
         self._forms = forms
@@ -34,12 +34,12 @@ class Runs:
         file: discord.Attachment | None,
         advanced: bool,
     ) -> None:
-        workflow = self._finder.meant(name)
+        workflow = self._finder.resolve(name)
         given = _given(workflow, prompt, file)
         options = dict(workflow.manifest.ordered_options())
         lacking = [each for each, option in options.items() if option.required and each not in given]
         if not lacking and not advanced:
-            await self._orders.place(interaction, workflow, given)
+            await self._orders.submit(interaction, workflow, given)
             return
         others = [each for each in options if each not in lacking and each not in given]
         is_enough = lacking and not advanced

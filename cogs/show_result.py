@@ -13,15 +13,15 @@ from discord.ext import commands
 from bot.clock import Clock
 from bot.errors import FailedError
 from bot.i18n import Message, _
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.ports import Told
-from bot.jobs.repository import Shelf
-from bot.ui.buttons import job_button, whisper
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
+from bot.jobs.ports import DeliveryResult
+from bot.jobs.repository import ResultStore
+from bot.ui.buttons import job_button, reply_ephemeral
 from bot.ui.client.error_handler import explain_error
 from bot.ui.commands.first_reply import TOKEN_LIFETIME
 from bot.ui.locale import Languages
-from bot.ui.messages.discord_errors import RefusedError, reading_refusals
-from bot.ui.messages.presenter import JobMessages
+from bot.ui.messages.discord_errors import DiscordError, translate_errors
+from bot.ui.messages.presenter import DiscordPresenter
 from bot.ui.messages.render import SHOW_RESULT
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,13 @@ class Jobs(Protocol):
 
     async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None: ...
 
-    async def seize(self, job_id: str) -> Job | None:
+    async def take_over(self, job_id: str) -> Job | None:
         """Take over a job from the process that works on it."""
         ...
 
-    async def move(self, job: Job, state: JobState, **changes: Any) -> Job: ...
+    async def transition(self, job: Job, state: JobState, **changes: Any) -> Job: ...
 
-    async def note(self, job: Job, **changes: Any) -> Job: ...
+    async def update(self, job: Job, **changes: Any) -> Job: ...
 
 
 class ShowResult:
@@ -51,8 +51,8 @@ class ShowResult:
         self,
         *,
         store: Jobs,
-        shelf: Shelf,
-        messages: JobMessages,
+        shelf: ResultStore,
+        messages: DiscordPresenter,
         languages: Languages,
         clock: Clock,
         is_ours: Callable[[Job], bool] = lambda _job: True,
@@ -69,21 +69,23 @@ class ShowResult:
         """Show the job's status in the pressed message and keep it updated."""
         try:
             await self._press(interaction, job_id)
-        except IllegalMoveError:
+        except StaleJobError:
             log.info("job %s: another process delivers its result", job_id)
-        except RefusedError as refusal:
+        except DiscordError as refusal:
             log.warning("job %s: could not answer a button press: %s", job_id, refusal)
         except Exception as error:  # no caller would answer the press
-            await whisper(interaction, explain_error(error), self._languages)
+            await reply_ephemeral(interaction, explain_error(error), self._languages)
 
     async def _press(self, interaction: discord.Interaction, job_id: str) -> None:
         job = await self._store.get(job_id)
         if job is None:
             message = _("This request is too old. Please run the command again.")
-            return await whisper(interaction, message, self._languages)
+            return await reply_ephemeral(interaction, message, self._languages)
         if job.requester.user_id != interaction.user.id:
-            return await whisper(interaction, _("Only the person who asked for this can refresh it."), self._languages)
-        with reading_refusals():
+            return await reply_ephemeral(
+                interaction, _("Only the person who asked for this can refresh it."), self._languages
+            )
+        with translate_errors():
             await interaction.response.defer()
         expires = self._clock.now() + TOKEN_LIFETIME - ANSWERED_WITHIN
         job = await self._store.renew_token(job_id, interaction.token, expires) or job
@@ -100,7 +102,7 @@ class ShowResult:
         files = await self._shelf.get(job.id) if has_result else ()
         if job.state is JobState.DELIVERING and not files:
             return self._go_on(job)  # still being fetched from the server
-        ours = await self._store.seize(job.id)
+        ours = await self._store.take_over(job.id)
         if ours is None:
             return None
         if files:
@@ -109,22 +111,22 @@ class ShowResult:
             told = await self._messages.fail(ours, _reason(ours))
         return await self._remember(ours, told)
 
-    async def _deliver(self, job: Job, files: Any) -> Told:
+    async def _deliver(self, job: Job, files: Any) -> DeliveryResult:
         try:
             return await self._messages.deliver(job, files, job.note)
         except FailedError as error:
             await self._messages.fail(job, error.user_message)
-            return Told.KEPT
+            return DeliveryResult.KEPT
 
-    async def _remember(self, job: Job, told: Told) -> None:
-        if told is Told.LATER:
-            await self._store.note(job, not_before=self._clock.now())  # due at once for the delivery service
+    async def _remember(self, job: Job, told: DeliveryResult) -> None:
+        if told is DeliveryResult.LATER:
+            await self._store.update(job, not_before=self._clock.now())  # due at once for the delivery service
             return
-        delivery = Delivery.SENT if told is Told.SENT else Delivery.KEPT
+        delivery = Delivery.SENT if told is DeliveryResult.SENT else Delivery.UNDELIVERABLE
         if job.state is JobState.DELIVERING:
-            await self._store.move(job, JobState.DONE, delivery=delivery)
+            await self._store.transition(job, JobState.DONE, delivery=delivery)
         else:
-            await self._store.note(job, delivery=delivery)
+            await self._store.update(job, delivery=delivery)
 
 
 def _reason(job: Job) -> Message:
@@ -137,7 +139,7 @@ def _reason(job: Job) -> Message:
             return job.error or _("This request failed. Please try again.")
 
 
-class Results(commands.Cog):
+class ShowResultButton(commands.Cog):
     def __init__(self, *, bot: discord.Client, show: ShowResult) -> None:
         self._bot = bot
         self._button = job_button(SHOW_RESULT, show.press)

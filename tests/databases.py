@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.storage.database import Database, open_database, open_store
-from bot.storage.jobs.repository import SqlStore
-from bot.storage.policies import SqlPolicies
-from bot.storage.result_files import SqlShelf
-from bot.storage.servers.repository import SqlFleet
+from bot.storage.jobs.repository import SqlJobRepository
+from bot.storage.policies import SqlPolicyRepository
+from bot.storage.result_files import SqlResultStore
+from bot.storage.servers.repository import SqlServerRegistry
 
 
 @asynccontextmanager
-async def memory_store(clock: Callable[[], float] = time.time) -> AsyncGenerator[SqlStore]:
+async def memory_store(clock: Callable[[], float] = time.time) -> AsyncGenerator[SqlJobRepository]:
     """An empty store that is gone afterwards. `clock` judges leases: pass `ManualClock.now` to let them run out."""
     store = await open_store("sqlite:///:memory:", clock=clock)
     try:
@@ -23,7 +23,7 @@ async def memory_store(clock: Callable[[], float] = time.time) -> AsyncGenerator
 
 
 @asynccontextmanager
-async def file_store(path: Path, clock: Callable[[], float] = time.time) -> AsyncGenerator[SqlStore]:
+async def file_store(path: Path, clock: Callable[[], float] = time.time) -> AsyncGenerator[SqlJobRepository]:
     """The store in a file, made if there is none. Opened again, it is what a restarted bot finds."""
     store = await open_store(f"sqlite:///{path}", synchronous="normal", clock=clock)
     try:
@@ -42,21 +42,21 @@ async def memory_database(clock: Callable[[], float] = time.time) -> AsyncGenera
         await database.close()
 
 
-def fleet_of(store: SqlStore) -> SqlFleet:
+def fleet_of(store: SqlJobRepository) -> SqlServerRegistry:
     """The servers in the database of a store, whatever its engine and its clock are."""
-    return SqlFleet(store._engine, store._clock)
+    return SqlServerRegistry(store._engine, store._clock)
 
 
-def policies_of(store: SqlStore) -> SqlPolicies:
+def policies_of(store: SqlJobRepository) -> SqlPolicyRepository:
     """The rules and pauses in the database of a store."""
-    return SqlPolicies(store._engine)
+    return SqlPolicyRepository(store._engine)
 
 
-def results_of(store: SqlStore) -> SqlShelf:
+def results_of(store: SqlJobRepository) -> SqlResultStore:
     """The results in the database of a store."""
-    return SqlShelf(store._engine)
+    return SqlResultStore(store._engine)
 
 
-async def line(store: SqlStore) -> list[str]:
+async def line(store: SqlJobRepository) -> list[str]:
     """Return the ids of what waits, each member's in their order."""
     return [job.job_id for job in (await store.snapshot(1000)).waiting]

@@ -12,32 +12,32 @@ from contextlib import AsyncExitStack, suppress
 from random import Random, SystemRandom
 from typing import Any
 
-from bot.app.gateway import Front
+from bot.app.gateway import Gateway
 from bot.app.office import Office
-from bot.app.process_role import Part
-from bot.app.resources import Installation
-from bot.app.services import DAY, Works
+from bot.app.process_role import ProcessConfig
+from bot.app.resources import Resources
+from bot.app.services import DAY, Services
 from bot.app.workflow_dirs import load_catalog, load_library
 from bot.clock import Clock, SystemClock
 from bot.comfy.fleet import Fleet
-from bot.comfy.idle_hook import Park, unparked
+from bot.comfy.idle_hook import IdleHook, no_idle_hook
 from bot.comfy.server import ComfyServer
-from bot.comfy.url import Address
+from bot.comfy.url import ServerUrl
 from bot.images.pool import ImagePool
-from bot.images.service import Pictures
-from bot.jobs.cluster.progress_cache import ProgressBoard
+from bot.images.service import ImageService
+from bot.jobs.cluster.progress_cache import ProgressCache
 from bot.policy.limits import Limits
 from bot.settings import Settings
 from bot.ui.client.bot import ComfycordBot
 from bot.ui.client.command_sync import CommandSync
 from bot.ui.client.rest import RestClient
 from bot.ui.locale import Languages
-from bot.ui.messages.direct_messages import Mailbox
+from bot.ui.messages.direct_messages import DirectMessages
 from bot.ui.messages.edit_route import MessageRoute
-from bot.ui.messages.followups import ChannelPosts
-from bot.ui.messages.presenter import JobMessages
+from bot.ui.messages.followups import ChannelMessages
+from bot.ui.messages.presenter import DiscordPresenter
 from bot.ui.messages.render import Renderer
-from bot.workflow.importer.add import Known
+from bot.workflow.importer.add import KnownNodes
 from bot.workflow.library.catalog import Catalog
 from bot.workflow.library.library import Library
 from bot.workflow.workflow import Workflow
@@ -61,13 +61,13 @@ class App:
         self,
         settings: Settings,
         workflows: Library | Catalog,
-        installation: Installation,
+        installation: Resources,
         *,
-        part: Part | None = None,
+        part: ProcessConfig | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
         limits: Limits | None = None,
-        park: Park = unparked,
+        park: IdleHook = no_idle_hook,
         keep_alive: bool = True,
     ) -> None:
         """Needs a running event loop. Without `keep_alive`, connections to ComfyUI are not reused.
@@ -75,8 +75,8 @@ class App:
         The caller owns the installation and must keep it open until the client is closed.
         """
         self._clock, random = clock or SystemClock(), random or SystemRandom()
-        self._urls = {str(Address.parse(url).root): url for url in settings.comfyui_urls}
-        self._part, self._installation, self._settings = part or Part(), installation, settings
+        self._urls = {str(ServerUrl.parse(url).root): url for url in settings.comfyui_urls}
+        self._part, self._installation, self._settings = part or ProcessConfig(), installation, settings
         self._sync = CommandSync(
             memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids, hidden=self._hidden
         )
@@ -97,11 +97,11 @@ class App:
         )
         # Leave one core to the event loop
         self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
-        self._pictures = Pictures(pool=self._images)
+        self._pictures = ImageService(pool=self._images)
         self._renderer = Renderer(self._languages)
-        self._board = ProgressBoard(hints=installation.hints, clock=self._clock)
+        self._board = ProgressCache(hints=installation.hints, clock=self._clock)
         self._messages = self._build_messages()
-        self._works = Works(
+        self._works = Services(
             installation=installation,
             fleet=self.fleet,
             messages=self._messages,
@@ -113,7 +113,7 @@ class App:
         self.queue = self._works.queue
         library = workflows if isinstance(workflows, Library) else Library(workflows)
         self._library = library
-        library.guess(self._known, self._works.definitions)
+        library.use_auto_manifests(self._known, self._works.definitions)
         self._front = self._build_front(library, limits or Limits(), random) if self._part.has_gateway else None
         self._plan_ending()
 
@@ -145,14 +145,14 @@ class App:
             shard_count=shards.count if shards else None,
         )
 
-    def _build_messages(self) -> JobMessages:
+    def _build_messages(self) -> DiscordPresenter:
         def client() -> ComfycordBot | RestClient:
             return self.client
 
-        return JobMessages(
+        return DiscordPresenter(
             route=MessageRoute(client=client, clock=self._clock),
-            posts=ChannelPosts(client=client),
-            mailbox=Mailbox(client=client, renderer=self._renderer, notes=self.store, clock=self._clock),
+            posts=ChannelMessages(client=client),
+            mailbox=DirectMessages(client=client, renderer=self._renderer, notes=self.store, clock=self._clock),
             renderer=self._renderer,
             pictures=self._pictures,
             notes=self.store,
@@ -161,7 +161,7 @@ class App:
             board=self._board,
         )
 
-    def _build_front(self, library: Library, limits: Limits, random: Random) -> Front:
+    def _build_front(self, library: Library, limits: Limits, random: Random) -> Gateway:
         office = Office(
             installation=self._installation,
             works=self._works,
@@ -172,7 +172,7 @@ class App:
             languages=self._languages,
             clock=self._clock,
         )
-        return Front(
+        return Gateway(
             bot=self.bot,
             installation=self._installation,
             works=self._works,
@@ -185,7 +185,7 @@ class App:
             board=self._board,
             clock=self._clock,
             random=random,
-            tell=self._tell_commands if self._part.leads else None,
+            tell=self._tell_commands if self._part.is_leader else None,
         )
 
     def _plan_ending(self) -> None:
@@ -207,31 +207,31 @@ class App:
         await self._starting
 
     async def _start_all(self) -> None:
-        self._own(self._installation.hints.run, "hints")
+        self._spawn(self._installation.hints.run, "hints")
         await self._works.begin(self._urls)
         for name, work in self._works.tasks():
-            self._own(work, name)
+            self._spawn(work, name)
         if self._front:
             await self._open_front(self._front)
 
-    async def _open_front(self, front: Front) -> None:
+    async def _open_front(self, front: Gateway) -> None:
         for cog in front.cogs():
             await self.bot.add_cog(cog)
-        if self._library.has_lonely_graphs:
+        if self._library.has_graphs_without_manifest:
             await self._library.reload()
         front.registrar.update()
-        if self._part.leads:
+        if self._part.is_leader:
             await self.sync_commands()
         for name, work in front.tasks():
-            self._own(work, name)
+            self._spawn(work, name)
 
-    async def _known(self) -> Known:
+    async def _known(self) -> KnownNodes:
         """Return the servers' node definitions, or the stored ones if no server answers."""
         answers: list[Mapping[str, Any]] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(KNOWN_WITHIN):
                 answers = await self.fleet.object_infos()
-        return Known.of(answers) if answers else Known({}, self._works.definitions())
+        return KnownNodes.of(answers) if answers else KnownNodes({}, self._works.definitions())
 
     def is_quiet(self) -> bool:
         """Whether the queue is empty."""
@@ -242,17 +242,17 @@ class App:
 
     async def sync_commands(self) -> Sequence[str]:
         """Register the commands where they have changed; return those places."""
-        sent, _failed = await self._bring_up_to_date()
+        sent, _failed = await self._sync_commands()
         return sent
 
     async def _tell_commands(self) -> bool:
-        _sent, failed = await self._bring_up_to_date()
+        _sent, failed = await self._sync_commands()
         return not failed
 
-    async def _bring_up_to_date(self) -> tuple[Sequence[str], Sequence[str]]:
+    async def _sync_commands(self) -> tuple[Sequence[str], Sequence[str]]:
         if self._front:
             await self._front.look_at_guilds(self._settings.discord_guild_ids)
-        return await self._sync.bring_up_to_date(self.bot.tree)
+        return await self._sync.sync_changed(self.bot.tree)
 
     def _hidden(self, guild_id: int) -> Collection[str]:
         return self._front.hidden(guild_id) if self._front else ()
@@ -267,7 +267,7 @@ class App:
         except TimeoutError:
             log.warning("shutdown timed out; remaining jobs resume at the next start")
 
-    def _own(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+    def _spawn(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         """Run a background task until the client closes."""
         task = asyncio.create_task(self._keep_up(work, name), name=name)
 

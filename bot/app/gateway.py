@@ -8,39 +8,39 @@ from typing import cast
 from discord.ext import commands
 
 from bot.app.office import Office
-from bot.app.resources import Installation
-from bot.app.services import Task, Works
+from bot.app.resources import Resources
+from bot.app.services import Services, Task
 from bot.clock import Clock
 from bot.errors import OfflineError
-from bot.images.service import Pictures
+from bot.images.service import ImageService
 from bot.jobs.cluster.bus import Topic
-from bot.jobs.cluster.progress_cache import ProgressBoard
+from bot.jobs.cluster.progress_cache import ProgressCache
 from bot.jobs.job import JobState
 from bot.ui.client.bot import ComfycordBot
-from bot.ui.client.error_handler import Tree
+from bot.ui.client.error_handler import CommandTree
 from bot.ui.commands.attachments import Attachments
-from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.autocomplete import Autocompleter
 from bot.ui.commands.builder import build_command
 from bot.ui.commands.form import Forms
-from bot.ui.commands.lookup import Finder
-from bot.ui.commands.registry import Registrar
-from bot.ui.commands.submit import Orders
+from bot.ui.commands.lookup import WorkflowLookup
+from bot.ui.commands.registry import CommandRegistry
+from bot.ui.commands.submit import JobSubmitter
 from bot.ui.locale import Languages
 from bot.ui.messages.packing import Packer
-from bot.ui.messages.presenter import JobMessages
+from bot.ui.messages.presenter import DiscordPresenter
 from bot.ui.messages.render import Renderer
 from bot.ui.pages.queue import QueuePage
 from bot.workflow.library.library import Changes, Library
 from bot.workflow.ranking import Uses
 from bot.workflow.run.spec import RunSpec
 from bot.workflow.workflow import Workflow
-from cogs.cancel import CancelCommand, CancelJobs
+from cogs.cancel import CancelCommand, JobCancelling
 from cogs.generate import Generate
-from cogs.history import History, HistoryCommand
+from cogs.history import HistoryCommand, HistoryService
 from cogs.next_steps import NextStepButtons, NextSteps
 from cogs.queue import QueueCommand
 from cogs.run import RunCommand, Runs
-from cogs.show_result import Results, ShowResult
+from cogs.show_result import ShowResult, ShowResultButton
 
 PREPARE_EVERY = 2.0
 """Seconds between two checks for new servers or workflows."""
@@ -50,22 +50,22 @@ RECALL_EVERY = 600.0
 """Seconds."""
 
 
-class Front:
+class Gateway:
     """Builds the cogs. `orders` accepts nothing once it is closed; `tell` registers changed commands with Discord."""
 
     def __init__(
         self,
         *,
         bot: ComfycordBot,
-        installation: Installation,
-        works: Works,
+        installation: Resources,
+        works: Services,
         office: Office,
         library: Library,
-        pictures: Pictures,
-        messages: JobMessages,
+        pictures: ImageService,
+        messages: DiscordPresenter,
         renderer: Renderer,
         languages: Languages,
-        board: ProgressBoard,
+        board: ProgressCache,
         clock: Clock,
         random: Random,
         tell: Callable[[], Awaitable[bool]] | None,
@@ -81,9 +81,9 @@ class Front:
         self._languages = languages
         self._board = board
         self._clock = clock
-        self._tree = tree = cast("Tree", bot.tree)
-        self._suggester = Suggester(definitions=works.definitions, uses=Uses())
-        self.orders = Orders(
+        self._tree = tree = cast("CommandTree", bot.tree)
+        self._suggester = Autocompleter(definitions=works.definitions, uses=Uses())
+        self.orders = JobSubmitter(
             tree=tree,
             house=office.house,
             definitions=works.definitions,
@@ -99,7 +99,7 @@ class Front:
         )
         self._forms = Forms(orders=self.orders, suggester=self._suggester, tree=tree, languages=languages)
         self.generate = Generate(orders=self.orders, forms=self._forms)
-        self.registrar = Registrar(
+        self.registrar = CommandRegistry(
             tree=tree,
             library=library,
             servers=works.servers,
@@ -107,9 +107,11 @@ class Front:
             clock=clock,
             tell=tell,
         )
-        self._finder = Finder(library=library, offered=self.registrar.offered, reason_off=self.registrar.reason_off)
-        library.listen(self._hint_at)
-        installation.hints.listen(Topic.RULES, lambda _payload: self.registrar.wake())
+        self._finder = WorkflowLookup(
+            library=library, offered=self.registrar.offered, reason_off=self.registrar.reason_off
+        )
+        library.on_change(self._hint_at)
+        installation.hints.subscribe(Topic.RULES, lambda _payload: self.registrar.wake())
         self._hint_at(Changes())
 
     async def look_at_guilds(self, guild_ids: Sequence[int]) -> None:
@@ -160,7 +162,7 @@ class Front:
     def _hint_at(self, _changes: Changes) -> None:
         """Pass on the run times that workflow authors state."""
         known = self._library.workflows.items()
-        self._works.durations.suppose({name: flow.manifest.seconds for name, flow in known if flow.manifest.seconds})
+        self._works.durations.set_hints({name: flow.manifest.seconds for name, flow in known if flow.manifest.seconds})
 
     def cogs(self) -> Sequence[commands.Cog]:
         bot, store, works, languages = self._bot, self._installation.store, self._works, self._languages
@@ -169,11 +171,11 @@ class Front:
             RunCommand(
                 runs=Runs(finder=self._finder, orders=self.orders, forms=self._forms, suggester=self._suggester)
             ),
-            Results(bot=bot, show=self._show_result()),
+            ShowResultButton(bot=bot, show=self._show_result()),
             NextStepButtons(bot=bot, steps=self._next_steps()),
             HistoryCommand(bot=bot, history=self._past()),
-            CancelCommand(bot=bot, jobs=CancelJobs(store=store, canceller=works.canceller, languages=languages)),
-            QueueCommand(survey=works.lineup.survey, page=QueuePage(languages, self._board.fraction)),
+            CancelCommand(bot=bot, jobs=JobCancelling(store=store, canceller=works.canceller, languages=languages)),
+            QueueCommand(survey=works.lineup.status, page=QueuePage(languages, self._board.fraction)),
             *self._office.cogs(self.registrar, self._suggester),
         )
 
@@ -184,7 +186,7 @@ class Front:
             messages=self._messages,
             languages=self._languages,
             clock=self._clock,
-            is_ours=self._works.tells_of,
+            is_ours=self._works.is_reported_here,
         )
 
     def _next_steps(self) -> NextSteps:
@@ -198,8 +200,8 @@ class Front:
             tree=self._tree,
         )
 
-    def _past(self) -> History:
-        return History(
+    def _past(self) -> HistoryService:
+        return HistoryService(
             store=self._installation.store,
             shelf=self._installation.shelf,
             packer=Packer(pictures=self._pictures),

@@ -13,13 +13,13 @@ from bot.clock import Clock
 
 YOUNG_ONLY = (700, 10, 1_000_000)
 """Python's defaults for the young generations; the oldest one practically never."""
-LOOK_EVERY = 60.0
+IDLE_POLL_INTERVAL = 60.0
 AT_LATEST = 900.0
 """Seconds between two collections if it is never quiet."""
 
 
 @contextmanager
-def spared_collections() -> Generator[None]:
+def freeze_startup_objects() -> Generator[None]:
     """Disable automatic full collections inside, and exempt all existing objects from them."""
     before = gc.get_threshold()
     gc.collect()
@@ -32,11 +32,11 @@ def spared_collections() -> Generator[None]:
         gc.unfreeze()
 
 
-async def sweep(is_quiet: Callable[[], bool], clock: Clock) -> None:
+async def collect_when_idle(is_quiet: Callable[[], bool], clock: Clock) -> None:
     """Collect in quiet moments until cancelled."""
     swept = clock.monotonic()
     while True:
-        await clock.sleep(LOOK_EVERY)
+        await clock.sleep(IDLE_POLL_INTERVAL)
         if is_quiet() or clock.monotonic() - swept >= AT_LATEST:
             gc.collect()
             swept = clock.monotonic()

@@ -22,7 +22,7 @@ _NAMES = {"all": "instance"}
 
 
 @contextlib.contextmanager
-def claimed_instance(folder: Path, role: str = "all") -> Generator[str]:
+def acquire_instance_id(folder: Path, role: str = "all") -> Generator[str]:
     """Hold an id while the context lasts. Does blocking file I/O: call it off the event loop.
 
     Raises `StartupError` if the folder can't be written or has no free id.

@@ -4,19 +4,19 @@ from collections.abc import Collection, Sequence
 
 from discord.ext import commands
 
-from bot.app.resources import Installation
-from bot.app.services import Works
+from bot.app.resources import Resources
+from bot.app.services import Services
 from bot.clock import Clock
 from bot.comfy.fleet import Fleet
-from bot.comfy.url import check_address
+from bot.comfy.url import check_server_url
 from bot.policy.admission import Admission
 from bot.policy.limits import Limits
-from bot.ui.access_checks import Authority
-from bot.ui.account import Members
-from bot.ui.audit_log import Audit
-from bot.ui.commands.autocomplete import Suggester
-from bot.ui.commands.guild_rules import GuildHouse
-from bot.ui.commands.registry import Registrar
+from bot.ui.access_checks import AccessChecks
+from bot.ui.account import AccountPages
+from bot.ui.audit_log import AuditLog
+from bot.ui.commands.autocomplete import Autocompleter
+from bot.ui.commands.guild_rules import GuildRules
+from bot.ui.commands.registry import CommandRegistry
 from bot.ui.locale import Languages
 from bot.workflow.library.library import Library
 from cogs.me import MeCommand
@@ -24,10 +24,10 @@ from cogs.moderate._cog import ModerateCommand
 from cogs.moderate._pauses import Moderation
 from cogs.moderate._roles import RoleRules
 from cogs.server._cog import ServerCommand
-from cogs.server._service import FleetDesk
-from cogs.workflow._add import Addition
+from cogs.server._service import ServerService
+from cogs.workflow._add import AddWorkflow
 from cogs.workflow._cog import WorkflowCommand
-from cogs.workflow._service import WorkflowDesk
+from cogs.workflow._service import WorkflowService
 
 
 class Office:
@@ -36,8 +36,8 @@ class Office:
     def __init__(
         self,
         *,
-        installation: Installation,
-        works: Works,
+        installation: Resources,
+        works: Services,
         fleet: Fleet,
         library: Library,
         limits: Limits,
@@ -55,15 +55,15 @@ class Office:
         self.admission = Admission(
             store=store, policies=policies, expect=works.queue.expect, clock=clock, limits=limits
         )
-        self.house = GuildHouse(rules=installation.workflow_rules, hints=installation.hints, limits=limits, clock=clock)
-        self._authority = Authority(home_guilds=home_guilds, clock=clock)
-        self._audit = Audit(store=store, clock=clock)
+        self.house = GuildRules(rules=installation.workflow_rules, hints=installation.hints, limits=limits, clock=clock)
+        self._authority = AccessChecks(home_guilds=home_guilds, clock=clock)
+        self._audit = AuditLog(store=store, clock=clock)
 
-    def cogs(self, registrar: Registrar, suggester: Suggester) -> Sequence[commands.Cog]:
-        members = Members(
+    def cogs(self, registrar: CommandRegistry, suggester: Autocompleter) -> Sequence[commands.Cog]:
+        members = AccountPages(
             policies=self._installation.policies,
             admission=self.admission,
-            survey=self._works.lineup.survey,
+            survey=self._works.lineup.status,
             authority=self._authority,
             languages=self._languages,
             clock=self._clock,
@@ -75,8 +75,8 @@ class Office:
             WorkflowCommand(desk=self._workflow_desk(registrar, suggester), addition=self._addition(registrar)),
         )
 
-    def _workflow_desk(self, registrar: Registrar, suggester: Suggester) -> WorkflowDesk:
-        return WorkflowDesk(
+    def _workflow_desk(self, registrar: CommandRegistry, suggester: Autocompleter) -> WorkflowService:
+        return WorkflowService(
             library=self._library,
             rules=self._installation.workflow_rules,
             house=self.house,
@@ -88,8 +88,8 @@ class Office:
             languages=self._languages,
         )
 
-    def _addition(self, registrar: Registrar) -> Addition:
-        return Addition(
+    def _addition(self, registrar: CommandRegistry) -> AddWorkflow:
+        return AddWorkflow(
             library=self._library,
             ask=self._fleet.object_infos,
             on_change=registrar.wake,
@@ -118,11 +118,11 @@ class Office:
             languages=self._languages,
         )
 
-    def _desk(self) -> FleetDesk:
-        return FleetDesk(
+    def _desk(self) -> ServerService:
+        return ServerService(
             fleet=self._installation.fleet,
             store=self._installation.store,
-            survey=self._works.lineup.survey,
+            survey=self._works.lineup.status,
             key_of=_key_of,
             probe=self._fleet.probe,
             audit=self._audit,
@@ -134,4 +134,4 @@ class Office:
 
 def _key_of(url: str) -> str:
     """Return the `Backend.key` of a server from a URL that a user typed. Raises `InputError`."""
-    return str(check_address(url).root)
+    return str(check_server_url(url).root)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.comfy.url import Address
+from bot.comfy.url import ServerUrl
 from bot.errors import StartupError
 from bot.i18n import _
 
@@ -18,7 +18,7 @@ MOST_SHARDS = 16_384
 _RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?", re.ASCII)
 
 
-class Role(StrEnum):
+class ProcessRole(StrEnum):
     ALL = "all"
     GATEWAY = "gateway"
     """Handles commands and updates queue positions; does not connect to ComfyUI."""
@@ -39,8 +39,8 @@ class Shards:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    role: Role = Role.ALL
+class ProcessConfig:
+    role: ProcessRole = ProcessRole.ALL
     shards: Shards | None = None
     """None: all of them, as many as Discord recommends."""
     servers: tuple[str, ...] = ()
@@ -48,31 +48,31 @@ class Part:
 
     @property
     def has_servers(self) -> bool:
-        return self.role is not Role.GATEWAY
+        return self.role is not ProcessRole.GATEWAY
 
     @property
     def has_gateway(self) -> bool:
-        return self.role is not Role.WORKER
+        return self.role is not ProcessRole.WORKER
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether it does what only one process may do, such as registering the commands."""
         return self.has_gateway and (self.shards is None or 0 in self.shards.ids)
 
 
-def part_of(
+def process_config(
     *,
-    role: str = Role.ALL,
+    role: str = ProcessRole.ALL,
     shards: str | None = None,
     shard_ids: str | None = None,
     shard_count: int | None = None,
     servers: str | None = None,
-) -> Part:
+) -> ProcessConfig:
     """Parse the command line options. Raises `StartupError` if they are invalid."""
-    part = Part(Role(role), _shards(shards, shard_ids, shard_count), _servers(servers))
-    if part.role is Role.WORKER and part.shards is not None:
+    part = ProcessConfig(ProcessRole(role), _shards(shards, shard_ids, shard_count), _servers(servers))
+    if part.role is ProcessRole.WORKER and part.shards is not None:
         raise StartupError(_("--role worker can't be combined with shards. Leave them out, or use --role gateway."))
-    if part.role is Role.GATEWAY and part.servers:
+    if part.role is ProcessRole.GATEWAY and part.servers:
         raise StartupError(_("--role gateway can't be combined with --servers. Leave it out, or use --role worker."))
     return part
 
@@ -127,7 +127,7 @@ def _servers(text: str | None) -> tuple[str, ...]:
 
 def _key(name: str) -> str:
     """Return a server's name unchanged, or its URL without credentials."""
-    return str(Address.parse(name).root) if "://" in name else name
+    return str(ServerUrl.parse(name).root) if "://" in name else name
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:

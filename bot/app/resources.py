@@ -9,20 +9,20 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from bot.app.instance_lock import claimed_instance
+from bot.app.instance_lock import acquire_instance_id
 from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.jobs.cluster.bus import Hints, LocalHints
-from bot.jobs.delivery.result_files import DiskShelf, TidyShelf, TwoShelves
-from bot.jobs.repository import JobStore
-from bot.jobs.server_registry import FleetRecords
-from bot.policy.guild_workflows import WorkflowRules
-from bot.policy.repository import PolicyRecords
+from bot.jobs.cluster.bus import LocalBus, NotificationBus
+from bot.jobs.delivery.result_files import FallbackResultStore, FileResultStore, PrunableResultStore
+from bot.jobs.repository import JobRepository
+from bot.jobs.server_registry import ServerRegistry
+from bot.policy.guild_workflows import WorkflowRulesRepository
+from bot.policy.repository import PolicyRepository
 from bot.settings import Settings
 from bot.storage import database_url
 from bot.storage.database import Database, open_database
-from bot.storage.listen import PostgresHints
+from bot.storage.listen import PostgresBus
 from bot.storage.notify import through
 
 RESULTS = "results"
@@ -32,64 +32,62 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
+class Resources:
     """What a bot keeps across restarts."""
 
     owner: str
     """The id of this process, stable across restarts."""
     database_id: str
     """The permanent id of the database, the same for all processes that use it."""
-    store: JobStore
-    fleet: FleetRecords
-    policies: PolicyRecords
-    workflow_rules: WorkflowRules
-    shelf: TidyShelf
-    hints: Hints
+    store: JobRepository
+    fleet: ServerRegistry
+    policies: PolicyRepository
+    workflow_rules: WorkflowRulesRepository
+    shelf: PrunableResultStore
+    hints: NotificationBus
     """Notifications between the processes that share the database. `App` runs them."""
-    alone: bool
+    exclusive: bool
     """Whether no other process can work on the same jobs."""
     is_shared: bool
     """Whether processes on other machines can use the database."""
 
 
 @asynccontextmanager
-async def opened(settings: Settings, role: str = ALL) -> AsyncGenerator[Installation]:
+async def open_resources(settings: Settings, role: str = ALL) -> AsyncGenerator[Resources]:
     """Open the resources for a process in this role. Raises `StartupError`."""
     url = settings.database_url.get_secret_value()
     if role != ALL and not database_url.is_shared(database_url.parse(url)):
         raise _needs_postgres(role)
     async with AsyncExitStack() as ending:
-        owner = await _entered(ending, claimed_instance(settings.data_dir, role))
+        owner = await _entered(ending, acquire_instance_id(settings.data_dir, role))
         database = await open_database(url, synchronous=settings.database_synchronous)
         ending.push_async_callback(database.close)
         yield await _installation(owner, database, settings, role)
 
 
-async def _installation(owner: str, database: Database, settings: Settings, role: str) -> Installation:
-    on_disk = DiskShelf(settings.data_dir / RESULTS, durable=settings.database_synchronous == "full")
+async def _installation(owner: str, database: Database, settings: Settings, role: str) -> Resources:
+    on_disk = FileResultStore(settings.data_dir / RESULTS, durable=settings.database_synchronous == "full")
     # With other processes, results go into the database; files from before the change are still found
     shelves = (on_disk, database.results) if role == ALL else (database.results, on_disk)
-    return Installation(
+    return Resources(
         owner=owner,
-        database_id=await database.fleet.installation(),
+        database_id=await database.fleet.database_id(),
         store=database.jobs,
         fleet=database.fleet,
         policies=database.policies,
         workflow_rules=database.workflow_rules,
-        shelf=TwoShelves(*shelves),
+        shelf=FallbackResultStore(*shelves),
         hints=_hints(owner, database, settings),
-        alone=database.alone,
+        exclusive=database.exclusive,
         is_shared=database.is_shared,
     )
 
 
-def _hints(owner: str, database: Database, settings: Settings) -> Hints:
+def _hints(owner: str, database: Database, settings: Settings) -> NotificationBus:
     if not database.is_shared:
-        return LocalHints()
+        return LocalBus()
     dsn = settings.database_listen_url or settings.database_url
-    return PostgresHints(
-        dsn=dsn.get_secret_value(), send_through=through(database.engine), clock=SystemClock(), me=owner
-    )
+    return PostgresBus(dsn=dsn.get_secret_value(), send_through=through(database.engine), clock=SystemClock(), me=owner)
 
 
 def _needs_postgres(role: str) -> StartupError:

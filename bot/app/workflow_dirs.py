@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from bot.clock import Clock, SystemClock
-from bot.workflow.importer.add import Known
+from bot.workflow.importer.add import KnownNodes
 from bot.workflow.library.catalog import Catalog
 from bot.workflow.library.library import Library
 
 
-def load_catalog(folder: Path, known: Known | None = None) -> Catalog:
+def load_catalog(folder: Path, known: KnownNodes | None = None) -> Catalog:
     """Read the workflows of `folder`, or the bundled ones if it doesn't exist. Does blocking file I/O."""
     return Catalog.load(_folder(folder), known)
 

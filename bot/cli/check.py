@@ -13,14 +13,14 @@ from bot.errors import BotError
 from bot.i18n import _
 from bot.settings import Settings
 from bot.workflow.graph.definitions import Definitions
-from bot.workflow.importer.add import Known
+from bot.workflow.importer.add import KnownNodes
 from bot.workflow.library.catalog import Catalog, Workflow
 from bot.workflow.library.library import graph_file
 from bot.workflow.run.check import check as check_against
 
 ONLINE_TIMEOUT = 15.0  # seconds
 
-_NOBODY = Known({}, Definitions())
+_NOBODY = KnownNodes({}, Definitions())
 
 
 async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> list[str]:
@@ -31,7 +31,7 @@ async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> l
     fleet = Fleet.of(settings.comfyui_urls, clock=SystemClock(), random=SystemRandom())
     try:
         answers = await fleet.object_infos()
-        folders = await asyncio.to_thread(_load, settings, files, Known.of(answers) if answers else _NOBODY)
+        folders = await asyncio.to_thread(_load, settings, files, KnownNodes.of(answers) if answers else _NOBODY)
         lines = [line for catalog, names in folders for line in _offline(catalog, names)]
         chosen = [flow for catalog, names in folders for flow in catalog.workflows.values() if _wanted(flow, names)]
         return [*lines, *await _online(fleet.servers, chosen)]
@@ -39,7 +39,7 @@ async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> l
         await fleet.close()
 
 
-def _load(settings: Settings, files: Sequence[Path], known: Known) -> list[tuple[Catalog, set[str]]]:
+def _load(settings: Settings, files: Sequence[Path], known: KnownNodes) -> list[tuple[Catalog, set[str]]]:
     """Return the catalogues to check, each with the stems of the requested files; an empty set means all."""
     if not files:
         return [(load_catalog(settings.workflows_dir, known), set())]
@@ -72,7 +72,7 @@ def _offline(catalog: Catalog, names: set[str]) -> Iterator[str]:
 
 async def _online(servers: Sequence[ComfyServer], workflows: Sequence[Workflow]) -> list[str]:
     async with asyncio.TaskGroup() as group:
-        asked = {server.name: group.create_task(_told(server)) for server in servers}
+        asked = {server.name: group.create_task(_problem_line(server)) for server in servers}
     told = {name: task.result() for name, task in asked.items()}
     addresses = {server.name: server.key for server in servers}
     lines: list[str] = []
@@ -91,7 +91,7 @@ async def _online(servers: Sequence[ComfyServer], workflows: Sequence[Workflow])
     return lines
 
 
-async def _told(server: ComfyServer) -> Definitions:
+async def _problem_line(server: ComfyServer) -> Definitions:
     """Return a server's definitions; empty if it doesn't answer."""
     try:
         async with asyncio.timeout(ONLINE_TIMEOUT):

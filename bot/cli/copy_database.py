@@ -15,17 +15,17 @@ from bot.app.resources import RESULTS
 from bot.clock import Clock
 from bot.errors import StartupError
 from bot.i18n import _, n_
-from bot.jobs.delivery.result_files import DiskShelf
+from bot.jobs.delivery.result_files import FileResultStore
 from bot.settings import Settings
 from bot.storage import database_url
-from bot.storage.copy import Copy, Say
+from bot.storage.copy import DatabaseCopy, Say
 from bot.storage.database import Database, open_database
 from bot.workflow.run.events import OutputFile
 
 EVER: Final = float("inf")
 
 
-class CopyCommand:
+class DatabaseCopier:
     """Copies the database of the settings to another URL; `say` gets progress reports."""
 
     def __init__(self, settings: Settings, *, clock: Clock, say: Say) -> None:
@@ -41,7 +41,7 @@ class CopyCommand:
         """
         await asyncio.to_thread(_check_addresses, self._source, to)
         async with self._opened(self._source) as source, self._opened(to, unfinished=True) as target:
-            copy = Copy(source.engine, target.engine, clock=self._clock, say=self._say)
+            copy = DatabaseCopy(source.engine, target.engine, clock=self._clock, say=self._say)
             async with copy.begun():
                 rows = await copy.tables()
                 results = await self._results(copy, target) if with_results and target.is_shared else 0
@@ -57,9 +57,9 @@ class CopyCommand:
         finally:
             await database.close()
 
-    async def _results(self, copy: Copy, target: Database) -> int:
+    async def _results(self, copy: DatabaseCopy, target: Database) -> int:
         """Copy the results on disk into the database; return the number of jobs."""
-        folder = DiskShelf(self._settings.data_dir / RESULTS, durable=False)
+        folder = FileResultStore(self._settings.data_dir / RESULTS, durable=False)
         copied = 0
         for job_id in await folder.older_than(EVER):
             files = await folder.get(job_id)

@@ -17,10 +17,10 @@ from bot.i18n import _
 from bot.settings import Settings
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.importer.add import (
-    Known,
+    KnownNodes,
     add,
     described,
-    drafted,
+    draft_file,
 )
 from bot.workflow.importer.any_file import MAX_PICTURE, needs_definitions
 from bot.workflow.importer.draft import Draft
@@ -31,18 +31,18 @@ from bot.workflow.text_format import shown
 MAX_OBJECT_INFO = 128 * 1024 * 1024
 """Bytes when unpacked; a server with hundreds of packs has about 20 MB."""
 
-Ask = Callable[[], Known]
+Ask = Callable[[], KnownNodes]
 Say = Callable[[str], None]
 """Takes one line for the terminal."""
 
 
-class ImportCommand:
+class WorkflowImporter:
     """Imports files into one folder. `say` gets the results, `complain` one line for each rejected file."""
 
     def __init__(self, into: Path, ask: Ask, *, say: Say, complain: Say) -> None:
         self._into = into
         self._ask = ask
-        self._known: Known | None = None
+        self._known: KnownNodes | None = None
         self._say = say
         self._complain = complain
 
@@ -70,31 +70,31 @@ class ImportCommand:
         needs_definitions(data)  # reject unreadable files before asking any server
         if self._known is None:
             self._known = self._ask()
-        return drafted(data, file.stem, self._known)
+        return draft_file(data, file.stem, self._known)
 
 
 # ------------------------------------------------------------------ node definitions
 
 
-def known_from_file(file: Path) -> Known:
+def known_from_file(file: Path) -> KnownNodes:
     """Read a saved `/object_info`, gzipped or not. Raises `InputError`."""
     packed = _read(file, MAX_OBJECT_INFO)
     object_info = mapping(load(_unpacked(packed, file) if packed.startswith(b"\x1f\x8b") else packed))
     definitions = Definitions.parse(object_info)
     if not any(node.inputs for node in definitions.nodes.values()):
         raise InputError(_("{file} isn't a saved response of http://…:8188/object_info.", file=shown(file.name)))
-    return Known(dict(object_info), definitions)
+    return KnownNodes(dict(object_info), definitions)
 
 
-def known_from_servers(settings: Settings) -> Known:
+def known_from_servers(settings: Settings) -> KnownNodes:
     """Ask the servers of COMFYUI_URLS; those that do not answer are skipped."""
     return asyncio.run(_asked(settings))
 
 
-async def _asked(settings: Settings) -> Known:
+async def _asked(settings: Settings) -> KnownNodes:
     fleet = Fleet.of(settings.comfyui_urls, clock=SystemClock(), random=SystemRandom())
     try:
-        return Known.of(await fleet.object_infos())
+        return KnownNodes.of(await fleet.object_infos())
     finally:
         await fleet.close()
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from bot.clock import Clock
 from bot.errors import InputError
 from bot.i18n import _, verbatim
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.repository import JobStore
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
+from bot.jobs.repository import JobRepository
 from bot.settings import Settings
 from bot.storage.database import open_store
 
@@ -22,7 +22,7 @@ PROMPT_SHOWN = 60
 
 
 @asynccontextmanager
-async def opened_beside(settings: Settings) -> AsyncGenerator[JobStore]:
+async def opened_beside(settings: Settings) -> AsyncGenerator[JobRepository]:
     """Open the database beside a running bot. Raises `StartupError`."""
     store = await open_store(
         settings.database_url.get_secret_value(), synchronous=settings.database_synchronous, exclusive=False
@@ -36,7 +36,7 @@ async def opened_beside(settings: Settings) -> AsyncGenerator[JobStore]:
 class JobCommands:
     """The four subcommands; each returns the lines to print. Raises `InputError` if one isn't possible."""
 
-    def __init__(self, *, store: JobStore, clock: Clock) -> None:
+    def __init__(self, *, store: JobRepository, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
@@ -90,12 +90,12 @@ class JobCommands:
         ]
 
     async def _change(self, job: Job, state: JobState, **changes: object) -> Job:
-        seized = await self._store.seize(job.id)
+        seized = await self._store.take_over(job.id)
         if seized is None or seized.state is not job.state:
             raise _changed(job)
         try:
-            return await self._store.move(seized, state, **changes)
-        except IllegalMoveError as error:
+            return await self._store.transition(seized, state, **changes)
+        except StaleJobError as error:
             raise _changed(job) from error
 
     async def _one(self, prefix: str) -> Job:

@@ -8,9 +8,9 @@ import aiohttp
 import discord
 
 from bot.app.app import App, load_library
-from bot.app.gc_tuning import spared_collections, sweep
-from bot.app.process_role import Part
-from bot.app.resources import opened
+from bot.app.gc_tuning import collect_when_idle, freeze_startup_objects
+from bot.app.process_role import ProcessConfig
+from bot.app.resources import open_resources
 from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.i18n import _
@@ -19,7 +19,7 @@ from bot.settings import ENV_FILE, Settings
 log = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, stop: asyncio.Event, part: Part) -> None:
+async def serve(settings: Settings, stop: asyncio.Event, part: ProcessConfig) -> None:
     """Run a bot process until `stop` is set. Raises `StartupError` if it can't log in to Discord."""
     if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
         raise _no_token(ENV_FILE)
@@ -28,10 +28,10 @@ async def serve(settings: Settings, stop: asyncio.Event, part: Part) -> None:
         log.warning("%s: %s", problem.file, problem.message)
     if not library.workflows and part.has_gateway:
         log.warning("no workflows found in %s: the bot starts without commands", settings.workflows_dir)
-    async with opened(settings, part.role) as installation:
+    async with open_resources(settings, part.role) as installation:
         app = App(settings, library, installation, part=part)
-        with spared_collections():
-            sweeping = asyncio.create_task(sweep(app.is_quiet, SystemClock()), name="sweeping")
+        with freeze_startup_objects():
+            sweeping = asyncio.create_task(collect_when_idle(app.is_quiet, SystemClock()), name="sweeping")
             try:
                 await _work(app, settings.discord_token.get_secret_value(), stop)
             finally:

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 from aiohttp import ClientSession
 
 from bot.comfy.client import ComfyClient
-from bot.comfy.idle_hook import Park
-from bot.comfy.timeouts import Timing
-from bot.comfy.url import Address
+from bot.comfy.idle_hook import IdleHook
+from bot.comfy.timeouts import Timeouts
+from bot.comfy.url import ServerUrl
 from bot.errors import BotError, InputError, OfflineError
 from bot.i18n import Message, _
 from bot.workflow.graph.definitions import Definitions
@@ -29,10 +29,10 @@ MAX_VERSION = 40
 """Maximum characters of a version, which forks may choose freely."""
 
 
-class Knowledge:
+class CapabilityCache:
     """What one server can do. `on_learnt` is called on every change, and must return at once."""
 
-    def __init__(self, *, client: ComfyClient, server: str, park: Park, on_learnt: Callable[[], None]) -> None:
+    def __init__(self, *, client: ComfyClient, server: str, park: IdleHook, on_learnt: Callable[[], None]) -> None:
         self._client = client
         self._server = server
         self._park = park
@@ -50,7 +50,7 @@ class Knowledge:
             except BotError as err:
                 log.warning("%s: cannot read its node definitions (%s)", self._server, err)
 
-    def renew(self) -> None:
+    def invalidate(self) -> None:
         """Request a refresh; returns at once."""
         self._stale.set()
 
@@ -88,26 +88,26 @@ def read_abilities(object_info: Mapping[str, Any], vram: int, version: str) -> A
     return abilities
 
 
-PATIENCE = 5.0
+PROBE_TIMEOUT = 5.0
 """Seconds in total."""
 _FOR_A_PASSWORD = frozenset({401, 403, 407})
 
 
-async def probe(address: Address, *, session: ClientSession, patience: float = PATIENCE) -> Abilities:
+async def probe(address: ServerUrl, *, session: ClientSession, timeout: float = PROBE_TIMEOUT) -> Abilities:
     """Return the server's capabilities; without definitions if listing the nodes takes too long.
 
     Raises `OfflineError` when nothing answers in time, and `InputError` when something other than ComfyUI answers.
     """
-    timing = Timing(connect=patience, quick=patience, slow=patience)
+    timing = Timeouts(connect=timeout, quick=timeout, slow=timeout)
     client = ComfyClient(session=session, address=address, server="the server asked about", timing=timing)
-    ends = asyncio.get_running_loop().time() + patience
+    ends = asyncio.get_running_loop().time() + timeout
     try:
         async with asyncio.timeout_at(ends):
             stats = await client.system_stats()
     except ServerFaultError as err:
         _refuse(err)
     except (ServerOfflineError, TimeoutError) as err:
-        raise OfflineError(_nobody(patience)) from err
+        raise OfflineError(_nobody(timeout)) from err
     if not mapping(stats.get("system")) or not items(stats.get("devices")):
         raise InputError(_stranger())
     vram, version = read_machine(stats)

@@ -11,9 +11,9 @@ from typing import Any, cast
 from aiohttp import ClientSession, FormData, JsonPayload
 
 from bot.comfy.errors import node_faults, rejection_faults
-from bot.comfy.timeouts import Timing
-from bot.comfy.transport import Answer, Transport
-from bot.comfy.url import Address
+from bot.comfy.timeouts import Timeouts
+from bot.comfy.transport import HttpAnswer, Transport
+from bot.comfy.url import ServerUrl
 from bot.workflow.json_access import (
     items,
     mapping,
@@ -52,9 +52,9 @@ class ComfyClient:
         self,
         *,
         session: ClientSession,
-        address: Address,
+        address: ServerUrl,
         server: str,
-        timing: Timing,
+        timing: Timeouts,
         posts: ClientSession | None = None,
         upload_folder: str = "",
         preview_method: str = "auto",
@@ -140,7 +140,7 @@ class ComfyClient:
             raise answer.fault()
         return f"{subfolder}/{name}" if subfolder else name
 
-    async def _upload(self, file: InputFile) -> Answer:
+    async def _upload(self, file: InputFile) -> HttpAnswer:
         form = FormData(quote_fields=False)  # the server does not decode aiohttp's percent-encoding
         form.add_field("image", file.data, filename=file.name, content_type="application/octet-stream")
         form.add_field("type", "input")
@@ -172,7 +172,7 @@ class ComfyClient:
         return {} if answer.status == 404 else await _object(answer)
 
 
-async def _object(answer: Answer) -> Mapping[str, Any]:
+async def _object(answer: HttpAnswer) -> Mapping[str, Any]:
     """Return the JSON object of a 200 answer; anything else is a fault and must not pass for an empty object."""
     content = await answer.json()
     if answer.status != 200 or not isinstance(content, dict):

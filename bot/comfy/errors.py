@@ -31,7 +31,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _SPACES = re.compile(r" {2,}")
 
 
-def cleaned(message: str, limit: int = MAX_LENGTH) -> str:
+def sanitize(message: str, limit: int = MAX_LENGTH) -> str:
     """Return a server's message on one line, at most `limit` characters long, without paths, addresses and dumps.
 
     File names are kept: the name of a missing model is what the reader needs.
@@ -136,9 +136,9 @@ def _limit(kind: FaultKind, info: Mapping[str, Any]) -> str:
 
 def _value(value: object) -> str:
     """Format a plain value; links and structures are of no use to members."""
-    return cleaned(str(value)) if isinstance(value, str | int | float) else ""
+    return sanitize(str(value)) if isinstance(value, str | int | float) else ""
 
 
 def _detail(error: Mapping[str, Any]) -> str:
     message, details = text(error.get("message")), text(error.get("details"))
-    return cleaned(": ".join(part for part in (message.rstrip("."), details) if part))
+    return sanitize(": ".join(part for part in (message.rstrip("."), details) if part))

@@ -13,16 +13,16 @@ from aiohttp import ClientSession, TCPConnector
 
 from bot.clock import Clock
 from bot.comfy.capabilities import probe
-from bot.comfy.idle_hook import Park, unparked
+from bot.comfy.idle_hook import IdleHook, no_idle_hook
 from bot.comfy.server import ComfyServer
-from bot.comfy.url import Address, check_address
+from bot.comfy.url import ServerUrl, check_server_url
 from bot.errors import BotError, InputError, StartupError
 from bot.i18n import _
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.run.needs import Abilities
 from bot.workflow.text_format import shown
 
-TELL_LIMIT = 15.0
+OBJECT_INFO_TIMEOUT = 15.0
 """Seconds for a server's node definitions."""
 KEPT_OPEN = 3.0
 """Keep-alive of idle connections, in seconds. Requests on a connection that a router has dropped get no answer until
@@ -65,7 +65,7 @@ class Fleet:
         clock: Clock,
         random: Random,
         instance: str = "",
-        park: Park = unparked,
+        park: IdleHook = no_idle_hook,
         keep_alive: bool = True,
         on_change: Callable[[bool], None] | None = None,
         on_learnt: Callable[[ComfyServer], None] | None = None,
@@ -114,7 +114,7 @@ class Fleet:
         Raises `InputError` for an invalid address, and when the server or its name already exists.
         """
         try:
-            key = str(Address.parse(url).root)
+            key = str(ServerUrl.parse(url).root)
         except StartupError as err:
             raise InputError(err.user_message) from err
         if there := self._servers.get(key):
@@ -136,7 +136,7 @@ class Fleet:
 
         Raises `InputError` when the address is invalid or something else answers, `OfflineError` when nothing answers.
         """
-        return await probe(check_address(url), session=self._session)
+        return await probe(check_server_url(url), session=self._session)
 
     async def object_infos(self) -> list[Mapping[str, Any]]:
         """Return the current node definitions of each server that answers, in order."""
@@ -187,7 +187,7 @@ class Fleet:
 
 async def _object_info(server: ComfyServer) -> Mapping[str, Any]:
     try:
-        async with asyncio.timeout(TELL_LIMIT):
+        async with asyncio.timeout(OBJECT_INFO_TIMEOUT):
             return await server.client.object_info()
     except (TimeoutError, BotError):
         return {}
@@ -195,4 +195,4 @@ async def _object_info(server: ComfyServer) -> Mapping[str, Any]:
 
 def _client_id(instance: str, url: str) -> str:
     """Return a stable id for an installation and server; empty without an installation id."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{instance} {Address.parse(url).root}")) if instance else ""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{instance} {ServerUrl.parse(url).root}")) if instance else ""

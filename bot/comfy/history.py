@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.comfy.errors import cleaned
+from bot.comfy.errors import sanitize
 from bot.workflow.json_access import (
     items,
     mapping,
@@ -36,7 +36,7 @@ def run_result(entry: object, blocked: RunFailure | None = None) -> RunResult:
     `blocked` is an ExecutionBlocked error seen during the run: history reports such a run as a success without the
     reason for its missing outputs.
     """
-    history = _Entry.read(mapping(entry))
+    history = _HistoryEntry.read(mapping(entry))
     outputs, texts = _outputs(history), tuple(_texts(history))[:MOST_TEXTS]
     failure = _failure(history)
     if failure is None and not outputs and not texts:
@@ -52,11 +52,11 @@ def error_failure(exception_type: str, message: str, node_id: str, class_type: s
         kind = FailureKind.OUT_OF_MEMORY
     else:
         kind = FailureKind.NODE_ERROR
-    return RunFailure(kind, node_id, class_type, cleaned(message))
+    return RunFailure(kind, node_id, class_type, sanitize(message))
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _HistoryEntry:
     """The relevant parts of a history entry."""
 
     graph: Mapping[str, Any]
@@ -65,7 +65,7 @@ class _Entry:
     status: Mapping[str, Any]
 
     @classmethod
-    def read(cls, entry: Mapping[str, Any]) -> "_Entry":
+    def read(cls, entry: Mapping[str, Any]) -> "_HistoryEntry":
         queue_item = items(entry.get("prompt"))
         return cls(
             graph=mapping(queue_item[2] if len(queue_item) > 2 else None),
@@ -87,13 +87,13 @@ class _Entry:
 # ------------------------------------------------------------------ files
 
 
-def _outputs(history: _Entry) -> tuple[OutputRef, ...]:
+def _outputs(history: _HistoryEntry) -> tuple[OutputRef, ...]:
     """Return the files in the order of the graph's nodes; the server's order is random."""
     order = {node_id: position for position, node_id in enumerate(history.graph)}
     return tuple(sorted(dict.fromkeys(_files(history)), key=lambda ref: order.get(ref.node_id, len(order))))
 
 
-def _files(history: _Entry) -> Iterator[OutputRef]:
+def _files(history: _HistoryEntry) -> Iterator[OutputRef]:
     for node_id, output in history.outputs.items():
         yield from output_refs(history.visible(text(node_id)), mapping(output))
 
@@ -107,7 +107,7 @@ def output_refs(node_id: str, output: Mapping[str, Any]) -> Iterator[OutputRef]:
                 yield ref
 
 
-def _texts(history: _Entry) -> Iterator[OutputText]:
+def _texts(history: _HistoryEntry) -> Iterator[OutputText]:
     """Yield text outputs of nodes such as PreviewAny: any text under the key "text"."""
     for node_id, output in history.outputs.items():
         for value in texts(mapping(output).get("text")):
@@ -122,7 +122,7 @@ def _file(node_id: str, entry: Mapping[str, Any]) -> OutputRef | None:
     return OutputRef(node_id, filename, text(entry.get("subfolder")), folder)
 
 
-def _cached(history: _Entry) -> frozenset[str]:
+def _cached(history: _HistoryEntry) -> frozenset[str]:
     """Return the nodes whose outputs came from the server's cache."""
     nodes: set[str] = set()
     for message in items(history.status.get("messages")):
@@ -135,18 +135,18 @@ def _cached(history: _Entry) -> frozenset[str]:
 # ------------------------------------------------------------------ failure
 
 
-def _failure(history: _Entry) -> RunFailure | None:
+def _failure(history: _HistoryEntry) -> RunFailure | None:
     if text(history.status.get("status_str")) != "error":
         return None
     for message in reversed(items(history.status.get("messages"))):
         kind, data = (*items(message), None, None)[:2]
-        failure = _told(text(kind), mapping(data), history)
+        failure = _error_text(text(kind), mapping(data), history)
         if failure:
             return failure
     return RunFailure(FailureKind.NODE_ERROR)
 
 
-def _told(kind: str, data: Mapping[str, Any], history: _Entry) -> RunFailure | None:
+def _error_text(kind: str, data: Mapping[str, Any], history: _HistoryEntry) -> RunFailure | None:
     node_id, class_type = history.visible(text(data.get("node_id"))), text(data.get("node_type"))
     if kind == "execution_interrupted":
         # The reported node is not used: a slow node still finishes, and the next one gets the blame.

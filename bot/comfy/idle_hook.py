@@ -10,12 +10,12 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
-class Park(Protocol):
+class IdleHook(Protocol):
     """Awaits its argument and returns the result."""
 
     def __call__(self, wait: Awaitable[T], /) -> Awaitable[T]: ...
 
 
-def unparked(wait: Awaitable[T], /) -> Awaitable[T]:
+def no_idle_hook(wait: Awaitable[T], /) -> Awaitable[T]:
     """The no-op hook."""
     return wait

@@ -8,10 +8,10 @@ from collections.abc import Collection
 
 from bot.clock import Clock
 from bot.comfy.client import ComfyClient
-from bot.workflow.run.events import Whereabouts
+from bot.workflow.run.events import PromptLocation
 
 
-class Locator:
+class PromptLookup:
     """Locates prompts on one server. Raises what the client raises: no conclusion without answers."""
 
     def __init__(self, *, client: ComfyClient, clock: Clock, second_look: float) -> None:
@@ -19,20 +19,22 @@ class Locator:
         self._clock = clock
         self._second_look = second_look
 
-    async def locate(self, prompt_ids: Collection[str]) -> dict[str, Whereabouts]:
+    async def locate(self, prompt_ids: Collection[str]) -> dict[str, PromptLocation]:
         """Return where each prompt is, with one `/queue` for all and `/history` only for those not in it."""
-        places = await self._look(prompt_ids)
-        missing = [prompt_id for prompt_id, place in places.items() if place is Whereabouts.UNKNOWN]
+        places = await self._lookup(prompt_ids)
+        missing = [prompt_id for prompt_id, place in places.items() if place is PromptLocation.UNKNOWN]
         if missing:
             await self._clock.sleep(self._second_look)
-            places |= await self._look(missing)
+            places |= await self._lookup(missing)
         return places
 
-    async def _look(self, prompt_ids: Collection[str]) -> dict[str, Whereabouts]:
+    async def _lookup(self, prompt_ids: Collection[str]) -> dict[str, PromptLocation]:
         queue = await self._client.queue()
-        places = dict.fromkeys(queue.pending, Whereabouts.PENDING) | dict.fromkeys(queue.running, Whereabouts.RUNNING)
+        places = dict.fromkeys(queue.pending, PromptLocation.PENDING) | dict.fromkeys(
+            queue.running, PromptLocation.RUNNING
+        )
         return {prompt_id: places.get(prompt_id) or await self._finished(prompt_id) for prompt_id in prompt_ids}
 
-    async def _finished(self, prompt_id: str) -> Whereabouts:
+    async def _finished(self, prompt_id: str) -> PromptLocation:
         entry = await self._client.history(prompt_id)
-        return Whereabouts.UNKNOWN if entry is None else Whereabouts.FINISHED
+        return PromptLocation.UNKNOWN if entry is None else PromptLocation.FINISHED

@@ -12,18 +12,18 @@ from random import Random
 from aiohttp import ClientSession
 
 from bot.clock import Clock
-from bot.comfy.capabilities import Knowledge
+from bot.comfy.capabilities import CapabilityCache
 from bot.comfy.client import ComfyClient
 from bot.comfy.events import Event
 from bot.comfy.history import run_result
-from bot.comfy.idle_hook import Park, unparked
-from bot.comfy.prompt_lookup import Locator
-from bot.comfy.queue_load import Crowd
-from bot.comfy.reconciler import Patrol
-from bot.comfy.socket import Socket
-from bot.comfy.subscriptions import AT_ONCE, Watches
-from bot.comfy.timeouts import Timing
-from bot.comfy.url import Address
+from bot.comfy.idle_hook import IdleHook, no_idle_hook
+from bot.comfy.prompt_lookup import PromptLookup
+from bot.comfy.queue_load import ForeignPrompts
+from bot.comfy.reconciler import Reconciler
+from bot.comfy.socket import WebSocketConnection
+from bot.comfy.subscriptions import CHECK_NOW, PromptSubscriptions
+from bot.comfy.timeouts import Timeouts
+from bot.comfy.url import ServerUrl
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.run.events import (
     Accepted,
@@ -31,10 +31,10 @@ from bot.workflow.run.events import (
     JsonGraph,
     OutputFile,
     OutputRef,
+    PromptLocation,
     RunEvent,
     RunResult,
     ServerFaultError,
-    Whereabouts,
 )
 from bot.workflow.run.needs import Abilities
 from bot.workflow.run.spec import IDLE_LIMIT
@@ -59,15 +59,15 @@ class ComfyServer:
         session: ClientSession,
         clock: Clock,
         random: Random,
-        timing: Timing | None = None,
-        park: Park = unparked,
+        timing: Timeouts | None = None,
+        park: IdleHook = no_idle_hook,
         on_change: Callable[[bool], None] | None = None,
         on_learnt: "Callable[[ComfyServer], None] | None" = None,
         upload_folder: str = "",
         client_id: str = "",
         posts: ClientSession | None = None,
     ) -> None:
-        timing, address = timing or Timing(), Address.parse(url)
+        timing, address = timing or Timeouts(), ServerUrl.parse(url)
         self._name = name
         self._key = str(address.root)
         self._clock = clock
@@ -85,8 +85,8 @@ class ComfyServer:
             timing=timing,
             upload_folder=upload_folder,
         )
-        self._watches = Watches(clock=clock, park=park)
-        self._socket = Socket(
+        self._watches = PromptSubscriptions(clock=clock, park=park)
+        self._socket = WebSocketConnection(
             session=session,
             address=address,
             server=name,
@@ -94,13 +94,13 @@ class ComfyServer:
             clock=clock,
             random=random,
             park=park,
-            on_event=self._hear,
-            on_flip=self._flip,
+            on_event=self._on_event,
+            on_flip=self._on_online_changed,
             client_id=client_id,
         )
-        self._locator = Locator(client=self.client, clock=clock, second_look=timing.second_look)
-        self._crowd = Crowd(client=self.client, watches=self._watches, clock=clock, timing=timing)
-        self._patrol = Patrol(
+        self._locator = PromptLookup(client=self.client, clock=clock, second_look=timing.second_look)
+        self._crowd = ForeignPrompts(client=self.client, watches=self._watches, clock=clock, timing=timing)
+        self._patrol = Reconciler(
             client=self.client,
             locator=self._locator,
             socket=self._socket,
@@ -110,7 +110,7 @@ class ComfyServer:
             timing=timing,
             crowd=self._crowd,
         )
-        self._knowledge = Knowledge(client=self.client, server=name, park=park, on_learnt=self._learn)
+        self._knowledge = CapabilityCache(client=self.client, server=name, park=park, on_learnt=self._learn)
 
     # ------------------------------------------------------------------ lifecycle
 
@@ -119,7 +119,7 @@ class ComfyServer:
         if self._tasks:
             return
         self._socket.begin()
-        for work in (self._socket.run, self._patrol.run, self._knowledge.run, self._renew_knowledge):
+        for work in (self._socket.run, self._patrol.run, self._knowledge.run, self._refresh_capabilities):
             self._tasks.append(asyncio.create_task(self._keep_up(work), name=f"comfy {self._name}"))
 
     async def close(self) -> None:
@@ -129,7 +129,7 @@ class ComfyServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         if self.online:  # a reconnect was in progress
-            self._flip(False)
+            self._on_online_changed(False)
 
     async def _keep_up(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run an endless task and restart it after a crash: jobs must end even if there is a bug."""
@@ -140,13 +140,13 @@ class ComfyServer:
                 log.exception("%s: a background task crashed and was restarted", self._name)
             await self._park(self._clock.sleep(self._timing.retry_first))
 
-    async def _renew_knowledge(self) -> None:
+    async def _refresh_capabilities(self) -> None:
         while True:
             await self._park(self._clock.sleep(self._timing.definitions))
             await self.wait_online()
-            self._knowledge.renew()
+            self._knowledge.invalidate()
 
-    def _flip(self, online: bool) -> None:
+    def _on_online_changed(self, online: bool) -> None:
         if online:
             self._patrol.recheck()
         else:
@@ -155,7 +155,7 @@ class ComfyServer:
             return
         if online:
             self._online.set()
-            self._knowledge.renew()
+            self._knowledge.invalidate()
         else:
             self._online.clear()
         if self._on_change:
@@ -165,8 +165,8 @@ class ComfyServer:
         if self._on_learnt:
             self._on_learnt(self)
 
-    def _hear(self, event: Event, connection: int) -> None:
-        self._patrol.hear(event)
+    def _on_event(self, event: Event, connection: int) -> None:
+        self._patrol.on_event(event)
         self._watches.dispatch(event, connection)
 
     # ------------------------------------------------------------------ state
@@ -200,7 +200,7 @@ class ComfyServer:
         return self._knowledge.abilities
 
     @property
-    def foreign(self) -> int:
+    def foreign_prompts(self) -> int:
         """Known number of prompts by other clients in its queue, running or pending; 0 while offline."""
         return self._crowd.size if self.online else 0
 
@@ -210,7 +210,7 @@ class ComfyServer:
     # ------------------------------------------------------------------ runs
 
     @asynccontextmanager
-    async def watch(
+    async def subscribe(
         self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT
     ) -> AsyncGenerator[AsyncIterator[RunEvent], None]:
         """Subscribe to the events of a prompt; enter before `submit`, so that no frame is missed.
@@ -233,18 +233,18 @@ class ComfyServer:
         accepted = await self.client.submit(prompt_id, graph, client_id=self._socket.client_id)
         if watch and not watch.known:
             watch.heard(connection, self._clock.monotonic())
-        self._patrol.expect_news(connection, news)
+        self._patrol.expect_status(connection, news)
         return accepted
 
-    async def locate(self, prompt_id: str) -> Whereabouts:
+    async def locate(self, prompt_id: str) -> PromptLocation:
         """Return where a prompt is: in the queue, in the history, or (after a second check) nowhere."""
         place = (await self._locator.locate([prompt_id]))[prompt_id]
         watch = self._watches.get(prompt_id)
-        if watch and place is not Whereabouts.UNKNOWN:
+        if watch and place is not PromptLocation.UNKNOWN:
             watch.found(place, self._clock.monotonic())
         return place
 
-    def hears(self, prompt_id: str) -> bool:
+    def receives_events_for(self, prompt_id: str) -> bool:
         """Return whether events of a prompt can currently arrive: if not, silence means nothing."""
         watch = self._watches.get(prompt_id)
         return watch is not None and self._patrol.is_followed(watch)
@@ -254,7 +254,7 @@ class ComfyServer:
         await self.client.stop(prompt_id)
         watch = self._watches.get(prompt_id)
         if watch:
-            watch.checked = AT_ONCE  # removing a pending prompt causes no event
+            watch.checked = CHECK_NOW  # removing a pending prompt causes no event
 
     async def result(self, prompt_id: str) -> RunResult:
         """Read the outcome of a finished prompt from `/history`. Raises `ServerFaultError` when it is missing."""

@@ -32,9 +32,9 @@ from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSC
 from bot.clock import Clock
 from bot.comfy.events import Event, Executing, FeatureFlags, Status
 from bot.comfy.frames import parse_binary, parse_text
-from bot.comfy.idle_hook import Park
-from bot.comfy.timeouts import Timing
-from bot.comfy.url import Address
+from bot.comfy.idle_hook import IdleHook
+from bot.comfy.timeouts import Timeouts
+from bot.comfy.url import ServerUrl
 
 log = logging.getLogger(__name__)
 
@@ -46,19 +46,19 @@ FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata
 _Ws = ClientWebSocketResponse[Any]
 
 
-class Socket:
+class WebSocketConnection:
     """Maintains the connection, one at a time."""
 
     def __init__(
         self,
         *,
         session: ClientSession,
-        address: Address,
+        address: ServerUrl,
         server: str,
-        timing: Timing,
+        timing: Timeouts,
         clock: Clock,
         random: Random,
-        park: Park,
+        park: IdleHook,
         on_event: Callable[[Event, int], None],
         on_flip: Callable[[bool], None],
         client_id: str = "",
@@ -107,7 +107,7 @@ class Socket:
         failures = 0
         while True:
             heard = self.frames
-            await self._stay()
+            await self._run_connection()
             failures = 0 if self.frames > heard else failures + 1
             if failures == 1:
                 log.warning("%s: ComfyUI is offline; its jobs wait until it is back", self._server)
@@ -130,7 +130,7 @@ class Socket:
         finally:
             self._left.set()
 
-    async def renew(self) -> None:
+    async def reconnect(self) -> None:
         """Replace a deaf connection; with a new id if it never received anything with the current one."""
         if self.news > self._news_before:
             await self.reopen()
@@ -148,7 +148,7 @@ class Socket:
 
     # ------------------------------------------------------------------ one connection
 
-    async def _stay(self) -> None:
+    async def _run_connection(self) -> None:
         client_id, resumes, self._resumes = self.client_id, self._resumes, False
         try:
             async with await self._connect(client_id) as ws:

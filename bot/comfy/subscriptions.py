@@ -30,19 +30,19 @@ from bot.comfy.events import (
     Status,
 )
 from bot.comfy.history import BLOCKED_TYPE, error_failure, output_refs
-from bot.comfy.idle_hook import Park
+from bot.comfy.idle_hook import IdleHook
 from bot.workflow.run.events import (
     NodesCached,
     NodeStarted,
     OutputsWritten,
     Preview,
     Progress,
+    PromptLocation,
     RunEnded,
     RunEvent,
     RunFailure,
     RunLost,
     RunStarted,
-    Whereabouts,
 )
 from bot.workflow.run.spec import IDLE_LIMIT
 
@@ -50,10 +50,10 @@ MAX_UNREAD = 1024
 """Unread events kept; beyond it the oldest are dropped. Graphs have a few hundred nodes at most."""
 
 
-class Channel(AsyncIterator[RunEvent]):
+class EventChannel(AsyncIterator[RunEvent]):
     """An async iterator over the events of one prompt. It ends after `RunEnded` or `RunLost`."""
 
-    def __init__(self, *, park: Park) -> None:
+    def __init__(self, *, park: IdleHook) -> None:
         self._park = park
         self._unread: deque[RunEvent] = deque(maxlen=MAX_UNREAD)
         self._something = asyncio.Event()
@@ -88,19 +88,19 @@ class Channel(AsyncIterator[RunEvent]):
         return self._unread.popleft()
 
 
-AT_ONCE = float("-inf")
+CHECK_NOW = float("-inf")
 """As the time of the last check: the next one is due now."""
-NEVER = float("inf")
+NOT_ASKED = float("inf")
 MAX_EXPANDED = 1024
 """Maximum expanded nodes per prompt whose visible node is remembered; loops create any number of them."""
 MAX_BLOCKED = 256
 """Maximum ExecutionBlocked errors kept until their results are read."""
 
 
-class Watch:
+class PromptSubscription:
     """A subscription to one prompt."""
 
-    def __init__(self, prompt_id: str, *, channel: Channel, idle_limit: float) -> None:
+    def __init__(self, prompt_id: str, *, channel: EventChannel, idle_limit: float) -> None:
         self.prompt_id = prompt_id
         self.channel = channel
         self.idle_limit = idle_limit
@@ -111,11 +111,11 @@ class Watch:
         """Whether the server has or had the prompt: only then can it be lost."""
         self.connection = 0
         """The connection on which its events arrive; 0 when unknown."""
-        self.checked = AT_ONCE
+        self.checked = CHECK_NOW
         """Monotonic time of its last event or lookup."""
-        self.spoke = AT_ONCE
+        self.spoke = CHECK_NOW
         """Monotonic time of its last event, or when it was first found running."""
-        self.asked = NEVER
+        self.asked = NOT_ASKED
         """When the server confirmed, during the current silence, that it is running."""
         self.reconnected = False
         """Whether the socket was reopened because of the current silence."""
@@ -141,7 +141,7 @@ class Watch:
         self.known = True
         self.connection = connection
         self.checked = self.spoke = now
-        self.asked = NEVER
+        self.asked = NOT_ASKED
         self.reconnected = False
 
     def start(self) -> None:
@@ -150,23 +150,23 @@ class Watch:
             self.started = True
             self.channel.put(RunStarted())
 
-    def found(self, place: Whereabouts, now: float) -> None:
+    def found(self, place: PromptLocation, now: float) -> None:
         """Process the result of a lookup."""
         self.checked = now
         match place:
-            case Whereabouts.RUNNING:
+            case PromptLocation.RUNNING:
                 self.known = True
                 if not self.started:
                     self.spoke = now
                 self.start()
-            case Whereabouts.PENDING:
+            case PromptLocation.PENDING:
                 self.known = True
-            case Whereabouts.FINISHED:
+            case PromptLocation.FINISHED:
                 self.channel.put(RunEnded())
-            case Whereabouts.UNKNOWN:
+            case PromptLocation.UNKNOWN:
                 self.channel.put(RunLost())
 
-    def see(self, event: PromptEvent) -> None:
+    def on_event(self, event: PromptEvent) -> None:
         """Pass an event on as a run event."""
         match event:
             case ExecutionStart():
@@ -180,9 +180,9 @@ class Watch:
             case PreviewWithMetadata(content_type=content_type, data=data):
                 self.channel.put(Preview(data, content_type))
             case _:
-                self._see_node(event)
+                self._on_node(event)
 
-    def _see_node(self, event: PromptEvent) -> None:
+    def _on_node(self, event: PromptEvent) -> None:
         match event:
             case ExecutionCached(nodes=nodes) if nodes:
                 self.channel.put(NodesCached(nodes))
@@ -212,21 +212,21 @@ class Watch:
             self._visible[node] = display_node
 
 
-class Watches:
+class PromptSubscriptions:
     """The subscriptions on one server, by prompt id."""
 
-    def __init__(self, *, clock: Clock, park: Park) -> None:
+    def __init__(self, *, clock: Clock, park: IdleHook) -> None:
         self._clock = clock
         self._park = park
-        self._by_id: dict[str, Watch] = {}
+        self._by_id: dict[str, PromptSubscription] = {}
         self._blocked: OrderedDict[str, RunFailure] = OrderedDict()
         self.foreign = 0
         """Number of events of other clients' prompts."""
 
-    def __iter__(self) -> Iterator[Watch]:
+    def __iter__(self) -> Iterator[PromptSubscription]:
         return iter(tuple(self._by_id.values()))
 
-    def get(self, prompt_id: str) -> Watch | None:
+    def get(self, prompt_id: str) -> PromptSubscription | None:
         return self._by_id.get(prompt_id)
 
     def blocked(self, prompt_id: str) -> RunFailure | None:
@@ -234,11 +234,13 @@ class Watches:
         return self._blocked.get(prompt_id)
 
     @contextmanager
-    def open(self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT) -> Generator[Watch, None, None]:
+    def open(self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT) -> Generator[PromptSubscription, None, None]:
         """Subscribe to a prompt while the context lasts. Raises `ValueError` if it already has a subscriber."""
         if prompt_id in self._by_id:
             raise ValueError(f"prompt {prompt_id} already has a subscriber")
-        watch = self._by_id[prompt_id] = Watch(prompt_id, channel=Channel(park=self._park), idle_limit=idle_limit)
+        watch = self._by_id[prompt_id] = PromptSubscription(
+            prompt_id, channel=EventChannel(park=self._park), idle_limit=idle_limit
+        )
         try:
             yield watch
         finally:
@@ -253,7 +255,7 @@ class Watches:
             self.foreign += 1
             return
         watch.heard(connection, self._clock.monotonic())
-        watch.see(event)
+        watch.on_event(event)
         if watch.blocked:
             self._remember(watch.prompt_id, watch.blocked)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class Timeouts:
     """Timeouts, intervals and delays.
 
     ComfyUI freezes for 0.3 s during garbage collection and for many seconds while loading a model, HTTP and WebSocket

@@ -13,9 +13,9 @@ import stamina
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, FormData, JsonPayload
 from yarl import URL
 
-from bot.comfy.errors import cleaned
-from bot.comfy.timeouts import Timing
-from bot.comfy.url import Address
+from bot.comfy.errors import sanitize
+from bot.comfy.timeouts import Timeouts
+from bot.comfy.url import ServerUrl
 from bot.workflow.json_access import load
 from bot.workflow.run.events import ServerFaultError, ServerOfflineError
 
@@ -40,7 +40,7 @@ class Body(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A complete response."""
 
     status: int
@@ -54,13 +54,13 @@ class Answer:
 
     def fault(self) -> ServerFaultError:
         """Return this answer as an error."""
-        return ServerFaultError(self.status, cleaned(self.body[:1000].decode(errors="replace")))
+        return ServerFaultError(self.status, sanitize(self.body[:1000].decode(errors="replace")))
 
 
 class Transport:
     """Sends requests to one server."""
 
-    def __init__(self, *, session: ClientSession, address: Address, server: str, timing: Timing) -> None:
+    def __init__(self, *, session: ClientSession, address: ServerUrl, server: str, timing: Timeouts) -> None:
         self._session = session
         self._address = address
         self._server = server
@@ -68,7 +68,7 @@ class Transport:
 
     async def get(
         self, *path: str, seconds: float | None = None, limit: int = MAX_ANSWER, **body: Unpack[Body]
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a GET request with retries. Raises `ServerOfflineError`, `ServerFaultError`."""
         return await self.repeat(lambda: self.send("GET", *path, seconds=seconds, limit=limit, **body))
 
@@ -83,14 +83,14 @@ class Transport:
 
     async def send(
         self, method: str, *path: str, seconds: float | None = None, limit: int = MAX_ANSWER, **body: Unpack[Body]
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send one request, once, and return the answer whatever its status.
 
         Raises `ServerOfflineError` without an answer, and `ServerFaultError` for one longer than `limit` bytes.
         """
         try:
             async with self._request(method, self._address.url(*path), seconds or self._timing.quick, body) as response:
-                answer = Answer(response.status, await _read(response, limit))
+                answer = HttpAnswer(response.status, await _read(response, limit))
         except (aiohttp.ClientError, TimeoutError, OSError) as err:
             raise ServerOfflineError(self._server) from err
         if answer.status in _UNAVAILABLE:

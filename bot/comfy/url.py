@@ -18,7 +18,7 @@ _TRICK = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|//|%(?:2e|2f|5c|00)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ServerUrl:
     """A server's root URL, possibly below a reverse proxy's path, and the headers that every request needs."""
 
     root: URL
@@ -41,14 +41,14 @@ class Address:
         return self.root.joinpath(*parts)
 
 
-def check_address(url: str) -> Address:
+def check_server_url(url: str) -> ServerUrl:
     """Parse an address entered in Discord, more strictly than one from the settings. Raises `InputError`.
 
     Private addresses are allowed, because ComfyUI usually has one; only mistakes and tricks are refused.
     """
     url = url.strip()
     try:
-        address = Address.parse(url)
+        address = ServerUrl.parse(url)
     except StartupError as err:
         raise InputError(err.user_message) from err
     complaint = _complaint(url, address.root)

@@ -19,7 +19,7 @@ from bot.images.file_type import (
     WAV,
     WEBM,
     WEBP,
-    Media,
+    FileType,
     megabytes,
     sniff,
 )
@@ -29,10 +29,10 @@ _MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class ClipKind:
+class AvKind:
     """What one kind of option accepts."""
 
-    takes: frozenset[Media]
+    takes: frozenset[FileType]
     most: int
     """Bytes. The file stays in the database until its run has finished, and writing it blocks other transactions;
     ComfyUI's own limit is 100 MB by default."""
@@ -40,12 +40,12 @@ class ClipKind:
 
 
 KINDS = {
-    "video": ClipKind(frozenset({MP4, QUICKTIME, WEBM, GIF, WEBP}), 50 * _MIB, "MP4, MOV, WebM or GIF"),
-    "audio": ClipKind(frozenset({MP3, WAV, FLAC, OGG, M4A, MP4}), 25 * _MIB, "MP3, WAV, FLAC, OGG or M4A"),
+    "video": AvKind(frozenset({MP4, QUICKTIME, WEBM, GIF, WEBP}), 50 * _MIB, "MP4, MOV, WebM or GIF"),
+    "audio": AvKind(frozenset({MP3, WAV, FLAC, OGG, M4A, MP4}), 25 * _MIB, "MP3, WAV, FLAC, OGG or M4A"),
 }
 
 
-def check_clip_size(size: int, kind: str) -> None:
+def check_av_size(size: int, kind: str) -> None:
     """Check a file's size in bytes, which is known before the download. Raises `InputError`."""
     known = KINDS[kind]
     if size <= 0:
@@ -60,9 +60,9 @@ def check_clip_size(size: int, kind: str) -> None:
         )
 
 
-def take_clip(data: bytes, kind: str) -> InputFile:
+def prepare_av(data: bytes, kind: str) -> InputFile:
     """Return a video or audio file unchanged, named by its content hash. Raises `InputError`."""
-    check_clip_size(len(data), kind)
+    check_av_size(len(data), kind)
     known, media = KINDS[kind], sniff(data)
     if media not in known.takes and not (kind == "audio" and _is_bare_mp3(data)):
         raise InputError(
@@ -80,5 +80,5 @@ def _is_bare_mp3(data: bytes) -> bool:
     return len(data) > 3 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] & 0x06 != 0
 
 
-def _formats(kind: ClipKind) -> Message:
+def _formats(kind: AvKind) -> Message:
     return Message("{formats}", {"formats": kind.formats})

@@ -11,7 +11,7 @@ from math import sqrt
 
 from PIL import Image
 
-from bot.images.file_type import JPEG, WEBP, Media
+from bot.images.file_type import JPEG, WEBP, FileType
 
 _QUALITIES = (95, 90, 80)
 _FULL_COLOUR = 90
@@ -25,18 +25,18 @@ _LARGEST_STEP = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Rendition:
     """An encoded image within the limit."""
 
     data: bytes
-    media: Media
+    media: FileType
     width: int
     height: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    media: Media
+    media: FileType
     mode: str
     encode: Callable[[Image.Image, int], bytes]
     side: int
@@ -49,7 +49,7 @@ class _Codec:
         return _scaled(picture.convert(self.mode), scale)
 
 
-def descend(picture: Image.Image, limit: int) -> Rung | None:
+def compress(picture: Image.Image, limit: int) -> Rendition | None:
     """Encode RGB or RGBA pixels in at most `limit` bytes; None when even a thumbnail would not fit."""
     codec = _WEBP if _has_alpha(picture) else _JPEG
     largest = codec.prepare(picture)
@@ -57,14 +57,14 @@ def descend(picture: Image.Image, limit: int) -> Rung | None:
     for quality in _QUALITIES:
         data = codec.encode(largest, quality)
         if len(data) <= limit:
-            return Rung(data, codec.media, *largest.size)
+            return Rendition(data, codec.media, *largest.size)
     scale = 1.0
     for _step in range(_STEPS):
         scale *= min(_LARGEST_STEP, sqrt(limit / len(data)) * _MARGIN)
         image = _scaled(largest, scale)
         data = codec.encode(image, _QUALITIES[-1])
         if len(data) <= limit:
-            return Rung(data, codec.media, *image.size)
+            return Rendition(data, codec.media, *image.size)
     return None
 
 

@@ -13,7 +13,7 @@ from PIL import AvifImagePlugin, ExifTags, Image, WebPImagePlugin
 from bot.errors import BotError, InputError
 from bot.i18n import _
 from bot.images.color import as_rgb, to_srgb
-from bot.images.file_type import JPEG, Media
+from bot.images.file_type import JPEG, FileType
 
 _PLUGINS = (AvifImagePlugin, WebPImagePlugin)
 """Imported explicitly: otherwise Pillow loads all its plugins (100 ms) at the first such image."""
@@ -46,12 +46,12 @@ def reading() -> Generator[None]:
         ) from error
 
 
-def open_picture(data: bytes, media: Media) -> Image.Image:
+def open_picture(data: bytes, media: FileType) -> Image.Image:
     """Read only the header: size and mode are known, nothing is decoded. Call within `reading()`."""
     return Image.open(BytesIO(data), formats=(media.pillow,))
 
 
-def is_animated(image: Image.Image, media: Media) -> bool:
+def is_animated(image: Image.Image, media: FileType) -> bool:
     """Whether it has more than one frame. Never true for JPEG, where phones append a second view."""
     return media is not JPEG and bool(getattr(image, "is_animated", False))
 

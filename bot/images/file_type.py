@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
+class FileType:
     """A file type. `pillow` is Pillow's name of the format, empty for types that are never decoded."""
 
     extension: str
@@ -15,25 +15,25 @@ class Media:
     pillow: str = ""
 
 
-PNG = Media("png", "image/png", "PNG")
-JPEG = Media("jpg", "image/jpeg", "JPEG")
-WEBP = Media("webp", "image/webp", "WEBP")
-GIF = Media("gif", "image/gif", "GIF")
-BMP = Media("bmp", "image/bmp", "BMP")
-AVIF = Media("avif", "image/avif", "AVIF")
-TIFF = Media("tiff", "image/tiff")
-MP4 = Media("mp4", "video/mp4")
-QUICKTIME = Media("mov", "video/quicktime")
-WEBM = Media("webm", "video/webm")
-M4A = Media("m4a", "audio/mp4")
-MP3 = Media("mp3", "audio/mpeg")
-FLAC = Media("flac", "audio/flac")
-OGG = Media("ogg", "audio/ogg")
-WAV = Media("wav", "audio/wav")
-GLB = Media("glb", "model/gltf-binary")
-UNKNOWN = Media("bin", "application/octet-stream")
+PNG = FileType("png", "image/png", "PNG")
+JPEG = FileType("jpg", "image/jpeg", "JPEG")
+WEBP = FileType("webp", "image/webp", "WEBP")
+GIF = FileType("gif", "image/gif", "GIF")
+BMP = FileType("bmp", "image/bmp", "BMP")
+AVIF = FileType("avif", "image/avif", "AVIF")
+TIFF = FileType("tiff", "image/tiff")
+MP4 = FileType("mp4", "video/mp4")
+QUICKTIME = FileType("mov", "video/quicktime")
+WEBM = FileType("webm", "video/webm")
+M4A = FileType("m4a", "audio/mp4")
+MP3 = FileType("mp3", "audio/mpeg")
+FLAC = FileType("flac", "audio/flac")
+OGG = FileType("ogg", "audio/ogg")
+WAV = FileType("wav", "audio/wav")
+GLB = FileType("glb", "model/gltf-binary")
+UNKNOWN = FileType("bin", "application/octet-stream")
 
-_PREFIXES: tuple[tuple[bytes, Media], ...] = (
+_PREFIXES: tuple[tuple[bytes, FileType], ...] = (
     (b"\x89PNG\r\n\x1a\n", PNG),
     (b"\xff\xd8\xff", JPEG),
     (b"GIF87a", GIF),
@@ -53,7 +53,7 @@ _STILL_BRANDS = frozenset({b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis",
 _LONGEST_FTYP = 128
 
 
-def sniff(data: bytes) -> Media:
+def sniff(data: bytes) -> FileType:
     """Return the type that the signature indicates, or `UNKNOWN`."""
     for prefix, media in _PREFIXES:
         if data.startswith(prefix):
@@ -68,7 +68,7 @@ def sniff(data: bytes) -> Media:
     return UNKNOWN
 
 
-def _iso_media(data: bytes) -> Media:
+def _iso_media(data: bytes) -> FileType:
     """Tell members of the MP4 family apart by their brands (ISO/IEC 14496-12)."""
     major = data[8:12]
     if major in _BRANDS:

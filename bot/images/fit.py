@@ -9,9 +9,9 @@ from PIL import Image
 
 from bot.errors import InputError
 from bot.i18n import _
-from bot.images.compress import descend
+from bot.images.compress import compress
 from bot.images.decode import is_animated, open_picture, pixels, reading
-from bot.images.file_type import Media, megabytes, sniff
+from bot.images.file_type import FileType, megabytes, sniff
 from bot.images.metadata import strip_metadata
 
 _MOST_PIXELS = 89_000_000
@@ -44,7 +44,7 @@ def fit(data: bytes, limit: int) -> FittedFile:
         width, height = image.size if image else (0, 0)
         return FittedFile(clean, media.extension, media.content_type, width=width, height=height)
     picture = _still(image, media) if image else None
-    rung = descend(picture, limit) if picture else None
+    rung = compress(picture, limit) if picture else None
     if rung is None:
         raise InputError(
             _(
@@ -56,7 +56,7 @@ def fit(data: bytes, limit: int) -> FittedFile:
     return FittedFile(rung.data, rung.media.extension, rung.media.content_type, True, rung.width, rung.height)
 
 
-def _header(data: bytes, media: Media) -> Image.Image | None:
+def _header(data: bytes, media: FileType) -> Image.Image | None:
     """Open an image without decoding it; None if it is not an image or damaged."""
     if not media.pillow:
         return None
@@ -67,7 +67,7 @@ def _header(data: bytes, media: Media) -> Image.Image | None:
         return None
 
 
-def _still(image: Image.Image, media: Media) -> Image.Image | None:
+def _still(image: Image.Image, media: FileType) -> Image.Image | None:
     """Decode an image that can be re-encoded; None for animations, damaged and very large images."""
     if image.width * image.height > _MOST_PIXELS:
         return None

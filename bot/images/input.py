@@ -22,7 +22,7 @@ _FAST = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
 
 @dataclass(frozen=True, slots=True)
-class IntakeLimits:
+class InputLimits:
     """Limits checked before an image is decoded. Only the first frame of an animation is read."""
 
     bytes: int = 25 * 1024 * 1024
@@ -30,7 +30,7 @@ class IntakeLimits:
     side: int = 8192
 
 
-def check_size(size: int, limits: IntakeLimits) -> None:
+def check_size(size: int, limits: InputLimits) -> None:
     """Check a file's size in bytes, which is known before the download. Raises `InputError`."""
     if size <= 0:
         raise InputError(_("That attachment is empty. Please attach an image as {formats}.", formats=_formats()))
@@ -44,7 +44,7 @@ def check_size(size: int, limits: IntakeLimits) -> None:
         )
 
 
-def prepare_input(data: bytes, limits: IntakeLimits) -> InputFile:
+def prepare_input(data: bytes, limits: InputLimits) -> InputFile:
     """Return the image in `data` as a clean PNG named by its content hash. Raises `InputError`."""
     check_size(len(data), limits)
     media = sniff(data)
@@ -70,7 +70,7 @@ def to_input(picture: Image.Image) -> InputFile:
     return InputFile(f"cc_{hashlib.sha256(data).hexdigest()[:40]}.png", data, picture.width, picture.height)
 
 
-def _check_pixels(width: int, height: int, limits: IntakeLimits) -> None:
+def _check_pixels(width: int, height: int, limits: InputLimits) -> None:
     if width * height > limits.pixels:
         raise InputError(
             _(

@@ -13,7 +13,7 @@ from bot.images.file_type import (
     JPEG,
     PNG,
     WEBP,
-    Media,
+    FileType,
 )
 
 _PNG_SIGNATURE = 8
@@ -32,7 +32,7 @@ _JPEG_APPS = range(0xE0, 0xF0)
 _JPEG_KEPT_APPS: Mapping[int, bytes] = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 
 
-def strip_metadata(data: bytes, media: Media) -> bytes:
+def strip_metadata(data: bytes, media: FileType) -> bytes:
     """Return `data` without metadata. Other file types are returned unchanged, damaged files as far as readable."""
     strip = _STRIPPERS.get(media)
     if strip is None:
@@ -115,4 +115,4 @@ def _orientation_only(exif: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, 0xE1, 2 + 6 + len(tiff)) + b"Exif\0\0" + tiff
 
 
-_STRIPPERS: Mapping[Media, Callable[[bytes], bytes]] = {PNG: _strip_png, WEBP: _strip_webp, JPEG: _strip_jpeg}
+_STRIPPERS: Mapping[FileType, Callable[[bytes], bytes]] = {PNG: _strip_png, WEBP: _strip_webp, JPEG: _strip_jpeg}

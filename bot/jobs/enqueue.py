@@ -15,35 +15,35 @@ from typing import Any
 from bot.clock import Clock
 from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, _
-from bot.jobs.delivery.service import Deliverer
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState, Place, Requester
+from bot.jobs.delivery.service import DeliveryService
+from bot.jobs.job import Delivery, Job, JobState, MessageLocation, Requester, StaleJobError
 from bot.jobs.ports import Presenter
-from bot.jobs.repository import JobStore, StoreDownError
-from bot.jobs.scheduling.dispatcher import JobQueue
-from bot.jobs.scheduling.run_times import Durations
-from bot.policy.terms import Terms
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
+from bot.jobs.scheduling.dispatcher import Dispatcher
+from bot.jobs.scheduling.run_times import RunTimeEstimates
+from bot.policy.terms import QueueTerms
 from bot.workflow.run.measure import measure
 from bot.workflow.run.spec import RunSpec
 
 log = logging.getLogger(__name__)
 
-BEGIN_LIMIT = 1.2
+RESERVE_TIMEOUT = 1.2
 """Seconds for saving a request: Discord expects an answer within three, and there is more to do before it."""
-ASK_AGAIN = (1.0, 3.0, 10.0, 30.0, 60.0)
+FIND_ANSWER_BACKOFF = (1.0, 3.0, 10.0, 30.0, 60.0)
 """Seconds between tries to ask Discord whether a member got an answer; the last one repeats."""
 
 
-class Intake:
+class Enqueuer:
     """Puts jobs into the queue. `close` it when the bot stops."""
 
     def __init__(
         self,
         *,
-        store: JobStore,
-        queue: JobQueue,
+        store: JobRepository,
+        queue: Dispatcher,
         presenter: Presenter,
-        deliverer: Deliverer,
-        durations: Durations,
+        deliverer: DeliveryService,
+        durations: RunTimeEstimates,
         clock: Clock,
         owner: str,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -58,7 +58,9 @@ class Intake:
         self._new_id = new_id
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def begin(self, spec: RunSpec, requester: Requester, place: Place, terms: Terms | None = None) -> Job:
+    async def reserve(
+        self, spec: RunSpec, requester: Requester, place: MessageLocation, terms: QueueTerms | None = None
+    ) -> Job:
         """Save a request before it is answered; `place` has no message yet, and `spec` may lack its graph.
 
         `terms` apply to all queued jobs of this member in this guild from now on. Raises `DuplicateJobError` for an
@@ -76,19 +78,19 @@ class Intake:
             pictures=measure(spec).count if spec.graph else 1,
         )
         try:
-            async with asyncio.timeout(BEGIN_LIMIT):
+            async with asyncio.timeout(RESERVE_TIMEOUT):
                 await self._store.add(job, terms)
         except TimeoutError as error:
-            self._later(self._forget_late(job))
-            raise StoreDownError from error
+            self._spawn(self._withdraw_if_stored(job))
+            raise DatabaseUnavailableError from error
         except asyncio.CancelledError:
-            self._later(self._forget_late(job))
+            self._spawn(self._withdraw_if_stored(job))
             raise
         return job
 
-    async def admit(self, job: Job, spec: RunSpec, place: Place) -> Job:
+    async def enqueue(self, job: Job, spec: RunSpec, place: MessageLocation) -> Job:
         """Queue an answered request. Raises `IllegalMoveError` when it was cancelled meanwhile."""
-        admitted = await self._store.admit(replace(job, spec=spec, place=place, pictures=measure(spec).count))
+        admitted = await self._store.queue(replace(job, spec=spec, place=place, pictures=measure(spec).count))
         self._queue.entered(admitted)
         return admitted
 
@@ -100,9 +102,9 @@ class Intake:
         """Cancel a request that the member knows was not accepted."""
         await self._end(job, JobState.CANCELLED, delivery=Delivery.SENT)
 
-    def leave_open(self, job: Job) -> None:
+    def resolve_later(self, job: Job) -> None:
         """Find out in the background whether the member got an answer, after a crash or a failed answer."""
-        self._later(self._resolve(job))
+        self._spawn(self._resolve(job))
 
     async def close(self) -> None:
         """Stop resolving requests; the next start resumes."""
@@ -113,19 +115,19 @@ class Intake:
 
     # ------------------------------------------------------------------ unresolved requests
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="unresolved request")
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._on_done)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("an unresolved request could not be finished", exc_info=error)
 
-    async def _forget_late(self, job: Job) -> None:
+    async def _withdraw_if_stored(self, job: Job) -> None:
         """Withdraw a job that the database may have saved in spite of the error."""
-        for pause in ASK_AGAIN:
+        for pause in FIND_ANSWER_BACKOFF:
             await self._clock.sleep(pause)
             try:
                 late = await self._store.get(job.id)
@@ -146,7 +148,7 @@ class Intake:
             log.info("job %s dropped: its member was never answered", job.id)
             await self.withdraw(job)
         elif job.spec.graph:
-            await self.admit(job, job.spec, replace(job.place, message_id=message_id))
+            await self.enqueue(job, job.spec, replace(job.place, message_id=message_id))
         else:
             await self._ask_to_repeat(job, replace(job.place, message_id=message_id))
 
@@ -156,14 +158,14 @@ class Intake:
             try:
                 return await self._presenter.find_answer(job.place)
             except OfflineError:
-                await self._clock.sleep(ASK_AGAIN[min(tries, len(ASK_AGAIN) - 1)])
+                await self._clock.sleep(FIND_ANSWER_BACKOFF[min(tries, len(FIND_ANSWER_BACKOFF) - 1)])
                 tries += 1
 
-    async def _ask_to_repeat(self, job: Job, place: Place) -> None:
+    async def _ask_to_repeat(self, job: Job, place: MessageLocation) -> None:
         reason = _("I was restarted while checking this. Please run the command again.")
         try:
-            noted = await self._store.note(job, place=place)
-        except IllegalMoveError:
+            noted = await self._store.update(job, place=place)
+        except StaleJobError:
             log.info("job %s was taken over elsewhere", job.id)
             return
         await self._give_up(noted, reason)
@@ -172,11 +174,11 @@ class Intake:
         """Fail a request that may have been accepted; the member is notified, by DM if its message is unknown."""
         try:
             await self._deliverer.fail(job, reason)
-        except IllegalMoveError:
+        except StaleJobError:
             log.info("job %s was taken over elsewhere", job.id)
 
     async def _end(self, job: Job, state: JobState, **changes: Any) -> None:
         try:
-            await self._store.move(job, state, finished=self._clock.now(), **changes)
-        except IllegalMoveError:
+            await self._store.transition(job, state, finished=self._clock.now(), **changes)
+        except StaleJobError:
             log.info("job %s was taken over elsewhere", job.id)

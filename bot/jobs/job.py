@@ -32,7 +32,7 @@ class JobState(StrEnum):
         return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
-MOVES: Mapping[JobState, frozenset[JobState]] = {
+TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     JobState.HELD: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELLED}),
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
     JobState.RUNNING: frozenset({JobState.QUEUED, JobState.DELIVERING, JobState.FAILED, JobState.CANCELLED}),
@@ -52,11 +52,11 @@ class Delivery(StrEnum):
     PENDING = "pending"
     """Due; a retry may repeat parts of it that were already done."""
     SENT = "sent"
-    KEPT = "kept"
+    UNDELIVERABLE = "kept"
     """Undeliverable: the result waits for its member behind *Show result* or in `/history`."""
 
 
-class IllegalMoveError(Exception):
+class StaleJobError(Exception):
     """A transition that `MOVES` does not allow: a bug, or another process was faster."""
 
 
@@ -70,7 +70,7 @@ class Requester:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MessageLocation:
     """The job's message and the two ways to edit it: the interaction's token, then channel and message id."""
 
     interaction_id: int
@@ -88,7 +88,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FollowupMessage:
     """A follow-up message, for a result that does not fit into one message."""
 
     message_id: int = 0
@@ -105,7 +105,7 @@ class Job:
     spec: RunSpec
     """As loaded from the store, its input files have no bytes; `JobStore.with_inputs` adds them."""
     requester: Requester
-    place: Place
+    place: MessageLocation
     created: float
     state: JobState = JobState.QUEUED
     holder: str = ""
@@ -140,13 +140,13 @@ class Job:
     delivery: Delivery = Delivery.NONE
     tries: int = 0
     """Failed delivery attempts."""
-    parts: Mapping[int, Part] = field(default_factory=dict[int, Part])
+    parts: Mapping[int, FollowupMessage] = field(default_factory=dict[int, FollowupMessage])
     """Follow-up messages of its result, by number from 1."""
     told: bool = False
     """Whether its member got a direct message, which happens only once."""
 
-    def moved(self, state: JobState, **changes: Any) -> Self:
+    def with_state(self, state: JobState, **changes: Any) -> Self:
         """Return this job in another state. Raises `IllegalMoveError`."""
-        if state not in MOVES[self.state]:
-            raise IllegalMoveError(f"job {self.id}: {self.state} → {state}")
+        if state not in TRANSITIONS[self.state]:
+            raise StaleJobError(f"job {self.id}: {self.state} → {state}")
         return replace(self, state=state, **changes)

@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 from typing import Final, Protocol
 
 from bot.i18n import Message
-from bot.jobs.job import Job, Place
+from bot.jobs.job import Job, MessageLocation
 from bot.jobs.status import JobUpdate
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.run.events import (
@@ -15,9 +15,9 @@ from bot.workflow.run.events import (
     JsonGraph,
     OutputFile,
     OutputRef,
+    PromptLocation,
     RunEvent,
     RunResult,
-    Whereabouts,
 )
 from bot.workflow.run.needs import Abilities
 from bot.workflow.run.spec import IDLE_LIMIT
@@ -55,7 +55,7 @@ class Backend(Protocol):
         ...
 
     @property
-    def foreign(self) -> int:
+    def foreign_prompts(self) -> int:
         """Known number of prompts by other clients in its queue, running or pending."""
         ...
 
@@ -67,7 +67,7 @@ class Backend(Protocol):
         """Return as soon as the server is online."""
         ...
 
-    def watch(
+    def subscribe(
         self, prompt_id: str, *, idle_limit: float = IDLE_LIMIT
     ) -> AbstractAsyncContextManager[AsyncIterator[RunEvent]]:
         """Subscribe to the events of a prompt; enter before `submit`, so that no frame is missed.
@@ -88,11 +88,11 @@ class Backend(Protocol):
         """
         ...
 
-    async def locate(self, prompt_id: str) -> Whereabouts:
+    async def locate(self, prompt_id: str) -> PromptLocation:
         """Return where a prompt is: in the queue, in the history, or (after a second check) nowhere."""
         ...
 
-    def hears(self, prompt_id: str) -> bool:
+    def receives_events_for(self, prompt_id: str) -> bool:
         """Return whether events of a prompt can currently arrive: if not, silence means nothing."""
         ...
 
@@ -109,7 +109,7 @@ class Backend(Protocol):
         ...
 
 
-class Told(StrEnum):
+class DeliveryResult(StrEnum):
     """The result of a delivery attempt."""
 
     SENT = auto()
@@ -142,7 +142,7 @@ class Presenter(Protocol):
         """Wait until no edit of a forgotten job is in progress."""
         ...
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
         """Show the result with an optional remark. Idempotent: nothing is posted twice.
 
         Raises `FailedError`, with a message for the member, when the files cannot be shown in any way, and
@@ -150,11 +150,11 @@ class Presenter(Protocol):
         """
         ...
 
-    async def fail(self, job: Job, reason: Message) -> Told:
+    async def fail(self, job: Job, reason: Message) -> DeliveryResult:
         """Show why there is no result."""
         ...
 
-    async def find_answer(self, place: Place) -> int | None:
+    async def find_answer(self, place: MessageLocation) -> int | None:
         """Return the id of the message that answered the interaction; None when it was never answered.
 
         Raises `OfflineError` when Discord cannot be asked now, and `FailedError` when it can no longer be found out.

@@ -12,7 +12,7 @@ from bot.errors import OfflineError
 from bot.i18n import _
 from bot.jobs.job import Job, JobState
 from bot.policy.fair_share import Share
-from bot.policy.terms import Terms
+from bot.policy.terms import QueueTerms
 from bot.workflow.run.events import OutputFile
 
 
@@ -20,7 +20,7 @@ class DuplicateJobError(Exception):
     """A job for this interaction exists: the gateway delivered an event twice."""
 
 
-class StoreDownError(OfflineError):
+class DatabaseUnavailableError(OfflineError):
     """The database does not answer. The operation may or may not have been carried out."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueEntry:
     """A queued job, reduced to what affects its position."""
 
     job_id: str
@@ -55,22 +55,22 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountStatus:
     """The state of an account with queued jobs."""
 
     share: Share
-    terms: Terms
+    terms: QueueTerms
     running: int = 0
     waits_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class QueueSnapshot:
     """The queue at one moment, or its head: the first jobs of those who are next."""
 
-    waiting: Sequence[Waiting] = ()
+    waiting: Sequence[QueueEntry] = ()
     """Each account's jobs in order."""
-    accounts: Mapping[str, Account] = field(default_factory=dict[str, Account])
+    accounts: Mapping[str, AccountStatus] = field(default_factory=dict[str, AccountStatus])
     guilds: Mapping[str, Share] = field(default_factory=dict[str, Share])
     total: int = 0
     """Length of the whole queue, including jobs that are not in `waiting`."""
@@ -85,7 +85,7 @@ class PastRun:
     seconds: float
 
 
-class JobStore(Protocol):
+class JobRepository(Protocol):
     """The jobs in the database. Any method may raise `StoreDownError`.
 
     Returned jobs have no bytes of input files, except from `with_inputs`.
@@ -93,7 +93,7 @@ class JobStore(Protocol):
 
     # ------------------------------------------------------------------ enqueueing
 
-    async def add(self, job: Job, terms: Terms | None = None) -> None:
+    async def add(self, job: Job, terms: QueueTerms | None = None) -> None:
         """Add a new job, HELD or QUEUED, with its input files. Raises `DuplicateJobError`.
 
         `terms` replace those of its account; without them the account keeps its own. Idempotent: adding the same job
@@ -101,7 +101,7 @@ class JobStore(Protocol):
         """
         ...
 
-    async def admit(self, job: Job) -> Job:
+    async def queue(self, job: Job) -> Job:
         """Queue a HELD job with the run, input files and message location known by now.
 
         Raises `IllegalMoveError` when it is no longer HELD.
@@ -121,7 +121,7 @@ class JobStore(Protocol):
         """
         ...
 
-    async def move(self, job: Job, state: JobState, **changes: Any) -> Job:
+    async def transition(self, job: Job, state: JobState, **changes: Any) -> Job:
         """Change a job's state, set fields by name, and return the new version.
 
         Also updates the account's counters and, when a run ends, the recorded GPU time and usage. A move to QUEUED
@@ -132,11 +132,11 @@ class JobStore(Protocol):
         """
         ...
 
-    async def note(self, job: Job, **changes: Any) -> Job:
+    async def update(self, job: Job, **changes: Any) -> Job:
         """Set fields of a job by name without a state change; otherwise like `move`."""
         ...
 
-    async def seize(self, job_id: str) -> Job | None:
+    async def take_over(self, job_id: str) -> Job | None:
         """Take over a job from whoever works on it: increment its epoch, and return it."""
         ...
 
@@ -152,31 +152,31 @@ class JobStore(Protocol):
         """
         ...
 
-    async def to_cancel(self, server: str) -> Sequence[tuple[str, int]]:
+    async def cancel_requests(self, server: str) -> Sequence[tuple[str, int]]:
         """Return ids and requesting users of the jobs RUNNING on a server that should be cancelled."""
         ...
 
     # ------------------------------------------------------------------ leases and recovery
 
-    async def hold(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
+    async def hold_leases(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
         """Acquire or renew the leases of servers for `ttl` seconds, by the database's clock; return those held.
 
         A lease of another owner can only be acquired after it has expired.
         """
         ...
 
-    async def release(self, owner: str, servers: Collection[str] | None = None) -> None:
+    async def release_leases(self, owner: str, servers: Collection[str] | None = None) -> None:
         """Release the leases of an owner (all, or those of some servers) before they expire."""
         ...
 
-    async def adopt(self, server: str, owner: str) -> Sequence[Job]:
+    async def take_over_server(self, server: str, owner: str) -> Sequence[Job]:
         """Take over a server's unfinished jobs (RUNNING, DELIVERING, or ended but undelivered), with new epochs.
 
         Empty when `owner` does not hold the server's lease.
         """
         ...
 
-    async def strays(self, owner: str, servers: Collection[str], now: float, *, alone: bool) -> Sequence[Job]:
+    async def orphans(self, owner: str, servers: Collection[str], now: float, *, alone: bool) -> Sequence[Job]:
         """Take over orphaned jobs that nobody else will finish, with new epochs.
 
         These are HELD jobs that `owner` was validating when it crashed (or any process, when `alone` or after 15
@@ -184,7 +184,7 @@ class JobStore(Protocol):
         """
         ...
 
-    async def take_untold(self, owner: str, now: float, until: float) -> Job | None:
+    async def claim_due_delivery(self, owner: str, now: float, until: float) -> Job | None:
         """Claim an ended or DELIVERING job whose delivery is due, with a new epoch; it is not due before `until`.
 
         Jobs on a server leased by another process are left to it.
@@ -203,7 +203,7 @@ class JobStore(Protocol):
         """Return the job with the bytes of its input files."""
         ...
 
-    async def snapshot(self, limit: int) -> Snapshot:
+    async def snapshot(self, limit: int) -> QueueSnapshot:
         """Return the queue, as far as the next `limit` turns need it."""
         ...
 
@@ -239,11 +239,11 @@ class JobStore(Protocol):
         """Compare account counters with the jobs, correct them, and return the differences."""
         ...
 
-    async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
+    async def record_event(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
         """Append to the event log."""
         ...
 
-    async def recorded_since(self, what: str, since: float) -> bool:
+    async def has_event_since(self, what: str, since: float) -> bool:
         """Return whether such an event was logged at or after this time."""
         ...
 
@@ -252,7 +252,7 @@ class JobStore(Protocol):
         ...
 
 
-class Shelf(Protocol):
+class ResultStore(Protocol):
     """Stores result files from the end of a run until some time after their delivery."""
 
     async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:

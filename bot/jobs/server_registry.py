@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.workflow.graph.definitions import Definitions
-from bot.workflow.run.needs import Abilities, Lack, Needs
+from bot.workflow.run.needs import Abilities, MissingResource, Needs
 
 
 class ServerHealth(StrEnum):
@@ -47,14 +47,14 @@ class ServerRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Compatibility:
     """Whether a server can run a class of jobs."""
 
-    fits: bool
-    lacks: tuple[Lack, ...] = ()
+    is_compatible: bool
+    missing: tuple[MissingResource, ...] = ()
 
 
-class FleetRecords(Protocol):
+class ServerRegistry(Protocol):
     """Servers and the processes that use them. Any method may raise `StoreDownError`."""
 
     async def servers(self) -> Sequence[ServerRecord]:
@@ -97,26 +97,26 @@ class FleetRecords(Protocol):
         """Return a server's recorded capabilities."""
         ...
 
-    async def unjudged(self, key: str, limit: int = 200) -> Mapping[str, Needs]:
+    async def unchecked_classes(self, key: str, limit: int = 200) -> Mapping[str, Needs]:
         """Return job classes without a verdict for this server."""
         ...
 
-    async def judge(self, key: str, verdicts: Mapping[str, Verdict], fingerprint: str) -> None:
+    async def record_compatibility(self, key: str, verdicts: Mapping[str, Compatibility], fingerprint: str) -> None:
         """Record verdicts about a server; they are dropped if its fingerprint has changed."""
         ...
 
-    async def verdicts(self, cls: str) -> Mapping[str, Verdict]:
+    async def compatibility(self, cls: str) -> Mapping[str, Compatibility]:
         """Return the verdicts about a class by the keys of enabled servers."""
         ...
 
-    async def appear(self, owner: str, role: str, ttl: float) -> Mapping[str, int]:
+    async def heartbeat(self, owner: str, role: str, ttl: float) -> Mapping[str, int]:
         """Heartbeat: this process lives for another `ttl` seconds. Returns the number of live processes per role."""
         ...
 
-    async def vanish(self, owner: str) -> None:
+    async def deregister(self, owner: str) -> None:
         """Deregister a process that ends."""
         ...
 
-    async def installation(self) -> str:
+    async def database_id(self) -> str:
         """Return the permanent id of this database, created at the first call."""
         ...

@@ -8,7 +8,7 @@ from bot.jobs.job import Job
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueuedStatus:
     """Queued. `position` counts from 1 over the whole queue; `offline` when no server is online."""
 
     position: int
@@ -21,7 +21,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningStatus:
     """On a server."""
 
     elapsed: float
@@ -39,25 +39,25 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetching:
+class FetchingStatus:
     """The run has ended; its files are being fetched."""
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class ServerOffline:
     """Its server is offline."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stopping:
+class CancellingStatus:
     """Being cancelled: the server stops at its next step."""
 
 
-JobUpdate = Waiting | Running | Away | Fetching | Stopping
+JobUpdate = QueuedStatus | RunningStatus | ServerOffline | FetchingStatus | CancellingStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueuePosition:
     """A queued job and its position."""
 
     job: Job
@@ -70,11 +70,11 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class QueueStatus:
     """The whole queue, or its head."""
 
     running: Sequence[Job]
-    waiting: Sequence[Standing]
+    waiting: Sequence[QueuePosition]
     """Ordered by position."""
     total: int
     """Length of the whole queue, including jobs that are not in `waiting`."""

@@ -9,7 +9,7 @@ from bot.workflow.text_format import listed
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class ChannelContext:
     """The requester's roles and place, as ids and as names normalised by `folded`."""
 
     is_private: bool
@@ -25,7 +25,7 @@ def folded(name: str) -> str:
     return name.strip().lstrip("@#").strip().casefold()
 
 
-def why_not(access: Access, there: Whereabouts) -> Message | None:
+def why_not(access: Access, there: ChannelContext) -> Message | None:
     """Return the reason why a workflow may not be used there and where it may be; None when it is allowed."""
     if there.is_private:
         if not access.direct_messages or access.roles or access.channels or access.age_restricted:

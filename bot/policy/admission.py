@@ -13,19 +13,19 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import LimitError
-from bot.policy.decision import Allowed, Decision, Held, Refused, Request
+from bot.policy.decision import AdmissionRequest, Allowed, Decision, Held, Refused
 from bot.policy.limits import Limits, review
-from bot.policy.quotas import Standing, admit
-from bot.policy.repository import PolicyRecords
+from bot.policy.quotas import Usage, admit
+from bot.policy.repository import PolicyRepository
 from bot.policy.role_rules import Allowance, RoleRule, resolve
-from bot.policy.terms import Terms, account_key
+from bot.policy.terms import QueueTerms, account_key
 from bot.workflow.run.measure import RunSize, measure
 from bot.workflow.run.spec import RunSpec
 
-RULES_KEPT = 5.0
+RULES_CACHE_SECONDS = 5.0
 """Seconds for which a guild's rules are cached; another process may change them meanwhile."""
-GUILDS_KEPT = 1000
-FIRST_LANE = -1
+MAX_CACHED_GUILDS = 1000
+PRIORITY_LANE = -1
 """The lane that is served before the normal one, 0."""
 
 
@@ -34,7 +34,7 @@ class Waits(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """The member who sends a request, the guild, and their roles in it."""
 
     user_id: int
@@ -43,12 +43,12 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AdmissionContext:
     """A snapshot of everything that decides about one request."""
 
-    asker: Asker
+    asker: Requester
     allowance: Allowance
-    standing: Standing
+    standing: Usage
     waiting: int
     """This member's queued jobs, in all guilds."""
     now: float
@@ -56,10 +56,10 @@ class Entry:
     expect: Callable[[str], float] = field(repr=False)
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> QueueTerms:
         """The weight, cap and lane of the member's jobs in the queue."""
-        lane = FIRST_LANE if self.allowance.lane else 0
-        return Terms(weight=self.allowance.weight, cap=self.allowance.running, lane=lane)
+        lane = PRIORITY_LANE if self.allowance.lane else 0
+        return QueueTerms(weight=self.allowance.weight, cap=self.allowance.running, lane=lane)
 
     def admit_unread(self, workflow: str) -> None:
         """Raise `LimitError` if a request cannot be admitted, whatever its files are."""
@@ -71,7 +71,7 @@ class Entry:
         self._admit(spec.workflow, measure(spec), longest)
 
     def _admit(self, workflow: str, size: RunSize, text_length: int) -> None:
-        request = Request(
+        request = AdmissionRequest(
             user_id=self.asker.user_id,
             guild_id=self.asker.guild_id,
             workflow=workflow,
@@ -99,7 +99,7 @@ class Admission:
         self,
         *,
         store: Waits,
-        policies: PolicyRecords,
+        policies: PolicyRepository,
         expect: Callable[[str], float],
         clock: Clock,
         limits: Limits | None = None,
@@ -111,7 +111,7 @@ class Admission:
         self._limits = limits or Limits()
         self._rules: OrderedDict[int, tuple[float, Sequence[RoleRule]]] = OrderedDict()
         self._changes = 0
-        self._turns: dict[str, _Turn] = {}
+        self._turns: dict[str, _MemberLock] = {}
 
     @property
     def limits(self) -> Limits:
@@ -119,10 +119,10 @@ class Admission:
         return self._limits
 
     @asynccontextmanager
-    async def turn(self, asker: Asker) -> AsyncGenerator[None]:
+    async def lock(self, asker: Requester) -> AsyncGenerator[None]:
         """Hold the lock of one member, so that their requests are checked one at a time."""
         key = account_key(asker.guild_id, asker.user_id)
-        turn = self._turns.setdefault(key, _Turn())
+        turn = self._turns.setdefault(key, _MemberLock())
         turn.takers += 1
         try:
             async with turn.lock:
@@ -132,17 +132,17 @@ class Admission:
             if not turn.takers:
                 del self._turns[key]
 
-    async def look(self, asker: Asker, limits: Limits | None = None) -> Entry:
+    async def read(self, asker: Requester, limits: Limits | None = None) -> AdmissionContext:
         """Return what decides about a request, within the member's `turn`. May raise `StoreDownError`.
 
         `limits` are those of the guild or channel; without them, those of the installation apply.
         """
         now = self._clock.now()
         allowance = await self.allowance(asker)
-        standing = Standing()
+        standing = Usage()
         if allowance.limits_use:
-            standing = await self._policies.standing(asker.guild_id, asker.user_id, now)
-        return Entry(
+            standing = await self._policies.usage(asker.guild_id, asker.user_id, now)
+        return AdmissionContext(
             asker=asker,
             allowance=allowance,
             standing=standing,
@@ -152,7 +152,7 @@ class Admission:
             expect=self._expect,
         )
 
-    async def allowance(self, asker: Asker) -> Allowance:
+    async def allowance(self, asker: Requester) -> Allowance:
         """Return the limits that a member's roles give. May raise `StoreDownError`."""
         if asker.guild_id is None:
             return Allowance()
@@ -165,7 +165,7 @@ class Admission:
 
     async def _rules_of(self, guild_id: int) -> Sequence[RoleRule]:
         read_at, rules = self._rules.get(guild_id, (float("-inf"), ()))
-        if self._clock.monotonic() - read_at > RULES_KEPT:
+        if self._clock.monotonic() - read_at > RULES_CACHE_SECONDS:
             changes, read_at = self._changes, self._clock.monotonic()
             rules = await self._policies.rules(guild_id)
             if changes == self._changes:  # else these may be outdated
@@ -175,12 +175,12 @@ class Admission:
     def _remember(self, guild_id: int, read_at: float, rules: Sequence[RoleRule]) -> None:
         self._rules[guild_id] = (read_at, rules)
         self._rules.move_to_end(guild_id)
-        while len(self._rules) > GUILDS_KEPT:
+        while len(self._rules) > MAX_CACHED_GUILDS:
             self._rules.popitem(last=False)
 
 
 @dataclass(slots=True)
-class _Turn:
+class _MemberLock:
     """The lock of one member, kept while a request holds it or waits for it."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

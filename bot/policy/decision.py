@@ -7,7 +7,7 @@ from bot.workflow.run.measure import RunSize
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AdmissionRequest:
     """One requested run, before it becomes a job."""
 
     user_id: int

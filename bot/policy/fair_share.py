@@ -18,14 +18,14 @@ HALF_LIFE = 3600.0
 """Seconds after which half of the usage is forgotten: an evening's usage has no effect on the next day."""
 NEVER = -1e18
 """The score of an account without usage."""
-LEAST = 1e-9
+MIN_WEIGHT = 1e-9
 """Weighted GPU-seconds that count as none; also the smallest weight."""
-HEAVIEST = 1e6
+MAX_WEIGHT = 1e6
 MOST = 1e15
 """Cap on weighted GPU-seconds per charge: more can only be a bug and could overflow."""
 OLDEST = 1000.0
 """Maximum half-lives of decay: nothing is left by then, and PostgreSQL rejects smaller numbers."""
-PATIENCE = 1800.0
+STARVATION_LIMIT = 1800.0
 """Starvation limit: seconds after which a member who got nothing meanwhile is served first, whatever their weight and
 usage."""
 AFFINITY = 1.0
@@ -46,20 +46,20 @@ class Share:
 
     def now(self, now: float) -> float:
         """Return the usage decayed to `now`."""
-        return self.used * fading(self.at, now)
+        return self.used * decay(self.at, now)
 
     def charged(self, seconds: float, *, weight: float, now: float) -> Self:
         """Return the share with `seconds` of GPU time added, or subtracted if negative, divided by the weight."""
-        used = self.now(now) + min(MOST, seconds / min(HEAVIEST, max(LEAST, weight)))
-        return type(self)(used if used > LEAST else 0.0, now)
+        used = self.now(now) + min(MOST, seconds / min(MAX_WEIGHT, max(MIN_WEIGHT, weight)))
+        return type(self)(used if used > MIN_WEIGHT else 0.0, now)
 
     @property
     def score(self) -> float:
         """The sort key of shares, lowest first. It stays valid over time."""
-        return log2(self.used) + self.at / HALF_LIFE if self.used > LEAST else NEVER
+        return log2(self.used) + self.at / HALF_LIFE if self.used > MIN_WEIGHT else NEVER
 
 
-def fading(since: float, now: float) -> float:
+def decay(since: float, now: float) -> float:
     """Return the factor by which usage decays from `since` to `now`."""
     return 2.0 ** -min(OLDEST, max(0.0, now - since) / HALF_LIFE)
 
@@ -90,7 +90,7 @@ def order(candidates: Iterable[Candidate], now: float) -> list[Candidate]:
     """
 
     def is_patient(candidate: Candidate) -> bool:
-        return now - candidate.waits_since > PATIENCE
+        return now - candidate.waits_since > STARVATION_LIMIT
 
     def group(candidate: Candidate) -> tuple[int, bool, float, str]:
         if is_patient(candidate):

@@ -48,7 +48,7 @@ class GuildLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class HouseRules:
+class GuildWorkflowRules:
     """All workflow settings of one guild."""
 
     rules: tuple[WorkflowRule, ...] = ()
@@ -96,10 +96,10 @@ def narrowed(limits: Limits, guild: GuildLimits | None) -> Limits:
     return replace(limits, **changes)
 
 
-class WorkflowRules(Protocol):
+class WorkflowRulesRepository(Protocol):
     """Stores guild settings. Any method may raise `StoreDownError`."""
 
-    async def house_rules(self, guild_id: int) -> HouseRules: ...
+    async def guild_rules(self, guild_id: int) -> GuildWorkflowRules: ...
 
     async def set_workflow_rule(self, rule: WorkflowRule) -> None:
         """Replace a rule; an empty one deletes it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from bot.i18n import Message, _, n_  # pyright: ignore[reportPrivateUsage] # named as in gettext
-from bot.policy.decision import Allowed, Decision, Refused, Request
+from bot.policy.decision import AdmissionRequest, Allowed, Decision, Refused
 from bot.workflow.run.measure import RunSize
 
 _GRID = 8
@@ -31,7 +31,7 @@ class Limits:
     """Characters."""
 
 
-def review(request: Request, limits: Limits) -> Decision:
+def review(request: AdmissionRequest, limits: Limits) -> Decision:
     """Check the size alone: `Allowed`, or `Refused` for the first limit exceeded."""
     for rule in _RULES:
         message = rule(request, limits)
@@ -40,7 +40,7 @@ def review(request: Request, limits: Limits) -> Decision:
     return Allowed()
 
 
-def _size(request: Request, limits: Limits) -> Message | None:
+def _size(request: AdmissionRequest, limits: Limits) -> Message | None:
     size = request.size
     if size.pixels <= limits.max_pixels and max(size.width, size.height) <= limits.max_side:
         return None
@@ -68,7 +68,7 @@ def _on_grid(side: float) -> int:
     return max(_GRID, int(side) // _GRID * _GRID)
 
 
-def _steps(request: Request, limits: Limits) -> Message | None:
+def _steps(request: AdmissionRequest, limits: Limits) -> Message | None:
     if request.size.steps <= limits.max_steps:
         return None
     return _(
@@ -78,7 +78,7 @@ def _steps(request: Request, limits: Limits) -> Message | None:
     )
 
 
-def _count(request: Request, limits: Limits) -> Message | None:
+def _count(request: AdmissionRequest, limits: Limits) -> Message | None:
     if request.size.count <= limits.max_count:
         return None
     return n_(
@@ -89,7 +89,7 @@ def _count(request: Request, limits: Limits) -> Message | None:
     )
 
 
-def _work(request: Request, limits: Limits) -> Message | None:
+def _work(request: AdmissionRequest, limits: Limits) -> Message | None:
     size = request.size
     if size.pixels * max(1, size.steps) * size.count <= limits.max_work:
         return None
@@ -118,7 +118,7 @@ def _less_work(size: RunSize, limits: Limits) -> Message:
     return _("Please ask for a smaller size.")
 
 
-def _text(request: Request, limits: Limits) -> Message | None:
+def _text(request: AdmissionRequest, limits: Limits) -> Message | None:
     if request.text_length <= limits.max_text:
         return None
     return _(
@@ -128,7 +128,7 @@ def _text(request: Request, limits: Limits) -> Message | None:
     )
 
 
-def _waiting(request: Request, limits: Limits) -> Message | None:
+def _waiting(request: AdmissionRequest, limits: Limits) -> Message | None:
     if request.waiting < limits.max_waiting_per_member:
         return None
     return n_(
@@ -139,4 +139,11 @@ def _waiting(request: Request, limits: Limits) -> Message | None:
     )
 
 
-_RULES: tuple[Callable[[Request, Limits], Message | None], ...] = (_text, _size, _steps, _count, _work, _waiting)
+_RULES: tuple[Callable[[AdmissionRequest, Limits], Message | None], ...] = (
+    _text,
+    _size,
+    _steps,
+    _count,
+    _work,
+    _waiting,
+)

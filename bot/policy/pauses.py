@@ -35,7 +35,7 @@ def of_server(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class PauseScope:
     """A parsed scope."""
 
     kind: str
@@ -91,4 +91,4 @@ class Pause:
 
 def concerning(pauses: Iterable[Pause], guild_id: int | None, user_id: int) -> list[Pause]:
     """Return the pauses that can delay a member of a guild."""
-    return [pause for pause in pauses if Scope.parse(pause.scope).concerns_member(guild_id, user_id)]
+    return [pause for pause in pauses if PauseScope.parse(pause.scope).concerns_member(guild_id, user_id)]

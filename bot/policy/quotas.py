@@ -16,7 +16,7 @@ WEEK = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Usage:
     """A member's past and pending usage in a guild."""
 
     day_seconds: float = 0.0
@@ -68,7 +68,7 @@ class Quotas:
     week_pictures: Quota
 
 
-def quotas(allowance: Allowance, standing: Standing) -> Quotas:
+def quotas(allowance: Allowance, standing: Usage) -> Quotas:
     """Combine a member's limits with their usage."""
     seconds = standing.pending_seconds
     pictures = max(standing.pending, standing.pending_pictures)
@@ -80,16 +80,14 @@ def quotas(allowance: Allowance, standing: Standing) -> Quotas:
     )
 
 
-def admit(allowance: Allowance, standing: Standing, *, seconds: float, pictures: int, now: float) -> Decision:
+def admit(allowance: Allowance, standing: Usage, *, seconds: float, pictures: int, now: float) -> Decision:
     """Decide whether one more request, estimated at `seconds` and `pictures`, fits into the allowance."""
     for message in _complaints(allowance, standing, seconds, pictures, now):
         return Refused(message)
     return Allowed()
 
 
-def _complaints(
-    allowance: Allowance, standing: Standing, seconds: float, pictures: int, now: float
-) -> Iterator[Message]:
+def _complaints(allowance: Allowance, standing: Usage, seconds: float, pictures: int, now: float) -> Iterator[Message]:
     """Yield the reasons for a refusal, the one that clears soonest first."""
     if message := _cooling(allowance, standing, now):
         yield message
@@ -104,7 +102,7 @@ def _complaints(
             yield _too_many(quota, pictures, now)
 
 
-def _cooling(allowance: Allowance, standing: Standing, now: float) -> Message | None:
+def _cooling(allowance: Allowance, standing: Usage, now: float) -> Message | None:
     left = standing.last_asked + (allowance.cooldown or 0.0) - now
     if not standing.last_asked or left <= 0:
         return None
@@ -117,7 +115,7 @@ def _cooling(allowance: Allowance, standing: Standing, now: float) -> Message | 
     )
 
 
-def _waiting(allowance: Allowance, standing: Standing) -> Message | None:
+def _waiting(allowance: Allowance, standing: Usage) -> Message | None:
     if allowance.waiting is None or standing.waiting < allowance.waiting:
         return None
     return n_(

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bot.policy.pauses import Pause
-from bot.policy.quotas import Standing
+from bot.policy.quotas import Usage
 from bot.policy.role_rules import RoleRule
 
 
-class PolicyRecords(Protocol):
+class PolicyRepository(Protocol):
     """Stores rules, pauses and usage. Any method may raise `StoreDownError`."""
 
     async def rules(self, guild_id: int) -> Sequence[RoleRule]: ...
@@ -20,7 +20,7 @@ class PolicyRecords(Protocol):
         """
         ...
 
-    async def standing(self, guild_id: int | None, user_id: int, now: float) -> Standing: ...
+    async def usage(self, guild_id: int | None, user_id: int, now: float) -> Usage: ...
 
     async def pauses(self, now: float) -> Sequence[Pause]:
         """Return the pauses active at a time, newest first."""

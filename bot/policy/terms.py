@@ -6,7 +6,7 @@ from bot.policy.pauses import guild_key
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class QueueTerms:
     """The terms of an account as of its member's last request."""
 
     weight: float = 1.0

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from bot.clock import Clock
 from bot.errors import StartupError
 from bot.i18n import Message, _
-from bot.jobs.repository import StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError
 from bot.storage.engine.base import Engine
 from bot.storage.engine.compiled import POSTGRES
 from bot.storage.engine.dialect import insert, storable
@@ -104,7 +104,7 @@ ROWS: Final = 200
 """Rows per transaction."""
 BYTES: Final = 8 * 1024 * 1024
 """Bytes of files per transaction, unless one file is larger."""
-TOLD_EVERY: Final = 3.0
+PROGRESS_INTERVAL: Final = 3.0
 """Seconds between two progress reports."""
 ALIVE: Final = 60.0
 """Seconds for which a copy counts as alive after its last heartbeat."""
@@ -117,7 +117,7 @@ Values = dict[str, Any]
 Say = Callable[[Message], None]
 
 
-class Copy:
+class DatabaseCopy:
     """One copy; `say` gets a progress report every few seconds."""
 
     def __init__(self, source: Engine, target: Engine, *, clock: Clock, say: Say) -> None:
@@ -142,8 +142,8 @@ class Copy:
             await self._refuse_if_used(self._source)  # its changes may be missing from the copy
             await self._end()
         finally:
-            with suppress(StoreDownError):
-                await self._target.write(lambda conn, _again: heartbeats.vanish(conn, self._id))
+            with suppress(DatabaseUnavailableError):
+                await self._target.write(lambda conn, _again: heartbeats.deregister(conn, self._id))
 
     async def tables(self) -> Mapping[str, int]:
         """Copy all tables; return the rows of each. Raises `StartupError` for a row that the target refuses."""
@@ -152,20 +152,20 @@ class Copy:
     async def beat(self, what: Message) -> None:
         """Report progress and renew the heartbeat, at most every few seconds."""
         now = self._clock.monotonic()
-        if now - self._told >= TOLD_EVERY:
+        if now - self._told >= PROGRESS_INTERVAL:
             self._told = now
             self._say(what)
-            await self._target.write(lambda conn, _again: self._appear(conn))
+            await self._target.write(lambda conn, _again: self._heartbeat(conn))
 
     def _begin(self, conn: Connection) -> None:
         lock(conn)
         self._refuse_used(conn)
         clear(conn)
         database_info.begin_copy(conn, self._id)
-        self._appear(conn)
+        self._heartbeat(conn)
 
-    def _appear(self, conn: Connection) -> None:
-        heartbeats.appear(conn, self._id, ROLE, ALIVE, self._clock.now())
+    def _heartbeat(self, conn: Connection) -> None:
+        heartbeats.heartbeat(conn, self._id, ROLE, ALIVE, self._clock.now())
 
     async def _refuse_if_used(self, engine: Engine) -> None:
         await engine.read(self._refuse_used)

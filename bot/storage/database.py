@@ -17,16 +17,16 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.errors import StartupError
 from bot.i18n import Message, _
-from bot.jobs.repository import StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError
 from bot.storage import database_url
 from bot.storage.engine.base import Engine
 from bot.storage.engine.postgres import PostgresEngine
 from bot.storage.engine.sqlite import SqliteEngine, Synchronous
-from bot.storage.jobs.repository import SqlStore
-from bot.storage.policies import SqlPolicies
-from bot.storage.result_files import SqlShelf
+from bot.storage.jobs.repository import SqlJobRepository
+from bot.storage.policies import SqlPolicyRepository
+from bot.storage.result_files import SqlResultStore
 from bot.storage.schema import database_info, upgrade
-from bot.storage.servers.repository import SqlFleet
+from bot.storage.servers.repository import SqlServerRegistry
 from bot.storage.workflow_rules import SqlWorkflowRules
 
 
@@ -35,16 +35,16 @@ class Database:
     """The repositories of an open database. They share one engine and are closed together."""
 
     engine: Engine
-    jobs: SqlStore
-    fleet: SqlFleet
-    policies: SqlPolicies
+    jobs: SqlJobRepository
+    fleet: SqlServerRegistry
+    policies: SqlPolicyRepository
     workflow_rules: SqlWorkflowRules
-    results: SqlShelf
+    results: SqlResultStore
     is_shared: bool
     """Whether processes on several machines can use it: it is PostgreSQL."""
 
     @property
-    def alone(self) -> bool:
+    def exclusive(self) -> bool:
         """Whether no other bot can use this database at the same time."""
         return self.jobs.alone
 
@@ -93,11 +93,11 @@ def _database(
 ) -> Database:
     return Database(
         engine=engine,
-        jobs=SqlStore(engine, clock, alone=alone, on_close=on_close),
-        fleet=SqlFleet(engine, clock),
-        policies=SqlPolicies(engine),
+        jobs=SqlJobRepository(engine, clock, alone=alone, on_close=on_close),
+        fleet=SqlServerRegistry(engine, clock),
+        policies=SqlPolicyRepository(engine),
         workflow_rules=SqlWorkflowRules(engine),
-        results=SqlShelf(engine),
+        results=SqlResultStore(engine),
         is_shared=is_shared,
     )
 
@@ -108,7 +108,7 @@ async def open_store(
     synchronous: Synchronous = "full",
     exclusive: bool = True,
     clock: Callable[[], float] = time.time,
-) -> SqlStore:
+) -> SqlJobRepository:
     """Like `open_database`, but only for the jobs; closing the store closes the database."""
     return (await open_database(url, synchronous=synchronous, exclusive=exclusive, clock=clock)).jobs
 
@@ -138,7 +138,7 @@ def _prepare_for_copy(conn: Connection) -> None:
     upgrade.upgrade(conn)
 
 
-def _look_in(conn: Connection) -> bool:
+def _read_state(conn: Connection) -> bool:
     if not upgrade.is_current(conn):
         return False
     database_info.refuse_unfinished(conn)
@@ -170,7 +170,7 @@ async def _beside(path: Path, synchronous: Synchronous) -> Engine:
     if await asyncio.to_thread(path.exists):
         engine = SqliteEngine(path, synchronous)
         async with _or_closed(engine, str(path), _CHECK_FILE):
-            if await engine.read(_look_in):
+            if await engine.read(_read_state):
                 return engine
         await engine.close()
     lock = await _take(path)
@@ -185,7 +185,7 @@ async def _or_closed(engine: Engine, name: str, cure: Message) -> AsyncGenerator
     """Close the engine if the first transaction fails, and raise an error for the owner; `cure` says what to do."""
     try:
         yield
-    except (StoreDownError, DBAPIError) as error:
+    except (DatabaseUnavailableError, DBAPIError) as error:
         await engine.close()
         raise StartupError(
             _("Can't use the database {name}: {reason}. {cure}", name=name, reason=_reason(error), cure=cure)

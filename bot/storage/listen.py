@@ -10,27 +10,27 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from bot.aio import nap
+from bot.aio import wait_for_event
 from bot.clock import Clock
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.jobs.cluster.bus import Ears, Hear, Topic
+from bot.jobs.cluster.bus import Callback, Listeners, Topic
 from bot.storage import database_url
 from bot.storage.engine.postgres import NO_CACHE
 from bot.storage.notify import (
     CHANNEL,
     TEST,
-    Mouth,
+    NotifySender,
     SendThrough,
     read,
 )
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY, LOOK_EVERY_DEAF = 2.0, 0.25
-HEARD_WITHIN = 2.0
+POLL_INTERVAL, POLL_INTERVAL_UNHEARD = 2.0, 0.25
+SELF_TEST_TIMEOUT = 2.0
 """Seconds within which a test sent to ourselves must come back."""
-CHECK_EVERY = 10.0
+SELF_TEST_INTERVAL = 10.0
 """Seconds between two tests of the connection."""
 ANSWER, CONNECT = 5.0, 5.0
 """Timeouts in seconds: for a trivial query, and to connect."""
@@ -38,7 +38,7 @@ PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each reconnect; the last one is repeated."""
 
 
-class Line(Protocol):
+class AsyncpgConnection(Protocol):
     """An asyncpg connection; asyncpg ships no types."""
 
     async def add_listener(self, channel: str, callback: Callable[..., None]) -> None: ...
@@ -47,7 +47,7 @@ class Line(Protocol):
     def terminate(self) -> None: ...
 
 
-class PostgresHints:
+class PostgresBus:
     """Notifications to all processes on one database. `run` it as long as the process lives, then `close` it."""
 
     def __init__(self, *, dsn: str, send_through: SendThrough, clock: Clock, me: str = "") -> None:
@@ -58,25 +58,25 @@ class PostgresHints:
         self._arguments = _arguments(dsn)
         self._clock = clock
         self._me = me or uuid.uuid4().hex
-        self._ears = Ears()
-        self._mouth = Mouth(send_through=send_through, clock=clock, me=self._me)
-        self._connection: Line | None = None
+        self._ears = Listeners()
+        self._mouth = NotifySender(send_through=send_through, clock=clock, me=self._me)
+        self._connection: AsyncpgConnection | None = None
         self._heard = asyncio.Event()
         self._test = ""
         self._hears = False
         self._was_told = False
 
-    def listen(self, topic: Topic, hear: Hear) -> None:
-        self._ears.listen(topic, hear)
+    def subscribe(self, topic: Topic, hear: Callback) -> None:
+        self._ears.subscribe(topic, hear)
 
     def send(self, topic: Topic, payload: str = "") -> None:
         """Notify this process immediately, the others as soon as the database delivers it."""
-        self._ears.hear(topic, payload)
-        self._mouth.say(topic, payload)
+        self._ears.notify(topic, payload)
+        self._mouth.send(topic, payload)
 
     @property
-    def look_every(self) -> float:
-        return LOOK_EVERY if self._hears else LOOK_EVERY_DEAF
+    def poll_interval(self) -> float:
+        return POLL_INTERVAL if self._hears else POLL_INTERVAL_UNHEARD
 
     async def run(self) -> None:
         """Listen and send until cancelled."""
@@ -85,7 +85,7 @@ class PostgresHints:
                 tasks.create_task(self._mouth.run(), name="sending hints")
                 tasks.create_task(self._keep_listening(), name="hearing hints")
         finally:
-            self._hang_up()
+            self._disconnect()
 
     async def close(self) -> None:
         """Send what is left, if the database answers quickly."""
@@ -99,19 +99,19 @@ class PostgresHints:
             try:
                 self._connection = await self._connected()
                 tries = 0
-                await self._watch(self._connection)
+                await self._keep_testing(self._connection)
             except Exception as error:  # from asyncpg or the network
                 log.info("notifications from other processes are unavailable: %s", type(error).__name__)
             self._hears = False
-            self._hang_up()
+            self._disconnect()
             await self._clock.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
             tries += 1
 
-    async def _connected(self) -> Line:
+    async def _connected(self) -> AsyncpgConnection:
         import asyncpg
 
         async with asyncio.timeout(CONNECT):
-            connection = cast("Line", await asyncpg.connect(**self._arguments))  # pyright: ignore[reportUnknownMemberType] # no types
+            connection = cast("AsyncpgConnection", await asyncpg.connect(**self._arguments))  # pyright: ignore[reportUnknownMemberType] # no types
         try:
             async with asyncio.timeout(ANSWER):
                 await connection.add_listener(CHANNEL, self._notified)
@@ -120,29 +120,29 @@ class PostgresHints:
             raise
         return connection
 
-    async def _watch(self, connection: Line) -> None:
+    async def _keep_testing(self, connection: AsyncpgConnection) -> None:
         """Return or raise once the connection is dead."""
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _connection: ended.set())
         while not ended.is_set():
-            said = await self._hears_itself()
+            said = await self._self_test()
             if not self._heard.is_set():  # raises if the connection is dead; else a pooler drops notifications
                 async with asyncio.timeout(ANSWER):
                     await connection.execute("SELECT 1")
             if said:
-                self._take_note(hears=self._heard.is_set())
-            await nap(self._clock, CHECK_EVERY, ended)
+                self._on_notify(hears=self._heard.is_set())
+            await wait_for_event(self._clock, SELF_TEST_INTERVAL, ended)
 
-    async def _hears_itself(self) -> bool:
+    async def _self_test(self) -> bool:
         """Send ourselves a test and wait for it; return whether it could be sent."""
         self._heard.clear()
         self._test = uuid.uuid4().hex
         if not await self._mouth.test(self._test):
             return False
-        await nap(self._clock, HEARD_WITHIN, self._heard)
+        await wait_for_event(self._clock, SELF_TEST_TIMEOUT, self._heard)
         return True
 
-    def _take_note(self, *, hears: bool) -> None:
+    def _on_notify(self, *, hears: bool) -> None:
         if hears and self._was_told:
             log.info("notifications between processes work again")
         if not hears and not self._was_told:
@@ -161,9 +161,9 @@ class PostgresHints:
             if payload == self._test:
                 self._heard.set()
         elif sender != self._me:
-            self._ears.hear(Topic(topic), payload)
+            self._ears.notify(Topic(topic), payload)
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
-from bot.aio import nap
+from bot.aio import wait_for_event
 from bot.clock import Clock
 from bot.jobs.cluster.bus import Topic
 from bot.jobs.cluster.progress_cache import fractions, json_object
-from bot.jobs.repository import StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError
 from bot.storage.engine.base import Engine
 
 log = logging.getLogger(__name__)
@@ -30,20 +30,20 @@ GAP = 0.02
 """Seconds between two transactions; everything in between is sent together."""
 PROGRESS_EVERY = 1.0
 """Seconds between two progress reports."""
-MOST = 1_000
+MAX_PENDING = 1_000
 """Limit for unsent notifications, and for jobs whose progress is unsent."""
-LONGEST = 7_900
+MAX_PAYLOAD = 7_900
 """Bytes per notification; PostgreSQL's limit is below 8,000."""
-TOGETHER = 100
+MAX_BATCH = 100
 """Jobs per progress report."""
-LAST_WORDS = 1.0
+CLOSE_TIMEOUT = 1.0
 """Seconds to send what is left on close."""
 
 SendThrough = Callable[[Sequence[str]], Awaitable[None]]
 """Sends payloads to all processes in one transaction. May raise `StoreDownError`."""
 
 
-class Mouth:
+class NotifySender:
     """Sends notifications over an ordinary connection. `me` identifies this process."""
 
     def __init__(self, *, send_through: SendThrough, clock: Clock, me: str) -> None:
@@ -55,7 +55,7 @@ class Mouth:
         self._progress_at = float("-inf")
         self._something = asyncio.Event()
 
-    def say(self, topic: Topic, payload: str) -> None:
+    def send(self, topic: Topic, payload: str) -> None:
         """Queue a notification for all processes."""
         if topic is Topic.PROGRESS:
             self._progress |= fractions(payload)
@@ -75,7 +75,7 @@ class Mouth:
             while not self._is_due():
                 self._something.clear()
                 if self._progress:
-                    await nap(self._clock, self._progress_in(), self._something)
+                    await wait_for_event(self._clock, self._progress_in(), self._something)
                 else:
                     await self._something.wait()
             await self._send(self._batch())
@@ -83,7 +83,7 @@ class Mouth:
 
     async def close(self) -> None:
         try:
-            async with asyncio.timeout(LAST_WORDS):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._send(self._batch())
         except TimeoutError:
             log.debug("the last notifications were not sent in time")
@@ -107,13 +107,13 @@ class Mouth:
         return json.dumps({"topic": topic, "payload": payload, "from": self._me})
 
     async def _send(self, hints: Sequence[str]) -> bool:
-        short = [hint for hint in hints if len(hint) <= LONGEST]  # ASCII: JSON escapes everything else
+        short = [hint for hint in hints if len(hint) <= MAX_PAYLOAD]  # ASCII: JSON escapes everything else
         if len(short) < len(hints):
             log.warning("%d notifications are too long and were not sent", len(hints) - len(short))
         try:
             if short:
                 await self._send_through(short)
-        except StoreDownError:
+        except DatabaseUnavailableError:
             log.debug("%d notifications were lost: the database does not answer", len(short))
             return False
         return True
@@ -127,7 +127,7 @@ def through(engine: Engine) -> SendThrough:
         try:
             await engine.write(lambda conn, _again: _notify(conn, values), single=True)
         except DBAPIError as error:
-            raise StoreDownError from error
+            raise DatabaseUnavailableError from error
 
     return send
 
@@ -152,10 +152,10 @@ def read(text: object) -> tuple[str, str, str] | None:
 
 def _parts(progress: Mapping[str, float]) -> Iterator[dict[str, float]]:
     entries = list(progress.items())
-    for start in range(0, len(entries), TOGETHER):
-        yield dict(entries[start : start + TOGETHER])
+    for start in range(0, len(entries), MAX_BATCH):
+        yield dict(entries[start : start + MAX_BATCH])
 
 
 def _forget_oldest(entries: dict[Any, Any]) -> None:
-    while len(entries) > MOST:
+    while len(entries) > MAX_PENDING:
         del entries[next(iter(entries))]

@@ -10,11 +10,11 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.policy.pauses import Pause
-from bot.policy.quotas import DAY, WEEK, Standing
+from bot.policy.quotas import DAY, WEEK, Usage
 from bot.policy.role_rules import RoleRule
 from bot.policy.terms import account_key
 from bot.storage.engine.base import Engine
-from bot.storage.engine.compiled import Prepared
+from bot.storage.engine.compiled import CompiledStatement
 from bot.storage.engine.dialect import insert, storable
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import pause as pauses
@@ -26,7 +26,7 @@ RULES_AT_MOST: Final = 500
 PAUSES_AT_MOST: Final = 10_000
 
 
-class SqlPolicies:
+class SqlPolicyRepository:
     """Implements `PolicyRecords`."""
 
     def __init__(self, engine: Engine) -> None:
@@ -38,8 +38,8 @@ class SqlPolicies:
     async def set_rule(self, rule: RoleRule) -> None:
         await self._engine.write(lambda conn, _again: _set_rule(conn, rule), single=True, durable=True)
 
-    async def standing(self, guild_id: int | None, user_id: int, now: float) -> Standing:
-        return await self._engine.read(lambda conn: _standing(conn, guild_id, user_id, now))
+    async def usage(self, guild_id: int | None, user_id: int, now: float) -> Usage:
+        return await self._engine.read(lambda conn: _usage(conn, guild_id, user_id, now))
 
     async def pauses(self, now: float) -> Sequence[Pause]:
         return await self._engine.read(lambda conn: _pauses(conn, now))
@@ -100,12 +100,12 @@ def _resume(conn: Connection, scope: str) -> bool:
 # ------------------------------------------------------------------ standings
 
 
-def _standing(conn: Connection, guild_id: int | None, user_id: int, now: float) -> Standing:
+def _usage(conn: Connection, guild_id: int | None, user_id: int, now: float) -> Usage:
     account_id = account_key(guild_id, user_id)
     member = {"this_account": account_id, "this_user": user_id}
     had = _HAD.first(conn, {"this_account": account_id, "day": now - DAY, "week": now - WEEK}) or {}
     asked = _ASKED.first(conn, member)
-    return Standing(
+    return Usage(
         **{name: value for name, value in had.items() if value is not None},
         **_still_to_come(_TO_COME.rows(conn, member)),
         last_asked=asked["created"] if asked else 0.0,
@@ -165,6 +165,6 @@ def _asked(_dialect: str, _names: Sequence[str]) -> ClauseElement:
     return newest.order_by(jobs.c.seq.desc()).limit(sa.literal_column("1", sa.Integer))
 
 
-_HAD: Final = Prepared(_had)
-_TO_COME: Final = Prepared(_to_come)
-_ASKED: Final = Prepared(_asked)
+_HAD: Final = CompiledStatement(_had)
+_TO_COME: Final = CompiledStatement(_to_come)
+_ASKED: Final = CompiledStatement(_asked)

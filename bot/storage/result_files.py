@@ -15,7 +15,7 @@ from typing import Final, Self
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from bot.jobs.repository import StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError
 from bot.storage.engine.base import Engine
 from bot.storage.engine.dialect import insert
 from bot.storage.schema.tables import job as jobs
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 PIECE: Final = 8 * 1024 * 1024
 """Bytes per row and transaction: one second on a slow connection. Most results are smaller."""
-LOOKS: Final = 3
+READ_TRIES: Final = 3
 """Attempts to read a result that is being replaced meanwhile."""
 
 
@@ -56,7 +56,7 @@ _Row = tuple[int, str, bytes | memoryview]
 """Number, label and data of one row."""
 
 
-class SqlShelf:
+class SqlResultStore:
     """A `TidyShelf` in a database."""
 
     def __init__(self, engine: Engine) -> None:
@@ -68,14 +68,14 @@ class SqlShelf:
             for rows in _batches(_rows(files, start)):
                 await self._write(job_id, rows)
             await self._engine.write(lambda conn, _again: _drop(conn, job_id, below=start), single=True)
-        except StoreDownError as error:
+        except DatabaseUnavailableError as error:
             raise OSError("the database is unavailable") from error
 
     async def _write(self, job_id: str, rows: Sequence[_Row]) -> None:
         await self._engine.write(lambda conn, _again: _write(conn, job_id, rows), single=len(rows) == 1)
 
     async def get(self, job_id: str) -> Sequence[OutputFile]:
-        for _turn in range(LOOKS):
+        for _turn in range(READ_TRIES):
             index = await self._engine.read(lambda conn: _index(conn, job_id))
             files = await self._files(job_id, index)
             if files is not None:
@@ -104,7 +104,7 @@ class SqlShelf:
         """Return the ids of jobs with stored files that ended before `time` or no longer exist."""
         return await self._engine.read(lambda conn: _older_than(conn, time))
 
-    async def clear_remains(self, before: float) -> None:
+    async def clear_leftovers(self, before: float) -> None:
         """Do nothing: leftovers of a crash are deleted with their job, or by its next `put`."""
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
-from bot.jobs.job import Delivery, Job, JobState, Place, Requester
-from bot.policy.fair_share import LEAST, MOST
+from bot.jobs.job import Delivery, Job, JobState, MessageLocation, Requester
+from bot.policy.fair_share import MIN_WEIGHT, MOST
 from bot.policy.terms import account_key
 from bot.storage import serialization
 from bot.storage.schema.tables import job as jobs
@@ -80,7 +80,7 @@ def _spec(job: Job) -> Values:
 
 _WRITERS: Mapping[str, Callable[[Job], Values]] = {
     "spec": _spec,
-    "estimate": lambda job: {"cost_est": min(MOST, job.estimate) if job.estimate > LEAST else 0.0},
+    "estimate": lambda job: {"cost_est": min(MOST, job.estimate) if job.estimate > MIN_WEIGHT else 0.0},
     "pictures": lambda job: {"pictures_est": job.pictures},
     "requester": _requester,
     "place": _place,
@@ -140,8 +140,8 @@ def read_all(rows: Iterable[Row]) -> list[Job]:
     return jobs_read
 
 
-def _read_place(row: Row) -> Place:
-    return Place(
+def _read_place(row: Row) -> MessageLocation:
+    return MessageLocation(
         interaction_id=row["interaction_id"],
         application_id=row["application_id"],
         token=row["interaction_token"],

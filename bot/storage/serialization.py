@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any, cast
 
 from bot.i18n import Message
-from bot.jobs.job import Part
+from bot.jobs.job import FollowupMessage
 from bot.workflow.run.events import InputFile, OutputRef
 from bot.workflow.run.needs import Needs
 from bot.workflow.run.spec import (
@@ -158,9 +158,9 @@ def load_outputs(stored: str) -> tuple[OutputRef, ...]:
     return tuple(OutputRef(*fields) for fields in json.loads(stored))
 
 
-def dump_parts(parts: Mapping[int, Part]) -> str:
+def dump_parts(parts: Mapping[int, FollowupMessage]) -> str:
     return dump({str(number): [part.message_id, part.at] for number, part in parts.items()})
 
 
-def load_parts(stored: str) -> dict[int, Part]:
-    return {int(number): Part(message_id, at) for number, (message_id, at) in json.loads(stored).items()}
+def load_parts(stored: str) -> dict[int, FollowupMessage]:
+    return {int(number): FollowupMessage(message_id, at) for number, (message_id, at) in json.loads(stored).items()}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from bot.policy.guild_workflows import (
     GuildLimits,
-    HouseRules,
+    GuildWorkflowRules,
     Value,
     WorkflowRule,
 )
@@ -30,8 +30,8 @@ class SqlWorkflowRules:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def house_rules(self, guild_id: int) -> HouseRules:
-        return await self._engine.read(lambda conn: _house_rules(conn, guild_id))
+    async def guild_rules(self, guild_id: int) -> GuildWorkflowRules:
+        return await self._engine.read(lambda conn: _guild_rules(conn, guild_id))
 
     async def set_workflow_rule(self, rule: WorkflowRule) -> None:
         await self._engine.write(lambda conn, _again: _set_rule(conn, rule), single=True, durable=True)
@@ -40,12 +40,12 @@ class SqlWorkflowRules:
         await self._engine.write(lambda conn, _again: _set_limits(conn, new), single=True, durable=True)
 
 
-def _house_rules(conn: Connection, guild_id: int) -> HouseRules:
+def _guild_rules(conn: Connection, guild_id: int) -> GuildWorkflowRules:
     query = sa.select(rules).where(rules.c.guild_id == guild_id)
     query = query.order_by(rules.c.workflow, rules.c.channel_id).limit(RULES_AT_MOST)
     found = tuple(_read_rule(row) for row in conn.execute(query).mappings())
     row = conn.execute(sa.select(limits).where(limits.c.guild_id == guild_id)).mappings().first()
-    return HouseRules(found, None if row is None else GuildLimits(**row))
+    return GuildWorkflowRules(found, None if row is None else GuildLimits(**row))
 
 
 def _read_rule(row: Mapping[Any, Any]) -> WorkflowRule:

@@ -20,12 +20,12 @@ ASK_LIMIT = 1.0
 """Seconds for asking Discord who owns the application; the command waits for it."""
 OWNERS_KEPT = 600.0
 """Seconds for which the owners are cached."""
-ASK_AGAIN = 30.0
+OWNERS_RETRY_INTERVAL = 30.0
 """Seconds until the next try after a failed request."""
-RULING_ROLES = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
+ADMIN_ROLES = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 
 
-class Authority:
+class AccessChecks:
     """`home_guilds` are those of the settings; if empty, a guild is home when it is the only one the bot is in."""
 
     def __init__(self, *, home_guilds: Collection[int], clock: Clock) -> None:
@@ -43,7 +43,7 @@ class Authority:
         """Whether the user has *Manage Server* in this guild."""
         return _permissions(interaction).manage_guild
 
-    async def rules_fleet(self, interaction: discord.Interaction) -> bool:
+    async def is_bot_admin(self, interaction: discord.Interaction) -> bool:
         """Whether the user is a bot admin: an owner of the application, or a manager of a home guild."""
         if self._is_home(interaction) and self.manages(interaction):
             return True
@@ -57,8 +57,8 @@ class Authority:
         if not self.manages(interaction):
             raise DeniedError(_("You need the **Manage Server** permission."))
 
-    async def require_fleet(self, interaction: discord.Interaction) -> None:
-        if not await self.rules_fleet(interaction):
+    async def require_bot_admin(self, interaction: discord.Interaction) -> None:
+        if not await self.is_bot_admin(interaction):
             raise DeniedError(_("Only the bot's owner can do this."))
 
     def _is_home(self, interaction: discord.Interaction) -> bool:
@@ -76,7 +76,7 @@ class Authority:
         return self._owners
 
     async def _ask(self, client: discord.Client) -> None:
-        pause = ASK_AGAIN
+        pause = OWNERS_RETRY_INTERVAL
         try:
             async with asyncio.timeout(ASK_LIMIT):
                 self._owners = _owners(await client.application_info())
@@ -101,6 +101,6 @@ def _owners(application: discord.AppInfo) -> frozenset[int]:
     ruling = {
         member.id
         for member in team.members
-        if member.membership_state is discord.TeamMembershipState.accepted and member.role in RULING_ROLES
+        if member.membership_state is discord.TeamMembershipState.accepted and member.role in ADMIN_ROLES
     }
     return frozenset(ruling | ({team.owner_id} if team.owner_id else set()))

@@ -11,10 +11,10 @@ MAX_WHAT = 500
 
 
 class Events(Protocol):
-    async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None: ...
+    async def record_event(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None: ...
 
 
-class Audit:
+class AuditLog:
     def __init__(self, *, store: Events, clock: Clock) -> None:
         self._store = store
         self._clock = clock
@@ -23,4 +23,4 @@ class Audit:
         """Record what the user did, on one line of at most `MAX_WHAT` characters. May raise `StoreDownError`."""
         line = re.sub(r"\s+", " ", what).strip()[:MAX_WHAT]
         where = "" if interaction.guild_id is None else f" (in {interaction.guild_id})"
-        await self._store.record(f"{line}{where}", actor=str(interaction.user.id), now=self._clock.now())
+        await self._store.record_event(f"{line}{where}", actor=str(interaction.user.id), now=self._clock.now())

@@ -47,7 +47,7 @@ def job_button(prefix: str, press: Press) -> type[JobButton]:
     return Pressed
 
 
-async def whisper(interaction: discord.Interaction[Any], message: Message, languages: Languages) -> None:
+async def reply_ephemeral(interaction: discord.Interaction[Any], message: Message, languages: Languages) -> None:
     """Reply ephemerally to a click, whether or not it was answered before; raises nothing."""
     text = languages.render(message, interaction.locale.value)
     try:

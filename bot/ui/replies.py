@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.i18n import Message
-from bot.jobs.repository import StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError
 from bot.ui.locale import Languages, cut
 from bot.ui.page import SILENT, Tone
 
@@ -19,7 +19,7 @@ MAX_CHOICE = 100
 """Characters of a suggestion's name or value."""
 MAX_TEXT = 3600
 """Characters of a page below its heading; Discord allows 4000 in all texts of a message."""
-MAX_PARTS = 30
+MAX_SECTIONS = 30
 """Texts of a page; Discord allows 40 components in a message."""
 
 
@@ -30,10 +30,10 @@ async def in_time(seconds: float) -> AsyncGenerator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise StoreDownError from error
+        raise DatabaseUnavailableError from error
 
 
-async def say(interaction: discord.Interaction, message: Message, languages: Languages) -> None:
+async def reply_text(interaction: discord.Interaction, message: Message, languages: Languages) -> None:
     """Answer with a sentence, also after a deferred response."""
     text = languages.render(message, interaction.locale.value)
     if interaction.response.is_done():
@@ -42,11 +42,11 @@ async def say(interaction: discord.Interaction, message: Message, languages: Lan
         await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
 
 
-async def show(interaction: discord.Interaction, view: discord.ui.LayoutView) -> None:
+async def reply_view(interaction: discord.Interaction, view: discord.ui.LayoutView) -> None:
     await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=SILENT)
 
 
-def sheet(heading: str, parts: Sequence[str], *, tone: Tone = Tone.RUNNING) -> discord.ui.LayoutView:
+def text_page(heading: str, parts: Sequence[str], *, tone: Tone = Tone.RUNNING) -> discord.ui.LayoutView:
     """Return a page of rendered, escaped texts under a heading, cut with an ellipsis where it is too long."""
     view = discord.ui.LayoutView(timeout=None)
     texts = [discord.ui.TextDisplay[Any](part) for part in (f"**{heading}**", *_fitting(parts))]
@@ -56,7 +56,7 @@ def sheet(heading: str, parts: Sequence[str], *, tone: Tone = Tone.RUNNING) -> d
 
 
 def _fitting(parts: Sequence[str]) -> list[str]:
-    joined = [*parts[:MAX_PARTS], "\n".join(parts[MAX_PARTS:])]
+    joined = [*parts[:MAX_SECTIONS], "\n".join(parts[MAX_SECTIONS:])]
     fitting: list[str] = []
     left = MAX_TEXT
     for part in joined:

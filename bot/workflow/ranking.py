@@ -47,7 +47,7 @@ class Index:
         fitting.sort()
         return [self._names[at].name for _rank_, _used, at in fitting[:most]]
 
-    def meant(self, typed: str) -> str | None:
+    def resolve(self, typed: str) -> str | None:
         """Return the exact match, or else the only match; None if there is none, or several."""
         wanted = typed.strip()
         exact = [entry.name for entry in self._names if wanted in (entry.name, entry.folded)]

@@ -4,8 +4,8 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ui.account import Members
-from cogs.moderate._pauses import SPANS, TARGETS, Moderation, PauseWish
+from bot.ui.account import AccountPages
+from cogs.moderate._pauses import SPANS, TARGETS, Moderation, PauseRequest
 from cogs.moderate._roles import EVERYTHING, RoleRules
 
 MINUTE = 60.0
@@ -41,7 +41,7 @@ class ModerateCommand(commands.Cog):
         default_permissions=discord.Permissions(manage_messages=True),
     )
 
-    def __init__(self, *, moderation: Moderation, rules: RoleRules, members: Members) -> None:
+    def __init__(self, *, moderation: Moderation, rules: RoleRules, members: AccountPages) -> None:
         self._moderation = moderation
         self._rules = rules
         self._members = members
@@ -65,7 +65,7 @@ class ModerateCommand(commands.Cog):
         length: app_commands.Range[str, 1, 20] | None = None,
         reason: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
-        await self._moderation.pause(interaction, PauseWish(what, workflow, member, length, reason or ""))
+        await self._moderation.pause(interaction, PauseRequest(what, workflow, member, length, reason or ""))
 
     @moderate.command(name="resume", description="End a pause")
     @app_commands.describe(what="Pause to end", member="…or the paused member")

@@ -14,18 +14,18 @@ from discord import app_commands
 from bot.clock import Clock
 from bot.errors import InputError
 from bot.i18n import Message, _
-from bot.jobs.cluster.bus import Hints, Topic
-from bot.policy.pauses import EVERYTHING, Pause, Scope, of_guild, of_member, of_workflow
-from bot.policy.repository import PolicyRecords
+from bot.jobs.cluster.bus import NotificationBus, Topic
+from bot.policy.pauses import EVERYTHING, Pause, PauseScope, of_guild, of_member, of_workflow
+from bot.policy.repository import PolicyRepository
 from bot.policy.time_text import DAY, read_span, span
-from bot.ui.access_checks import Authority
-from bot.ui.audit_log import Audit
+from bot.ui.access_checks import AccessChecks
+from bot.ui.audit_log import AuditLog
 from bot.ui.locale import Languages
-from bot.ui.pages.moderation import ModeratePage, scope_name
+from bot.ui.pages.moderation import ModerationPage, scope_name
 from bot.ui.replies import (
     in_time,
-    say,
-    show,
+    reply_text,
+    reply_view,
     suggestions,
 )
 from bot.workflow.library.library import Library
@@ -49,7 +49,7 @@ TARGETS = {
 
 
 @dataclass(frozen=True, slots=True)
-class PauseWish:
+class PauseRequest:
     what: str
     """One of `TARGETS`."""
     workflow: str | None = None
@@ -119,10 +119,10 @@ class Moderation:
     def __init__(
         self,
         *,
-        policies: PolicyRecords,
-        audit: Audit,
-        hints: Hints,
-        authority: Authority,
+        policies: PolicyRepository,
+        audit: AuditLog,
+        hints: NotificationBus,
+        authority: AccessChecks,
         library: Library,
         languages: Languages,
         clock: Clock,
@@ -133,11 +133,11 @@ class Moderation:
         self._authority = authority
         self._library = library
         self._languages = languages
-        self._page = ModeratePage(languages)
+        self._page = ModerationPage(languages)
         self._clock = clock
         self._names: OrderedDict[int, str] = OrderedDict()
 
-    async def pause(self, interaction: discord.Interaction, wish: PauseWish) -> None:
+    async def pause(self, interaction: discord.Interaction, wish: PauseRequest) -> None:
         scope = wish.scope(interaction.guild_id, self._library.workflows)
         await self._require(interaction, scope)
         self._remember(wish.member)
@@ -150,7 +150,7 @@ class Moderation:
             await self._audit.write(interaction, f"paused {scope} until {until or 'resumed'}: {pause.reason}")
         self._hints.send(Topic.PAUSES)
         self._hints.send(Topic.WORK)
-        await say(interaction, _paused(pause, length, interaction.guild_id), self._languages)
+        await reply_text(interaction, _paused(pause, length, interaction.guild_id), self._languages)
 
     async def resume(
         self, interaction: discord.Interaction, what: str | None, member: discord.User | discord.Member | None
@@ -169,25 +169,25 @@ class Moderation:
         self._hints.send(Topic.PAUSES)
         self._hints.send(Topic.WORK)
         name = scope_name(scope, interaction.guild_id)
-        await say(interaction, _("Resumed: {what}.", what=name), self._languages)
+        await reply_text(interaction, _("Resumed: {what}.", what=name), self._languages)
 
     async def paused(self, interaction: discord.Interaction) -> None:
         """Show the pauses that affect this guild."""
         if not self._authority.moderates(interaction):
-            await self._authority.require_fleet(interaction)
+            await self._authority.require_bot_admin(interaction)
         async with in_time(ANSWER_LIMIT):
             pauses = await self._visible(interaction)
-        await show(interaction, self._page.pauses(pauses, interaction.guild_id, interaction.locale.value))
+        await reply_view(interaction, self._page.pauses(pauses, interaction.guild_id, interaction.locale.value))
 
     async def suggest_paused(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
         try:
             async with asyncio.timeout(SUGGEST_LIMIT):
                 pauses = await self._visible(interaction)
-                is_ruler = await self._authority.rules_fleet(interaction)
+                is_ruler = await self._authority.is_bot_admin(interaction)
         except Exception:  # autocomplete cannot show an error
             return []
         guild_id = interaction.guild_id
-        own = [pause for pause in pauses if is_ruler or Scope.parse(pause.scope).is_within(guild_id)]
+        own = [pause for pause in pauses if is_ruler or PauseScope.parse(pause.scope).is_within(guild_id)]
         return suggestions([(self._label(pause, interaction), pause.scope) for pause in own], typed)
 
     def suggest_workflows(self, typed: str) -> list[app_commands.Choice[str]]:
@@ -195,23 +195,25 @@ class Moderation:
 
     async def _visible(self, interaction: discord.Interaction) -> list[Pause]:
         """Return the pauses that affect the moderator's guild; all pauses for a bot admin."""
-        is_ruler = await self._authority.rules_fleet(interaction)
+        is_ruler = await self._authority.is_bot_admin(interaction)
         if not is_ruler and not self._authority.moderates(interaction):
             return []
         pauses = await self._policies.pauses(self._clock.now())
-        return [pause for pause in pauses if is_ruler or Scope.parse(pause.scope).concerns_guild(interaction.guild_id)]
+        return [
+            pause for pause in pauses if is_ruler or PauseScope.parse(pause.scope).concerns_guild(interaction.guild_id)
+        ]
 
     async def _require(self, interaction: discord.Interaction, scope: str) -> None:
-        if not Scope.parse(scope).is_within(interaction.guild_id) or interaction.guild_id is None:
-            await self._authority.require_fleet(interaction)
-        elif not self._authority.moderates(interaction) and not await self._authority.rules_fleet(interaction):
+        if not PauseScope.parse(scope).is_within(interaction.guild_id) or interaction.guild_id is None:
+            await self._authority.require_bot_admin(interaction)
+        elif not self._authority.moderates(interaction) and not await self._authority.is_bot_admin(interaction):
             self._authority.require_moderator(interaction)
 
     def _label(self, pause: Pause, interaction: discord.Interaction) -> str:
         """Return the label of a suggestion, where Discord does not turn mentions into names."""
         name = scope_name(pause.scope, interaction.guild_id)
         label = self._languages.plain(name, interaction.locale.value).replace("`", "")
-        scope = Scope.parse(pause.scope)
+        scope = PauseScope.parse(pause.scope)
         if scope.kind == "member" and scope.name.isdecimal():
             label = label.replace(f"<@{scope.name}>", self._names.get(int(scope.name), scope.name))
         return f"{label} · {pause.reason}" if pause.reason else label

@@ -8,13 +8,13 @@ import discord
 from bot.errors import InputError
 from bot.i18n import Message, _, verbatim
 from bot.policy.admission import Admission
-from bot.policy.repository import PolicyRecords
+from bot.policy.repository import PolicyRepository
 from bot.policy.role_rules import SUBJECTS, RoleRule
-from bot.ui.access_checks import Authority
-from bot.ui.audit_log import Audit
+from bot.ui.access_checks import AccessChecks
+from bot.ui.audit_log import AuditLog
 from bot.ui.locale import Languages
-from bot.ui.pages.moderation import ModeratePage, role_name, rule_text
-from bot.ui.replies import in_time, say, show
+from bot.ui.pages.moderation import ModerationPage, role_name, rule_text
+from bot.ui.replies import in_time, reply_text, reply_view
 
 ANSWER_LIMIT = 2.0
 """Seconds for the work before an answer; Discord waits three."""
@@ -26,10 +26,10 @@ class RoleRules:
     def __init__(
         self,
         *,
-        policies: PolicyRecords,
+        policies: PolicyRepository,
         admission: Admission,
-        audit: Audit,
-        authority: Authority,
+        audit: AuditLog,
+        authority: AccessChecks,
         languages: Languages,
     ) -> None:
         self._policies = policies
@@ -37,7 +37,7 @@ class RoleRules:
         self._audit = audit
         self._authority = authority
         self._languages = languages
-        self._page = ModeratePage(languages)
+        self._page = ModerationPage(languages)
 
     async def change(
         self, interaction: discord.Interaction, role_id: int, given: Mapping[str, object], forget: str | None
@@ -52,14 +52,14 @@ class RoleRules:
             await self._policies.set_rule(rule)
             self._admission.forget(rule.guild_id)
             await self._audit.write(interaction, f"role {role_id}: {rule_text(rule)}, before {rule_text(former)}")
-        await say(interaction, _told(rule), self._languages)
+        await reply_text(interaction, _told(rule), self._languages)
 
     async def show(self, interaction: discord.Interaction) -> None:
         self._authority.require_moderator(interaction)
         guild_id = interaction.guild_id or 0
         async with in_time(ANSWER_LIMIT):
             rules = await self._policies.rules(guild_id)
-        await show(interaction, self._page.rules(rules, guild_id, interaction.locale.value))
+        await reply_view(interaction, self._page.rules(rules, guild_id, interaction.locale.value))
 
     async def _former(self, guild_id: int, role_id: int) -> RoleRule:
         rules = await self._policies.rules(guild_id)

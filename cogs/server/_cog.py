@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from cogs.server._service import FleetDesk
+from cogs.server._service import ServerService
 
 Url = app_commands.Range[str, 1, 500]
 Name = app_commands.Range[str, 1, 32]
@@ -21,7 +21,7 @@ class ServerCommand(commands.Cog):
         default_permissions=discord.Permissions(manage_messages=True),
     )
 
-    def __init__(self, *, desk: FleetDesk) -> None:
+    def __init__(self, *, desk: ServerService) -> None:
         self._desk = desk
 
     @server.command(name="add", description="Add a running ComfyUI server (bot owner only)")

@@ -11,21 +11,21 @@ from discord import app_commands
 
 from bot.errors import BotError, InputError
 from bot.i18n import Message, _
-from bot.jobs.cluster.bus import Hints, Topic
-from bot.jobs.server_registry import FleetRecords, ServerRecord
-from bot.jobs.status import Survey
-from bot.ui.access_checks import Authority
-from bot.ui.audit_log import Audit
+from bot.jobs.cluster.bus import NotificationBus, Topic
+from bot.jobs.server_registry import ServerRecord, ServerRegistry
+from bot.jobs.status import QueueStatus
+from bot.ui.access_checks import AccessChecks
+from bot.ui.audit_log import AuditLog
 from bot.ui.locale import Languages
-from bot.ui.pages.servers import FleetPage
+from bot.ui.pages.servers import ServersPage
 from bot.ui.replies import (
     in_time,
-    say,
-    show,
+    reply_text,
+    reply_view,
     suggestions,
 )
 from bot.workflow.run.needs import GIGABYTE, Abilities
-from cogs.server._status import FleetLook, Line
+from cogs.server._status import Line, ServerStatus
 
 ANSWER_LIMIT = 2.0
 """Seconds for the work before an answer; Discord waits three."""
@@ -36,7 +36,7 @@ STORE_LIMIT = 10.0
 """Seconds for each database access around the probe."""
 
 
-class FleetDesk:
+class ServerService:
     """`key_of` turns a typed address into the server's key; `probe` connects to it and returns its capabilities.
 
     Both raise `BotError`.
@@ -45,29 +45,29 @@ class FleetDesk:
     def __init__(
         self,
         *,
-        fleet: FleetRecords,
+        fleet: ServerRegistry,
         store: Line,
-        survey: Callable[[], Awaitable[Survey]],
+        survey: Callable[[], Awaitable[QueueStatus]],
         key_of: Callable[[str], str],
         probe: Callable[[str], Awaitable[Abilities]],
-        audit: Audit,
-        hints: Hints,
-        authority: Authority,
+        audit: AuditLog,
+        hints: NotificationBus,
+        authority: AccessChecks,
         languages: Languages,
     ) -> None:
         self._fleet = fleet
-        self._look = FleetLook(fleet=fleet, store=store, survey=survey)
+        self._look = ServerStatus(fleet=fleet, store=store, survey=survey)
         self._key_of = key_of
         self._probe = probe
         self._audit = audit
         self._hints = hints
         self._authority = authority
         self._languages = languages
-        self._page = FleetPage(languages)
+        self._page = ServersPage(languages)
 
     async def add(self, interaction: discord.Interaction, url: str, name: str | None) -> None:
         """Add a server once it has responded; deferred, since that can take longer than Discord waits."""
-        await self._authority.require_fleet(interaction)
+        await self._authority.require_bot_admin(interaction)
         url = url.strip()
         key = self._key_of(url)
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -75,7 +75,7 @@ class FleetDesk:
             message = await self._added(interaction, key, url, " ".join((name or "").split()))
         except BotError as error:
             message = error.user_message
-        await say(interaction, message, self._languages)
+        await reply_text(interaction, message, self._languages)
 
     async def _added(self, interaction: discord.Interaction, key: str, url: str, name: str) -> Message:
         async with in_time(STORE_LIMIT):
@@ -94,7 +94,7 @@ class FleetDesk:
             is_gone = await self._fleet.remove(record.key)
             await self._audit.write(interaction, f"server {record.name} removed: {record.key}")
         self._require_there(is_gone)
-        await self._told(
+        await self._reply(
             interaction,
             _("{name} removed. Running requests will finish; queued ones move elsewhere.", name=record.name),
         )
@@ -106,7 +106,7 @@ class FleetDesk:
             is_there = await self._fleet.drain(record.key, drained=drained)
             await self._audit.write(interaction, f"server {record.name} {'drained' if drained else 'resumed'}")
         self._require_there(is_there)
-        await self._told(
+        await self._reply(
             interaction,
             _("{name} is draining: it finishes its current requests. Undo with `/server resume`.", name=record.name)
             if drained
@@ -114,18 +114,18 @@ class FleetDesk:
         )
 
     async def overview(self, interaction: discord.Interaction) -> None:
-        is_ruler = await self._authority.rules_fleet(interaction)
+        is_ruler = await self._authority.is_bot_admin(interaction)
         if not is_ruler:
             self._authority.require_moderator(interaction)
         async with in_time(ANSWER_LIMIT):
-            servers = await self._look.look()
-        await show(interaction, self._page.view(servers, interaction.locale.value, addresses=is_ruler))
+            servers = await self._look.read()
+        await reply_view(interaction, self._page.view(servers, interaction.locale.value, addresses=is_ruler))
 
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
         """Return the server names, for bot admins only."""
         try:
             async with asyncio.timeout(SUGGEST_LIMIT):
-                await self._authority.require_fleet(interaction)
+                await self._authority.require_bot_admin(interaction)
                 records = await self._fleet.servers()
         except Exception:  # autocomplete cannot show an error
             return []
@@ -134,7 +134,7 @@ class FleetDesk:
     # ------------------------------------------------------------------ one server
 
     async def _named(self, interaction: discord.Interaction, name: str) -> ServerRecord:
-        await self._authority.require_fleet(interaction)
+        await self._authority.require_bot_admin(interaction)
         async with in_time(ANSWER_LIMIT):
             records = await self._fleet.servers()
         for record in records:
@@ -160,10 +160,10 @@ class FleetDesk:
         if not is_there:
             raise InputError(_("That ComfyUI server has been removed. See `/server list`."))
 
-    async def _told(self, interaction: discord.Interaction, message: Message) -> None:
+    async def _reply(self, interaction: discord.Interaction, message: Message) -> None:
         self._hints.send(Topic.FLEET)
         self._hints.send(Topic.WORK)
-        await say(interaction, message, self._languages)
+        await reply_text(interaction, message, self._languages)
 
 
 def _added(record: ServerRecord, abilities: Abilities) -> Message:

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-from bot.jobs.repository import Snapshot
-from bot.jobs.server_registry import FleetRecords
-from bot.jobs.status import Survey
+from bot.jobs.repository import QueueSnapshot
+from bot.jobs.server_registry import ServerRegistry
+from bot.jobs.status import QueueStatus
 from bot.ui.pages.servers import ServerView
-from bot.workflow.run.needs import Lack
+from bot.workflow.run.needs import MissingResource
 
 LINE_LOOKED_AT = 200
 """Waiting jobs that are checked against the servers."""
@@ -18,16 +18,16 @@ CLASSES_LOOKED_AT = 20
 class Line(Protocol):
     """The part of `bot.jobs.repository.JobStore` that is needed here."""
 
-    async def snapshot(self, limit: int) -> Snapshot: ...
+    async def snapshot(self, limit: int) -> QueueSnapshot: ...
 
 
-class FleetLook:
-    def __init__(self, *, fleet: FleetRecords, store: Line, survey: Callable[[], Awaitable[Survey]]) -> None:
+class ServerStatus:
+    def __init__(self, *, fleet: ServerRegistry, store: Line, survey: Callable[[], Awaitable[QueueStatus]]) -> None:
         self._fleet = fleet
         self._store = store
         self._survey = survey
 
-    async def look(self) -> list[ServerView]:
+    async def read(self) -> list[ServerView]:
         """Raises `StoreDownError`."""
         records = await self._fleet.servers()
         there = Counter(job.server for job in (await self._survey()).running)
@@ -39,15 +39,15 @@ class FleetLook:
             for record in records
         ]
 
-    async def _unfit(self) -> tuple[Counter[str], Mapping[str, dict[str, Lack]]]:
+    async def _unfit(self) -> tuple[Counter[str], Mapping[str, dict[str, MissingResource]]]:
         """Return, per server key, how many waiting jobs it cannot run and what it lacks for them."""
         snapshot = await self._store.snapshot(LINE_LOOKED_AT)
         classes = Counter(job.cls for job in snapshot.waiting if job.cls)
         unfit: Counter[str] = Counter()
-        lacks: dict[str, dict[str, Lack]] = {}
+        lacks: dict[str, dict[str, MissingResource]] = {}
         for cls, jobs in classes.most_common(CLASSES_LOOKED_AT):
-            for key, verdict in (await self._fleet.verdicts(cls)).items():
-                if not verdict.fits:
+            for key, verdict in (await self._fleet.compatibility(cls)).items():
+                if not verdict.is_compatible:
                     unfit[key] += jobs
-                    lacks.setdefault(key, {}).update({str(lack.message): lack for lack in verdict.lacks})
+                    lacks.setdefault(key, {}).update({str(lack.message): lack for lack in verdict.missing})
         return unfit, lacks

@@ -13,17 +13,17 @@ import discord
 
 from bot.errors import BotError, InputError
 from bot.i18n import Message, _
-from bot.ui.access_checks import Authority
-from bot.ui.audit_log import Audit
+from bot.ui.access_checks import AccessChecks
+from bot.ui.audit_log import AuditLog
 from bot.ui.client.error_handler import explain_error
 from bot.ui.locale import Languages, cut
 from bot.ui.page import SILENT, Tone
-from bot.ui.replies import say
+from bot.ui.replies import reply_text
 from bot.workflow.importer.add import (
-    Known,
+    KnownNodes,
     add,
     described,
-    drafted,
+    draft_file,
 )
 from bot.workflow.importer.any_file import MAX_PICTURE
 from bot.workflow.importer.draft import Draft
@@ -42,7 +42,7 @@ Ask = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
 """Fetches the `/object_info` of the servers."""
 
 
-class Addition:
+class AddWorkflow:
     """Adds workflows for the bot's owners and the managers of a home guild."""
 
     def __init__(
@@ -51,8 +51,8 @@ class Addition:
         library: Library,
         ask: Ask,
         on_change: Callable[[], None],
-        audit: Audit,
-        authority: Authority,
+        audit: AuditLog,
+        authority: AccessChecks,
         languages: Languages,
     ) -> None:
         self._library = library
@@ -65,23 +65,27 @@ class Addition:
 
     async def propose(self, interaction: discord.Interaction, file: discord.Attachment, name: str | None) -> None:
         """Show a preview of the command that the file would become."""
-        await self._authority.require_fleet(interaction)
+        await self._authority.require_bot_admin(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
             made, export = await self._drafted(file, name)
         except WorkflowImportError as error:
             reasons = lines([problem.reason for problem in error.problems])
-            await say(interaction, _("{file}: {reasons}", file=shown(file.filename), reasons=reasons), self._languages)
+            await reply_text(
+                interaction, _("{file}: {reasons}", file=shown(file.filename), reasons=reasons), self._languages
+            )
         except BotError as error:
             reason = error.user_message
-            await say(interaction, _("{file}: {reason}", file=shown(file.filename), reason=reason), self._languages)
+            await reply_text(
+                interaction, _("{file}: {reason}", file=shown(file.filename), reason=reason), self._languages
+            )
         else:
-            view = _Proposal(self, interaction, made, export)
+            view = _ProposalView(self, interaction, made, export)
             await interaction.edit_original_response(view=view, allowed_mentions=SILENT)
 
     async def add(self, interaction: discord.Interaction, made: Draft, export: bytes | None) -> Message:
         """Write the manifest and graph, load them and return the answer. Raises `BotError`."""
-        await self._authority.require_fleet(interaction)
+        await self._authority.require_bot_admin(interaction)
         folder = self._library.folder
         if folder is None:
             raise InputError(_("No writable workflow folder is configured."))
@@ -114,8 +118,8 @@ class Addition:
         async with self._reading:
             data = await _download(file)
             answers = await self._ask()
-            known = await asyncio.to_thread(Known.of, answers)
-            made, export = await asyncio.to_thread(drafted, data, name or PurePath(file.filename).stem, known)
+            known = await asyncio.to_thread(KnownNodes.of, answers)
+            made, export = await asyncio.to_thread(draft_file, data, name or PurePath(file.filename).stem, known)
         if self._library.get(made.name) is not None:
             raise InputError(_("A workflow named “{name}” already exists. Choose another **name**.", name=made.name))
         return made, export
@@ -129,8 +133,8 @@ async def _download(file: discord.Attachment) -> bytes:
         raise InputError(_("I couldn't download the file from Discord. Please attach it again.")) from error
 
 
-class _Proposal(discord.ui.LayoutView):
-    def __init__(self, addition: Addition, origin: discord.Interaction, made: Draft, export: bytes | None) -> None:
+class _ProposalView(discord.ui.LayoutView):
+    def __init__(self, addition: AddWorkflow, origin: discord.Interaction, made: Draft, export: bytes | None) -> None:
         super().__init__(timeout=LIFETIME)
         self._addition = addition
         self._origin = origin

@@ -4,8 +4,8 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from cogs.workflow._add import Addition
-from cogs.workflow._service import WorkflowDesk
+from cogs.workflow._add import AddWorkflow
+from cogs.workflow._service import WorkflowService
 
 Name = app_commands.Range[str, 1, 100]
 Value = app_commands.Range[str, 1, 2000]
@@ -22,7 +22,7 @@ class WorkflowCommand(commands.Cog):
         default_permissions=discord.Permissions(manage_guild=True),
     )
 
-    def __init__(self, *, desk: WorkflowDesk, addition: Addition) -> None:
+    def __init__(self, *, desk: WorkflowService, addition: AddWorkflow) -> None:
         self._desk = desk
         self._addition = addition
 

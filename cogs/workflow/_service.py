@@ -17,21 +17,21 @@ from bot.policy.guild_workflows import (
     GuildLimits,
     Value,
     WorkflowRule,
-    WorkflowRules,
+    WorkflowRulesRepository,
 )
-from bot.ui.access_checks import Authority
-from bot.ui.audit_log import Audit
-from bot.ui.commands.autocomplete import Suggester
-from bot.ui.commands.guild_rules import GuildHouse
+from bot.ui.access_checks import AccessChecks
+from bot.ui.audit_log import AuditLog
+from bot.ui.commands.autocomplete import Autocompleter
+from bot.ui.commands.guild_rules import GuildRules
 from bot.ui.locale import Languages
 from bot.ui.pages.workflows import WorkflowPage
 from bot.ui.replies import (
     in_time,
-    say,
-    show,
+    reply_text,
+    reply_view,
     suggestions,
 )
-from bot.workflow.library.library import Entry, Library
+from bot.workflow.library.library import Library, LibraryEntry
 from bot.workflow.manifest.values import Choice
 from bot.workflow.ranking import Index
 from bot.workflow.text_format import joined, nearest, shown
@@ -42,20 +42,20 @@ ANSWER_LIMIT = 2.0
 MEGAPIXEL = 1024 * 1024
 
 
-class WorkflowDesk:
+class WorkflowService:
     """`reason_off` says why a valid workflow is unavailable at the moment."""
 
     def __init__(
         self,
         *,
         library: Library,
-        rules: WorkflowRules,
-        house: GuildHouse,
+        rules: WorkflowRulesRepository,
+        house: GuildRules,
         reason_off: Callable[[Workflow], Message | None],
         on_change: Callable[[], None],
-        suggester: Suggester,
-        audit: Audit,
-        authority: Authority,
+        suggester: Autocompleter,
+        audit: AuditLog,
+        authority: AccessChecks,
         languages: Languages,
     ) -> None:
         self._library = library
@@ -82,14 +82,14 @@ class WorkflowDesk:
             entry = self._entry(name)
             off = self._reason_off(entry.workflow) if entry.workflow else None
             view = self._page.details(entry, off, rules, locale)
-        await show(interaction, view)
+        await reply_view(interaction, view)
 
     async def reload(self, interaction: discord.Interaction) -> None:
-        await self._authority.require_fleet(interaction)
+        await self._authority.require_bot_admin(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         changes = await self._library.reload()
         self._on_change()
-        await say(interaction, self._page.changes(changes, self._library.problems), self._languages)
+        await reply_text(interaction, self._page.changes(changes, self._library.problems), self._languages)
 
     # ------------------------------------------------------------------ guild rules
 
@@ -105,7 +105,7 @@ class WorkflowDesk:
             decided = True if is_enabled and place != EVERYWHERE else None if is_enabled else False
             await self._keep(interaction, replace(before, is_enabled=decided), "enabled" if is_enabled else "disabled")
         where = _where(channel)
-        await say(
+        await reply_text(
             interaction,
             _("/{name} is now enabled {where}.", name=workflow.name, where=where)
             if is_enabled
@@ -138,7 +138,7 @@ class WorkflowDesk:
                 defaults[chosen] = kept
             await self._keep(interaction, replace(before, defaults=defaults), f"default of {chosen}: {kept}")
         facts = {"option": chosen, "name": workflow.name, "where": _where(channel)}
-        await say(
+        await reply_text(
             interaction,
             _("Default for `{option}` in /{name} reset {where}.", **facts)
             if kept is None
@@ -170,7 +170,7 @@ class WorkflowDesk:
                 await self._rules.set_guild_limits(after)
                 await self._audit.write(interaction, f"limits of requests: {after}")
                 self._house.changed(guild_id)
-        await say(interaction, self._page.limits(after), self._languages)
+        await reply_text(interaction, self._page.limits(after), self._languages)
 
     # ------------------------------------------------------------------ suggestions
 
@@ -203,7 +203,7 @@ class WorkflowDesk:
     # ------------------------------------------------------------------ one workflow
 
     async def _manager(self, interaction: discord.Interaction) -> int:
-        if interaction.guild_id is None or not await self._authority.rules_fleet(interaction):
+        if interaction.guild_id is None or not await self._authority.is_bot_admin(interaction):
             self._authority.require_manager(interaction)
         if interaction.guild_id is None:
             raise InputError(_("Please use this in a Discord server."))
@@ -212,12 +212,12 @@ class WorkflowDesk:
     async def _may_look(self, interaction: discord.Interaction) -> bool:
         try:
             async with asyncio.timeout(ANSWER_LIMIT):
-                return self._authority.manages(interaction) or await self._authority.rules_fleet(interaction)
+                return self._authority.manages(interaction) or await self._authority.is_bot_admin(interaction)
         except Exception:  # autocomplete cannot show an error
             return False
 
     async def _rule(self, guild_id: int, workflow: str, place: int) -> WorkflowRule:
-        rules = await self._rules.house_rules(guild_id)
+        rules = await self._rules.guild_rules(guild_id)
         for rule in rules.rules:
             if rule.workflow == workflow and rule.channel_id == place:
                 return rule
@@ -230,7 +230,7 @@ class WorkflowDesk:
         self._house.changed(rule.guild_id)
         self._on_change()
 
-    def _entry(self, name: str) -> Entry:
+    def _entry(self, name: str) -> LibraryEntry:
         wanted = name.strip().removeprefix("/").casefold()
         entries = {entry.name.casefold(): entry for entry in self._library.entries()}
         if wanted in entries:

@@ -6,9 +6,9 @@ import weakref
 
 from bot.app.gc_tuning import (
     AT_LATEST,
-    LOOK_EVERY,
-    spared_collections,
-    sweep,
+    IDLE_POLL_INTERVAL,
+    collect_when_idle,
+    freeze_startup_objects,
 )
 from tests.clocks import ManualClock
 
@@ -28,20 +28,20 @@ def old_garbage() -> "weakref.ref[Loop]":
 
 async def test_old_garbage_waits_for_a_quiet_moment_but_not_for_ever() -> None:
     clock, quiet = ManualClock(), False
-    with spared_collections():
-        sweeping = asyncio.create_task(sweep(lambda: quiet, clock))
+    with freeze_startup_objects():
+        sweeping = asyncio.create_task(collect_when_idle(lambda: quiet, clock))
         await asyncio.sleep(0)
         garbage = old_garbage()
         for _ in range(3):
-            await clock.advance(LOOK_EVERY)
+            await clock.advance(IDLE_POLL_INTERVAL)
         assert garbage() is not None
         quiet = True
-        await clock.advance(LOOK_EVERY)
+        await clock.advance(IDLE_POLL_INTERVAL)
         assert garbage() is None
 
         quiet, garbage = False, old_garbage()
-        for _ in range(int(AT_LATEST / LOOK_EVERY)):
-            await clock.advance(LOOK_EVERY)
+        for _ in range(int(AT_LATEST / IDLE_POLL_INTERVAL)):
+            await clock.advance(IDLE_POLL_INTERVAL)
         assert garbage() is None
         sweeping.cancel()
     assert gc.get_threshold()[2] < 1000

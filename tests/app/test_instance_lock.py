@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.instance_lock import claimed_instance
+from bot.app.instance_lock import acquire_instance_id
 from bot.errors import StartupError
 
 CLAIM = """
@@ -22,23 +22,23 @@ with claimed_instance(Path(sys.argv[1])) as owner:
 
 
 def test_a_restart_is_the_same_instance(tmp_path: Path) -> None:
-    with claimed_instance(tmp_path) as first:
+    with acquire_instance_id(tmp_path) as first:
         pass
-    with claimed_instance(tmp_path) as second:
+    with acquire_instance_id(tmp_path) as second:
         assert second == first
 
 
 def test_two_at_once_are_two_instances(tmp_path: Path) -> None:
-    with claimed_instance(tmp_path) as first, claimed_instance(tmp_path) as second:
+    with acquire_instance_id(tmp_path) as first, acquire_instance_id(tmp_path) as second:
         assert first != second
-    with claimed_instance(tmp_path) as again:
+    with acquire_instance_id(tmp_path) as again:
         assert again == first
 
 
 def test_each_role_has_its_own_back_whichever_starts_first(tmp_path: Path) -> None:
     def ids(*roles: str) -> list[str]:
         with ExitStack() as living:
-            return [living.enter_context(claimed_instance(tmp_path, role)) for role in roles]
+            return [living.enter_context(acquire_instance_id(tmp_path, role)) for role in roles]
 
     gateway, first, second, alone = ids("gateway", "worker", "worker", "all")
     assert len({gateway, first, second, alone}) == 4
@@ -51,23 +51,23 @@ def test_a_killed_process_lets_go_of_its_identity(tmp_path: Path) -> None:
     ) as other:
         assert other.stdout is not None
         theirs = other.stdout.readline().strip()
-        with claimed_instance(tmp_path) as ours:
+        with acquire_instance_id(tmp_path) as ours:
             assert ours != theirs
         other.kill()
-    with claimed_instance(tmp_path) as ours:
+    with acquire_instance_id(tmp_path) as ours:
         assert ours == theirs
 
 
 def test_a_damaged_identity_is_made_anew(tmp_path: Path) -> None:
-    with claimed_instance(tmp_path):
+    with acquire_instance_id(tmp_path):
         pass
     (tmp_path / "instance-1.id").write_bytes(b"\xff\x00 not an id")
-    with claimed_instance(tmp_path) as owner:
+    with acquire_instance_id(tmp_path) as owner:
         assert len(owner) == 36
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a file in the way is another error there")
 def test_a_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(StartupError, match="DATA_DIR"), claimed_instance(tmp_path / "file"):
+    with pytest.raises(StartupError, match="DATA_DIR"), acquire_instance_id(tmp_path / "file"):
         pass

@@ -3,17 +3,17 @@
 import pytest
 
 from bot.app.process_role import (
-    Part,
-    Role,
+    ProcessConfig,
+    ProcessRole,
     Shards,
-    part_of,
+    process_config,
 )
 from bot.errors import StartupError
 
 
 def test_without_options_a_process_does_everything() -> None:
-    assert part_of() == Part(Role.ALL, None, ())
-    assert (Part().has_servers, Part().has_gateway, Part().leads) == (True, True, True)
+    assert process_config() == ProcessConfig(ProcessRole.ALL, None, ())
+    assert (ProcessConfig().has_servers, ProcessConfig().has_gateway, ProcessConfig().is_leader) == (True, True, True)
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def test_without_options_a_process_does_everything() -> None:
     ],
 )
 def test_shards_are_chosen_by_number_and_range(spec: str, ids: tuple[int, ...], count: int) -> None:
-    part = part_of(role="gateway", shards=spec)
+    part = process_config(role="gateway", shards=spec)
     assert part.shards == Shards(ids, count)
-    assert part_of(shard_ids=spec.partition("/")[0], shard_count=count).shards == Shards(ids, count)
-    assert part.leads == (0 in ids)
+    assert process_config(shard_ids=spec.partition("/")[0], shard_count=count).shards == Shards(ids, count)
+    assert part.is_leader == (0 in ids)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_shards_are_chosen_by_number_and_range(spec: str, ids: tuple[int, ...], 
 )
 def test_shards_that_cannot_be_are_one_sentence(spec: str) -> None:
     with pytest.raises(StartupError, match="is not a valid set of shards") as error:
-        part_of(role="gateway", shards=spec)
+        process_config(role="gateway", shards=spec)
     assert "\n" not in str(error.value)
 
 
@@ -58,16 +58,16 @@ def test_shards_that_cannot_be_are_one_sentence(spec: str) -> None:
 )
 def test_options_that_do_not_go_together_are_one_sentence(options: dict[str, object], words: str) -> None:
     with pytest.raises(StartupError, match=words):
-        part_of(**options)  # type: ignore[arg-type]  # the values are right, one by one
+        process_config(**options)  # type: ignore[arg-type]  # the values are right, one by one
 
 
 def test_servers_are_named_or_known_by_their_address_without_its_password() -> None:
-    part = part_of(role="worker", servers="gpu1, http://ann:secret@10.0.0.2:8188/,http://10.0.0.2:8188,gpu1")
+    part = process_config(role="worker", servers="gpu1, http://ann:secret@10.0.0.2:8188/,http://10.0.0.2:8188,gpu1")
     assert part.servers == ("gpu1", "http://10.0.0.2:8188/")
     assert "secret" not in repr(part)
-    assert (part.has_servers, part.has_gateway, part.leads) == (True, False, False)
+    assert (part.has_servers, part.has_gateway, part.is_leader) == (True, False, False)
 
 
 def test_a_gateway_knows_no_comfyui() -> None:
-    part = part_of(role="gateway")
-    assert (part.has_servers, part.has_gateway, part.leads) == (False, True, True)
+    part = process_config(role="gateway")
+    assert (part.has_servers, part.has_gateway, part.is_leader) == (False, True, True)

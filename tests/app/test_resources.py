@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.app.resources import RESULTS, opened
+from bot.app.resources import RESULTS, open_resources
 from bot.errors import StartupError
-from bot.jobs.delivery.result_files import DiskShelf
+from bot.jobs.delivery.result_files import FileResultStore
 from bot.settings import Settings
 from bot.workflow.run.events import OutputFile, OutputRef
 from tests.storage.engines import Database
@@ -24,21 +24,21 @@ def settings(url: str, folder: Path) -> Settings:
 async def test_gateway_and_workers_share_a_database_and_are_told_apart(database: Database, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         processes = [
-            await stack.enter_async_context(opened(settings(database.url, tmp_path), role))
+            await stack.enter_async_context(open_resources(settings(database.url, tmp_path), role))
             for role in ("gateway", "worker", "worker", "all")
         ]
     assert len({process.owner for process in processes}) == 4
     assert len({process.database_id for process in processes}) == 1
-    assert [(process.alone, process.is_shared) for process in processes] == [(False, True)] * 4
+    assert [(process.exclusive, process.is_shared) for process in processes] == [(False, True)] * 4
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_results_are_found_under_every_role_wherever_they_were_put(database: Database, tmp_path: Path) -> None:
-    on_disk = DiskShelf(tmp_path / RESULTS, durable=False)
+    on_disk = FileResultStore(tmp_path / RESULTS, durable=False)
     async with (
-        opened(settings(database.url, tmp_path)) as alone,
-        opened(settings(database.url, tmp_path), "worker") as worker,
-        opened(settings(database.url, tmp_path / "elsewhere"), "worker") as far,
+        open_resources(settings(database.url, tmp_path)) as alone,
+        open_resources(settings(database.url, tmp_path), "worker") as worker,
+        open_resources(settings(database.url, tmp_path / "elsewhere"), "worker") as far,
     ):
         await alone.shelf.put("job1", FILES)
         await worker.shelf.put("job2", FILES)
@@ -52,11 +52,11 @@ async def test_results_are_found_under_every_role_wherever_they_were_put(databas
 async def test_a_file_is_for_one_process_that_does_everything(tmp_path: Path, role: str) -> None:
     url = f"sqlite:///{tmp_path / 'jobs.db'}"
     with pytest.raises(StartupError, match=f"role {role} .*PostgreSQL.*DATABASE_URL"):
-        async with opened(settings(url, tmp_path), role):
+        async with open_resources(settings(url, tmp_path), role):
             pass
     assert not (tmp_path / "jobs.db").exists()
-    async with opened(settings(url, tmp_path)) as installation:
-        assert (installation.alone, installation.is_shared) == (True, False)
+    async with open_resources(settings(url, tmp_path)) as installation:
+        assert (installation.exclusive, installation.is_shared) == (True, False)
         first = installation.database_id
-    async with opened(settings(url, tmp_path)) as installation:
+    async with open_resources(settings(url, tmp_path)) as installation:
         assert installation.database_id == first

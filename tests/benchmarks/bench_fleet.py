@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, TypeAlias, cast
 
 from bot.jobs.job import Job
-from bot.jobs.repository import JobStore
+from bot.jobs.repository import JobRepository
 from tests.benchmarks.outside_processes import Outside, outside, working_bot
 
 Order: TypeAlias = tuple[int, dict[str, Any]]
@@ -73,7 +73,7 @@ def by_chance(checkpoints: Sequence[str], random: Random) -> float:
 class Forgetful:
     """A store that never knows what a server has loaded."""
 
-    def __init__(self, store: JobStore) -> None:
+    def __init__(self, store: JobRepository) -> None:
         self._store = store
 
     def __getattr__(self, name: str) -> Any:
@@ -85,8 +85,8 @@ class Forgetful:
         return await self._store.claim(server, owner, prompt_id, now)
 
 
-def _forgetful(store: JobStore) -> JobStore:
-    return cast("JobStore", Forgetful(store))
+def _forgetful(store: JobRepository) -> JobRepository:
+    return cast("JobRepository", Forgetful(store))
 
 
 async def played(

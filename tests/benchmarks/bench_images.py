@@ -15,7 +15,7 @@ from io import BytesIO
 from PIL import Image
 
 from bot.images.pool import ImagePool
-from bot.images.service import Pictures
+from bot.images.service import ImageService
 
 BEAT = 0.001
 ROUNDS = 5
@@ -89,12 +89,12 @@ def samples() -> dict[str, bytes]:
 
 async def main() -> None:
     pool = ImagePool()
-    pictures = Pictures(pool=pool)
+    pictures = ImageService(pool=pool)
     await measure("an empty thread", lambda: pool.run(threading.Event().wait, 0.5))
     for name, data in samples().items():
         size = f"{name}, {len(data) / 1e6:.1f} MB"
         if len(data) <= 25 * 1024 * 1024:
-            await measure(f"intake   {size}", lambda data=data: pictures.intake(data))
+            await measure(f"intake   {size}", lambda data=data: pictures.prepare_input(data))
         if len(data) > UPLOAD_LIMIT:
             await measure(f"fit      {size}", lambda data=data: pictures.fit(data, UPLOAD_LIMIT))
         await measure(f"strip    {size}", lambda data=data: pictures.fit(data, len(data)))

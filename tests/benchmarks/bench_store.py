@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bot.jobs.job import Delivery, Job, JobState
 from bot.storage.database import open_store
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from tests.jobs.doubles import spec
 from tests.storage.engines import empty, execute, postgres_server
 from tests.storage.samples import GPU, ME, job
@@ -35,7 +35,7 @@ OTHER = "http://gpu2:8188"
 _numbers = count(1)
 
 
-async def begun(store: SqlStore) -> Job:
+async def begun(store: SqlJobRepository) -> Job:
     """Take one job in and claim it."""
     number = next(_numbers)
     await store.add(job(number, user_id=number % 50))
@@ -44,17 +44,19 @@ async def begun(store: SqlStore) -> Job:
     return taken
 
 
-async def cycle(store: SqlStore) -> None:
-    await store.move(await begun(store), JobState.FAILED, delivery=Delivery.SENT, finished=1e9)
+async def cycle(store: SqlJobRepository) -> None:
+    await store.transition(await begun(store), JobState.FAILED, delivery=Delivery.SENT, finished=1e9)
 
 
-async def whole_life(store: SqlStore) -> None:
-    taken = await store.note(await begun(store), posted=True)
-    taken = await store.move(taken, JobState.DELIVERING, delivery=Delivery.PENDING, finished=1e9)
-    await store.move(taken, JobState.DONE, delivery=Delivery.SENT)
+async def whole_life(store: SqlJobRepository) -> None:
+    taken = await store.update(await begun(store), posted=True)
+    taken = await store.transition(taken, JobState.DELIVERING, delivery=Delivery.PENDING, finished=1e9)
+    await store.transition(taken, JobState.DONE, delivery=Delivery.SENT)
 
 
-async def per_second(store: SqlStore, what: Callable[[SqlStore], Awaitable[None]], side_by_side: int) -> str:
+async def per_second(
+    store: SqlJobRepository, what: Callable[[SqlJobRepository], Awaitable[None]], side_by_side: int
+) -> str:
     async def lane() -> None:
         for _turn in range(JOBS // side_by_side):
             await what(store)
@@ -83,7 +85,7 @@ CHUNK = 5000
 
 
 async def fill(
-    store: SqlStore, *, line: int = LINE, members: int = MEMBERS, guilds: int = GUILDS, alike: bool = False
+    store: SqlJobRepository, *, line: int = LINE, members: int = MEMBERS, guilds: int = GUILDS, alike: bool = False
 ) -> None:
     """Let a line stand there: everybody waits for the same number of jobs, of ten classes, and has used something.
 
@@ -93,7 +95,7 @@ async def fill(
     is_postgres = store._engine.__class__.__name__ == "PostgresEngine"
     if not is_postgres:
         await execute(store, "PRAGMA cache_size = -200000")
-    await store.hold([GPU, OTHER], ME, 1e9)
+    await store.hold_leases([GPU, OTHER], ME, 1e9)
     await store.add(job(0, spec=spec(values={"prompt": "a rather long wish " * 60}), state=JobState.HELD))
     same = "requester, application_id, interaction_token, channel_id, message_id, upload_limit, spec"
     cls = f"'c' || ({'n / 100' if alike else 'n * 7919 / 1000'} % 10)"
@@ -128,7 +130,7 @@ async def fill(
     await execute(store, "ANALYZE" if is_postgres else "PRAGMA cache_size = -2000")
 
 
-async def measure_line(name: str, store: SqlStore) -> None:
+async def measure_line(name: str, store: SqlJobRepository) -> None:
     """Print how long it takes to find the next of very many."""
 
     async def claims(server: str = GPU, loaded: str = "") -> str:
@@ -158,40 +160,40 @@ async def measure_line(name: str, store: SqlStore) -> None:
           f"{await milliseconds(lambda: store.snapshot(HEAD), 50)}")  # fmt: skip
 
 
-async def _claim(store: SqlStore, server: str, loaded: str) -> Job:
+async def _claim(store: SqlJobRepository, server: str, loaded: str) -> Job:
     taken = await store.claim(server, ME, f"prompt{next(_numbers)}", NOW, loaded=loaded)
     assert taken is not None
     return taken
 
 
-async def _end(store: SqlStore) -> None:
+async def _end(store: SqlJobRepository) -> None:
     """End what runs: a server has one job or two, not hundreds."""
     in_hand = "(state IN ('running', 'delivering') OR delivery = 'pending')"
     await execute(store, f"UPDATE job SET state = 'done' WHERE state = 'running' AND {in_hand}")
 
 
-async def _none(store: SqlStore) -> None:
+async def _none(store: SqlJobRepository) -> None:
     assert await store.claim(GPU, ME, f"prompt{next(_numbers)}", NOW) is None
 
 
-async def ends(store: SqlStore) -> str:
+async def ends(store: SqlJobRepository) -> str:
     """Return how long the change takes that ends a run."""
     taken = [await _claim(store, GPU, "") for _turn in range(CLAIMS)]
-    running = iter([await store.note(entry, posted=True) for entry in taken])
-    return await milliseconds(lambda: store.move(next(running), JobState.DELIVERING, finished=NOW + 9))
+    running = iter([await store.update(entry, posted=True) for entry in taken])
+    return await milliseconds(lambda: store.transition(next(running), JobState.DELIVERING, finished=NOW + 9))
 
 
 async def measure(name: str, url: str, synchronous: str) -> None:
     store = await open_store(url, synchronous="full" if synchronous == "full" else "normal")
     if url.startswith("postgresql"):
         await empty(store)
-    await store.hold([GPU], ME, 1e6)
+    await store.hold_leases([GPU], ME, 1e6)
     await per_second(store, whole_life, SIDE_BY_SIDE)  # statements are compiled once
     for title, what in (("cycle", cycle), ("whole life", whole_life)):
         alone = await per_second(store, what, 1)
         together = await per_second(store, what, SIDE_BY_SIDE)
         print(f"{name}, {title}: one by one {alone}; {SIDE_BY_SIDE} side by side {together}")
-    untold = await milliseconds(lambda: store.take_untold(ME, 0.0, 1.0))
+    untold = await milliseconds(lambda: store.claim_due_delivery(ME, 0.0, 1.0))
     print(f"{name}: take_untold {untold}")
     if synchronous == "full":
         await measure_line(name, store)

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from bot.app.app import App, load_library
 from bot.app.gateway import PREPARE_EVERY
-from bot.app.resources import opened
+from bot.app.resources import open_resources
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
-from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.autocomplete import Autocompleter
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.library.catalog import Catalog
 from bot.workflow.ranking import Uses
@@ -65,7 +65,7 @@ async def bot_on(wire: WireDiscord, comfy: StandIn, folder: Path, data: Path) ->
         data_dir=data,
         database_url=f"sqlite:///{data / 'comfycord.db'}",
     )
-    async with opened(settings) as installation:
+    async with open_resources(settings) as installation:
         app = App(settings, load_library(folder), installation)
         connection = asyncio.create_task(app.bot.start("wire-token"))
         try:
@@ -82,7 +82,7 @@ async def bot_on(wire: WireDiscord, comfy: StandIn, folder: Path, data: Path) ->
 def alone(definitions: Definitions) -> list[float]:
     """Return the seconds that working out suggestions takes, without the first, which prepares the list."""
     option = Catalog.load(WORKFLOWS).workflows["imagine"].manifest.options["checkpoint"]
-    suggester = Suggester(definitions=lambda: definitions, uses=Uses())
+    suggester = Autocompleter(definitions=lambda: definitions, uses=Uses())
     suggester.values(option, "")  # prepares the list
     took: list[float] = []
     for typed in TYPED * ROUNDS:

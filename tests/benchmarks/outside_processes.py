@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.app.app import App, load_catalog
-from bot.app.gc_tuning import spared_collections
-from bot.app.resources import opened
-from bot.jobs.repository import JobStore
+from bot.app.gc_tuning import freeze_startup_objects
+from bot.app.resources import open_resources
+from bot.jobs.repository import JobRepository
 from bot.settings import Settings
 from tests.paths import WORKFLOWS
 
@@ -73,7 +73,11 @@ async def outside(module: str = "tests.benchmarks.environment", *arguments: str)
 
 @asynccontextmanager
 async def working_bot(
-    other: Outside, comfyuis: Sequence[str] = (), *, wrapped: Callable[[JobStore], JobStore] | None = None, **more: Any
+    other: Outside,
+    comfyuis: Sequence[str] = (),
+    *,
+    wrapped: Callable[[JobRepository], JobRepository] | None = None,
+    **more: Any,
 ) -> AsyncGenerator[App]:
     """Let the bot work in this process, as its owner would start it: with a database file and safe writes.
 
@@ -91,11 +95,11 @@ async def working_bot(
             data_dir=Path(folder),
             **more,
         )
-        async with opened(settings) as installation:
+        async with open_resources(settings) as installation:
             if wrapped is not None:
                 installation = replace(installation, store=wrapped(installation.store))
             app = App(settings, load_catalog(WORKFLOWS), installation)
-            with spared_collections():
+            with freeze_startup_objects():
                 connection = asyncio.create_task(app.bot.start(TOKEN))
                 try:
                     await other.do(do="ready")

@@ -16,8 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from bot.__main__ import main
 from bot.cli.import_workflow import (
-    ImportCommand,
-    Known,
+    KnownNodes,
+    WorkflowImporter,
     known_from_file,
     known_from_servers,
 )
@@ -39,18 +39,18 @@ NOBODY = "http://127.0.0.1:9"
 class Terminal:
     """An import into one folder, and what it printed."""
 
-    def __init__(self, folder: Path, known: Known) -> None:
+    def __init__(self, folder: Path, known: KnownNodes) -> None:
         self.out: list[str] = []
         self.err: list[str] = []
-        self._command = ImportCommand(folder, lambda: known, say=self.out.append, complain=self.err.append)
+        self._command = WorkflowImporter(folder, lambda: known, say=self.out.append, complain=self.err.append)
 
     def run(self, *files: Path) -> int:
         return self._command.run(files)
 
 
-def known(object_info: dict[str, Any] | None = None) -> Known:
+def known(object_info: dict[str, Any] | None = None) -> KnownNodes:
     info = OBJECT_INFO if object_info is None else object_info
-    return Known(info, Definitions.parse(info))
+    return KnownNodes(info, Definitions.parse(info))
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ async def standin() -> AsyncIterator[StandIn]:
         yield server
 
 
-async def asked(*urls: str) -> Known:
+async def asked(*urls: str) -> KnownNodes:
     settings = Settings(comfyui_urls=urls, _env_file=None)  # pyright: ignore[reportCallIssue]
     return await asyncio.to_thread(known_from_servers, settings)
 

@@ -11,14 +11,14 @@ from bot.errors import InputError
 from bot.i18n import _
 from bot.jobs.cluster.bus import Topic
 from bot.jobs.job import Job, JobState, Requester
-from bot.jobs.scheduling.blockers import Obstacles
-from bot.jobs.scheduling.queue_view import Lineup
-from bot.jobs.scheduling.run_times import Durations
+from bot.jobs.scheduling.blockers import StartBlockers
+from bot.jobs.scheduling.queue_view import QueueView
+from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.policy.admission import Admission
 from bot.storage.database import Database, open_database
-from bot.ui.access_checks import Authority
-from bot.ui.account import Members
-from bot.ui.audit_log import Audit
+from bot.ui.access_checks import AccessChecks
+from bot.ui.account import AccountPages
+from bot.ui.audit_log import AuditLog
 from bot.ui.client.bot import ComfycordBot
 from bot.ui.locale import Languages
 from bot.workflow.graph.definitions import Definitions
@@ -30,7 +30,7 @@ from cogs.moderate._cog import ModerateCommand
 from cogs.moderate._pauses import Moderation
 from cogs.moderate._roles import RoleRules
 from cogs.server._cog import ServerCommand
-from cogs.server._service import FleetDesk
+from cogs.server._service import ServerService
 from tests.cogs.whole_bot import WORKFLOWS
 from tests.harness import Member, Simulation, simulated
 from tests.jobs.doubles import FewPlaces, place, spec
@@ -82,7 +82,7 @@ class Counter:
 
     async def recorded(self, what: str) -> bool:
         """Whether the event log has these words."""
-        return await self.database.jobs.recorded_since(f"{what} (in {self.sim.guild_id})", 0.0)
+        return await self.database.jobs.has_event_since(f"{what} (in {self.sim.guild_id})", 0.0)
 
     async def waiting(self, member: Member, number: int = 1) -> Job:
         """Put a job of somebody into the line."""
@@ -125,21 +125,21 @@ def _bot(
     home_guilds: Collection[int],
     machines: dict[str, Abilities],
 ) -> OwnedBot:
-    languages, clock, durations = Languages(), sim.clock, Durations()
+    languages, clock, durations = Languages(), sim.clock, RunTimeEstimates()
     policies, fleet, store = database.policies, database.fleet, database.jobs
-    authority, audit = Authority(home_guilds=home_guilds, clock=clock), Audit(store=store, clock=clock)
+    authority, audit = AccessChecks(home_guilds=home_guilds, clock=clock), AuditLog(store=store, clock=clock)
     admission = Admission(store=store, policies=policies, expect=durations.expect, clock=clock)
-    lineup = Lineup(
+    lineup = QueueView(
         store=store,
         durations=durations,
         places=FewPlaces(lambda: [0.0]),  # type: ignore[arg-type]
-        obstacles=Obstacles(fleet=fleet, policy=policies, clock=clock),
+        obstacles=StartBlockers(fleet=fleet, policy=policies, clock=clock),
         clock=clock,
     )
-    members = Members(
+    members = AccountPages(
         policies=policies,
         admission=admission,
-        survey=lineup.survey,
+        survey=lineup.status,
         authority=authority,
         languages=languages,
         clock=clock,
@@ -154,10 +154,10 @@ def _bot(
         clock=clock,
     )
     rules = RoleRules(policies=policies, admission=admission, audit=audit, authority=authority, languages=languages)
-    desk = FleetDesk(
+    desk = ServerService(
         fleet=fleet,
         store=store,
-        survey=lineup.survey,
+        survey=lineup.status,
         key_of=_key_of,
         probe=_probing(machines),
         audit=audit,

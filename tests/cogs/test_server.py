@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from bot.jobs.cluster.bus import Topic
-from bot.jobs.server_registry import ServerRecord, Verdict
-from bot.workflow.run.needs import Lack, LackKind
+from bot.jobs.server_registry import Compatibility, ServerRecord
+from bot.workflow.run.needs import MissingKind, MissingResource
 from tests.cogs.commands_only import (
     MANAGER,
     MODERATOR,
@@ -111,8 +111,10 @@ async def test_the_list_says_what_a_server_cannot_run(counter: Counter, manager:
     job = await counter.waiting(counter.sim.member("ann"))
     cls = job.spec.needs.cls
     assert cls, "a run that needs something"
-    lacks = (Lack(LackKind.MODEL, "flux.safetensors", "UNETLoader.unet_name"),)
-    await fleet.judge(KEY, {cls: Verdict(fits=False, lacks=lacks)}, abilities().fingerprint)
+    lacks = (MissingResource(MissingKind.MODEL, "flux.safetensors", "UNETLoader.unet_name"),)
+    await fleet.record_compatibility(
+        KEY, {cls: Compatibility(is_compatible=False, missing=lacks)}, abilities().fingerprint
+    )
     text = (await manager.slash(art, "server list")).text
     assert "1 waiting request can't run here" in text
     assert "flux.safetensors" in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import discord
 
 from bot.app.app import App, load_catalog, load_library
-from bot.app.resources import opened
+from bot.app.resources import open_resources
 from bot.policy.limits import Limits
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
@@ -31,7 +31,7 @@ async def playing(folder: Path, state: ServerState, limits: Limits | None = None
             database_url="sqlite://",
             data_dir=folder,
         )
-        async with opened(settings) as installation:
+        async with open_resources(settings) as installation:
             apps: list[App] = []
 
             def make(sim: Simulation) -> ComfycordBot:
@@ -78,7 +78,7 @@ async def watching(tmp_path: Path, *names: str, **files: str) -> AsyncIterator[S
             data_dir=tmp_path,
             workflows_dir=folder,
         )
-        async with opened(settings) as installation:
+        async with open_resources(settings) as installation:
             apps: list[App] = []
 
             def make(sim: Simulation) -> ComfycordBot:

@@ -8,12 +8,12 @@ import stamina
 
 from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
-from bot.comfy.timeouts import Timing
+from bot.comfy.timeouts import Timeouts
 from bot.comfy.transport import ATTEMPTS
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.contract.servers import ALL, LIVE_URL
 
-FAST = Timing(
+FAST = Timeouts(
     retry_first=0.05,
     retry_most=0.2,
     tick=0.02,
@@ -29,7 +29,7 @@ FAST = Timing(
 class Connect(Protocol):
     """Makes a started `ComfyServer`."""
 
-    async def __call__(self, url: str, *, timing: Timing = FAST, online: bool = True, **options: Any) -> ComfyServer:
+    async def __call__(self, url: str, *, timing: Timeouts = FAST, online: bool = True, **options: Any) -> ComfyServer:
         """Return it when it is online, or at once."""
         ...
 
@@ -52,7 +52,7 @@ async def connect(session: aiohttp.ClientSession) -> AsyncIterator[Connect]:
     """Return a function that makes a started `ComfyServer`; all of them are closed at the end."""
     servers: list[ComfyServer] = []
 
-    async def connect(url: str, *, timing: Timing = FAST, online: bool = True, **options: Any) -> ComfyServer:
+    async def connect(url: str, *, timing: Timeouts = FAST, online: bool = True, **options: Any) -> ComfyServer:
         server = ComfyServer(
             name="gpu1", url=url, session=session, clock=SystemClock(), random=Random(7), timing=timing, **options
         )

@@ -8,9 +8,9 @@ from typing import TypeVar
 from bot.comfy.server import ComfyServer
 from bot.workflow.run.events import (
     JsonGraph,
+    PromptLocation,
     RunEvent,
     RunResult,
-    Whereabouts,
 )
 
 T = TypeVar("T", bound=RunEvent)
@@ -24,7 +24,7 @@ def new_id() -> str:
 async def follow(server: ComfyServer, graph: JsonGraph, prompt_id: str = "") -> list[RunEvent]:
     """Run a graph and return everything that was told about it."""
     prompt_id = prompt_id or new_id()
-    async with server.watch(prompt_id) as events:
+    async with server.subscribe(prompt_id) as events:
         await server.submit(prompt_id, graph)
         return [event async for event in events]
 
@@ -60,5 +60,5 @@ async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> Non
 async def until_finished(server: ComfyServer, prompt_id: str, seconds: float = 10.0) -> None:
     """Wait until a server has a prompt in its history, by asking it."""
     async with asyncio.timeout(seconds):
-        while await server.locate(prompt_id) is not Whereabouts.FINISHED:  # noqa: ASYNC110 - as above
+        while await server.locate(prompt_id) is not PromptLocation.FINISHED:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)

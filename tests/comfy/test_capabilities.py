@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from bot.comfy.capabilities import probe
-from bot.comfy.url import Address
+from bot.comfy.url import ServerUrl
 from bot.errors import InputError, OfflineError
 from bot.sandbox.comfyui import StandIn
 
@@ -25,14 +25,14 @@ async def answering(status: int, text: str, session: aiohttp.ClientSession) -> N
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        await probe(Address.parse(f"http://127.0.0.1:{runner.addresses[0][1]}"), session=session, patience=2.0)
+        await probe(ServerUrl.parse(f"http://127.0.0.1:{runner.addresses[0][1]}"), session=session, timeout=2.0)
     finally:
         await runner.cleanup()
 
 
 async def test_a_server_says_what_it_is(standin: StandIn, session: aiohttp.ClientSession):
     standin.state.vram_total = 24_000_000_000
-    found = await probe(Address.parse(standin.url), session=session)
+    found = await probe(ServerUrl.parse(standin.url), session=session)
 
     assert found.vram == 24_000_000_000
     assert found.version == standin.state.generation.value
@@ -41,7 +41,7 @@ async def test_a_server_says_what_it_is(standin: StandIn, session: aiohttp.Clien
 
 async def test_one_that_lists_its_nodes_slowly_is_there_all_the_same(standin: StandIn, session: aiohttp.ClientSession):
     standin.state.answer_delay_ms["GET /object_info"] = 3000
-    found = await probe(Address.parse(standin.url), session=session, patience=0.5)
+    found = await probe(ServerUrl.parse(standin.url), session=session, timeout=0.5)
 
     assert found.version == standin.state.generation.value
     assert found.definitions.nodes == {}
@@ -50,14 +50,14 @@ async def test_one_that_lists_its_nodes_slowly_is_there_all_the_same(standin: St
 async def test_an_address_where_nothing_is(standin: StandIn, session: aiohttp.ClientSession):
     await standin.kill()
     with pytest.raises(OfflineError, match="No answer from this address"):
-        await probe(Address.parse(standin.url), session=session, patience=1.0)
+        await probe(ServerUrl.parse(standin.url), session=session, timeout=1.0)
 
 
 async def test_a_server_that_stands_still_is_not_waited_for(standin: StandIn, session: aiohttp.ClientSession):
     standin.state.frozen = True
     async with asyncio.timeout(3):
         with pytest.raises(OfflineError, match="within 1 seconds"):
-            await probe(Address.parse(standin.url), session=session, patience=1.0)
+            await probe(ServerUrl.parse(standin.url), session=session, timeout=1.0)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from bot.comfy.server import ComfyServer
 from bot.sandbox.comfyui import StandIn
 from bot.workflow.run.events import (
     Progress,
+    PromptLocation,
     RunEnded,
     RunEvent,
-    Whereabouts,
 )
 from tests.comfy.conftest import FAST, Connect
 from tests.comfy.graphs import txt2img
@@ -44,14 +44,14 @@ async def test_a_running_prompt_is_heard_again_after_its_socket_went_deaf(standi
         flips: list[bool] = []
         server = await connect(relay.url, timing=ALERT, client_id=new_id(), on_change=flips.append)
         prompt_id = new_id()
-        async with server.watch(prompt_id) as events:
+        async with server.subscribe(prompt_id) as events:
             await server.submit(prompt_id, txt2img(MODEL, steps=250))
             await until(events, Progress)
             await deafened(standin, relay, server)
             await eventually(lambda: standin.state.seen.sockets_opened == 3)
             assert await goes_on(events)
-            assert server.hears(prompt_id)
-            assert await server.locate(prompt_id) is Whereabouts.RUNNING
+            assert server.receives_events_for(prompt_id)
+            assert await server.locate(prompt_id) is PromptLocation.RUNNING
             await server.interrupt(prompt_id)
             await until(events, RunEnded)
 
@@ -62,7 +62,7 @@ async def test_half_of_what_the_workflow_allows_is_enough_silence(standin: Stand
     standin.state.load_seconds = 1.5
     server = await connect(standin.url, timing=dataclasses.replace(ALERT, mute=60.0))
     prompt_id = new_id()
-    async with server.watch(prompt_id, idle_limit=1.0) as events:
+    async with server.subscribe(prompt_id, idle_limit=1.0) as events:
         await server.submit(prompt_id, txt2img(MODEL, steps=3))
         await until(events, RunEnded)
 
@@ -82,7 +82,7 @@ async def test_a_silent_node_costs_one_new_socket(standin: StandIn, connect: Con
 async def test_while_a_server_is_frozen_its_socket_is_kept(standin: StandIn, connect: Connect):
     server = await connect(standin.url, timing=dataclasses.replace(ALERT, mute=0.4, quick=5.0))
     prompt_id = new_id()
-    async with server.watch(prompt_id) as events:
+    async with server.subscribe(prompt_id) as events:
         await server.submit(prompt_id, txt2img(MODEL, steps=30))
         await until(events, Progress)
         standin.state.frozen = True
@@ -98,7 +98,7 @@ async def test_a_deaf_socket_keeps_its_id_when_a_post_finds_it_out(standin: Stan
     async with Relay.to(standin.url) as relay:
         server = await connect(relay.url, timing=dataclasses.replace(ALERT, mute=60.0, deaf=0.3), client_id=new_id())
         first, second = new_id(), new_id()
-        async with server.watch(first) as events, server.watch(second):
+        async with server.subscribe(first) as events, server.subscribe(second):
             await server.submit(first, txt2img(MODEL, steps=250))
             await until(events, Progress)
             await deafened(standin, relay, server)
@@ -115,7 +115,7 @@ async def test_a_socket_that_does_not_answer_its_end_is_followed_by_one_with_a_f
         relay.hang()
         reopening = asyncio.create_task(server._socket.reopen())
         await asyncio.sleep(0)
-        assert not server.hears("any")
+        assert not server.receives_events_for("any")
         await reopening
         relay.cut_near()
         relay.flow()

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfy.errors import MAX_LENGTH, cleaned
+from bot.comfy.errors import MAX_LENGTH, sanitize
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from bot.comfy.errors import MAX_LENGTH, cleaned
     ],
 )
 def test_what_is_for_the_terminal_only_is_taken_out(message: str, shown: str):
-    assert cleaned(message) == shown
+    assert sanitize(message) == shown
 
 
 @pytest.mark.parametrize(
@@ -37,15 +37,15 @@ def test_what_is_for_the_terminal_only_is_taken_out(message: str, shown: str):
     ],
 )
 def test_what_helps_the_reader_stays(message: str):
-    assert cleaned(message) == message
+    assert sanitize(message) == message
 
 
 def test_a_list_of_numbers_is_not_poured_out():
-    assert cleaned(f"values {[0.123] * 50} differ").startswith("values […]")
+    assert sanitize(f"values {[0.123] * 50} differ").startswith("values […]")
 
 
 def test_long_texts_are_cut():
-    shown = cleaned("word " * 1000)
+    shown = sanitize("word " * 1000)
 
     assert len(shown) <= MAX_LENGTH
     assert shown.endswith("…")
@@ -53,7 +53,7 @@ def test_long_texts_are_cut():
 
 @given(st.text() | st.text(alphabet="/\\ .:'\"()[]a1", min_size=200))
 def test_any_text_ends_short_and_on_one_line(message: str):
-    shown = cleaned(message)
+    shown = sanitize(message)
 
     assert len(shown) <= MAX_LENGTH
     assert "\n" not in shown

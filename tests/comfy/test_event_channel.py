@@ -1,7 +1,7 @@
 import asyncio
 
-from bot.comfy.idle_hook import unparked
-from bot.comfy.subscriptions import MAX_UNREAD, Channel
+from bot.comfy.idle_hook import no_idle_hook
+from bot.comfy.subscriptions import MAX_UNREAD, EventChannel
 from bot.workflow.run.events import (
     NodeStarted,
     Preview,
@@ -13,12 +13,12 @@ from bot.workflow.run.events import (
 )
 
 
-async def read(channel: Channel) -> list[RunEvent]:
+async def read(channel: EventChannel) -> list[RunEvent]:
     return [event async for event in channel]
 
 
 async def test_events_come_in_order_and_the_end_ends():
-    channel = Channel(park=unparked)
+    channel = EventChannel(park=no_idle_hook)
     for event in (RunStarted(), NodeStarted("3"), RunEnded()):
         channel.put(event)
 
@@ -26,7 +26,7 @@ async def test_events_come_in_order_and_the_end_ends():
 
 
 async def test_a_slow_reader_gets_the_newest_progress_and_preview_only():
-    channel = Channel(park=unparked)
+    channel = EventChannel(park=no_idle_hook)
     for step in range(100):
         channel.put(Progress("3", step, 100))
         channel.put(Preview(b"%d" % step, "image/jpeg"))
@@ -36,7 +36,7 @@ async def test_a_slow_reader_gets_the_newest_progress_and_preview_only():
 
 
 async def test_a_reader_that_never_reads_costs_a_bounded_number_of_events():
-    channel = Channel(park=unparked)
+    channel = EventChannel(park=no_idle_hook)
     for number in range(3 * MAX_UNREAD):
         channel.put(NodeStarted(str(number)))
     channel.put(RunEnded())
@@ -47,7 +47,7 @@ async def test_a_reader_that_never_reads_costs_a_bounded_number_of_events():
 
 
 async def test_nothing_follows_the_end():
-    channel = Channel(park=unparked)
+    channel = EventChannel(park=no_idle_hook)
     channel.put(RunEnded())
     channel.put(RunLost())
     channel.put(NodeStarted("1"))
@@ -58,7 +58,7 @@ async def test_nothing_follows_the_end():
 
 
 async def test_a_waiting_reader_wakes_up():
-    channel = Channel(park=unparked)
+    channel = EventChannel(park=no_idle_hook)
     reader = asyncio.create_task(read(channel))
     await asyncio.sleep(0)
     channel.put(RunStarted())

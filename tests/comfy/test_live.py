@@ -12,11 +12,11 @@ from bot.workflow.run.events import (
     NodeStarted,
     OutputRef,
     Progress,
+    PromptLocation,
     RunEnded,
     RunLost,
     RunStarted,
     ServerFaultError,
-    Whereabouts,
 )
 from tests.comfy.conftest import Connect
 from tests.comfy.graphs import passing, picture, txt2img
@@ -134,7 +134,7 @@ async def test_an_output_that_was_dropped_at_validation_is_reported(url: str, co
     graph = txt2img(await checkpoint(server), seed=seed())
     graph["10"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}
     prompt_id = new_id()
-    async with server.watch(prompt_id) as events:
+    async with server.subscribe(prompt_id) as events:
         accepted = await server.submit(prompt_id, graph)
         await until(events, RunEnded)
 
@@ -145,23 +145,27 @@ async def test_prompts_are_found_where_they_are(url: str, connect: Connect):
     server = await connect(url)
     model = await checkpoint(server)
     first, second = new_id(), new_id()
-    async with server.watch(first) as events, server.watch(second) as later:
+    async with server.subscribe(first) as events, server.subscribe(second) as later:
         await server.submit(first, txt2img(model, seed=seed(), steps=40))
         await server.submit(second, txt2img(model, seed=seed()))
         await until(events, RunStarted)
-        assert await server.locate(first) is Whereabouts.RUNNING
-        assert await server.locate(second) is Whereabouts.PENDING
+        assert await server.locate(first) is PromptLocation.RUNNING
+        assert await server.locate(second) is PromptLocation.PENDING
         await until(later, RunEnded)
 
-    assert await server.locate(first) is Whereabouts.FINISHED
-    assert await server.locate(new_id()) is Whereabouts.UNKNOWN
+    assert await server.locate(first) is PromptLocation.FINISHED
+    assert await server.locate(new_id()) is PromptLocation.UNKNOWN
 
 
 async def test_a_waiting_and_a_running_prompt_are_stopped_and_nothing_else(url: str, connect: Connect):
     server = await connect(url)
     model = await checkpoint(server)
     running, waiting, spared = new_id(), new_id(), new_id()
-    async with server.watch(running) as first, server.watch(waiting) as second, server.watch(spared) as third:
+    async with (
+        server.subscribe(running) as first,
+        server.subscribe(waiting) as second,
+        server.subscribe(spared) as third,
+    ):
         for prompt_id, steps in ((running, 400), (waiting, 400), (spared, 2)):
             await server.submit(prompt_id, txt2img(model, seed=seed(), steps=steps))
         await until(first, Progress)
@@ -206,7 +210,7 @@ async def test_a_dropped_connection_costs_no_job(url: str, connect: Connect):
         server = await connect(relay.url)
         model = await checkpoint(server)
         prompt_id = new_id()
-        async with server.watch(prompt_id) as events:
+        async with server.subscribe(prompt_id) as events:
             await server.submit(prompt_id, txt2img(model, seed=seed(), steps=60))
             await until(events, Progress)
             relay.cut()
@@ -222,7 +226,7 @@ async def test_a_run_that_ends_while_the_connection_is_away_ends_here_too(url: s
         server = await connect(relay.url)
         direct = await connect(url)
         prompt_id = new_id()
-        async with server.watch(prompt_id) as events:
+        async with server.subscribe(prompt_id) as events:
             await server.submit(prompt_id, txt2img(await checkpoint(server), seed=seed(), steps=5))
             await until(events, RunStarted)
             relay.hang()

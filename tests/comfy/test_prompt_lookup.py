@@ -3,8 +3,8 @@ from typing import Any
 
 from bot.clock import SystemClock
 from bot.comfy.client import QueueState
-from bot.comfy.prompt_lookup import Locator
-from bot.workflow.run.events import Whereabouts
+from bot.comfy.prompt_lookup import PromptLookup
+from bot.workflow.run.events import PromptLocation
 
 ID = "d3df08b5-3cf0-4d91-8424-6f54990f1d08"
 EMPTY = QueueState((), ())
@@ -24,25 +24,25 @@ class Moving:
         return {"outputs": {}} if self._histories.pop(0) else None
 
 
-async def locate(server: Moving) -> Whereabouts:
-    locator = Locator(client=server, clock=SystemClock(), second_look=0.0)  # pyright: ignore[reportArgumentType]
+async def locate(server: Moving) -> PromptLocation:
+    locator = PromptLookup(client=server, clock=SystemClock(), second_look=0.0)  # pyright: ignore[reportArgumentType]
     return (await locator.locate([ID]))[ID]
 
 
 async def test_a_prompt_in_the_queue_needs_no_history():
-    assert await locate(Moving(queues=[QueueState((ID,), ())], histories=[])) is Whereabouts.RUNNING
-    assert await locate(Moving(queues=[QueueState((), (ID,))], histories=[])) is Whereabouts.PENDING
+    assert await locate(Moving(queues=[QueueState((ID,), ())], histories=[])) is PromptLocation.RUNNING
+    assert await locate(Moving(queues=[QueueState((), (ID,))], histories=[])) is PromptLocation.PENDING
 
 
 async def test_a_prompt_that_arrives_between_two_looks_is_found():
     server = Moving(queues=[EMPTY, QueueState((), (ID,))], histories=[False])
 
-    assert await locate(server) is Whereabouts.PENDING
+    assert await locate(server) is PromptLocation.PENDING
 
 
 async def test_a_prompt_that_arrives_and_ends_between_two_looks_is_found():
-    assert await locate(Moving(queues=[EMPTY, EMPTY], histories=[False, True])) is Whereabouts.FINISHED
+    assert await locate(Moving(queues=[EMPTY, EMPTY], histories=[False, True])) is PromptLocation.FINISHED
 
 
 async def test_only_two_empty_looks_mean_nowhere():
-    assert await locate(Moving(queues=[EMPTY, EMPTY], histories=[False, False])) is Whereabouts.UNKNOWN
+    assert await locate(Moving(queues=[EMPTY, EMPTY], histories=[False, False])) is PromptLocation.UNKNOWN

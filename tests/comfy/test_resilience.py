@@ -11,12 +11,12 @@ from bot.sandbox.comfyui import StandIn
 from bot.workflow.run.events import (
     FailureKind,
     Progress,
+    PromptLocation,
     RunEnded,
     RunLost,
     RunStarted,
     ServerFaultError,
     ServerOfflineError,
-    Whereabouts,
 )
 from tests.comfy.conftest import FAST, Connect
 from tests.comfy.graphs import txt2img
@@ -32,7 +32,7 @@ MODEL = "dreamscape-sd15.safetensors"
 async def test_a_server_killed_in_mid_run_has_lost_the_job(standin: StandIn, connect: Connect):
     server = await connect(standin.url, timing=dataclasses.replace(FAST, poll=60.0))
     running, waiting = new_id(), new_id()
-    async with server.watch(running) as first, server.watch(waiting) as second:
+    async with server.subscribe(running) as first, server.subscribe(waiting) as second:
         await server.submit(running, txt2img(MODEL, steps=200))
         await server.submit(waiting, txt2img(MODEL, seed=2))
         await until(first, Progress)
@@ -48,7 +48,7 @@ async def test_a_server_killed_in_mid_run_has_lost_the_job(standin: StandIn, con
 async def test_while_the_server_is_away_nothing_is_decided(standin: StandIn, connect: Connect):
     server = await connect(standin.url)
     prompt_id = new_id()
-    async with server.watch(prompt_id) as events:
+    async with server.subscribe(prompt_id) as events:
         await server.submit(prompt_id, txt2img(MODEL, steps=200))
         await until(events, RunStarted)
         await standin.kill()
@@ -79,7 +79,7 @@ async def test_a_server_that_comes_later_is_waited_for(standin: StandIn, connect
 async def test_a_prompt_that_is_not_posted_yet_cannot_be_lost(standin: StandIn, connect: Connect):
     server = await connect(standin.url)
     prompt_id = new_id()
-    async with server.watch(prompt_id) as events:
+    async with server.subscribe(prompt_id) as events:
         await standin.kill()
         await standin.start()
         await eventually(lambda: standin.state.seen.sockets_opened == 2)
@@ -94,16 +94,16 @@ async def test_a_prompt_that_is_not_posted_yet_cannot_be_lost(standin: StandIn, 
 async def test_a_post_whose_answer_was_lost_is_found_and_followed(standin: StandIn, connect: Connect):
     server = await connect(standin.url)
     first, second = new_id(), new_id()
-    async with server.watch(first) as events, server.watch(second) as later:
+    async with server.subscribe(first) as events, server.subscribe(second) as later:
         await server.submit(first, txt2img(MODEL, steps=30))
         standin.state.drop_answer["POST /prompt"] = 1
         with pytest.raises(ServerOfflineError):
             await server.submit(second, txt2img(MODEL, seed=2))
-        assert await server.locate(second) is Whereabouts.PENDING
+        assert await server.locate(second) is PromptLocation.PENDING
         await until(events, RunEnded)
         await until(later, RunEnded)
 
-    assert await server.locate(second) is Whereabouts.FINISHED
+    assert await server.locate(second) is PromptLocation.FINISHED
     assert standin.state.seen.prompts == [first, second]
 
 
@@ -114,7 +114,7 @@ async def test_a_post_that_never_arrived_is_nowhere(standin: StandIn, connect: C
     with pytest.raises(ServerOfflineError):
         await server.submit(prompt_id, txt2img(MODEL))
 
-    assert await server.locate(prompt_id) is Whereabouts.UNKNOWN
+    assert await server.locate(prompt_id) is PromptLocation.UNKNOWN
     assert standin.state.seen.prompts == []
 
 
@@ -131,7 +131,7 @@ async def test_a_refusal_in_plain_text_is_a_fault_and_not_repeated(standin: Stan
 async def test_a_question_that_broke_off_is_asked_again(standin: StandIn, connect: Connect):
     server = await connect(standin.url)
     standin.state.drop_request["GET /queue"] = 2
-    assert await server.locate(new_id()) is Whereabouts.UNKNOWN
+    assert await server.locate(new_id()) is PromptLocation.UNKNOWN
 
 
 # ------------------------------------------------------------------ frames get lost
@@ -156,7 +156,7 @@ async def test_a_prompt_about_which_nothing_is_heard_is_looked_for(standin: Stan
 async def test_silence_about_a_waiting_prompt_asks_the_queue_only(standin: StandIn, connect: Connect):
     server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=0.2))
     first, second = new_id(), new_id()
-    async with server.watch(first) as events, server.watch(second) as later:
+    async with server.subscribe(first) as events, server.subscribe(second) as later:
         await server.submit(first, txt2img(MODEL, steps=50))
         await server.submit(second, txt2img(MODEL, seed=2))
         await until(events, RunEnded)
@@ -181,7 +181,7 @@ async def test_a_socket_that_hears_nothing_is_given_up_once(standin: StandIn, co
 async def test_a_frozen_server_is_not_taken_for_deaf(standin: StandIn, connect: Connect):
     server = await connect(standin.url, timing=dataclasses.replace(FAST, deaf=0.3, settle=0.5))
     prompt_id = new_id()
-    async with server.watch(prompt_id) as events:
+    async with server.subscribe(prompt_id) as events:
         standin.state.publisher_stuck = True  # the freeze begins with the frame that the POST causes
         await server.submit(prompt_id, txt2img(MODEL, steps=3))
         standin.state.frozen = True
@@ -200,7 +200,7 @@ async def test_a_connection_that_swallows_everything_is_noticed(standin: StandIn
         server = await connect(relay.url, timing=dataclasses.replace(FAST, heartbeat=0.4))
         direct = await connect(standin.url)
         prompt_id = new_id()
-        async with server.watch(prompt_id) as events:
+        async with server.subscribe(prompt_id) as events:
             await server.submit(prompt_id, txt2img(MODEL, steps=20))
             await until(events, Progress)
             relay.hang()
@@ -215,7 +215,7 @@ async def test_after_a_deaf_connection_runs_go_on_under_a_fresh_id(standin: Stan
     async with Relay.to(standin.url) as relay:
         server = await connect(relay.url, timing=dataclasses.replace(FAST, heartbeat=0.4))
         prompt_id = new_id()
-        async with server.watch(prompt_id) as events:
+        async with server.subscribe(prompt_id) as events:
             await server.submit(prompt_id, txt2img(MODEL, steps=60))
             await until(events, Progress)
             relay.hang()
@@ -253,7 +253,7 @@ async def test_closing_while_offline_and_twice_is_quiet(standin: StandIn, connec
 async def test_a_prompt_that_somebody_took_out_of_the_queue_is_noticed_soon(standin: StandIn, connect: Connect):
     server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=60.0))
     running, waiting = new_id(), new_id()
-    async with server.watch(running) as first, server.watch(waiting) as second:
+    async with server.subscribe(running) as first, server.subscribe(waiting) as second:
         await server.submit(running, txt2img(MODEL, steps=100))
         await server.submit(waiting, txt2img(MODEL, seed=2))
         await until(first, RunStarted)
@@ -267,7 +267,7 @@ async def test_ordinary_ends_are_no_reason_to_look_at_the_queue(standin: StandIn
     server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=60.0))
     ids = [new_id() for _ in range(4)]
     async with contextlib.AsyncExitStack() as stack:
-        events = [await stack.enter_async_context(server.watch(prompt_id)) for prompt_id in ids]
+        events = [await stack.enter_async_context(server.subscribe(prompt_id)) for prompt_id in ids]
         for number, prompt_id in enumerate(ids):
             await server.submit(prompt_id, txt2img(MODEL, seed=number, steps=20))
         for channel in events:
@@ -278,35 +278,35 @@ async def test_ordinary_ends_are_no_reason_to_look_at_the_queue(standin: StandIn
 async def test_a_restarted_bot_hears_the_frames_of_what_it_had_posted_before(standin: StandIn, connect: Connect):
     client_id, prompt_id = new_id(), new_id()
     before = await connect(standin.url, client_id=client_id)
-    async with before.watch(prompt_id) as events:
+    async with before.subscribe(prompt_id) as events:
         await before.submit(prompt_id, txt2img(MODEL, steps=100))
         await until(events, Progress)
     await before.close()
     after = await connect(standin.url, client_id=client_id)
-    async with after.watch(prompt_id) as events:
-        assert not after.hears(prompt_id)
-        assert await after.locate(prompt_id) is Whereabouts.RUNNING
+    async with after.subscribe(prompt_id) as events:
+        assert not after.receives_events_for(prompt_id)
+        assert await after.locate(prompt_id) is PromptLocation.RUNNING
         await until(events, Progress)
-        assert after.hears(prompt_id)
+        assert after.receives_events_for(prompt_id)
         await until(events, RunEnded)
 
 
 async def test_what_cannot_be_heard_is_known_not_to_be(standin: StandIn, connect: Connect):
     server = await connect(standin.url)
     prompt_id = new_id()
-    assert not server.hears(prompt_id)
-    async with server.watch(prompt_id) as events:
+    assert not server.receives_events_for(prompt_id)
+    async with server.subscribe(prompt_id) as events:
         await server.submit(prompt_id, txt2img(MODEL, steps=100))
         await until(events, RunStarted)
-        assert server.hears(prompt_id)
+        assert server.receives_events_for(prompt_id)
         await standin.kill()
-        await eventually(lambda: not server.hears(prompt_id))
+        await eventually(lambda: not server.receives_events_for(prompt_id))
 
 
 async def test_only_that_prompt_is_interrupted(standin: StandIn, connect: Connect):
     server = await connect(standin.url)
     first, second = new_id(), new_id()
-    async with server.watch(first) as events, server.watch(second) as later:
+    async with server.subscribe(first) as events, server.subscribe(second) as later:
         await server.submit(first, txt2img(MODEL, steps=100))
         await server.submit(second, txt2img(MODEL, seed=2, steps=2))
         await until(events, RunStarted)

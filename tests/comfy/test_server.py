@@ -14,10 +14,10 @@ from bot.workflow.run.events import (
     OutputRef,
     Preview,
     Progress,
+    PromptLocation,
     RunEnded,
     RunStarted,
     ServerFaultError,
-    Whereabouts,
 )
 from tests.comfy.conftest import Connect
 from tests.comfy.graphs import passing, picture, txt2img
@@ -77,7 +77,7 @@ async def test_a_history_that_is_late_is_waited_for(standin: StandIn, connect: C
     standin.state.history_delay = 0.3
     server = await connect(standin.url)
     prompt_id = new_id()
-    async with server.watch(prompt_id):
+    async with server.subscribe(prompt_id):
         await server.submit(prompt_id, txt2img(MODEL, steps=1))
         await eventually(lambda: standin.state.seen.frames["execution_success"] > 0)
         result = await server.result(prompt_id)
@@ -181,7 +181,7 @@ async def test_stopping_names_its_prompt(standin: StandIn, connect: Connect, gen
     standin.state.generation = generation
     server = await connect(standin.url)
     prompt_id = new_id()
-    async with server.watch(prompt_id) as events:
+    async with server.subscribe(prompt_id) as events:
         await server.submit(prompt_id, txt2img(MODEL, steps=200))
         await until(events, Progress)
         await server.interrupt(prompt_id)
@@ -226,9 +226,9 @@ async def test_definitions_are_read_again_when_the_server_comes_back(standin: St
 async def test_two_followers_of_one_prompt_are_a_mistake(standin: StandIn, connect: Connect):
     server = await connect(standin.url)
     prompt_id = new_id()
-    async with server.watch(prompt_id):
+    async with server.subscribe(prompt_id):
         with pytest.raises(ValueError, match="already has a subscriber"):
-            async with server.watch(prompt_id):
+            async with server.subscribe(prompt_id):
                 pass
 
 
@@ -236,8 +236,8 @@ async def test_a_prompt_of_an_earlier_life_of_the_bot_is_followed_once_it_is_fou
     earlier, later = await connect(standin.url), await connect(standin.url)
     prompt_id = new_id()
     await earlier.submit(prompt_id, txt2img(MODEL, steps=20))
-    async with later.watch(prompt_id) as events:
-        assert await later.locate(prompt_id) in {Whereabouts.PENDING, Whereabouts.RUNNING}
+    async with later.subscribe(prompt_id) as events:
+        assert await later.locate(prompt_id) in {PromptLocation.PENDING, PromptLocation.RUNNING}
         assert [event async for event in events] == [RunStarted(), RunEnded()]
 
     assert (await later.result(prompt_id)).failure is None

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.comfy.client import ComfyClient
 from bot.comfy.transport import MAX_ANSWER
-from bot.comfy.url import Address
+from bot.comfy.url import ServerUrl
 from bot.workflow.run.events import (
     GraphRejectedError,
     OutputRef,
@@ -54,7 +54,7 @@ async def proxy() -> AsyncIterator[Proxy]:
 
 
 def client(session: aiohttp.ClientSession, url: str) -> ComfyClient:
-    return ComfyClient(session=session, address=Address.parse(url), server="gpu1", timing=FAST)
+    return ComfyClient(session=session, address=ServerUrl.parse(url), server="gpu1", timing=FAST)
 
 
 async def test_the_queue_is_sorted_as_it_will_run(session: aiohttp.ClientSession, proxy: Proxy):

@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from bot.comfy.url import Address, check_address
+from bot.comfy.url import ServerUrl, check_server_url
 from bot.errors import InputError, StartupError
 
 
@@ -17,15 +17,15 @@ from bot.errors import InputError, StartupError
     ],
 )
 def test_urls_as_owners_write_them(url: str, queue: str):
-    assert str(Address.parse(url).url("queue")) == queue
+    assert str(ServerUrl.parse(url).url("queue")) == queue
 
 
 def test_steps_of_a_path_cannot_break_out():
-    assert str(Address.parse("http://h/c").url("history", "a b?c#d")) == "http://h/c/history/a%20b%3Fc%23d"
+    assert str(ServerUrl.parse("http://h/c").url("history", "a b?c#d")) == "http://h/c/history/a%20b%3Fc%23d"
 
 
 def test_a_password_becomes_a_header_and_is_shown_nowhere():
-    address = Address.parse("http://us%40er:geheim%C3%BC@host:8188/")
+    address = ServerUrl.parse("http://us%40er:geheim%C3%BC@host:8188/")
 
     encoded = address.headers["Authorization"].removeprefix("Basic ")
     assert base64.b64decode(encoded).decode() == "us@er:geheimü"
@@ -36,7 +36,7 @@ def test_a_password_becomes_a_header_and_is_shown_nowhere():
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8188", "host", "ftp://host", "http://", "http://host:99999"])
 def test_what_is_no_address_is_refused(url: str):
     with pytest.raises(StartupError):
-        Address.parse(url)
+        ServerUrl.parse(url)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_is_no_address_is_refused(url: str):
     ],
 )
 def test_addresses_that_members_may_add(url: str, root: str):
-    assert str(check_address(url).root) == root
+    assert str(check_server_url(url).root) == root
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_addresses_that_members_may_add(url: str, root: str):
 )
 def test_what_cannot_be_the_address_of_a_server_is_refused(url: str):
     with pytest.raises(InputError):
-        check_address(url)
+        check_server_url(url)
 
 
 def test_a_refusal_does_not_repeat_the_password():
     with pytest.raises(InputError) as caught:
-        check_address("http://me:secret@gpu:8188/?a")
+        check_server_url("http://me:secret@gpu:8188/?a")
     assert "secret" not in str(caught.value.user_message)

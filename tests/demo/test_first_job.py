@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.app.app import App, load_catalog
-from bot.app.resources import opened
+from bot.app.resources import open_resources
 from bot.errors import FailedError
 from bot.sandbox.comfyui import OUT_OF_MEMORY, ServerState, StandIn
 from bot.sandbox.demo.first_job import FirstJob, ProgressLine
@@ -34,7 +34,7 @@ async def first_job(tmp_path: Path, state: ServerState, catalog: Catalog) -> Asy
         settings = Settings.model_construct(
             comfyui_urls=(comfyui.url,), data_dir=tmp_path, database_url=SecretStr("sqlite://")
         )
-        async with opened(settings) as installation:
+        async with open_resources(settings) as installation:
             app = App(settings, catalog, installation, park=sim.park, keep_alive=False)
             async with sim.running(app.bot):
                 await app.fleet.servers[0].wait_online()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.execution.server_worker import ABSENCE
+from bot.jobs.execution.server_worker import OFFLINE_GRACE
 from bot.sandbox.comfyui import ServerState, StandIn
 from tests.faults.final_count import Census
 from tests.faults.requests import Order
@@ -95,11 +95,11 @@ async def _dies_and_comes_back(gpus: Fleet, victim: StandIn) -> None:
     await until(lambda: in_hand(victim) == ghosts + 2, SOON)
     died = time.monotonic()
     await victim.kill()
-    await crowd.ends(ABSENCE + 12.0)
+    await crowd.ends(OFFLINE_GRACE + 12.0)
     took = time.monotonic() - died
     census = await gpus.all_shown(len(crowd.orders))
     log.info("%s; all had ended %.1f s after a server died", census, took)
-    assert took >= ABSENCE, "until then it may come back"
+    assert took >= OFFLINE_GRACE, "until then it may come back"
     again = sum(census.prompts.values()) - len(crowd.orders) - lost
     assert 1 <= again <= 3, "what ran and waited there is drawn again, and at most one more that was not fetched yet"
     before, sockets = prompts_of(victim), victim.state.seen.sockets_opened

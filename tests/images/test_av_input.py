@@ -3,7 +3,7 @@
 import pytest
 
 from bot.errors import InputError
-from bot.images.av_input import KINDS, check_clip_size, take_clip
+from bot.images.av_input import KINDS, check_av_size, prepare_av
 
 MP4 = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100)
 M4A = b"\0\0\0\x20ftypM4A \0\0\2\0" + bytes(100)
@@ -27,11 +27,11 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(100)
     ],
 )
 def test_what_is_taken_keeps_its_bytes_under_a_name_of_ours(data: bytes, kind: str, ending: str) -> None:
-    taken = take_clip(data, kind)
+    taken = prepare_av(data, kind)
     assert taken.data == data
     assert taken.name.startswith("cc_")
     assert taken.name.endswith(ending)
-    assert taken.name == take_clip(data, kind).name
+    assert taken.name == prepare_av(data, kind).name
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_what_is_taken_keeps_its_bytes_under_a_name_of_ours(data: bytes, kind: s
 )
 def test_what_is_not_taken_is_told_what_would_do(data: bytes, kind: str, sentence: str) -> None:
     with pytest.raises(InputError) as caught:
-        take_clip(data, kind)
+        prepare_av(data, kind)
     assert sentence in str(caught.value.user_message)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_file_that_is_too_large_is_refused_before_it_is_downloaded(kind: str) -> None:
-    check_clip_size(KINDS[kind].most, kind)
+    check_av_size(KINDS[kind].most, kind)
     with pytest.raises(InputError, match="the limit is"):
-        check_clip_size(KINDS[kind].most + 1, kind)
+        check_av_size(KINDS[kind].most + 1, kind)

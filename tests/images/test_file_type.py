@@ -17,7 +17,7 @@ from tests.images.samples import encoded, noise
         ("TIFF", file_type.TIFF),
     ],
 )
-def test_pictures_are_known_by_their_bytes(name: str, kind: file_type.Media) -> None:
+def test_pictures_are_known_by_their_bytes(name: str, kind: file_type.FileType) -> None:
     assert sniff(encoded(noise(4, 4), name)) is kind
 
 
@@ -39,5 +39,5 @@ def test_pictures_are_known_by_their_bytes(name: str, kind: file_type.Media) -> 
         (b"", file_type.UNKNOWN),
     ],
 )
-def test_other_files(data: bytes, kind: file_type.Media) -> None:
+def test_other_files(data: bytes, kind: file_type.FileType) -> None:
     assert sniff(data) is kind

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms
 
 from bot.errors import InputError
-from bot.images.input import IntakeLimits, check_size, prepare_input
+from bot.images.input import InputLimits, check_size, prepare_input
 from tests.images.samples import (
     encoded,
     exif,
@@ -22,7 +22,7 @@ from tests.images.samples import (
     with_png_chunk,
 )
 
-LIMITS = IntakeLimits()
+LIMITS = InputLimits()
 MIB = 1024 * 1024
 
 AS_STORED = {
@@ -45,7 +45,7 @@ def taken(data: bytes) -> Image.Image:
     return picture
 
 
-def refused(data: bytes, limits: IntakeLimits = LIMITS) -> str:
+def refused(data: bytes, limits: InputLimits = LIMITS) -> str:
     with pytest.raises(InputError) as caught:
         prepare_input(data, limits)
     return str(caught.value)
@@ -230,7 +230,7 @@ def test_nothing_is_refused() -> None:
 
 
 def test_too_many_bytes_are_refused_before_anything_else() -> None:
-    text = refused(bytes(2 * MIB), IntakeLimits(bytes=MIB))
+    text = refused(bytes(2 * MIB), InputLimits(bytes=MIB))
     assert "2.0 MB" in text
     assert "1.0 MB" in text
 

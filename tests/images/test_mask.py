@@ -2,7 +2,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from bot.errors import InputError
-from bot.images.input import IntakeLimits, prepare_input
+from bot.images.input import InputLimits, prepare_input
 from bot.images.mask import apply_mask, has_transparency, require_transparency
 from tests.images.samples import encoded, input_file, noise, opened
 
@@ -55,7 +55,7 @@ def test_the_mask_replaces_transparency_that_was_there() -> None:
 def test_an_empty_mask_is_refused_also_after_jpeg() -> None:
     black = encoded(Image.new("RGB", (32, 32), (3, 3, 3)), "JPEG", quality=60)
     with pytest.raises(InputError, match="mask is empty"):
-        apply_mask(input_file(noise(32, 32)), prepare_input(black, IntakeLimits()))
+        apply_mask(input_file(noise(32, 32)), prepare_input(black, InputLimits()))
 
 
 def test_same_picture_and_mask_give_the_same_name() -> None:

@@ -11,7 +11,7 @@ from bot.images.file_type import (
     PNG,
     UNKNOWN,
     WEBP,
-    Media,
+    FileType,
 )
 from bot.images.metadata import strip_metadata
 from tests.images.samples import encoded, exif, gradient, noise, opened, png_chunk, srgb_profile, with_png_chunk
@@ -50,7 +50,7 @@ def test_profile_palette_and_transparency_stay() -> None:
 
 
 @pytest.mark.parametrize(("kind", "media"), [("PNG", PNG), ("WEBP", WEBP)])
-def test_animations_keep_all_frames(kind: str, media: Media) -> None:
+def test_animations_keep_all_frames(kind: str, media: FileType) -> None:
     frames = [noise(16, 16, seed=seed) for seed in range(5)]
     options = {"exif": exif(description="secret")} | ({"lossless": True} if kind == "WEBP" else {})
     clean = strip_metadata(encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options), media)
@@ -116,7 +116,7 @@ def test_other_files_are_left_alone() -> None:
     st.binary(max_size=40),
 )
 @settings(deadline=None, max_examples=80)
-def test_damaged_files_raise_nothing(kind: tuple[Media, str], cut: int, tail: bytes) -> None:
+def test_damaged_files_raise_nothing(kind: tuple[FileType, str], cut: int, tail: bytes) -> None:
     media, name = kind
     data = encoded(gradient(12, 12), name, exif=exif(6))
     assert isinstance(strip_metadata(data[:cut] + tail, media), bytes)

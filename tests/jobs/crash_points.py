@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.i18n import Message
 from bot.jobs.job import Job, JobState
-from bot.jobs.ports import Told
+from bot.jobs.ports import DeliveryResult
 from bot.workflow.run.events import Accepted, JsonGraph, OutputFile
 
 
@@ -80,7 +80,7 @@ class ServerBehind(_Behind):
 class BoardBehind(_Behind):
     """A message board."""
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
         await self._door.pass_by("before the edit")
         told = await self._real.deliver(job, outputs, note)
         await self._door.pass_by("after the edit")

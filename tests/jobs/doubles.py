@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bot.i18n import Message
-from bot.jobs.job import Job, Place, Requester
-from bot.jobs.ports import ON_ITS_WAY, Told
-from bot.jobs.repository import Account, Waiting
+from bot.jobs.job import Job, MessageLocation, Requester
+from bot.jobs.ports import ON_ITS_WAY, DeliveryResult
+from bot.jobs.repository import AccountStatus, QueueEntry
 from bot.jobs.status import JobUpdate
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.run.events import (
@@ -17,11 +17,11 @@ from bot.workflow.run.events import (
     JsonGraph,
     OutputFile,
     OutputRef,
+    PromptLocation,
     RunEnded,
     RunEvent,
     RunResult,
     ServerOfflineError,
-    Whereabouts,
 )
 from bot.workflow.run.needs import Abilities
 from bot.workflow.run.spec import RunSpec
@@ -39,7 +39,7 @@ class ScriptedBackend:
     result_of: RunResult = field(default_factory=lambda: RunResult(outputs=(REF,)))
     definitions: Definitions = field(default_factory=Definitions)
     accepted: Accepted = field(default_factory=Accepted)
-    where: Whereabouts = Whereabouts.UNKNOWN
+    where: PromptLocation = PromptLocation.UNKNOWN
     up: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Runs go on only while this is set."""
@@ -107,7 +107,7 @@ class ScriptedBackend:
         self.submitted.append((prompt_id, graph))
         return self.accepted
 
-    async def locate(self, prompt_id: str) -> Whereabouts:
+    async def locate(self, prompt_id: str) -> PromptLocation:
         if self.locate_errors:
             raise self.locate_errors.pop(0)
         return self.where
@@ -141,7 +141,7 @@ class Board:
     updates: list[tuple[str, JobUpdate]] = field(default_factory=list)
     delivered: dict[str, tuple[Sequence[OutputFile], str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    answers: list[Told | Exception] = field(default_factory=list)
+    answers: list[DeliveryResult | Exception] = field(default_factory=list)
     """What becomes of the next attempts to tell an end; after that, all arrive."""
     tries: int = 0
     in_the_air: set[str] = field(default_factory=set)
@@ -162,26 +162,26 @@ class Board:
             await self.landed.wait()
         self.in_the_air.discard(job_id)
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
-        if (told := self._answer()) is not Told.LATER:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
+        if (told := self._answer()) is not DeliveryResult.LATER:
             assert job.id not in self.delivered, "delivered twice"
             self.delivered[job.id] = (outputs, str(note or ""))
         return told
 
-    async def fail(self, job: Job, reason: Message) -> Told:
-        if (told := self._answer()) is not Told.LATER:
+    async def fail(self, job: Job, reason: Message) -> DeliveryResult:
+        if (told := self._answer()) is not DeliveryResult.LATER:
             assert job.id not in self.failed, "failed twice"
             self.failed[job.id] = str(reason)
         return told
 
-    def _answer(self) -> Told:
+    def _answer(self) -> DeliveryResult:
         self.tries += 1
-        answer = self.answers.pop(0) if self.answers else Told.SENT
+        answer = self.answers.pop(0) if self.answers else DeliveryResult.SENT
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    async def find_answer(self, place: Place) -> int | None:
+    async def find_answer(self, place: MessageLocation) -> int | None:
         return place.message_id
 
 
@@ -211,7 +211,7 @@ class Reasons:
     async def look(self, classes: Iterable[str]) -> None:
         pass
 
-    def of(self, job: Waiting, account: Account | None) -> Message | None:
+    def of(self, job: QueueEntry, account: AccountStatus | None) -> Message | None:
         return self.by_workflow.get(job.workflow)
 
 
@@ -224,9 +224,9 @@ def spec(**changes: object) -> RunSpec:
     return RunSpec(**({"workflow": "imagine", "title": "Imagine", "graph": graph} | changes))  # type: ignore[arg-type]
 
 
-def place(interaction_id: int = 1) -> Place:
+def place(interaction_id: int = 1) -> MessageLocation:
     """Where a message is."""
-    return Place(
+    return MessageLocation(
         interaction_id=interaction_id,
         application_id=1,
         token="token",

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from bot.aio import cancelled
+from bot.aio import cancel_and_wait
 from bot.clock import Clock
-from bot.jobs.cluster.bus import LocalHints
-from bot.jobs.cluster.leases import Tenancy
-from bot.jobs.delivery.result_files import DiskShelf
-from bot.jobs.delivery.service import Deliverer
-from bot.jobs.execution.executor import Carrier
-from bot.jobs.execution.server_worker import Runner
+from bot.jobs.cluster.bus import LocalBus
+from bot.jobs.cluster.leases import LeaseManager
+from bot.jobs.delivery.result_files import FileResultStore
+from bot.jobs.delivery.service import DeliveryService
+from bot.jobs.execution.executor import JobExecutor
+from bot.jobs.execution.server_worker import ServerWorker
 from bot.jobs.job import Job, JobState
-from bot.jobs.scheduling.blockers import Obstacles
-from bot.jobs.scheduling.capacity import Places
-from bot.jobs.scheduling.dispatcher import JobQueue
-from bot.jobs.scheduling.queue_view import Lineup
-from bot.jobs.scheduling.run_times import Durations
+from bot.jobs.scheduling.blockers import StartBlockers
+from bot.jobs.scheduling.capacity import CapacityEstimator
+from bot.jobs.scheduling.dispatcher import Dispatcher
+from bot.jobs.scheduling.queue_view import QueueView
+from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.workflow.run.spec import RunSpec
 from tests.clocks import ManualClock
 from tests.databases import memory_store
@@ -36,17 +36,17 @@ class Staff:
     def __init__(
         self, backend: Any, store: Any, shelf: Any, board: Any, clock: Clock, *, depth: int = 2, owner: str = OWNER
     ) -> None:
-        self.tenancy = Tenancy(store=store, owner=owner, servers=[backend.key], clock=clock)
-        self.durations = Durations()
-        self.hints = LocalHints()
-        lineup = Lineup(
+        self.tenancy = LeaseManager(store=store, owner=owner, servers=[backend.key], clock=clock)
+        self.durations = RunTimeEstimates()
+        self.hints = LocalBus()
+        lineup = QueueView(
             store=store,
             durations=self.durations,
-            places=cast("Places", FewPlaces(lambda: [self.carrier.busy_for] if backend.online else [])),
-            obstacles=cast("Obstacles", Reasons()),
+            places=cast("CapacityEstimator", FewPlaces(lambda: [self.carrier.busy_for] if backend.online else [])),
+            obstacles=cast("StartBlockers", Reasons()),
             clock=clock,
         )
-        self.queue = JobQueue(
+        self.queue = Dispatcher(
             store=store,
             presenter=board,
             lineup=lineup,
@@ -55,7 +55,7 @@ class Staff:
             clock=clock,
             owner=owner,
         )
-        self.deliverer = Deliverer(
+        self.deliverer = DeliveryService(
             store=store,
             presenter=board,
             shelf=shelf,
@@ -64,7 +64,7 @@ class Staff:
             owner=owner,
             clock=clock,
         )
-        self.carrier = Carrier(
+        self.carrier = JobExecutor(
             backend=backend,
             store=store,
             tenancy=self.tenancy,
@@ -73,7 +73,7 @@ class Staff:
             deliverer=self.deliverer,
             clock=clock,
         )
-        self.runner = Runner(
+        self.runner = ServerWorker(
             backend=backend,
             store=store,
             queue=self.queue,
@@ -92,12 +92,12 @@ class Staff:
 
     async def crash(self) -> None:
         """End at once: nothing is finished, nobody is told."""
-        await cancelled(*self._tasks, *self.deliverer._under_way)
+        await cancel_and_wait(*self._tasks, *self.deliverer._under_way)
 
     async def stop(self) -> None:
         """End as a bot does that is asked to stop."""
         for task in reversed(self._tasks):
-            await cancelled(task)
+            await cancel_and_wait(task)
 
 
 @dataclass
@@ -107,18 +107,18 @@ class Shop:
     backend: ScriptedBackend
     board: Board
     store: Any
-    shelf: DiskShelf
+    shelf: FileResultStore
     clock: ManualClock
     staff: Staff
     numbers: int = 0
     ordered: list[Job] = field(default_factory=list)
 
     @property
-    def runner(self) -> Runner:
+    def runner(self) -> ServerWorker:
         return self.staff.runner
 
     @property
-    def queue(self) -> JobQueue:
+    def queue(self) -> Dispatcher:
         return self.staff.queue
 
     async def order(self, what: RunSpec | None = None, **changes: Any) -> Job:
@@ -157,10 +157,10 @@ class Shop:
         raise AssertionError(f"job {job.id} is {newest.state}")
 
 
-def lineup(store: Any, durations: Durations, clock: Clock) -> Lineup:
+def lineup(store: Any, durations: RunTimeEstimates, clock: Clock) -> QueueView:
     """A lineup that knows of one free server, and of nothing that holds jobs back."""
-    places, obstacles = cast("Places", FewPlaces(lambda: [0.0])), cast("Obstacles", Reasons())
-    return Lineup(store=store, durations=durations, places=places, obstacles=obstacles, clock=clock)
+    places, obstacles = cast("CapacityEstimator", FewPlaces(lambda: [0.0])), cast("StartBlockers", Reasons())
+    return QueueView(store=store, durations=durations, places=places, obstacles=obstacles, clock=clock)
 
 
 def new_job(what: RunSpec, number: int, **changes: Any) -> Job:
@@ -203,7 +203,7 @@ async def opened(
 
     `before` says what an earlier process has left, `around` what stands between the staff and the store.
     """
-    clock, board, shelf = ManualClock(), board or Board(), DiskShelf(folder / "results", durable=False)
+    clock, board, shelf = ManualClock(), board or Board(), FileResultStore(folder / "results", durable=False)
     async with memory_store(clock.now) as store:
         staff = Staff(backend, around(store), shelf, board, clock, depth=depth)
         shop = Shop(backend, board, store, shelf, clock, staff)

@@ -10,21 +10,21 @@ import pytest
 
 from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, verbatim
-from bot.jobs.cluster.bus import LocalHints
-from bot.jobs.delivery.service import Deliverer
-from bot.jobs.enqueue import Intake
-from bot.jobs.job import Delivery, Job, JobState, Place
+from bot.jobs.cluster.bus import LocalBus
+from bot.jobs.delivery.service import DeliveryService
+from bot.jobs.enqueue import Enqueuer
+from bot.jobs.job import Delivery, Job, JobState, MessageLocation
 from bot.jobs.maintenance.recovery import Recovery
-from bot.jobs.ports import Told
+from bot.jobs.ports import DeliveryResult
 from bot.jobs.repository import DuplicateJobError
-from bot.jobs.scheduling.blockers import Obstacles
-from bot.jobs.scheduling.capacity import Places
-from bot.jobs.scheduling.dispatcher import JobQueue
-from bot.jobs.scheduling.queue_view import Lineup
-from bot.jobs.scheduling.run_times import Durations
-from bot.jobs.server_registry import FleetRecords, ServerRecord
+from bot.jobs.scheduling.blockers import StartBlockers
+from bot.jobs.scheduling.capacity import CapacityEstimator
+from bot.jobs.scheduling.dispatcher import Dispatcher
+from bot.jobs.scheduling.queue_view import QueueView
+from bot.jobs.scheduling.run_times import RunTimeEstimates
+from bot.jobs.server_registry import ServerRecord, ServerRegistry
 from bot.jobs.status import JobUpdate
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from bot.workflow.run.events import InputFile, OutputFile
 from bot.workflow.run.spec import RunSpec, Target, Upload
 from tests.clocks import ManualClock, settle
@@ -57,14 +57,14 @@ class Discord:
     async def settle(self, job_id: str) -> None:
         raise NotImplementedError
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
         raise NotImplementedError
 
-    async def fail(self, job: Job, reason: Message) -> Told:
+    async def fail(self, job: Job, reason: Message) -> DeliveryResult:
         self.told[job.id] = str(reason)
-        return Told.SENT
+        return DeliveryResult.SENT
 
-    async def find_answer(self, place: Place) -> int | None:
+    async def find_answer(self, place: MessageLocation) -> int | None:
         if self.away:
             self.away -= 1
             raise OfflineError(verbatim("away"))
@@ -90,10 +90,10 @@ class NoShelf:
 class Desk:
     """Where requests are taken in."""
 
-    store: SqlStore
+    store: SqlJobRepository
     discord: Discord
     clock: ManualClock
-    intake: Intake
+    intake: Enqueuer
     recovery: Recovery
 
     async def state(self, job: Job) -> JobState:
@@ -119,22 +119,22 @@ class Fleet:
 
 
 @asynccontextmanager
-async def opened(*, owner: str = US, store: SqlStore | None = None) -> AsyncIterator[Desk]:
+async def opened(*, owner: str = US, store: SqlJobRepository | None = None) -> AsyncIterator[Desk]:
     async with memory_store() as fresh:
         kept = store or fresh
         clock, discord = ManualClock(), Discord()
-        durations, hints = Durations(), LocalHints()
-        lineup = Lineup(
+        durations, hints = RunTimeEstimates(), LocalBus()
+        lineup = QueueView(
             store=kept,
             durations=durations,
-            places=cast("Places", FewPlaces(lambda: [0.0])),
-            obstacles=cast("Obstacles", Reasons()),
+            places=cast("CapacityEstimator", FewPlaces(lambda: [0.0])),
+            obstacles=cast("StartBlockers", Reasons()),
             clock=clock,
         )
-        queue = JobQueue(
+        queue = Dispatcher(
             store=kept, presenter=discord, lineup=lineup, durations=durations, hints=hints, clock=clock, owner=owner
         )
-        deliverer = Deliverer(
+        deliverer = DeliveryService(
             store=kept,
             presenter=discord,
             shelf=NoShelf(),
@@ -143,7 +143,7 @@ async def opened(*, owner: str = US, store: SqlStore | None = None) -> AsyncIter
             owner=owner,
             clock=clock,
         )
-        intake = Intake(
+        intake = Enqueuer(
             store=kept,
             queue=queue,
             presenter=discord,
@@ -159,7 +159,7 @@ async def opened(*, owner: str = US, store: SqlStore | None = None) -> AsyncIter
             deliverer=deliverer,
             clock=clock,
             owner=owner,
-            fleet=cast("FleetRecords", Fleet()),
+            fleet=cast("ServerRegistry", Fleet()),
             alone=True,
         )
         running = asyncio.create_task(deliverer.run())
@@ -171,16 +171,16 @@ async def opened(*, owner: str = US, store: SqlStore | None = None) -> AsyncIter
             await asyncio.gather(running, return_exceptions=True)
 
 
-def unanswered(interaction_id: int = 1) -> Place:
+def unanswered(interaction_id: int = 1) -> MessageLocation:
     return replace(place(interaction_id), message_id=0)
 
 
 async def test_a_request_is_written_down_before_it_stands_in_the_line() -> None:
     async with opened() as desk:
-        job = await desk.intake.begin(spec(), requester(), unanswered())
+        job = await desk.intake.reserve(spec(), requester(), unanswered())
         assert await desk.state(job) is JobState.HELD
         assert await line(desk.store) == []
-        admitted = await desk.intake.admit(job, spec(), place())
+        admitted = await desk.intake.enqueue(job, spec(), place())
         assert (admitted.state, admitted.place.message_id) == (JobState.QUEUED, 3)
         assert await line(desk.store) == [job.id]
 
@@ -188,8 +188,8 @@ async def test_a_request_is_written_down_before_it_stands_in_the_line() -> None:
 async def test_pictures_come_with_the_admission() -> None:
     picture = Upload(InputFile("cc_1.png", b"pixels", 1, 1), (Target("3", "image"),))
     async with opened() as desk:
-        job = await desk.intake.begin(UNREAD, requester(), unanswered())
-        admitted = await desk.intake.admit(job, spec(uploads=(picture,)), place())
+        job = await desk.intake.reserve(UNREAD, requester(), unanswered())
+        admitted = await desk.intake.enqueue(job, spec(uploads=(picture,)), place())
         whole = await desk.store.with_inputs(admitted)
         assert whole.spec.uploads == (picture,)
         assert whole.spec.graph == spec().graph
@@ -197,14 +197,14 @@ async def test_pictures_come_with_the_admission() -> None:
 
 async def test_an_event_that_comes_twice_is_one_request() -> None:
     async with opened() as desk:
-        await desk.intake.begin(spec(), requester(), unanswered())
+        await desk.intake.reserve(spec(), requester(), unanswered())
         with pytest.raises(DuplicateJobError):
-            await desk.intake.begin(spec(), requester(), unanswered())
+            await desk.intake.reserve(spec(), requester(), unanswered())
 
 
 async def test_a_refused_request_ends_without_another_word() -> None:
     async with opened() as desk:
-        job = await desk.intake.begin(UNREAD, requester(), unanswered())
+        job = await desk.intake.reserve(UNREAD, requester(), unanswered())
         await desk.intake.refuse(job, verbatim("no picture"))
         ended = await desk.becomes(job, JobState.FAILED)
         assert (ended.delivery, str(ended.error)) == (Delivery.SENT, "no picture")
@@ -215,7 +215,7 @@ async def test_a_refused_request_ends_without_another_word() -> None:
 async def test_after_a_crash_an_answered_request_goes_on() -> None:
     async with memory_store() as store:
         async with opened(store=store) as crashed:
-            job = await crashed.intake.begin(spec(), requester(), unanswered())
+            job = await crashed.intake.reserve(spec(), requester(), unanswered())
         async with opened(store=store) as desk:
             await desk.recovery.at_start()
             queued = await desk.becomes(job, JobState.QUEUED)
@@ -225,7 +225,7 @@ async def test_after_a_crash_an_answered_request_goes_on() -> None:
 async def test_after_a_crash_a_request_that_was_never_answered_is_dropped() -> None:
     async with memory_store() as store:
         async with opened(store=store) as crashed:
-            job = await crashed.intake.begin(spec(), requester(), unanswered())
+            job = await crashed.intake.reserve(spec(), requester(), unanswered())
         async with opened(store=store) as desk:
             desk.discord.answer = None
             await desk.recovery.at_start()
@@ -237,7 +237,7 @@ async def test_after_a_crash_a_request_that_was_never_answered_is_dropped() -> N
 async def test_after_a_crash_a_half_read_request_asks_to_be_repeated() -> None:
     async with memory_store() as store:
         async with opened(store=store) as crashed:
-            job = await crashed.intake.begin(UNREAD, requester(), unanswered())
+            job = await crashed.intake.reserve(UNREAD, requester(), unanswered())
         async with opened(store=store) as desk:
             await desk.recovery.at_start()
             failed = await desk.becomes(job, JobState.FAILED)
@@ -248,9 +248,9 @@ async def test_after_a_crash_a_half_read_request_asks_to_be_repeated() -> None:
 
 async def test_who_may_have_been_answered_is_told_when_nobody_can_find_out_any_more() -> None:
     async with opened() as desk:
-        job = await desk.intake.begin(spec(), requester(), unanswered())
+        job = await desk.intake.reserve(spec(), requester(), unanswered())
         desk.discord.is_lost = True
-        desk.intake.leave_open(job)
+        desk.intake.resolve_later(job)
         await desk.becomes(job, JobState.FAILED)
         await settle()
         assert LATER in desk.discord.told[job.id]
@@ -258,9 +258,9 @@ async def test_who_may_have_been_answered_is_told_when_nobody_can_find_out_any_m
 
 async def test_while_discord_is_away_a_request_in_doubt_waits() -> None:
     async with opened() as desk:
-        job = await desk.intake.begin(spec(), requester(), unanswered())
+        job = await desk.intake.reserve(spec(), requester(), unanswered())
         desk.discord.away = 3
-        desk.intake.leave_open(job)
+        desk.intake.resolve_later(job)
         await settle()
         assert await desk.state(job) is JobState.HELD
         for _ in range(20):
@@ -270,7 +270,7 @@ async def test_while_discord_is_away_a_request_in_doubt_waits() -> None:
 
 async def test_what_this_process_reads_is_no_stray_of_its_own() -> None:
     async with opened() as desk:
-        job = await desk.intake.begin(UNREAD, requester(), unanswered())
+        job = await desk.intake.reserve(UNREAD, requester(), unanswered())
         looking = asyncio.create_task(desk.recovery.run())
         for _ in range(5):
             await desk.clock.advance(60.0)
@@ -282,11 +282,11 @@ async def test_what_this_process_reads_is_no_stray_of_its_own() -> None:
 async def test_a_job_on_a_server_that_is_no_longer_used_goes_back_into_the_line() -> None:
     async with memory_store() as store:
         async with opened(store=store, owner=BEFORE) as desk:
-            job = await desk.intake.begin(spec(), requester(), unanswered())
-            await desk.intake.admit(job, spec(), place())
-            await store.hold(["http://gone:8188"], BEFORE, 30.0)
+            job = await desk.intake.reserve(spec(), requester(), unanswered())
+            await desk.intake.enqueue(job, spec(), place())
+            await store.hold_leases(["http://gone:8188"], BEFORE, 30.0)
             assert await store.claim("http://gone:8188", BEFORE, "prompt-1", desk.clock.now())
-            await store.release(BEFORE)
+            await store.release_leases(BEFORE)
         async with opened(store=store) as desk:
             await desk.recovery.at_start()
             await desk.becomes(job, JobState.QUEUED)

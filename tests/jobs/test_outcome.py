@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.jobs.outcome import chosen, remark, told
+from bot.jobs.outcome import outcome_note, selected_outputs, text_outputs
 from bot.workflow.run.events import OutputRef, OutputText, RunResult
 from bot.workflow.run.spec import RunSpec
 
@@ -28,18 +28,18 @@ def spec(*outputs: str, **kinds: str) -> RunSpec:
     ],
 )
 def test_a_node_shows_what_its_author_declared(run: RunSpec, shown: list[OutputRef]) -> None:
-    assert chosen(RunResult((PICTURE, FILM)), run) == shown
+    assert selected_outputs(RunResult((PICTURE, FILM)), run) == shown
 
 
 def test_texts_are_shown_when_they_are_asked_for_or_all_there_is() -> None:
     both = RunResult((PICTURE,), (WORDS,))
-    assert told(both, spec(), [PICTURE]) == []
-    assert [each.data for each in told(both, spec("5", "9"), [PICTURE])] == [b"a fox"]
-    assert told(both, spec("5", "9", n5="images"), [PICTURE]) == []
-    assert [each.data for each in told(RunResult((), (WORDS,)), spec(), [])] == [b"a fox"]
-    assert told(RunResult((), (WORDS,)), spec("9"), []) == []
+    assert text_outputs(both, spec(), [PICTURE]) == []
+    assert [each.data for each in text_outputs(both, spec("5", "9"), [PICTURE])] == [b"a fox"]
+    assert text_outputs(both, spec("5", "9", n5="images"), [PICTURE]) == []
+    assert [each.data for each in text_outputs(RunResult((), (WORDS,)), spec(), [])] == [b"a fox"]
+    assert text_outputs(RunResult((), (WORDS,)), spec("9"), []) == []
 
 
 def test_what_was_not_made_is_said() -> None:
-    assert remark(RunResult((PICTURE,)), [PICTURE], None, spec("9")) is None
-    assert "outputs is missing" in str(remark(RunResult((PICTURE,)), [PICTURE], None, spec("9", "5")))
+    assert outcome_note(RunResult((PICTURE,)), [PICTURE], None, spec("9")) is None
+    assert "outputs is missing" in str(outcome_note(RunResult((PICTURE,)), [PICTURE], None, spec("9", "5")))

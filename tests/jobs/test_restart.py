@@ -15,10 +15,10 @@ import pytest
 from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
 from bot.i18n import Message
-from bot.jobs.delivery.result_files import DiskShelf
+from bot.jobs.delivery.result_files import FileResultStore
 from bot.jobs.job import Job, JobState
-from bot.jobs.ports import Told
-from bot.jobs.status import Running
+from bot.jobs.ports import DeliveryResult
+from bot.jobs.status import RunningStatus
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.workflow.run.events import OutputFile
 from bot.workflow.run.spec import RunSpec
@@ -50,10 +50,10 @@ class Wall(Board):
 
     shown: dict[str, list[bytes]] = field(default_factory=dict)
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
         pictures = [output.data for output in outputs]
         assert self.shown.setdefault(job.id, pictures) == pictures, "another result than before"
-        return Told.SENT
+        return DeliveryResult.SENT
 
 
 class World:
@@ -62,7 +62,7 @@ class World:
     def __init__(self, standin: StandIn, store: Any, folder: Path, session: aiohttp.ClientSession) -> None:
         self.standin = standin
         self.store = store
-        self.shelf = DiskShelf(folder / "results", durable=False)
+        self.shelf = FileResultStore(folder / "results", durable=False)
         self.wall = Wall()
         self.session = session
         self.numbers = 0
@@ -136,10 +136,10 @@ async def test_a_bot_that_dies_anywhere_brings_the_job_to_its_end_when_it_is_bac
 async def test_a_bot_that_dies_in_the_middle_of_a_run_hears_of_its_progress_again(world: World) -> None:
     job = await world.order(steps=60)
     async with world.bot():
-        await until(lambda: any(isinstance(u, Running) and u.step for _, u in world.wall.updates))
+        await until(lambda: any(isinstance(u, RunningStatus) and u.step for _, u in world.wall.updates))
     world.wall.updates.clear()
     async with world.bot():
-        await until(lambda: any(isinstance(u, Running) and u.step > 1 for _, u in world.wall.updates), "progress")
+        await until(lambda: any(isinstance(u, RunningStatus) and u.step > 1 for _, u in world.wall.updates), "progress")
         await world.all_end(job)
     assert world.standin.state.seen.sockets_opened == 2
 

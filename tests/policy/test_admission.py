@@ -8,17 +8,17 @@ import pytest
 
 from bot.errors import LimitError
 from bot.jobs.job import Job, JobState
-from bot.policy.admission import RULES_KEPT, Admission, Asker
+from bot.policy.admission import RULES_CACHE_SECONDS, Admission, Requester
 from bot.policy.limits import Limits
 from bot.policy.role_rules import RoleRule
-from bot.policy.terms import Terms
+from bot.policy.terms import QueueTerms
 from bot.storage.database import Database, open_database
 from tests.clocks import ManualClock, settle
 from tests.jobs.doubles import place, requester, spec
 
 GUILD = place().guild_id or 0
 PATRON = 50
-ANN = Asker(requester().user_id, GUILD, frozenset({PATRON}))
+ANN = Requester(requester().user_id, GUILD, frozenset({PATRON}))
 
 
 @pytest.fixture
@@ -52,32 +52,32 @@ def waiting(number: int, clock: ManualClock) -> Job:
 
 
 async def test_without_rules_everybody_stands_in_the_line_alike(admission: Admission) -> None:
-    entry = await admission.look(ANN)
+    entry = await admission.read(ANN)
     entry.admit(spec())
-    assert entry.terms == Terms()
+    assert entry.terms == QueueTerms()
 
 
 async def test_roles_decide_the_terms(admission: Admission, database: Database) -> None:
     await database.policies.set_rule(RoleRule(GUILD, PATRON, weight=2.0, running=3, lane=True))
-    assert (await admission.look(ANN)).terms == Terms(weight=2.0, cap=3, lane=-1)
-    assert (await admission.look(replace(ANN, role_ids=frozenset()))).terms == Terms()
-    assert (await admission.look(replace(ANN, guild_id=None))).terms == Terms()
+    assert (await admission.read(ANN)).terms == QueueTerms(weight=2.0, cap=3, lane=-1)
+    assert (await admission.read(replace(ANN, role_ids=frozenset()))).terms == QueueTerms()
+    assert (await admission.read(replace(ANN, guild_id=None))).terms == QueueTerms()
 
 
 async def test_what_waits_is_counted_against_the_quota(
     admission: Admission, database: Database, clock: ManualClock
 ) -> None:
     await database.policies.set_rule(RoleRule(GUILD, GUILD, day_seconds=150.0))
-    (await admission.look(ANN)).admit(spec())
+    (await admission.read(ANN)).admit(spec())
     await database.jobs.add(waiting(1, clock))
-    (await admission.look(ANN)).admit(spec())
+    (await admission.read(ANN)).admit(spec())
     await database.jobs.add(waiting(2, clock))
-    entry = await admission.look(ANN)
+    entry = await admission.read(ANN)
     with pytest.raises(LimitError, match=r"0 of 2\.5 GPU minutes"):
         entry.admit(spec())
     with pytest.raises(LimitError, match="GPU minutes"):
         entry.admit_unread("imagine")
-    (await admission.look(replace(ANN, user_id=99))).admit(spec())
+    (await admission.read(replace(ANN, user_id=99))).admit(spec())
 
 
 async def test_the_backstop_holds_without_any_rule(
@@ -85,7 +85,7 @@ async def test_the_backstop_holds_without_any_rule(
 ) -> None:
     for number in range(3):
         await database.jobs.add(waiting(number + 1, clock))
-    entry = await admission.look(ANN)
+    entry = await admission.read(ANN)
     with pytest.raises(LimitError, match="already have 3 requests"):
         entry.admit(spec())
     with pytest.raises(LimitError, match="already have 3 requests"):
@@ -101,7 +101,7 @@ async def test_rules_are_read_again_after_a_while_and_at_once_when_they_change_h
     admission.forget(GUILD)
     assert (await admission.allowance(ANN)).weight == 2.0
     await database.policies.set_rule(RoleRule(GUILD, PATRON, weight=3.0))
-    await clock.advance(RULES_KEPT + 0.1)
+    await clock.advance(RULES_CACHE_SECONDS + 0.1)
     assert (await admission.allowance(ANN)).weight == 3.0
 
 
@@ -120,8 +120,8 @@ async def test_the_requests_of_one_member_come_one_after_the_other(admission: Ad
     bob = replace(ANN, user_id=99)
     order: list[str] = []
 
-    async def ask(asker: Asker, name: str, go: asyncio.Event) -> None:
-        async with admission.turn(asker):
+    async def ask(asker: Requester, name: str, go: asyncio.Event) -> None:
+        async with admission.lock(asker):
             order.append(f"{name} in")
             await go.wait()
             order.append(f"{name} out")
@@ -143,8 +143,8 @@ async def test_a_storm_of_requests_gets_exactly_what_is_allowed(
     await database.policies.set_rule(RoleRule(GUILD, GUILD, day_pictures=2))
 
     async def ask(number: int) -> bool:
-        async with admission.turn(ANN):
-            entry = await admission.look(ANN)
+        async with admission.lock(ANN):
+            entry = await admission.read(ANN)
             try:
                 entry.admit(spec())
             except LimitError:
@@ -157,10 +157,10 @@ async def test_a_storm_of_requests_gets_exactly_what_is_allowed(
 
 
 async def test_who_gives_up_while_waiting_leaves_nothing_behind(admission: Admission) -> None:
-    async with admission.turn(ANN):
+    async with admission.lock(ANN):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01), admission.turn(ANN):
+            async with asyncio.timeout(0.01), admission.lock(ANN):
                 raise AssertionError("two at once")
-    async with asyncio.timeout(1.0), admission.turn(ANN):
+    async with asyncio.timeout(1.0), admission.lock(ANN):
         pass
     assert not admission._turns, "no lock is kept for those who are gone"

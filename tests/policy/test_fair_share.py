@@ -12,7 +12,7 @@ from bot.policy.fair_share import (
     AFFINITY_SECONDS,
     HALF_LIFE,
     NEVER,
-    PATIENCE,
+    STARVATION_LIMIT,
     Candidate,
     Share,
     jain,
@@ -97,7 +97,7 @@ def test_a_loaded_model_overtakes_nobody_who_is_new_or_has_waited_for_too_long()
     light = candidate("light", Share().charged(1e-6, weight=1.0, now=2e9), is_loaded=True)
     assert names(candidate("new", Share()), light) == ["new", "light"]
     share = Share().charged(100.0, weight=1.0, now=1e9)
-    patient = candidate("patient", share, score=share.score + 0.5, waits_since=2e9 - PATIENCE - 1)
+    patient = candidate("patient", share, score=share.score + 0.5, waits_since=2e9 - STARVATION_LIMIT - 1)
     assert names(candidate("loaded", share, is_loaded=True), patient) == ["patient", "loaded"]
 
 
@@ -113,7 +113,7 @@ def test_those_who_are_alike_are_served_in_the_order_in_which_they_came() -> Non
 
 
 def test_nobody_is_passed_over_for_ever() -> None:
-    heavy = candidate("heavy", Share().charged(1e6, weight=0.1, now=1e9), waits_since=2e9 - PATIENCE - 1)
+    heavy = candidate("heavy", Share().charged(1e6, weight=0.1, now=1e9), waits_since=2e9 - STARVATION_LIMIT - 1)
     assert names(candidate("new", Share()), heavy) == ["heavy", "new"]
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.policy.access import Whereabouts, why_not
+from bot.policy.access import ChannelContext, why_not
 from bot.policy.guild_workflows import (
     GuildLimits,
-    HouseRules,
+    GuildWorkflowRules,
     WorkflowRule,
     narrowed,
 )
@@ -34,20 +34,20 @@ def rule(channel: int = 0, enabled: bool | None = None, **defaults: int) -> Work
     ],
 )
 def test_the_innermost_place_decides(rules: tuple[WorkflowRule, ...], channels: tuple[int, ...], enabled: bool) -> None:
-    house = HouseRules(rules)
+    house = GuildWorkflowRules(rules)
     assert house.is_enabled("imagine", channels) is enabled
     assert house.is_enabled("other", channels)
 
 
 def test_a_command_is_of_use_where_any_channel_has_it() -> None:
-    assert not HouseRules((rule(enabled=False),)).is_ever_enabled("imagine")
-    some = HouseRules((rule(enabled=False), rule(ART, True)))
+    assert not GuildWorkflowRules((rule(enabled=False),)).is_ever_enabled("imagine")
+    some = GuildWorkflowRules((rule(enabled=False), rule(ART, True)))
     assert some.is_ever_enabled("imagine")
     assert some.enabled_channels("imagine") == (ART,)
 
 
 def test_defaults_of_a_channel_count_more() -> None:
-    house = HouseRules((rule(steps=10, cfg=5), rule(CATEGORY, steps=20), rule(ART, steps=30)))
+    house = GuildWorkflowRules((rule(steps=10, cfg=5), rule(CATEGORY, steps=20), rule(ART, steps=30)))
     assert house.defaults("imagine", IN_ART) == {"steps": 30, "cfg": 5}
     assert house.defaults("imagine", (CATEGORY,)) == {"steps": 20, "cfg": 5}
     assert house.defaults("imagine") == {"steps": 10, "cfg": 5}
@@ -60,7 +60,7 @@ def test_limits_only_become_narrower() -> None:
     assert (small.max_steps, small.max_side, small.max_count) == (20, 2000, limits.max_count)
 
 
-HERE = Whereabouts(is_private=False, roles=frozenset({"artists", "77"}), channels=frozenset({"art", "10"}))
+HERE = ChannelContext(is_private=False, roles=frozenset({"artists", "77"}), channels=frozenset({"art", "10"}))
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ HERE = Whereabouts(is_private=False, roles=frozenset({"artists", "77"}), channel
         (Access(channels=("5",)), HERE, "use this command in <#5>"),
         (Access(age_restricted=True), HERE, "only works in age-restricted channels"),
         (Access(direct_messages=False), HERE, None),
-        (Access(direct_messages=False), Whereabouts(is_private=True), "doesn't work in direct messages"),
-        (Access(roles=("Artists",)), Whereabouts(is_private=True), "doesn't work in direct messages"),
-        (Access(), Whereabouts(is_private=True), None),
+        (Access(direct_messages=False), ChannelContext(is_private=True), "doesn't work in direct messages"),
+        (Access(roles=("Artists",)), ChannelContext(is_private=True), "doesn't work in direct messages"),
+        (Access(), ChannelContext(is_private=True), None),
     ],
 )
-def test_who_may_use_a_workflow_where(access: Access, there: Whereabouts, sentence: str | None) -> None:
+def test_who_may_use_a_workflow_where(access: Access, there: ChannelContext, sentence: str | None) -> None:
     reason = why_not(access, there)
     assert (reason is None) if sentence is None else (sentence in str(reason))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.policy.decision import Allowed, Refused, Request
+from bot.policy.decision import AdmissionRequest, Allowed, Refused
 from bot.policy.limits import Limits, review
 from bot.workflow.run.measure import RunSize
 
@@ -16,13 +16,13 @@ def sized(width: int = 1024, height: int = 1024, *, count: int = 1, steps: int =
     return RunSize(width, height, width * height, count, steps)
 
 
-def request(size: RunSize | None = None, *, waiting: int = 0, text_length: int = 0) -> Request:
-    return Request(
+def request(size: RunSize | None = None, *, waiting: int = 0, text_length: int = 0) -> AdmissionRequest:
+    return AdmissionRequest(
         user_id=1, guild_id=2, workflow="imagine", size=size or sized(), waiting=waiting, text_length=text_length
     )
 
 
-def refusal(asked: Request, limits: Limits = LIMITS) -> str:
+def refusal(asked: AdmissionRequest, limits: Limits = LIMITS) -> str:
     decision = review(asked, limits)
     assert isinstance(decision, Refused)
     return str(decision.message)

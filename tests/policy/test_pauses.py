@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bot.policy.pauses import (
     EVERYTHING,
     Pause,
-    Scope,
+    PauseScope,
     concerning,
     of_guild,
     of_member,
@@ -35,19 +35,19 @@ HERE, THERE, ANN, BOB = 10, 20, 1, 2
     ],
 )
 def test_a_scope_says_whose_it_is(scope: str, within: bool, concerns_ann: bool, concerns_bob_there: bool) -> None:
-    parts = Scope.parse(scope)
+    parts = PauseScope.parse(scope)
     assert parts.is_within(HERE) == within
     assert parts.concerns_member(HERE, ANN) == concerns_ann
     assert parts.concerns_member(THERE, BOB) == concerns_bob_there
 
 
 def test_the_address_of_a_server_stays_whole() -> None:
-    assert Scope.parse(of_server("http://gpu1:8188/comfy")).name == "http://gpu1:8188/comfy"
+    assert PauseScope.parse(of_server("http://gpu1:8188/comfy")).name == "http://gpu1:8188/comfy"
 
 
 def test_direct_messages_are_a_guild_of_their_own() -> None:
-    assert Scope.parse(of_guild(None)).is_within(None)
-    assert not Scope.parse(of_guild(HERE)).is_within(None)
+    assert PauseScope.parse(of_guild(None)).is_within(None)
+    assert not PauseScope.parse(of_guild(HERE)).is_within(None)
 
 
 def test_a_pause_ends_by_itself() -> None:
@@ -64,5 +64,5 @@ def test_members_learn_of_what_concerns_them() -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_can_be_taken_apart_and_only_a_scope_of_a_guild_is_within_it(scope: str) -> None:
-    if Scope.parse(scope).is_within(HERE):
+    if PauseScope.parse(scope).is_within(HERE):
         assert scope.split(":")[1] == str(HERE)

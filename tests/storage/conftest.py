@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from tests.storage.engines import Database, empty, postgres_server
 
 
@@ -30,6 +30,6 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGener
 
 
 @pytest.fixture
-def store(database: Database) -> SqlStore:
+def store(database: Database) -> SqlJobRepository:
     """A store on an empty database."""
     return database.stores[0]

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.storage.database import open_store
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from bot.storage.schema.tables import metadata
 
 
@@ -40,13 +40,13 @@ class Database:
     """Where a test keeps its jobs. Stores that it opens are closed with it."""
 
     url: str
-    stores: list[SqlStore] = field(default_factory=list)
+    stores: list[SqlJobRepository] = field(default_factory=list)
 
     @property
     def is_postgres(self) -> bool:
         return self.url.startswith("postgresql")
 
-    async def open(self, *, exclusive: bool = False, clock: Callable[[], float] = time.time) -> SqlStore:
+    async def open(self, *, exclusive: bool = False, clock: Callable[[], float] = time.time) -> SqlJobRepository:
         store = await open_store(self.url, synchronous="normal", exclusive=exclusive, clock=clock)
         self.stores.append(store)
         return store
@@ -56,7 +56,7 @@ class Database:
             await store.close()
 
 
-async def empty(store: SqlStore) -> None:
+async def empty(store: SqlJobRepository) -> None:
     """Forget everything, and begin to count at one."""
 
     def work(conn: sa.Connection, _again: bool) -> None:
@@ -69,7 +69,7 @@ async def empty(store: SqlStore) -> None:
     await store._engine.write(work)
 
 
-async def execute(store: SqlStore, sql: str, **values: Any) -> list[dict[str, Any]]:
+async def execute(store: SqlJobRepository, sql: str, **values: Any) -> list[dict[str, Any]]:
     """Run SQL behind the store's back."""
 
     def work(conn: sa.Connection, _again: bool) -> list[dict[str, Any]]:

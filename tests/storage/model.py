@@ -4,16 +4,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.jobs.job import MOVES, Delivery, Job, JobState
+from bot.jobs.job import TRANSITIONS, Delivery, Job, JobState
 from bot.policy import pauses
 from bot.policy.fair_share import (
     OWN_ORDER,
     Candidate,
     Share,
-    fading,
+    decay,
     order,
 )
-from bot.policy.terms import Terms, account_key
+from bot.policy.terms import QueueTerms, account_key
 from bot.storage.jobs.recovery import HELD_TOO_LONG
 from bot.storage.jobs.transitions import GRACE
 
@@ -29,7 +29,7 @@ class Account:
     """A member in a guild."""
 
     waits_since: float
-    terms: Terms = field(default_factory=Terms)
+    terms: QueueTerms = field(default_factory=QueueTerms)
     share: Share = field(default_factory=Share)
 
 
@@ -62,7 +62,7 @@ class Model:
         self.jobs[job.id] = job
         return job
 
-    def add(self, job: Job, terms: Terms | None, now: float) -> bool:
+    def add(self, job: Job, terms: QueueTerms | None, now: float) -> bool:
         if any(job.place.interaction_id == each.place.interaction_id for each in self.jobs.values()):
             return job.id in self.jobs
         self._enters(job, now)
@@ -152,7 +152,7 @@ class Model:
 
     def move(self, held: Job, state: JobState, now: float, **changes: Any) -> Job | None:
         job = self.jobs.get(held.id)
-        if job is None or (job.state, job.epoch) != (held.state, held.epoch) or state not in MOVES[job.state]:
+        if job is None or (job.state, job.epoch) != (held.state, held.epoch) or state not in TRANSITIONS[job.state]:
             return None
         if state is JobState.QUEUED:
             changes = {**NO_END, **changes, "epoch": job.epoch + 1}
@@ -172,7 +172,7 @@ class Model:
         if job.posted:
             self.charged[moved.id, moved.epoch] = seconds
         owed = 0.0 if moved.state is JobState.QUEUED else seconds
-        self._charge(job, owed - job.estimate * fading(self.charges[job.id], now), now)
+        self._charge(job, owed - job.estimate * decay(self.charges[job.id], now), now)
 
     def note(self, held: Job, **changes: Any) -> Job | None:
         job = self.jobs.get(held.id)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import pytest
 import sqlalchemy as sa
 
-from bot.aio import cancelled
+from bot.aio import cancel_and_wait
 from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.jobs.cluster.bus import Topic
 from bot.storage import listen
 from bot.storage.engine.postgres import PostgresEngine
-from bot.storage.listen import LOOK_EVERY, LOOK_EVERY_DEAF, PostgresHints
-from bot.storage.notify import MOST, through
+from bot.storage.listen import POLL_INTERVAL, POLL_INTERVAL_UNHEARD, PostgresBus
+from bot.storage.notify import MAX_PENDING, through
 from tests.storage.breakable_connection import wire_to
 
 
@@ -27,22 +27,22 @@ from tests.storage.breakable_connection import wire_to
 class Process:
     """One of several processes on a database, and what it has heard."""
 
-    hints: PostgresHints
+    hints: PostgresBus
     engine: PostgresEngine
     heard: list[tuple[Topic, str]] = field(default_factory=list[tuple[Topic, str]])
 
     def __post_init__(self) -> None:
         for topic in Topic:
-            self.hints.listen(topic, lambda payload, topic=topic: self.heard.append((topic, payload)))
+            self.hints.subscribe(topic, lambda payload, topic=topic: self.heard.append((topic, payload)))
 
     async def until_heard(self, topic: Topic, payload: str = "", seconds: float = 1.0) -> None:
         await until(lambda: (topic, payload) in self.heard, seconds)
 
     async def until_it_hears(self) -> None:
-        await until(lambda: self.hints.look_every == LOOK_EVERY)
+        await until(lambda: self.hints.poll_interval == POLL_INTERVAL)
 
     async def until_it_is_deaf(self) -> None:
-        await until(lambda: self.hints.look_every == LOOK_EVERY_DEAF)
+        await until(lambda: self.hints.poll_interval == POLL_INTERVAL_UNHEARD)
 
     async def execute(self, sql: str) -> None:
         await self.engine.write(lambda conn, _again: conn.execute(sa.text(sql)), single=True)
@@ -63,12 +63,12 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
 async def process(url: str, listen_url: str = "") -> AsyncGenerator[Process]:
     """A process that sends through `url`, and listens there too unless told where else."""
     engine = PostgresEngine(sa.make_url(url))
-    hints = PostgresHints(dsn=listen_url or url, send_through=through(engine), clock=SystemClock())
+    hints = PostgresBus(dsn=listen_url or url, send_through=through(engine), clock=SystemClock())
     running = asyncio.create_task(hints.run())
     try:
         yield Process(hints, engine)
     finally:
-        await cancelled(running)
+        await cancel_and_wait(running)
         await hints.close()
         await engine.close()
 
@@ -147,7 +147,7 @@ async def test_whoever_cannot_hear_looks_more_often_and_says_so_once(
     async with process(postgres_url, await another_database(postgres_url)) as deaf, process(postgres_url) as other:
         await other.until_it_hears()
         await asyncio.sleep(1.5)
-        assert deaf.hints.look_every == LOOK_EVERY_DEAF
+        assert deaf.hints.poll_interval == POLL_INTERVAL_UNHEARD
         deaf.hints.send(Topic.WORK)
         await other.until_heard(Topic.WORK)
         assert deaf.heard == [(Topic.WORK, "")]
@@ -185,7 +185,7 @@ async def test_a_database_that_cannot_be_reached_at_the_start_is_heard_when_it_c
         wire.refuses = True
         async with process(postgres_url, wire.url) as one:
             await asyncio.sleep(0.3)
-            assert one.hints.look_every == LOOK_EVERY_DEAF
+            assert one.hints.poll_interval == POLL_INTERVAL_UNHEARD
             wire.refuses = False
             await one.until_it_hears()
 
@@ -220,8 +220,8 @@ async def test_a_fault_of_one_who_hears_is_not_the_others(postgres_url: str, cap
         raise RuntimeError("odd")
 
     async with two_processes(postgres_url) as (one, other):
-        other.hints.listen(Topic.FLEET, stumble)
-        other.hints.listen(Topic.FLEET, lambda _payload: other.heard.append((Topic.DUE, "after it")))
+        other.hints.subscribe(Topic.FLEET, stumble)
+        other.hints.subscribe(Topic.FLEET, lambda _payload: other.heard.append((Topic.DUE, "after it")))
         one.hints.send(Topic.FLEET)
         await other.until_heard(Topic.DUE, "after it")
     assert "a listener for fleet crashed" in caplog.text
@@ -229,15 +229,15 @@ async def test_a_fault_of_one_who_hears_is_not_the_others(postgres_url: str, cap
 
 async def test_what_waits_to_be_sent_is_bounded(postgres_url: str) -> None:
     async with two_processes(postgres_url) as (one, other):
-        for number in range(MOST + 500):
+        for number in range(MAX_PENDING + 500):
             one.hints.send(Topic.CANCEL, str(number))
-        await other.until_heard(Topic.CANCEL, str(MOST + 499), 5.0)
-        assert len(other.heard) == MOST
+        await other.until_heard(Topic.CANCEL, str(MAX_PENDING + 499), 5.0)
+        assert len(other.heard) == MAX_PENDING
 
 
 @pytest.mark.parametrize("dsn", ["sqlite:///jobs.db", "no address", "postgresql://host"])
 async def test_another_address_than_a_postgresqls_is_one_sentence(dsn: str, postgres_url: str) -> None:
     engine = PostgresEngine(sa.make_url(postgres_url))
     with pytest.raises(StartupError, match="DATABASE_LISTEN_URL"):
-        PostgresHints(dsn=dsn, send_through=through(engine), clock=SystemClock())
+        PostgresBus(dsn=dsn, send_through=through(engine), clock=SystemClock())
     await engine.close()

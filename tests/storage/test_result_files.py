@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.delivery.result_files import DiskShelf, TwoShelves
+from bot.jobs.delivery.result_files import FallbackResultStore, FileResultStore
 from bot.jobs.job import Delivery, JobState
-from bot.jobs.repository import StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError
 from bot.storage import result_files
-from bot.storage.jobs.repository import SqlStore
-from bot.storage.result_files import SqlShelf
+from bot.storage.jobs.repository import SqlJobRepository
+from bot.storage.result_files import SqlResultStore
 from bot.workflow.run.events import OutputFile, OutputRef
 from tests.databases import results_of
 from tests.storage.engines import Database, execute
@@ -25,7 +25,7 @@ def files(*contents: bytes) -> list[OutputFile]:
 
 
 @pytest.fixture
-def shelf(store: SqlStore) -> SqlShelf:
+def shelf(store: SqlJobRepository) -> SqlResultStore:
     return results_of(store)
 
 
@@ -34,26 +34,26 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(result_files, "PIECE", 4)
 
 
-async def rows(store: SqlStore) -> int:
+async def rows(store: SqlJobRepository) -> int:
     return (await execute(store, "SELECT count(*) AS n FROM result_file"))[0]["n"]
 
 
 # ------------------------------------------------------------------ putting and getting
 
 
-async def test_what_is_put_there_is_found_in_order(shelf: SqlShelf) -> None:
+async def test_what_is_put_there_is_found_in_order(shelf: SqlResultStore) -> None:
     await shelf.put("job1", files(b"one", b"", b"three"))
     assert await shelf.get("job1") == files(b"one", b"", b"three")
     assert await shelf.get("job2") == []
 
 
-async def test_hostile_names_are_kept_as_words_only(shelf: SqlShelf) -> None:
+async def test_hostile_names_are_kept_as_words_only(shelf: SqlResultStore) -> None:
     await shelf.put("job1", [OutputFile(HOSTILE, b"x")])
     assert (await shelf.get("job1"))[0].ref == HOSTILE
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_large_files_are_put_together_from_their_pieces(store: SqlStore, shelf: SqlShelf) -> None:
+async def test_large_files_are_put_together_from_their_pieces(store: SqlJobRepository, shelf: SqlResultStore) -> None:
     contents = (b"0123456789", b"ab", b"cd", b"", b"1234", b"12345")
     await shelf.put("job1", files(*contents))
     assert await shelf.get("job1") == files(*contents)
@@ -61,7 +61,7 @@ async def test_large_files_are_put_together_from_their_pieces(store: SqlStore, s
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_a_second_result_replaces_the_first(store: SqlStore, shelf: SqlShelf) -> None:
+async def test_a_second_result_replaces_the_first(store: SqlJobRepository, shelf: SqlResultStore) -> None:
     await shelf.put("job1", files(b"0123456789", b"two"))
     await shelf.put("job1", files(b"new"))
     assert await shelf.get("job1") == files(b"new")
@@ -71,14 +71,14 @@ async def test_a_second_result_replaces_the_first(store: SqlStore, shelf: SqlShe
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_a_result_that_broke_off_leaves_the_one_before(store: SqlStore, shelf: SqlShelf) -> None:
+async def test_a_result_that_broke_off_leaves_the_one_before(store: SqlJobRepository, shelf: SqlResultStore) -> None:
     await shelf.put("job1", files(b"0123456789"))
     write, left = shelf._write, 2
 
     async def breaks(job_id: str, rows: Sequence[result_files._Row]) -> None:
         nonlocal left
         if not left:
-            raise StoreDownError
+            raise DatabaseUnavailableError
         left -= 1
         await write(job_id, rows)
 
@@ -104,18 +104,18 @@ async def test_whoever_reads_while_it_is_replaced_never_gets_a_mixture(database:
     assert await theirs.get("job1") == results[-1]
 
 
-async def _put_all(shelf: SqlShelf, results: Sequence[list[OutputFile]]) -> None:
+async def _put_all(shelf: SqlResultStore, results: Sequence[list[OutputFile]]) -> None:
     for result in results:
         await shelf.put("job1", result)
 
 
-async def test_a_damaged_row_is_no_result(store: SqlStore, shelf: SqlShelf) -> None:
+async def test_a_damaged_row_is_no_result(store: SqlJobRepository, shelf: SqlResultStore) -> None:
     await shelf.put("job1", files(b"one", b"two"))
     await execute(store, "UPDATE result_file SET ref = '[1]' WHERE number = 0")
     assert await shelf.get("job1") == []
 
 
-async def test_a_large_result_comes_through(shelf: SqlShelf) -> None:
+async def test_a_large_result_comes_through(shelf: SqlResultStore) -> None:
     large = bytes(range(256)) * 4096 * 25  # 25 MB
     await shelf.put("job1", files(large, b"small"))
     assert await shelf.get("job1") == files(large, b"small")
@@ -124,14 +124,16 @@ async def test_a_large_result_comes_through(shelf: SqlShelf) -> None:
 # ------------------------------------------------------------------ forgetting
 
 
-async def test_results_are_dropped_one_job_at_a_time(shelf: SqlShelf) -> None:
+async def test_results_are_dropped_one_job_at_a_time(shelf: SqlResultStore) -> None:
     for job_id in ("job1", "job2"):
         await shelf.put(job_id, files(b"x"))
     await shelf.drop("job1")
     assert (await shelf.get("job1"), await shelf.get("job2")) == ([], files(b"x"))
 
 
-async def test_old_results_are_those_whose_jobs_have_ended_or_are_forgotten(store: SqlStore, shelf: SqlShelf) -> None:
+async def test_old_results_are_those_whose_jobs_have_ended_or_are_forgotten(
+    store: SqlJobRepository, shelf: SqlResultStore
+) -> None:
     ended = await done(store, 1)
     await running(store, 2)
     for job_id in ("job1", "job2", "nobody"):
@@ -140,9 +142,9 @@ async def test_old_results_are_those_whose_jobs_have_ended_or_are_forgotten(stor
     assert await shelf.older_than(ended.finished) == ["nobody"]
 
 
-async def test_forgotten_jobs_take_their_results_along(store: SqlStore, shelf: SqlShelf) -> None:
+async def test_forgotten_jobs_take_their_results_along(store: SqlJobRepository, shelf: SqlResultStore) -> None:
     await store.add(job(1))
-    await store.move(job(1), JobState.FAILED, delivery=Delivery.SENT, finished=5.0)
+    await store.transition(job(1), JobState.FAILED, delivery=Delivery.SENT, finished=5.0)
     await shelf.put("job1", files(b"x"))
     assert await store.prune(6.0, limit=10) == ["job1"]
     assert await rows(store) == 0
@@ -151,11 +153,11 @@ async def test_forgotten_jobs_take_their_results_along(store: SqlStore, shelf: S
 # ------------------------------------------------------------------ beside a folder
 
 
-async def test_what_was_put_elsewhere_before_is_found_and_dropped(shelf: SqlShelf, tmp_path: Path) -> None:
-    disk = DiskShelf(tmp_path / "results", durable=False)
+async def test_what_was_put_elsewhere_before_is_found_and_dropped(shelf: SqlResultStore, tmp_path: Path) -> None:
+    disk = FileResultStore(tmp_path / "results", durable=False)
     await disk.put("job1", files(b"old"))
     await disk.put("job2", files(b"old"))
-    both = TwoShelves(shelf, disk)
+    both = FallbackResultStore(shelf, disk)
     assert await both.get("job1") == files(b"old")
     await both.put("job1", files(b"new"))
     assert await both.get("job1") == files(b"new")

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.i18n import Message
-from bot.jobs.job import Delivery, Job, JobState, Part, Place, Requester
+from bot.jobs.job import Delivery, FollowupMessage, Job, JobState, MessageLocation, Requester
 from bot.storage import rows, serialization
 from bot.storage.schema.tables import job as table
 from bot.workflow.run.events import InputFile, OutputRef
@@ -76,7 +76,7 @@ SPEC = st.builds(
     ),
 )
 PLACE = st.builds(
-    Place, ID, ID, TEXT, TIME, ID, ID, guild_id=st.none() | ID, bot_can_edit=st.booleans(), upload_limit=ID
+    MessageLocation, ID, ID, TEXT, TIME, ID, ID, guild_id=st.none() | ID, bot_can_edit=st.booleans(), upload_limit=ID
 )
 JOB = st.builds(
     Job,
@@ -103,7 +103,7 @@ JOB = st.builds(
     error=st.none() | MESSAGE,
     delivery=st.sampled_from(Delivery),
     tries=SMALL,
-    parts=st.dictionaries(st.integers(1, 9), st.builds(Part, ID, TIME), max_size=2),
+    parts=st.dictionaries(st.integers(1, 9), st.builds(FollowupMessage, ID, TIME), max_size=2),
     told=st.booleans(),
 )
 

@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
 from bot.storage.database import open_store
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from tests.storage.samples import job
 
 WORKERS = 4
@@ -43,7 +43,7 @@ def append(file: Path, line: str) -> None:
 class Worker:
     """One life of a child."""
 
-    def __init__(self, store: SqlStore, folder: Path, slot: int, life: int, seed: str, deadly: float) -> None:
+    def __init__(self, store: SqlJobRepository, folder: Path, slot: int, life: int, seed: str, deadly: float) -> None:
         self._store = store
         self._folder = folder
         self._owner = f"worker{slot}"
@@ -58,15 +58,15 @@ class Worker:
             os.kill(os.getpid(), signal.SIGKILL)
 
     async def run(self) -> None:
-        for stray in await self._store.strays(self._owner, SERVERS, time.time(), alone=False):
+        for stray in await self._store.orphans(self._owner, SERVERS, time.time(), alone=False):
             self._step()
-            with suppress(IllegalMoveError):
-                await self._store.admit(stray)
+            with suppress(StaleJobError):
+                await self._store.queue(stray)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._take_in())
             tasks.create_task(self._tell())
             while True:
-                self._held = await self._store.hold(SERVERS, self._owner, TTL)
+                self._held = await self._store.hold_leases(SERVERS, self._owner, TTL)
                 self._look_after(tasks)
                 await asyncio.sleep(RENEW)
 
@@ -90,11 +90,11 @@ class Worker:
             )
             await self._store.add(new)
             self._step()
-            await self._store.admit(new)
+            await self._store.queue(new)
             await asyncio.sleep(0.02)
 
     async def _serve(self, server: str) -> None:
-        for entry in await self._store.adopt(server, self._owner):
+        for entry in await self._store.take_over_server(server, self._owner):
             await self._guarded(self._carry(entry))
         while server in self._held:
             prompt_id = f"{self._life}-{self._chance.getrandbits(48):x}"
@@ -107,14 +107,14 @@ class Worker:
 
     async def _tell(self) -> None:
         while True:
-            entry = await self._store.take_untold(self._owner, time.time(), time.time() + 1.0)
+            entry = await self._store.claim_due_delivery(self._owner, time.time(), time.time() + 1.0)
             if entry is None:
                 await asyncio.sleep(0.1)
             else:
                 await self._guarded(self._deliver(entry))
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        with suppress(IllegalMoveError):  # somebody else took it over
+        with suppress(StaleJobError):  # somebody else took it over
             await work
 
     async def _carry(self, entry: Job) -> None:
@@ -123,25 +123,25 @@ class Worker:
         if entry.state is JobState.RUNNING:
             posts = self._folder / entry.server
             if not entry.posted:
-                entry = await self._store.note(entry, posted=True)
+                entry = await self._store.update(entry, posted=True)
                 self._step()
                 append(posts, f"{entry.prompt_id} {entry.id}")
             elif entry.prompt_id not in posts.read_text().split():
-                await self._store.move(entry, JobState.QUEUED, losses=entry.losses + 1)
+                await self._store.transition(entry, JobState.QUEUED, losses=entry.losses + 1)
                 return
             self._step()
             await asyncio.sleep(self._chance.uniform(0, 0.01))
             bad = self._chance.random() < 0.2
             state = JobState.FAILED if bad else JobState.DELIVERING
-            entry = await self._store.move(entry, state, delivery=Delivery.PENDING, finished=time.time())
+            entry = await self._store.transition(entry, state, delivery=Delivery.PENDING, finished=time.time())
         await self._deliver(entry)
 
     async def _deliver(self, entry: Job) -> None:
         self._step()
         if entry.state is JobState.DELIVERING:
-            await self._store.move(entry, JobState.DONE, delivery=Delivery.SENT)
+            await self._store.transition(entry, JobState.DONE, delivery=Delivery.SENT)
         else:
-            await self._store.note(entry, delivery=Delivery.SENT)
+            await self._store.update(entry, delivery=Delivery.SENT)
         self._step()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.app.app import App, load_catalog
-from bot.app.resources import opened
+from bot.app.resources import open_resources
 from bot.policy.limits import Limits
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
@@ -75,7 +75,7 @@ async def playing(
         database_synchronous="normal",
         data_dir=data_dir,
     )
-    async with opened(settings) as installation:
+    async with open_resources(settings) as installation:
         app = App(settings, load_catalog(workflows), installation, limits=limits)
         connection = asyncio.create_task(app.bot.start("wire-token"))
         try:

@@ -16,22 +16,22 @@ from PIL import Image
 from bot.errors import FailedError
 from bot.i18n import Message, _
 from bot.images.pool import ImagePool
-from bot.images.service import Pictures
-from bot.jobs.cluster.bus import LocalHints
-from bot.jobs.cluster.progress_cache import ProgressBoard
+from bot.images.service import ImageService
+from bot.jobs.cluster.bus import LocalBus
+from bot.jobs.cluster.progress_cache import ProgressCache
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.ports import Told
-from bot.storage.jobs.repository import SqlStore
+from bot.jobs.ports import DeliveryResult
+from bot.storage.jobs.repository import SqlJobRepository
 from bot.ui.client.rest import RestClient
-from bot.ui.commands.first_reply import Reply
+from bot.ui.commands.first_reply import FirstReply
 from bot.ui.locale import Languages
-from bot.ui.messages.direct_messages import Mailbox
+from bot.ui.messages.direct_messages import DirectMessages
 from bot.ui.messages.edit_route import MessageRoute
-from bot.ui.messages.followups import ChannelPosts
-from bot.ui.messages.presenter import JobMessages
+from bot.ui.messages.followups import ChannelMessages
+from bot.ui.messages.presenter import DiscordPresenter
 from bot.ui.messages.render import Renderer
 from bot.workflow.run.events import OutputFile, OutputRef
-from cogs.show_result import Results, ShowResult
+from cogs.show_result import ShowResult, ShowResultButton
 from tests.databases import memory_store
 from tests.jobs.doubles import spec
 from tests.wire import WireDiscord, WireInteraction, WireMessage
@@ -98,7 +98,7 @@ class Desk:
     def __init__(
         self,
         trial: Trial,
-        store: SqlStore,
+        store: SqlJobRepository,
         shelf: MemoryShelf,
         clock: HurriedClock,
         pool: ImagePool,
@@ -109,13 +109,13 @@ class Desk:
         self._pool, self.client = pool, client
         languages = Languages()
         self.renderer = Renderer(languages)
-        self.board = ProgressBoard(hints=LocalHints(), clock=clock)
-        self.messages = JobMessages(
+        self.board = ProgressCache(hints=LocalBus(), clock=clock)
+        self.messages = DiscordPresenter(
             route=MessageRoute(client=self._client, clock=clock),
-            posts=ChannelPosts(client=self._client),
-            mailbox=Mailbox(client=self._client, renderer=self.renderer, notes=store, clock=clock),
+            posts=ChannelMessages(client=self._client),
+            mailbox=DirectMessages(client=self._client, renderer=self.renderer, notes=store, clock=clock),
             renderer=self.renderer,
-            pictures=Pictures(pool=pool),
+            pictures=ImageService(pool=pool),
             notes=store,
             clock=clock,
             board=self.board,
@@ -130,7 +130,7 @@ class Desk:
             clock=clock,
             is_ours=lambda _job: self.has_jobs,
         )
-        self.cog = Results(bot=trial.bot, show=self.show)
+        self.cog = ShowResultButton(bot=trial.bot, show=self.show)
 
     def _client(self) -> discord.Client:
         return self.client
@@ -150,7 +150,7 @@ class Desk:
         """Let a member ask for something, or have asked some minutes ago; a server has it by now."""
 
         async def act(interaction: discord.Interaction) -> Job:
-            reply = Reply(interaction, clock=self.clock)
+            reply = FirstReply(interaction, clock=self.clock)
             request = spec(values={"prompt": "a fox"})
             job = Job(f"job-{interaction.id}", request, reply.requester, reply.draft(), created=self.clock.now())
             page = self.renderer.opening(job, _("Queued – starting in a moment…"))
@@ -158,7 +158,7 @@ class Desk:
 
         asked, outcome = await self.trial.probe(act, **({"user_id": MEMBER} | where))
         await self.store.add(self._aged(await outcome, asked, minutes_ago * 60.0))
-        await self.store.hold([SERVER], OWNER, 1e9)
+        await self.store.hold_leases([SERVER], OWNER, 1e9)
         job = await self.store.claim(SERVER, OWNER, f"prompt-{asked.id}", self.clock.now() + 1)
         assert job is not None
         return Order(job, asked)
@@ -168,13 +168,13 @@ class Desk:
         place = replace(job.place, token_expires=job.place.token_expires - age)
         return replace(job, place=place, created=job.created - age)
 
-    async def deliver(self, order: Order, files: Sequence[OutputFile]) -> Told:
+    async def deliver(self, order: Order, files: Sequence[OutputFile]) -> DeliveryResult:
         """Bring a result to its end, as often as this is called."""
         await self.keep(order, files)
         order.job = await self.stored(order)
         told = await self.messages.deliver(order.job, files, None)
-        if told is not Told.LATER:
-            await self.store.move(order.job, JobState.DONE, delivery=Delivery[told.name])
+        if told is not DeliveryResult.LATER:
+            await self.store.transition(order.job, JobState.DONE, delivery=Delivery[told.name])
         return told
 
     async def keep(self, order: Order, files: Sequence[OutputFile]) -> None:
@@ -182,19 +182,19 @@ class Desk:
         if order.job.state is JobState.RUNNING:
             await self.shelf.put(order.job.id, files)
             now = self.clock.now()
-            order.job = await self.store.move(
+            order.job = await self.store.transition(
                 order.job, JobState.DELIVERING, delivery=Delivery.PENDING, finished=now, outputs=(files[0].ref,)
             )
 
-    async def fail(self, order: Order, reason: Message) -> Told:
+    async def fail(self, order: Order, reason: Message) -> DeliveryResult:
         """Bring a failure to its end."""
         if order.job.state is JobState.RUNNING:
-            order.job = await self.store.move(
+            order.job = await self.store.transition(
                 order.job, JobState.FAILED, error=reason, delivery=Delivery.PENDING, finished=self.clock.now()
             )
         told = await self.messages.fail(order.job, reason)
-        if told is not Told.LATER:
-            await self.store.note(order.job, delivery=Delivery[told.name])
+        if told is not DeliveryResult.LATER:
+            await self.store.update(order.job, delivery=Delivery[told.name])
         return told
 
     async def refused(self, order: Order, files: Sequence[OutputFile]) -> str:

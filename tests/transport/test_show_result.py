@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.i18n import _
-from bot.jobs.job import Delivery, IllegalMoveError, JobState
-from bot.jobs.ports import Told
-from bot.jobs.status import Running, Waiting
+from bot.jobs.job import Delivery, JobState, StaleJobError
+from bot.jobs.ports import DeliveryResult
+from bot.jobs.status import QueuedStatus, RunningStatus
 from tests.transport.conftest import until
 from tests.transport.delivery_setup import (
     Desk,
@@ -42,10 +42,10 @@ def has_button(order: Order) -> bool:
 async def ended_too_late(desk: Desk, **where: Any) -> Order:
     """Return a job whose result came when its token was over."""
     order = await desk.order(minutes_ago=12, **where)
-    desk.messages.update(order.job, Waiting(1, 1))
+    desk.messages.update(order.job, QueuedStatus(1, 1))
     await until(lambda: has_button(order))
     await until(lambda: desk.clock.now() > order.job.place.token_expires)
-    assert await desk.deliver(order, [picture(5)]) is Told.KEPT
+    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.KEPT
     return order
 
 
@@ -54,13 +54,13 @@ async def test_a_job_of_twenty_minutes_goes_on_in_its_message_and_is_delivered(d
     order = await desk.order(minutes_ago=10, **where)
     pressed = None
     for minute in range(10, 20):
-        desk.messages.update(order.job, Running(elapsed=minute * MINUTE, fraction=minute / 20))
+        desk.messages.update(order.job, RunningStatus(elapsed=minute * MINUTE, fraction=minute / 20))
         await desk.clock.sleep(MINUTE)
         if pressed is None and has_button(order) and minute >= 15:
             pressed = await desk.press(order)
     assert pressed is not None
     assert "%" in pressed.text
-    assert await desk.deliver(order, [picture(5)]) is Told.SENT
+    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.SENT
     assert widths(order.message) == [5]
     assert not has_button(order), "nothing is left to be shown"
     assert desk.told_directly() == []
@@ -70,7 +70,7 @@ async def test_a_job_of_twenty_minutes_goes_on_in_its_message_and_is_delivered(d
 async def test_the_button_comes_in_time_though_nothing_is_heard_of_the_job(where: Any) -> None:
     async with WireDiscord() as wire, opened_desk(wire, speed=30.0) as desk:
         order = await desk.order(minutes_ago=13, **where)
-        desk.messages.update(order.job, Waiting(3, 7))
+        desk.messages.update(order.job, QueuedStatus(3, 7))
         await until(lambda: has_button(order))
         left = order.job.place.token_expires - desk.clock.now()
     assert 0.5 * MINUTE < left < 1.5 * MINUTE
@@ -79,7 +79,7 @@ async def test_the_button_comes_in_time_though_nothing_is_heard_of_the_job(where
 
 async def test_the_button_is_tried_again_when_discord_stumbles(desk: Desk) -> None:
     order = await desk.order(minutes_ago=10, force_ephemeral=True)
-    desk.messages.update(order.job, Waiting(3, 7))
+    desk.messages.update(order.job, QueuedStatus(3, 7))
     await until(lambda: "#3 of 7" in order.message.text)
     fault = desk.wire.state.drop(BY_TOKEN, times=3)
     await until(lambda: has_button(order))
@@ -89,11 +89,11 @@ async def test_the_button_is_tried_again_when_discord_stumbles(desk: Desk) -> No
 async def test_a_message_that_the_bot_can_edit_needs_no_button(desk: Desk) -> None:
     order = await desk.order(minutes_ago=10)
     for minute in range(10, 16):
-        desk.messages.update(order.job, Running(elapsed=minute * MINUTE, fraction=minute / 20))
+        desk.messages.update(order.job, RunningStatus(elapsed=minute * MINUTE, fraction=minute / 20))
         await desk.clock.sleep(MINUTE)
     assert not any("cc:show" in str(edit.payload) for edit in order.message.edits)
     assert order.message.edits[-1].via == "bot"
-    assert await desk.deliver(order, [picture(5)]) is Told.SENT
+    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.SENT
 
 
 @only_by_token
@@ -115,7 +115,7 @@ async def test_a_result_that_came_too_late_waits_behind_the_button(desk: Desk, w
 
 async def test_a_press_after_a_restart_shows_what_is_known_and_goes_on(desk: Desk) -> None:
     order = await desk.order(minutes_ago=12, force_ephemeral=True)
-    desk.messages.update(order.job, Waiting(1, 1))
+    desk.messages.update(order.job, QueuedStatus(1, 1))
     await until(lambda: has_button(order))
     await desk.messages.close()
     async with desk.restarted() as after:
@@ -123,38 +123,38 @@ async def test_a_press_after_a_restart_shows_what_is_known_and_goes_on(desk: Des
         await until(lambda: "Sent to the GPU server" in order.message.text)
         job = await after.stored(order)
         assert job.place.token_expires > order.job.place.token_expires
-        after.messages.update(job, Running(elapsed=1.0, fraction=0.5))
+        after.messages.update(job, RunningStatus(elapsed=1.0, fraction=0.5))
         await until(lambda: "50%" in order.message.text)
-        assert await after.deliver(order, [picture(5)]) is Told.SENT
+        assert await after.deliver(order, [picture(5)]) is DeliveryResult.SENT
     assert widths(order.message) == [5]
 
 
 async def test_a_press_that_another_process_hears_is_enough(desk: Desk) -> None:
     order = await desk.order(minutes_ago=13, force_ephemeral=True)
-    desk.messages.update(order.job, Running(elapsed=1.0, fraction=0.25))
+    desk.messages.update(order.job, RunningStatus(elapsed=1.0, fraction=0.25))
     await until(lambda: has_button(order))
     async with desk.restarted() as gateway:
         gateway.has_jobs = False
         await gateway.press(order)
         await until(lambda: desk.clock.now() > order.job.place.token_expires)
-        desk.messages.update(order.job, Running(elapsed=2.0, fraction=0.5))  # who runs it heard of no press
+        desk.messages.update(order.job, RunningStatus(elapsed=2.0, fraction=0.5))  # who runs it heard of no press
         await until(lambda: "50%" in order.message.text)
         assert not has_button(order)
-        assert await desk.deliver(order, [picture(5)]) is Told.SENT
+        assert await desk.deliver(order, [picture(5)]) is DeliveryResult.SENT
     assert widths(order.message) == [5]
 
 
 async def test_a_failure_that_came_too_late_is_read_behind_the_button(desk: Desk) -> None:
     order = await desk.order(minutes_ago=12, force_ephemeral=True)
-    desk.messages.update(order.job, Waiting(1, 1))
+    desk.messages.update(order.job, QueuedStatus(1, 1))
     await until(lambda: has_button(order))
     await until(lambda: desk.clock.now() > order.job.place.token_expires)
-    assert await desk.fail(order, _("Out of memory.")) is Told.KEPT
+    assert await desk.fail(order, _("Out of memory.")) is DeliveryResult.KEPT
     await desk.press(order)
     await desk.until(order, Delivery.SENT)
     assert "Out of memory." in order.message.text
-    with pytest.raises(IllegalMoveError):
-        await desk.store.note(order.job, delivery=Delivery.KEPT)
+    with pytest.raises(StaleJobError):
+        await desk.store.update(order.job, delivery=Delivery.UNDELIVERABLE)
 
 
 async def test_a_result_that_nobody_has_any_more_is_said_to_be_gone(desk: Desk) -> None:
@@ -172,15 +172,15 @@ async def test_only_who_asked_may_press(desk: Desk) -> None:
     assert stranger.message is not None
     assert stranger.message.is_ephemeral
     assert len(order.message.edits) == before
-    assert (await desk.stored(order)).delivery is Delivery.KEPT
+    assert (await desk.stored(order)).delivery is Delivery.UNDELIVERABLE
 
 
 async def test_a_press_takes_over_a_result_that_was_put_off(desk: Desk) -> None:
     order = await desk.order(minutes_ago=12, force_ephemeral=True)
-    desk.messages.update(order.job, Waiting(1, 1))
+    desk.messages.update(order.job, QueuedStatus(1, 1))
     await until(lambda: has_button(order))
     fault = desk.wire.state.drop(BY_TOKEN, times=None)
-    assert await desk.deliver(order, [picture(5)]) is Told.LATER
+    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.LATER
     fault.times = 0
     await desk.press(order)
     job = await desk.until(order, Delivery.SENT)
@@ -197,7 +197,7 @@ async def test_a_press_while_the_result_is_being_told_shows_it_once(desk: Desk) 
 
 async def test_a_token_that_another_process_heard_of_serves_for_the_result(desk: Desk) -> None:
     order = await desk.order(minutes_ago=12, force_ephemeral=True)
-    desk.messages.update(order.job, Waiting(1, 1))
+    desk.messages.update(order.job, QueuedStatus(1, 1))
     await until(lambda: has_button(order))
     await until(lambda: desk.clock.now() > order.job.place.token_expires)
     await desk.keep(order, [picture(5)])
@@ -207,7 +207,7 @@ async def test_a_token_that_another_process_heard_of_serves_for_the_result(desk:
         await desk.press(order)
         # Both processes take it for their message here, so only that it is edited again is sure
         await until(lambda: len(order.message.edits) > before)
-        assert await desk.messages.deliver(order.job, [picture(5)], None) is Told.SENT
+        assert await desk.messages.deliver(order.job, [picture(5)], None) is DeliveryResult.SENT
     assert widths(order.message) == [5]
     assert desk.told_directly() == []
 
@@ -215,11 +215,11 @@ async def test_a_token_that_another_process_heard_of_serves_for_the_result(desk:
 async def test_late_progress_does_not_hide_the_end_but_a_job_that_comes_back_shows_it(desk: Desk) -> None:
     order = await desk.order()
     late = order.job
-    assert await desk.deliver(order, [picture(5)]) is Told.SENT
-    desk.messages.update(late, Running(elapsed=1.0, fraction=0.5))
+    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.SENT
+    desk.messages.update(late, RunningStatus(elapsed=1.0, fraction=0.5))
     await desk.clock.sleep(MINUTE)
     assert widths(order.message) == [5]
-    desk.messages.update(replace(late, epoch=late.epoch + 1), Running(elapsed=1.0, fraction=0.5))
+    desk.messages.update(replace(late, epoch=late.epoch + 1), RunningStatus(elapsed=1.0, fraction=0.5))
     await until(lambda: "50%" in order.message.text)
 
 
@@ -228,6 +228,6 @@ async def test_a_press_that_discord_does_not_take_up_can_be_repeated(desk: Desk)
     fault = desk.wire.state.drop(BY_TOKEN, times=4)
     await desk.press(order)
     await until(lambda: fault.hits == 4)
-    assert (await desk.stored(order)).delivery is Delivery.KEPT
+    assert (await desk.stored(order)).delivery is Delivery.UNDELIVERABLE
     await desk.press(order)
     await desk.until(order, Delivery.SENT)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.app.app import App, load_catalog
-from bot.app.resources import opened
+from bot.app.resources import open_resources
 from bot.sandbox.comfyui import StandIn
 from bot.settings import Settings
 from tests.transport.conftest import WORKFLOWS, until
@@ -25,7 +25,7 @@ async def test_it_starts_no_more_and_leaves_nothing_behind(tmp_path: Path, caplo
             data_dir=tmp_path,
         )
         for number in range(8):
-            async with opened(settings) as installation:
+            async with open_resources(settings) as installation:
                 app = App(settings, load_catalog(WORKFLOWS), installation)
                 connection = asyncio.create_task(app.bot.start("wire-token"))
                 await until(lambda app=app: app._starting is not None)

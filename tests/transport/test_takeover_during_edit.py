@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.jobs.status import Running, Waiting
+from bot.jobs.status import QueuedStatus, RunningStatus
 from tests.transport.conftest import until
 from tests.transport.delivery_setup import (
     MEMBER,
@@ -27,7 +27,7 @@ async def desk() -> AsyncGenerator[Desk]:
 
 async def test_what_was_not_sent_is_never_sent_after_a_job_was_forgotten(desk: Desk) -> None:
     order = await desk.order()
-    desk.messages.update(order.job, Waiting(7, 9))
+    desk.messages.update(order.job, QueuedStatus(7, 9))
     assert not desk.messages.forget(order.job.id)
     assert not desk.messages.forget(order.job.id)
     await desk.clock.sleep(10.0)
@@ -38,9 +38,9 @@ async def test_what_was_not_sent_is_never_sent_after_a_job_was_forgotten(desk: D
 async def test_an_edit_on_its_way_is_said_to_be_and_waited_for(desk: Desk) -> None:
     order = await desk.order()
     held_up = desk.wire.state.delay(EDIT, 0.4)
-    desk.messages.update(order.job, Waiting(7, 9))
+    desk.messages.update(order.job, QueuedStatus(7, 9))
     await until(lambda: held_up.hits)
-    desk.messages.update(order.job, Waiting(6, 9))
+    desk.messages.update(order.job, QueuedStatus(6, 9))
     assert desk.messages.forget(order.job.id)
     assert desk.messages.forget(order.job.id), "it still is"
     assert len(order.message.edits) == 1
@@ -54,7 +54,7 @@ async def test_an_edit_on_its_way_is_said_to_be_and_waited_for(desk: Desk) -> No
 async def test_an_edit_under_an_older_token_counts_too(desk: Desk) -> None:
     order = await desk.order()
     held_up = desk.wire.state.delay(EDIT, 0.4)
-    desk.messages.update(order.job, Waiting(7, 9))
+    desk.messages.update(order.job, QueuedStatus(7, 9))
     await until(lambda: held_up.hits)
     fresh = replace(order.job.place, token="another", token_expires=order.job.place.token_expires + 1)
     desk.messages.renew(replace(order.job, place=fresh))
@@ -65,9 +65,9 @@ async def test_an_edit_under_an_older_token_counts_too(desk: Desk) -> None:
 
 async def test_a_job_that_comes_back_is_shown_again(desk: Desk) -> None:
     order = await desk.order()
-    desk.messages.update(order.job, Waiting(7, 9))
+    desk.messages.update(order.job, QueuedStatus(7, 9))
     desk.messages.forget(order.job.id)
-    desk.messages.update(order.job, Running(elapsed=1.0, fraction=0.5))
+    desk.messages.update(order.job, RunningStatus(elapsed=1.0, fraction=0.5))
     await until(lambda: len(order.message.edits) == 2)
     assert "50" in order.message.text
     assert order.job.requester.user_id == MEMBER
@@ -76,7 +76,7 @@ async def test_a_job_that_comes_back_is_shown_again(desk: Desk) -> None:
 async def test_nobody_waits_long_for_an_edit_when_the_process_ends(desk: Desk) -> None:
     order = await desk.order()
     held_up = desk.wire.state.delay(EDIT, 20.0)
-    desk.messages.update(order.job, Waiting(7, 9))
+    desk.messages.update(order.job, QueuedStatus(7, 9))
     await until(lambda: held_up.hits)
     assert desk.messages.forget(order.job.id)
     async with asyncio.timeout(5):
@@ -85,9 +85,9 @@ async def test_nobody_waits_long_for_an_edit_when_the_process_ends(desk: Desk) -
 
 async def test_how_far_a_job_is_can_be_asked_until_it_has_ended(desk: Desk) -> None:
     order = await desk.order()
-    desk.messages.update(order.job, Running(elapsed=1.0))
+    desk.messages.update(order.job, RunningStatus(elapsed=1.0))
     assert desk.board.fraction(order.job.id) is None
-    desk.messages.update(order.job, Running(elapsed=2.0, fraction=0.5))
+    desk.messages.update(order.job, RunningStatus(elapsed=2.0, fraction=0.5))
     assert desk.board.fraction(order.job.id) == 0.5
     await desk.deliver(order, [picture()])
     assert desk.board.fraction(order.job.id) is None

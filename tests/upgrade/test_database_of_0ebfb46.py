@@ -5,7 +5,7 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
-from bot.app.resources import opened
+from bot.app.resources import open_resources
 from bot.settings import Settings
 from tests.faults.requests import is_over, sizes
 from tests.transport.conftest import until
@@ -36,7 +36,7 @@ async def columns_of_a_database(folder: Path) -> dict[str, set[str]]:
         data_dir=folder,
         database_url=f"sqlite:///{folder / 'comfycord.db'}",
     )
-    async with opened(settings):
+    async with open_resources(settings):
         pass
     return {table: set(columns) for table, (columns, _rows) in contents(folder / "comfycord.db").items()}
 

@@ -20,7 +20,7 @@ from bot.errors import BotError
 from bot.workflow.errors import WorkflowError
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.graph.graph import Graph, is_link
-from bot.workflow.importer.add import Known, described, drafted
+from bot.workflow.importer.add import KnownNodes, described, draft_file
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.manifest.manifest import Manifest
 from bot.workflow.manifest.options import KINDS
@@ -178,7 +178,7 @@ def test_no_bytes_upset_the_reading_of_files(data: bytes) -> None:
     with contextlib.suppress(WorkflowError):
         Graph.parse(data, "x.json")
     with contextlib.suppress(BotError, WorkflowImportError):
-        drafted(data, "x", Known({}, Definitions()))
+        draft_file(data, "x", KnownNodes({}, Definitions()))
 
 
 def chunk(kind: bytes, payload: bytes, *, wrong: bool = False) -> bytes:
@@ -217,7 +217,7 @@ def pictures(draw: st.DrawFn) -> bytes:
 @given(pictures())
 def test_no_picture_upsets_the_importer(data: bytes) -> None:
     with contextlib.suppress(BotError, WorkflowImportError):
-        made, _export = drafted(data, "x", Known({}, KNOWN))
+        made, _export = draft_file(data, "x", KnownNodes({}, KNOWN))
         assert list(described(made))
 
 
@@ -234,5 +234,5 @@ def test_large_and_odd_graphs_get_an_answer(case: str) -> None:
         "big text": {"1": {"class_type": "CLIPTextEncode", "inputs": {"text": "x" * 5_000_000}}},
     }
     with contextlib.suppress(BotError, WorkflowImportError):
-        made, _export = drafted(json.dumps(cases[case]).encode(), "x", Known({}, KNOWN))
+        made, _export = draft_file(json.dumps(cases[case]).encode(), "x", KnownNodes({}, KNOWN))
         assert made.workflow.graph.nodes

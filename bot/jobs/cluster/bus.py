@@ -32,14 +32,14 @@ class Topic(StrEnum):
     """Progress of running jobs, as JSON: `{job id: fraction}`."""
 
 
-Hear = Callable[[str], None]
+Callback = Callable[[str], None]
 """Called with the payload; must return at once."""
 
 
-class Hints(Protocol):
+class NotificationBus(Protocol):
     """Notifies everyone who works on the same database, this process included."""
 
-    def listen(self, topic: Topic, hear: Hear) -> None:
+    def subscribe(self, topic: Topic, hear: Callback) -> None:
         """Subscribe to a topic."""
         ...
 
@@ -48,7 +48,7 @@ class Hints(Protocol):
         ...
 
     @property
-    def look_every(self) -> float:
+    def poll_interval(self) -> float:
         """The poll interval in seconds; shorter while notifications are unavailable."""
         ...
 
@@ -61,16 +61,16 @@ class Hints(Protocol):
         ...
 
 
-class Ears:
+class Listeners:
     """The listeners of this process."""
 
     def __init__(self) -> None:
-        self._ears: dict[Topic, list[Hear]] = defaultdict(list)
+        self._ears: dict[Topic, list[Callback]] = defaultdict(list)
 
-    def listen(self, topic: Topic, hear: Hear) -> None:
+    def subscribe(self, topic: Topic, hear: Callback) -> None:
         self._ears[topic].append(hear)
 
-    def hear(self, topic: Topic, payload: str) -> None:
+    def notify(self, topic: Topic, payload: str) -> None:
         """Call all listeners of a topic; an exception in one does not affect the others."""
         for hear in self._ears[topic]:
             try:
@@ -79,19 +79,19 @@ class Ears:
                 log.exception("a listener for %s crashed", topic)
 
 
-class LocalHints:
+class LocalBus:
     """Notifications within one process, which suffices on SQLite."""
 
-    look_every: float = 2.0
+    poll_interval: float = 2.0
 
     def __init__(self) -> None:
-        self._ears = Ears()
+        self._ears = Listeners()
 
-    def listen(self, topic: Topic, hear: Hear) -> None:
-        self._ears.listen(topic, hear)
+    def subscribe(self, topic: Topic, hear: Callback) -> None:
+        self._ears.subscribe(topic, hear)
 
     def send(self, topic: Topic, payload: str = "") -> None:
-        self._ears.hear(topic, payload)
+        self._ears.notify(topic, payload)
 
     async def run(self) -> None:
         await asyncio.Event().wait()

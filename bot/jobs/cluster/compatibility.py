@@ -8,27 +8,27 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from bot.aio import nap
+from bot.aio import wait_for_event
 from bot.clock import Clock
-from bot.jobs.cluster.bus import Hints, Topic
+from bot.jobs.cluster.bus import NotificationBus, Topic
 from bot.jobs.ports import Backend
-from bot.jobs.repository import StoreDownError
-from bot.jobs.server_registry import FleetRecords, ServerHealth, Verdict
-from bot.workflow.run.needs import Abilities, Needs, lacks
+from bot.jobs.repository import DatabaseUnavailableError
+from bot.jobs.server_registry import Compatibility, ServerHealth, ServerRegistry
+from bot.workflow.run.needs import Abilities, Needs, missing_resources
 
 log = logging.getLogger(__name__)
 
 
-class Judge:
+class CompatibilityChecker:
     """Checks job classes against `servers`, those leased by this process."""
 
     def __init__(
         self,
         *,
-        fleet: FleetRecords,
+        fleet: ServerRegistry,
         servers: Callable[[], Iterable[Backend]],
         is_resting: Callable[[str], bool],
-        hints: Hints,
+        hints: NotificationBus,
         clock: Clock,
     ) -> None:
         self._fleet = fleet
@@ -39,23 +39,23 @@ class Judge:
         self._described: dict[str, str] = {}
         self._reported: dict[str, str] = {}
         self._asked = asyncio.Event()
-        hints.listen(Topic.CLASS, lambda _payload: self._asked.set())
+        hints.subscribe(Topic.CLASS, lambda _payload: self._asked.set())
 
     async def run(self) -> None:
         """Loop until cancelled."""
         while True:
             self._asked.clear()
             try:
-                await self.judge_all()
-            except StoreDownError:
+                await self.check_all()
+            except DatabaseUnavailableError:
                 log.debug("compatibility check skipped: the database does not answer")
-            await nap(self._clock, self._hints.look_every, self._asked)
+            await wait_for_event(self._clock, self._hints.poll_interval, self._asked)
 
     def wake(self) -> None:
         """Check soon: a server appeared, disappeared or changed."""
         self._asked.set()
 
-    async def judge_all(self) -> None:
+    async def check_all(self) -> None:
         """Record the changes of each server and its compatibility with unchecked classes."""
         judged = False
         for server in tuple(self._servers()):
@@ -63,7 +63,7 @@ class Judge:
             abilities = server.abilities
             if abilities.definitions.nodes:
                 await self._describe(server, abilities)
-                judged |= await self._judge(server, abilities)
+                judged |= await self._check(server, abilities)
         if judged:
             self._hints.send(Topic.WORK)
 
@@ -87,16 +87,16 @@ class Judge:
             self._described[server.key] = abilities.fingerprint
             self._hints.send(Topic.FLEET)
 
-    async def _judge(self, server: Backend, abilities: Abilities) -> bool:
+    async def _check(self, server: Backend, abilities: Abilities) -> bool:
         """Check the classes that are still unchecked; return whether there were any."""
-        classes = await self._fleet.unjudged(server.key)
+        classes = await self._fleet.unchecked_classes(server.key)
         if not classes:
             return False
-        verdicts = {cls: verdict_of(needs, abilities) for cls, needs in classes.items()}
-        await self._fleet.judge(server.key, verdicts, abilities.fingerprint)
+        verdicts = {cls: compatibility_of(needs, abilities) for cls, needs in classes.items()}
+        await self._fleet.record_compatibility(server.key, verdicts, abilities.fingerprint)
         return True
 
 
-def verdict_of(needs: Needs, abilities: Abilities) -> Verdict:
-    missing = lacks(needs, abilities) or ()
-    return Verdict(not missing, tuple(missing))
+def compatibility_of(needs: Needs, abilities: Abilities) -> Compatibility:
+    missing = missing_resources(needs, abilities) or ()
+    return Compatibility(not missing, tuple(missing))

@@ -9,30 +9,30 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from bot.clock import Clock
-from bot.jobs.cluster.bus import Hints, Topic
+from bot.jobs.cluster.bus import NotificationBus, Topic
 
-KEPT = 60.0
+MAX_AGE = 60.0
 """Seconds until an entry expires."""
-MOST = 2_000
-STEP = 0.01
+MAX_JOBS = 2_000
+MIN_STEP = 0.01
 """Minimum progress that is sent to other processes."""
 
 
-class ProgressBoard:
+class ProgressCache:
     """Caches the progress of this process's jobs, and of others as notified."""
 
-    def __init__(self, *, hints: Hints, clock: Clock) -> None:
+    def __init__(self, *, hints: NotificationBus, clock: Clock) -> None:
         self._hints = hints
         self._clock = clock
         self._entries: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._told: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        hints.listen(Topic.PROGRESS, self._hear)
+        hints.subscribe(Topic.PROGRESS, self._on_progress)
 
-    def tell(self, job_id: str, fraction: float) -> None:
+    def report(self, job_id: str, fraction: float) -> None:
         """Set the progress of a job of this process, from 0 to 1, and notify the others."""
         now = self._clock.monotonic()
         told, at = self._told.get(job_id, (-1.0, float("-inf")))
-        if abs(fraction - told) >= STEP or now - at > KEPT / 2:
+        if abs(fraction - told) >= MIN_STEP or now - at > MAX_AGE / 2:
             _keep(self._told, job_id, (fraction, now))
             self._hints.send(Topic.PROGRESS, json.dumps({job_id: round(fraction, 3)}))
 
@@ -44,9 +44,9 @@ class ProgressBoard:
     def fraction(self, job_id: str) -> float | None:
         """Return a job's progress, from 0 to 1; None when unknown."""
         fraction, at = self._entries.get(job_id, (None, 0.0))
-        return fraction if self._clock.monotonic() - at <= KEPT else None
+        return fraction if self._clock.monotonic() - at <= MAX_AGE else None
 
-    def _hear(self, payload: str) -> None:
+    def _on_progress(self, payload: str) -> None:
         now = self._clock.monotonic()
         for job_id, fraction in fractions(payload).items():
             _keep(self._entries, job_id, (fraction, now))
@@ -70,5 +70,5 @@ def json_object(text: object) -> Mapping[str, Any]:
 def _keep(entries: OrderedDict[str, tuple[float, float]], job_id: str, entry: tuple[float, float]) -> None:
     entries[job_id] = entry
     entries.move_to_end(job_id)
-    while len(entries) > MOST:
+    while len(entries) > MAX_JOBS:
         entries.popitem(last=False)

@@ -7,30 +7,30 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from bot.aio import nap
+from bot.aio import wait_for_event
 from bot.clock import Clock
-from bot.jobs.cluster.bus import Hints, Topic
-from bot.jobs.repository import StoreDownError
-from bot.jobs.server_registry import FleetRecords
+from bot.jobs.cluster.bus import NotificationBus, Topic
+from bot.jobs.repository import DatabaseUnavailableError
+from bot.jobs.server_registry import ServerRegistry
 from bot.workflow.graph.definitions import Definitions
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 60.0
+RELOAD_INTERVAL = 60.0
 """Seconds between refreshes without a notification."""
 
 
-class RecordedDefinitions:
+class SharedDefinitions:
     """The node definitions of all servers, merged."""
 
-    def __init__(self, *, fleet: FleetRecords, hints: Hints, clock: Clock) -> None:
+    def __init__(self, *, fleet: ServerRegistry, hints: NotificationBus, clock: Clock) -> None:
         self._fleet = fleet
         self._clock = clock
         self._definitions = Definitions()
         self._servers: tuple[Definitions, ...] = ()
         self._fingerprints: frozenset[tuple[str, str]] = frozenset()
         self._changed = asyncio.Event()
-        hints.listen(Topic.FLEET, lambda _payload: self._changed.set())
+        hints.subscribe(Topic.FLEET, lambda _payload: self._changed.set())
 
     def __call__(self) -> Definitions:
         """Return the last refresh; empty before the first."""
@@ -45,12 +45,12 @@ class RecordedDefinitions:
         while True:
             self._changed.clear()
             try:
-                await self.look()
-            except StoreDownError:
+                await self.load()
+            except DatabaseUnavailableError:
                 log.debug("definitions not refreshed: the database does not answer")
-            await nap(self._clock, LOOK_EVERY, self._changed)
+            await wait_for_event(self._clock, RELOAD_INTERVAL, self._changed)
 
-    async def look(self) -> None:
+    async def load(self) -> None:
         """Refresh once. May raise `StoreDownError`."""
         marks = frozenset((record.key, record.fingerprint) for record in await self._fleet.servers())
         if marks == self._fingerprints:

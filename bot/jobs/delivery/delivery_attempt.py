@@ -9,21 +9,21 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from bot.aio import cancelled
+from bot.aio import cancel_and_wait
 from bot.clock import Clock
 from bot.errors import BotError, FailedError
 from bot.i18n import _
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.jobs.outcome import cancellation
-from bot.jobs.ports import Backend, Presenter, Told
-from bot.jobs.repository import JobStore, Shelf, StoreDownError
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
+from bot.jobs.outcome import cancellation_text
+from bot.jobs.ports import Backend, DeliveryResult, Presenter
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository, ResultStore
 from bot.workflow.run.events import OutputFile, ServerOfflineError
 
 log = logging.getLogger(__name__)
 
-IN_HAND = 60.0
+VISIBILITY_TIMEOUT = 60.0
 """Seconds for which a delivery is reserved; extended while it is in progress."""
-PUSH_ON_EVERY = 20.0
+EXTEND_INTERVAL = 20.0
 LIMIT = 600.0
 """Seconds for one attempt, with all its files and retries."""
 PUT_OFF_FIRST, PUT_OFF_MOST = 5.0, 600.0
@@ -32,15 +32,15 @@ TRIED_FOR = 24 * 3600.0
 """Seconds after the end of a job for which delivery is retried."""
 
 
-class Telling:
+class DeliveryAttempt:
     """Delivers jobs. `find` returns the server of a key, which may have files that the result store lacks."""
 
     def __init__(
         self,
         *,
-        store: JobStore,
+        store: JobRepository,
         presenter: Presenter,
-        shelf: Shelf,
+        shelf: ResultStore,
         find: Callable[[str], Backend | None],
         clock: Clock,
     ) -> None:
@@ -54,17 +54,17 @@ class Telling:
         """Deliver a DELIVERING or ended job, or reschedule it; `files` saves reading them from the result store."""
         try:
             await self._attempt(job, files)
-        except IllegalMoveError:
+        except StaleJobError:
             log.info("job %s is delivered elsewhere", job.id)
-        except StoreDownError:
+        except DatabaseUnavailableError:
             log.warning("job %s: delivery will be repeated: the database does not answer", job.id)
         except Exception:  # whatever is wrong with one job, it is retried less and less often
             log.exception("job %s: delivery crashed", job.id)
-            await self._put_off_quietly(job)
+            await self._reschedule_quietly(job)
 
     async def _attempt(self, job: Job, files: Sequence[OutputFile]) -> None:
         if job.state is JobState.DONE:
-            await self._show_again(job)
+            await self._deliver_again(job)
             return
         if job.state is not JobState.DELIVERING:
             await self._explain(job)
@@ -73,41 +73,45 @@ class Telling:
             await self._show(job, files)
         except FailedError as error:  # the result cannot be shown in any way
             log.warning("job %s: its result cannot be shown: %s", job.id, error)
-            not_before = self._clock.now() + IN_HAND
+            not_before = self._clock.now() + VISIBILITY_TIMEOUT
             await self._explain(
-                await self._store.move(job, JobState.FAILED, error=error.user_message, not_before=not_before)
+                await self._store.transition(job, JobState.FAILED, error=error.user_message, not_before=not_before)
             )
 
     async def _show(self, job: Job, files: Sequence[OutputFile]) -> None:
         try:
-            pictures = files or await self._shelf.get(job.id) or await self._fetched_again(job)
+            pictures = files or await self._shelf.get(job.id) or await self._refetched(job)
         except ServerOfflineError:
-            await self._put_off(job)
+            await self._reschedule(job)
             return
-        told = await self._in_hand(job, self._presenter.deliver(job, pictures, job.note))
-        if told is Told.LATER:
-            await self._put_off(job)
+        told = await self._with_visibility_timeout(job, self._presenter.deliver(job, pictures, job.note))
+        if told is DeliveryResult.LATER:
+            await self._reschedule(job)
         else:
-            await self._store.move(job, JobState.DONE, delivery=_delivery(told))
+            await self._store.transition(job, JobState.DONE, delivery=_delivery(told))
 
-    async def _show_again(self, job: Job) -> None:
+    async def _deliver_again(self, job: Job) -> None:
         """Show a delivered result again, because an outdated edit may have overwritten it."""
         pictures = await self._shelf.get(job.id)
-        told = await self._in_hand(job, self._presenter.deliver(job, pictures, job.note)) if pictures else Told.SENT
-        if told is Told.LATER:
-            await self._put_off(job)
+        told = (
+            await self._with_visibility_timeout(job, self._presenter.deliver(job, pictures, job.note))
+            if pictures
+            else DeliveryResult.SENT
+        )
+        if told is DeliveryResult.LATER:
+            await self._reschedule(job)
         else:
-            await self._store.note(job, delivery=_delivery(told))
+            await self._store.update(job, delivery=_delivery(told))
 
     async def _explain(self, job: Job) -> None:
-        reason = job.error or cancellation(job)
-        told = await self._in_hand(job, self._presenter.fail(job, reason))
-        if told is Told.LATER:
-            await self._put_off(job)
+        reason = job.error or cancellation_text(job)
+        told = await self._with_visibility_timeout(job, self._presenter.fail(job, reason))
+        if told is DeliveryResult.LATER:
+            await self._reschedule(job)
         else:
-            await self._store.note(job, delivery=_delivery(told))
+            await self._store.update(job, delivery=_delivery(told))
 
-    async def _fetched_again(self, job: Job) -> Sequence[OutputFile]:
+    async def _refetched(self, job: Job) -> Sequence[OutputFile]:
         """Fetch a result again that is missing in the result store, as far as the server still has it."""
         files: list[OutputFile] = []
         if backend := self._find(job.server):
@@ -124,43 +128,43 @@ class Telling:
 
     # ------------------------------------------------------------------ reservation and retries
 
-    async def _in_hand(self, job: Job, telling: Coroutine[Any, Any, Told]) -> Told:
+    async def _with_visibility_timeout(self, job: Job, telling: Coroutine[Any, Any, DeliveryResult]) -> DeliveryResult:
         """Await a delivery while extending its reservation."""
-        keeper = asyncio.create_task(self._push_on(job), name=f"delivery reservation of job {job.id}")
+        keeper = asyncio.create_task(self._extend(job), name=f"delivery reservation of job {job.id}")
         try:
             async with asyncio.timeout(LIMIT):
                 return await telling
         except TimeoutError:
-            return Told.LATER
+            return DeliveryResult.LATER
         finally:
-            await cancelled(keeper)
+            await cancel_and_wait(keeper)
 
-    async def _push_on(self, job: Job) -> None:
+    async def _extend(self, job: Job) -> None:
         while True:
-            await self._clock.sleep(PUSH_ON_EVERY)
+            await self._clock.sleep(EXTEND_INTERVAL)
             try:
-                await self._store.note(job, not_before=self._clock.now() + IN_HAND)
-            except StoreDownError:
+                await self._store.update(job, not_before=self._clock.now() + VISIBILITY_TIMEOUT)
+            except DatabaseUnavailableError:
                 continue
 
-    async def _put_off(self, job: Job) -> None:
+    async def _reschedule(self, job: Job) -> None:
         now = self._clock.now()
         if now - job.finished < TRIED_FOR:
             pause = min(PUT_OFF_FIRST * 2 ** min(job.tries, 16), PUT_OFF_MOST)
-            await self._store.note(job, not_before=now + pause, tries=job.tries + 1)
+            await self._store.update(job, not_before=now + pause, tries=job.tries + 1)
             return
         log.error("job %s: delivery to Discord failed for a day; its result stays in /history", job.id)
         if job.state is JobState.DELIVERING:
-            await self._store.move(job, JobState.DONE, delivery=Delivery.KEPT)
+            await self._store.transition(job, JobState.DONE, delivery=Delivery.UNDELIVERABLE)
         else:
-            await self._store.note(job, delivery=Delivery.KEPT)
+            await self._store.update(job, delivery=Delivery.UNDELIVERABLE)
 
-    async def _put_off_quietly(self, job: Job) -> None:
+    async def _reschedule_quietly(self, job: Job) -> None:
         try:
-            await self._put_off(job)
-        except (IllegalMoveError, StoreDownError):
+            await self._reschedule(job)
+        except (StaleJobError, DatabaseUnavailableError):
             log.info("job %s: its delivery will become due again", job.id)
 
 
-def _delivery(told: Told) -> Delivery:
-    return Delivery.SENT if told is Told.SENT else Delivery.KEPT
+def _delivery(told: DeliveryResult) -> Delivery:
+    return Delivery.SENT if told is DeliveryResult.SENT else Delivery.UNDELIVERABLE

@@ -18,18 +18,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from bot.jobs.repository import Shelf
+from bot.jobs.repository import ResultStore
 from bot.workflow.run.events import OutputFile, OutputRef
 
 log = logging.getLogger(__name__)
 
 INDEX = "index.json"
-ASIDE = ".aside-"
+TEMPORARY_PREFIX = ".aside-"
 """Name prefix of folders that are being written or removed."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
-class DiskShelf:
+class FileResultStore:
     """A `Shelf` in a folder. Its files survive a crash of the process.
 
     With `durable` they also survive a power cut a few milliseconds later. Callers do not wait for the fsync: damaged
@@ -43,7 +43,7 @@ class DiskShelf:
     async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:
         await asyncio.to_thread(self._put, job_id, files)
         if self._durable:
-            asyncio.get_running_loop().run_in_executor(None, self._settle, job_id)  # awaited when the loop shuts down
+            asyncio.get_running_loop().run_in_executor(None, self._fsync, job_id)  # awaited when the loop shuts down
 
     async def get(self, job_id: str) -> Sequence[OutputFile]:
         return await asyncio.to_thread(self._get, job_id)
@@ -55,14 +55,14 @@ class DiskShelf:
         """Return the ids of jobs whose files were stored before `time`, in seconds since the epoch."""
         return await asyncio.to_thread(self._older_than, time)
 
-    async def clear_remains(self, before: float) -> None:
+    async def clear_leftovers(self, before: float) -> None:
         """Remove folders that a crash left half-written or half-removed before a time."""
-        await asyncio.to_thread(self._clear_remains, before)
+        await asyncio.to_thread(self._clear_leftovers, before)
 
     # ------------------------------------------------------------------ in a thread
 
     def _put(self, job_id: str, files: Sequence[OutputFile]) -> None:
-        target, aside = self._place(job_id), self._aside()
+        target, aside = self._folder_of(job_id), self._temporary()
         aside.mkdir(parents=True)
         try:
             for number, file in enumerate(files):
@@ -74,9 +74,9 @@ class DiskShelf:
             shutil.rmtree(aside, ignore_errors=True)
             raise
 
-    def _settle(self, job_id: str) -> None:
+    def _fsync(self, job_id: str) -> None:
         """Flush the files of a job to disk."""
-        folder = self._place(job_id)
+        folder = self._folder_of(job_id)
         try:
             for path in (*folder.iterdir(), folder, self._folder):
                 _sync(path)
@@ -85,7 +85,7 @@ class DiskShelf:
 
     def _get(self, job_id: str) -> list[OutputFile]:
         try:
-            folder = self._place(job_id)
+            folder = self._folder_of(job_id)
             index: list[dict[str, Any]] = json.loads((folder / INDEX).read_bytes())
             return [_read(folder / str(number), entry) for number, entry in enumerate(index)]
         except FileNotFoundError:
@@ -95,14 +95,14 @@ class DiskShelf:
             return []
 
     def _drop(self, job_id: str) -> None:
-        self._remove(self._place(job_id))
+        self._remove(self._folder_of(job_id))
 
     def _older_than(self, time: float) -> list[str]:
         return [path.name for path in self._paths() if _ID.fullmatch(path.name) and _is_older(path, time)]
 
-    def _clear_remains(self, before: float) -> None:
+    def _clear_leftovers(self, before: float) -> None:
         for path in self._paths():
-            if path.name.startswith(ASIDE) and _is_older(path, before):
+            if path.name.startswith(TEMPORARY_PREFIX) and _is_older(path, before):
                 shutil.rmtree(path, ignore_errors=True)
 
     # ------------------------------------------------------------------ folders
@@ -113,17 +113,17 @@ class DiskShelf:
         except FileNotFoundError:
             return []
 
-    def _place(self, job_id: str) -> Path:
+    def _folder_of(self, job_id: str) -> Path:
         if not _ID.fullmatch(job_id):
             raise ValueError("not a job id")
         return self._folder / job_id
 
-    def _aside(self) -> Path:
-        return self._folder / f"{ASIDE}{uuid.uuid4().hex}"
+    def _temporary(self) -> Path:
+        return self._folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
 
     def _remove(self, path: Path) -> None:
         """Remove a folder atomically, as seen by readers."""
-        aside = self._aside()
+        aside = self._temporary()
         with suppress(FileNotFoundError):
             path.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
@@ -158,22 +158,22 @@ def _is_older(path: Path, time: float) -> bool:
         return False
 
 
-class TidyShelf(Shelf, Protocol):
+class PrunableResultStore(ResultStore, Protocol):
     """A result store that supports cleanup by `bot.jobs.maintenance.retention`."""
 
     async def older_than(self, time: float) -> Sequence[str]:
         """Return the ids of jobs whose files were stored before `time`, in seconds since the epoch."""
         ...
 
-    async def clear_remains(self, before: float) -> None:
+    async def clear_leftovers(self, before: float) -> None:
         """Remove what a crash left half-written or half-removed before a time."""
         ...
 
 
-class TwoShelves:
+class FallbackResultStore:
     """Writes to the first store, and reads and deletes in both."""
 
-    def __init__(self, first: TidyShelf, second: TidyShelf) -> None:
+    def __init__(self, first: PrunableResultStore, second: PrunableResultStore) -> None:
         self._first = first
         self._second = second
 
@@ -191,6 +191,6 @@ class TwoShelves:
     async def older_than(self, time: float) -> Sequence[str]:
         return sorted({*await self._first.older_than(time), *await self._second.older_than(time)})
 
-    async def clear_remains(self, before: float) -> None:
-        await self._first.clear_remains(before)
-        await self._second.clear_remains(before)
+    async def clear_leftovers(self, before: float) -> None:
+        await self._first.clear_leftovers(before)
+        await self._second.clear_leftovers(before)

@@ -10,36 +10,36 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from bot.aio import cancelled, nap
+from bot.aio import cancel_and_wait, wait_for_event
 from bot.clock import Clock
 from bot.i18n import Message
-from bot.jobs.cluster.bus import Hints, Topic
-from bot.jobs.delivery.delivery_attempt import IN_HAND, Telling
+from bot.jobs.cluster.bus import NotificationBus, Topic
+from bot.jobs.delivery.delivery_attempt import VISIBILITY_TIMEOUT, DeliveryAttempt
 from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.outcome import Outcome
 from bot.jobs.ports import Backend, Presenter
-from bot.jobs.repository import JobStore, Shelf, StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository, ResultStore
 from bot.workflow.run.events import OutputFile
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 8
+MAX_CONCURRENT = 8
 """Concurrent deliveries; files of further jobs wait in the result store."""
 STOP_GRACE = 4.0
 """Seconds for deliveries in progress when the bot stops."""
 
 
-class Deliverer:
+class DeliveryService:
     """Delivers finished jobs. `find` returns the server of a key, which may have files that the result store lacks."""
 
     def __init__(
         self,
         *,
-        store: JobStore,
+        store: JobRepository,
         presenter: Presenter,
-        shelf: Shelf,
+        shelf: ResultStore,
         find: Callable[[str], Backend | None],
-        hints: Hints,
+        hints: NotificationBus,
         owner: str,
         clock: Clock,
     ) -> None:
@@ -48,7 +48,7 @@ class Deliverer:
         self._shelf = shelf
         self._owner = owner
         self._clock = clock
-        self._telling = Telling(
+        self._attempt = DeliveryAttempt(
             store=store,
             presenter=presenter,
             shelf=shelf,
@@ -56,7 +56,7 @@ class Deliverer:
             clock=clock,
         )
         self._due = asyncio.Event()
-        hints.listen(Topic.DUE, lambda _payload: self._due.set())
+        hints.subscribe(Topic.DUE, lambda _payload: self._due.set())
         self._under_way: dict[asyncio.Task[None], Job] = {}
         self._reserved = 0
 
@@ -90,16 +90,16 @@ class Deliverer:
         log.info("job %s was cancelled by %s", job.id, job.cancel_by)
         await self._end(job, JobState.CANCELLED, cancel_by=job.cancel_by)
 
-    async def tell(self, job: Job) -> None:
+    async def deliver_soon(self, job: Job) -> None:
         """Deliver a DELIVERING or ended job now instead of when it is due."""
-        await self._store.note(job, not_before=self._clock.now())
+        await self._store.update(job, not_before=self._clock.now())
         self.wake()
 
     def wake(self) -> None:
         """Check for due deliveries soon."""
         self._hints.send(Topic.DUE)
 
-    async def let_go(self, server: str) -> None:
+    async def release_server(self, server: str) -> None:
         """Leave the jobs of a server to its new lease holder; deliveries in progress may finish."""
         await self._finish([task for task, job in self._under_way.items() if job.server == server])
 
@@ -108,8 +108,8 @@ class Deliverer:
         if job.started:  # for short runs it was not saved yet
             changes.setdefault("started", job.started)
         with self._reservation() as is_mine:
-            not_before = now + IN_HAND if is_mine else now
-            ended = await self._store.move(
+            not_before = now + VISIBILITY_TIMEOUT if is_mine else now
+            ended = await self._store.transition(
                 job, state, delivery=Delivery.PENDING, finished=now, not_before=not_before, **changes
             )
         if is_mine:
@@ -121,29 +121,33 @@ class Deliverer:
         """Deliver what is due until cancelled; deliveries in progress then get `STOP_GRACE` to finish."""
         try:
             # At startup, workers first take over the orphaned jobs of their servers, and wake this loop when done
-            await nap(self._clock, self._hints.look_every, self._due)
+            await wait_for_event(self._clock, self._hints.poll_interval, self._due)
             while True:
                 self._due.clear()
-                if (job := await self._take()) is not None:
+                if (job := await self._claim_due()) is not None:
                     self._start(job, ())
                 else:
-                    await nap(self._clock, self._hints.look_every, self._due)
+                    await wait_for_event(self._clock, self._hints.poll_interval, self._due)
         finally:
             await self._finish(list(self._under_way))
 
-    async def _take(self) -> Job | None:
+    async def _claim_due(self) -> Job | None:
         now = self._clock.now()
         with self._reservation() as is_free:
             try:
-                return await self._store.take_untold(self._owner, now, now + IN_HAND) if is_free else None
-            except StoreDownError:
+                return (
+                    await self._store.claim_due_delivery(self._owner, now, now + VISIBILITY_TIMEOUT)
+                    if is_free
+                    else None
+                )
+            except DatabaseUnavailableError:
                 log.warning("deliveries are delayed: the database does not answer")
                 return None
 
     @contextmanager
     def _reservation(self) -> Generator[bool, None, None]:
         """Reserve a delivery slot while the database is queried; False when there is none."""
-        is_free = len(self._under_way) + self._reserved < AT_ONCE
+        is_free = len(self._under_way) + self._reserved < MAX_CONCURRENT
         self._reserved += is_free
         try:
             yield is_free
@@ -151,7 +155,7 @@ class Deliverer:
             self._reserved -= is_free
 
     def _start(self, job: Job, files: Sequence[OutputFile]) -> None:
-        task = asyncio.create_task(self._telling.attempt(job, files), name=f"delivery of job {job.id}")
+        task = asyncio.create_task(self._attempt.attempt(job, files), name=f"delivery of job {job.id}")
         self._under_way[task] = job
         task.add_done_callback(self._forget)
 
@@ -162,4 +166,4 @@ class Deliverer:
     async def _finish(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_GRACE)
-        await cancelled(*tasks)
+        await cancel_and_wait(*tasks)

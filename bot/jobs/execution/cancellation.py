@@ -8,32 +8,32 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from bot.aio import nap
+from bot.aio import wait_for_event
 from bot.clock import Clock
-from bot.jobs.cluster.bus import Hints, Topic
-from bot.jobs.delivery.service import Deliverer
-from bot.jobs.execution.executor import Carrier
+from bot.jobs.cluster.bus import NotificationBus, Topic
+from bot.jobs.delivery.service import DeliveryService
+from bot.jobs.execution.executor import JobExecutor
 from bot.jobs.job import Job, JobState
-from bot.jobs.repository import JobStore, StoreDownError
-from bot.jobs.scheduling.dispatcher import JobQueue
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
+from bot.jobs.scheduling.dispatcher import Dispatcher
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between polls for cancel requests from other processes."""
 
 
-class Canceller:
+class JobCanceller:
     """Passes cancel requests to the executors of this process's servers."""
 
     def __init__(
         self,
         *,
-        store: JobStore,
-        queue: JobQueue,
-        deliverer: Deliverer,
-        carriers: Callable[[], Iterable[Carrier]],
-        hints: Hints,
+        store: JobRepository,
+        queue: Dispatcher,
+        deliverer: DeliveryService,
+        carriers: Callable[[], Iterable[JobExecutor]],
+        hints: NotificationBus,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -43,7 +43,7 @@ class Canceller:
         self._hints = hints
         self._clock = clock
         self._asked = asyncio.Event()
-        hints.listen(Topic.CANCEL, lambda _payload: self._asked.set())
+        hints.subscribe(Topic.CANCEL, lambda _payload: self._asked.set())
 
     async def cancel(self, job_id: str, by: int) -> Job | None:
         """Cancel a job for the user `by` and return its newest version; permissions are the caller's business."""
@@ -67,16 +67,16 @@ class Canceller:
     async def run(self) -> None:
         """Poll for cancel requests until cancelled."""
         while True:
-            await nap(self._clock, min(LOOK_EVERY, self._hints.look_every), self._asked)
+            await wait_for_event(self._clock, min(POLL_INTERVAL, self._hints.poll_interval), self._asked)
             self._asked.clear()
             try:
-                await self.look()
-            except StoreDownError:
+                await self.poll()
+            except DatabaseUnavailableError:
                 log.debug("poll for cancelled jobs skipped: the database does not answer")
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Poll once."""
         for carrier in tuple(self._carriers()):
             if carrier.is_busy:
-                for job_id, by in await self._store.to_cancel(carrier.server):
+                for job_id, by in await self._store.cancel_requests(carrier.server):
                     carrier.cancel(job_id, by)

@@ -2,17 +2,17 @@
 
 from bot.clock import Clock
 from bot.jobs.ports import Backend
-from bot.workflow.run.events import ServerFaultError, ServerOfflineError, Whereabouts
+from bot.workflow.run.events import PromptLocation, ServerFaultError, ServerOfflineError
 
-LOOK_AGAIN = 1.0
+LOCATE_PAUSE = 1.0
 """Seconds between tries."""
-SILENCES = 200
+MAX_TIMEOUTS = 200
 """Maximum unanswered requests while the server is online; an offline server is waited for."""
-FAULTS = 15
+MAX_SERVER_ERRORS = 15
 """Maximum error answers."""
 
 
-async def located(backend: Backend, clock: Clock, prompt_id: str) -> Whereabouts:
+async def locate_with_retry(backend: Backend, clock: Clock, prompt_id: str) -> PromptLocation:
     """Return where a server has a prompt, waiting while it is offline.
 
     Raises `ServerOfflineError` or `ServerFaultError` when it is online but fails too often.
@@ -24,10 +24,10 @@ async def located(backend: Backend, clock: Clock, prompt_id: str) -> Whereabouts
             return await backend.locate(prompt_id)
         except ServerOfflineError:
             silences += 1
-            if silences >= SILENCES:
+            if silences >= MAX_TIMEOUTS:
                 raise
         except ServerFaultError:
             faults += 1
-            if faults >= FAULTS:
+            if faults >= MAX_SERVER_ERRORS:
                 raise
-        await clock.sleep(LOOK_AGAIN)
+        await clock.sleep(LOCATE_PAUSE)

@@ -10,22 +10,22 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bot.aio import cancelled
+from bot.aio import cancel_and_wait
 from bot.clock import Clock
 from bot.errors import BotError, FailedError
 from bot.i18n import Message, _
-from bot.jobs.execution.locate import located
+from bot.jobs.execution.locate import locate_with_retry
 from bot.jobs.job import Job
-from bot.jobs.outcome import Outcome, belongs, chosen, remark, told
+from bot.jobs.outcome import Outcome, is_from_node, outcome_note, selected_outputs, text_outputs
 from bot.jobs.ports import Backend
 from bot.workflow.run.events import (
     FailureKind,
     OutputFile,
     OutputRef,
+    PromptLocation,
     RunResult,
     ServerFaultError,
     ServerOfflineError,
-    Whereabouts,
 )
 from bot.workflow.run.spec import RunSpec
 
@@ -35,11 +35,11 @@ FETCH_PAUSES = (0.5, 2.0, 5.0)
 """Seconds between tries to fetch a file: a broken transfer must not waste the finished run."""
 READ_PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to read the outcome from a server that answers with an error."""
-FETCHED_EARLY = 10
+MAX_EARLY_FILES = 10
 """Files of one run that are fetched before it ends."""
-MOST_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 """Total size of a job's files after which no more are fetched."""
-GONE = 404
+NOT_FOUND = 404
 
 
 class RunForgottenError(Exception):
@@ -55,7 +55,7 @@ class FilesGoneError(Exception):
 
 
 @dataclass
-class _Basket:
+class _FetchedFiles:
     """The fetched files, and why others are missing."""
 
     files: list[OutputFile] = field(default_factory=list[OutputFile])
@@ -65,7 +65,7 @@ class _Basket:
     """Whether a file is gone from the server."""
 
 
-class Harvest:
+class OutputFetcher:
     """Fetches the files of one prompt. Always `close` it."""
 
     def __init__(self, spec: RunSpec, *, backend: Backend, clock: Clock) -> None:
@@ -80,14 +80,14 @@ class Harvest:
     async def close(self) -> None:
         """Stop fetching and drop unused files."""
         if self._fetcher:
-            await cancelled(self._fetcher)
+            await cancel_and_wait(self._fetcher)
 
     def expect(self, refs: Iterable[OutputRef]) -> None:
         """Start fetching files that were just written. `/history` decides later which of them count."""
         wanted = self._spec.outputs
         for ref in refs:
-            is_asked_for = not wanted or belongs(ref.node_id, wanted)
-            if is_asked_for and ref.folder == "output" and len(self._seen) < FETCHED_EARLY and ref not in self._seen:
+            is_asked_for = not wanted or is_from_node(ref.node_id, wanted)
+            if is_asked_for and ref.folder == "output" and len(self._seen) < MAX_EARLY_FILES and ref not in self._seen:
                 self._seen.add(ref)
                 self._written.append(ref)
         if self._written and (self._fetcher is None or self._fetcher.done()):
@@ -109,12 +109,12 @@ class Harvest:
         Raises `RunForgottenError`, and `FilesGoneError` for a successful run.
         """
         result = await self._result(job)
-        refs = chosen(result, job.spec)
-        texts = told(result, job.spec, refs)
-        note = remark(result, [*refs, *(text.ref for text in texts)], job.note, job.spec)
+        refs = selected_outputs(result, job.spec)
+        texts = text_outputs(result, job.spec, refs)
+        note = outcome_note(result, [*refs, *(text.ref for text in texts)], job.note, job.spec)
         if stopped and result.failure and result.failure.kind is FailureKind.INTERRUPTED:
             note = stopped
-        basket = await self._basket(refs)
+        basket = await self._fetch_all(refs)
         was_stopped = result.failure is not None and result.failure.kind is FailureKind.INTERRUPTED
         outcome = Outcome([*basket.files, *texts], note or basket.refusal, was_stopped)
         # A cached output's file may have been deleted since, and its name reused for another member's image
@@ -129,14 +129,14 @@ class Harvest:
                 return await self._backend.result(job.prompt_id)
             except (ServerOfflineError, ServerFaultError) as error:
                 log.warning("job %s: cannot read its outcome: %s", job.id, error)
-                is_there = isinstance(error, ServerFaultError) and error.status != GONE
+                is_there = isinstance(error, ServerFaultError) and error.status != NOT_FOUND
             if not is_there and not await self._is_known(job):
                 raise RunForgottenError
             await self._clock.sleep(pause)
         return await self._last_try(job)
 
     async def _is_known(self, job: Job) -> bool:
-        return await located(self._backend, self._clock, job.prompt_id) is Whereabouts.FINISHED
+        return await locate_with_retry(self._backend, self._clock, job.prompt_id) is PromptLocation.FINISHED
 
     async def _last_try(self, job: Job) -> RunResult:
         try:
@@ -146,19 +146,19 @@ class Harvest:
                 _("The GPU server has finished this, but won't report the result. Please tell the bot's owner.")
             ) from error
 
-    async def _basket(self, refs: Sequence[OutputRef]) -> _Basket:
+    async def _fetch_all(self, refs: Sequence[OutputRef]) -> _FetchedFiles:
         """Fetch the files; a bad one does not affect the others."""
         if self._fetcher:
             await asyncio.wait({self._fetcher})
-        basket = _Basket()
+        basket = _FetchedFiles()
         for ref in refs:
-            if basket.size >= MOST_BYTES:
+            if basket.size >= MAX_BYTES:
                 basket.refusal = _("Some files were left out: together they are too large.")
                 break
             await self._fill(basket, ref)
         return basket
 
-    async def _fill(self, basket: _Basket, ref: OutputRef) -> None:
+    async def _fill(self, basket: _FetchedFiles, ref: OutputRef) -> None:
         try:
             data = self._early.pop(ref, None)
             file = OutputFile(ref, data) if data is not None else await self._fetched(ref)
@@ -185,7 +185,7 @@ class Harvest:
 
 
 def _is_gone(error: BotError) -> bool:
-    return isinstance(error, ServerFaultError) and error.status == GONE
+    return isinstance(error, ServerFaultError) and error.status == NOT_FOUND
 
 
 def _refusal(error: BotError) -> Message:

@@ -6,7 +6,7 @@ never decreases and stays below 1 until the result is delivered.
 
 from typing import Any, cast
 
-from bot.jobs.status import Running
+from bot.jobs.status import RunningStatus
 from bot.workflow.run.events import (
     JsonGraph,
     NodesCached,
@@ -37,7 +37,7 @@ class ProgressTracker:
         self._preview: bytes | None = None
         self._resubmitted = resubmitted
 
-    def see(self, event: RunEvent) -> bool:
+    def on_event(self, event: RunEvent) -> bool:
         """Process an event; return whether there is something new to show."""
         match event:
             case RunStarted():
@@ -57,10 +57,10 @@ class ProgressTracker:
         self._advance()
         return True
 
-    def report(self, elapsed: float) -> Running:
+    def report(self, elapsed: float) -> RunningStatus:
         """Return the current status. `elapsed` is in seconds."""
         step, steps = self._steps
-        return Running(
+        return RunningStatus(
             elapsed=elapsed,
             fraction=self._fraction,
             node=self._titles.get(self._current, ""),

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from bot.clock import Clock
 from bot.i18n import Message, _, n_
-from bot.jobs.delivery.service import Deliverer
+from bot.jobs.delivery.service import DeliveryService
 from bot.jobs.job import Job, JobState
-from bot.jobs.repository import JobStore
+from bot.jobs.repository import JobRepository
 from bot.workflow.run.spec import RunSpec
 
 log = logging.getLogger(__name__)
@@ -22,19 +22,19 @@ MAX_ATTEMPTS = 25
 """Maximum claims of a job, including tries that never reached a server and losses while it was only pending there."""
 LOSS_PAUSES = (0.0, 2.0, 5.0, 10.0)
 """Seconds before a job that crashed a server can be claimed again, by number of crashes."""
-GIVE_BACK_PAUSES = (1.0, 1.0, 2.0, 5.0, 10.0)
+REQUEUE_PAUSES = (1.0, 1.0, 2.0, 5.0, 10.0)
 """Seconds that a server slot stays empty after a failed submission, by the job's attempts."""
 
 
-class GivingBack:
+class RequeuePolicy:
     """Moves RUNNING jobs back to QUEUED, or fails them."""
 
-    def __init__(self, *, store: JobStore, deliverer: Deliverer, clock: Clock) -> None:
+    def __init__(self, *, store: JobRepository, deliverer: DeliveryService, clock: Clock) -> None:
         self._store = store
         self._deliverer = deliverer
         self._clock = clock
 
-    async def give_back(self, job: Job, *, crashed: bool = False) -> None:
+    async def requeue(self, job: Job, *, crashed: bool = False) -> None:
         """Requeue a job in its old place, or fail it after too many attempts.
 
         `crashed`: the server crashed while running it. Raises `IllegalMoveError` when the job was taken over.
@@ -47,12 +47,12 @@ class GivingBack:
         else:
             log.warning("job %s is queued again (crashes while running: %d)", job.id, losses)
             pause = _pause(LOSS_PAUSES, losses) if crashed else 0.0
-            await self._store.move(job, JobState.QUEUED, losses=losses, not_before=self._clock.now() + pause)
+            await self._store.transition(job, JobState.QUEUED, losses=losses, not_before=self._clock.now() + pause)
 
-    async def after_a_pause(self, job: Job) -> None:
+    async def requeue_later(self, job: Job) -> None:
         """Requeue it after a delay, so that a server that refuses everything does not claim the whole queue."""
-        await self._clock.sleep(_pause(GIVE_BACK_PAUSES, job.attempts))
-        await self.give_back(job)
+        await self._clock.sleep(_pause(REQUEUE_PAUSES, job.attempts))
+        await self.requeue(job)
 
 
 def _pause(pauses: tuple[float, ...], count: int) -> float:
@@ -71,7 +71,7 @@ def _too_much(losses: int) -> Message:
 PREFIX = "filename_prefix"
 
 
-def saved_anew(spec: RunSpec, mark: str) -> RunSpec | None:
+def with_new_filename_prefix(spec: RunSpec, mark: str) -> RunSpec | None:
     """Return the run with `mark` appended to its filename prefixes; None if already done, or if it has no prefix."""
     graph = copy.deepcopy(spec.graph)
     savers = [node["inputs"] for node in graph.values() if isinstance(node["inputs"].get(PREFIX), str)]

@@ -8,36 +8,36 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from enum import Enum, auto
 
-from bot.aio import cancelled
+from bot.aio import cancel_and_wait
 from bot.clock import Clock
 from bot.errors import BotError, FailedError
 from bot.i18n import _
-from bot.jobs.execution.locate import located
-from bot.jobs.execution.output_fetcher import Harvest
+from bot.jobs.execution.locate import locate_with_retry
+from bot.jobs.execution.output_fetcher import OutputFetcher
 from bot.jobs.execution.progress import ProgressTracker
-from bot.jobs.execution.submission import Hold, Posting
-from bot.jobs.execution.watchdog import StallGuard
-from bot.jobs.job import IllegalMoveError, Job
+from bot.jobs.execution.submission import JobHandle, PromptSubmission
+from bot.jobs.execution.watchdog import IdleWatchdog
+from bot.jobs.job import Job, StaleJobError
 from bot.jobs.ports import Backend
-from bot.jobs.repository import JobStore, StoreDownError
-from bot.jobs.status import Away, JobUpdate, Stopping
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
+from bot.jobs.status import CancellingStatus, JobUpdate, ServerOffline
 from bot.workflow.run.events import (
     OutputsWritten,
+    PromptLocation,
     RunEnded,
     RunEvent,
     RunStarted,
-    Whereabouts,
 )
 
 log = logging.getLogger(__name__)
 
 SHORT_RUN = 1.0
 """Seconds before the start of a run is saved, so that short runs need no write."""
-STOP_AGAIN = 5.0
+INTERRUPT_INTERVAL = 5.0
 """Seconds between interrupts of a prompt that does not stop."""
 
 
-class Stay(Enum):
+class AttemptEnd(Enum):
     """How an attempt ended."""
 
     ENDED = auto()
@@ -45,13 +45,13 @@ class Stay(Enum):
     """The server had the prompt, or may have had it, and no longer knows it."""
     NEVER_BEGAN = auto()
     """The POST did not reach the server."""
-    CALLED_OFF = auto()
+    CANCELLED_BEFORE_POST = auto()
     """It was cancelled before the POST."""
-    LEFT = auto()
+    ABANDONED = auto()
     """Abandoned while the server was offline: another one can run it."""
 
 
-class Visit:
+class RunAttempt:
     """Follows one prompt of one job. Always `close` it."""
 
     def __init__(
@@ -59,23 +59,23 @@ class Visit:
         job: Job,
         *,
         backend: Backend,
-        store: JobStore,
+        store: JobRepository,
         show: Callable[[Job, JobUpdate], None],
         clock: Clock,
     ) -> None:
-        self.harvest = Harvest(job.spec, backend=backend, clock=clock)
-        self.stall = StallGuard(job, backend=backend, clock=clock)
-        self._hold = Hold(job, store=store)
-        self._posting = Posting(self._hold, backend=backend, clock=clock)
+        self.outputs = OutputFetcher(job.spec, backend=backend, clock=clock)
+        self.watchdog = IdleWatchdog(job, backend=backend, clock=clock)
+        self._hold = JobHandle(job, store=store)
+        self._posting = PromptSubmission(self._hold, backend=backend, clock=clock)
         self._backend = backend
         self._show = show
         self._clock = clock
-        self._left = asyncio.Event()
-        self.is_recalled = False
+        self._abandoned = asyncio.Event()
+        self.is_withdrawn = False
         """Whether it is being stopped so that another server can run it."""
-        self._wish = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         if job.cancel_by:
-            self._wish.set()
+            self._stop_requested.set()
         self._writer: asyncio.Task[None] | None = None
         self._tracker: ProgressTracker | None = None
         """None before there is progress to show, and after the run."""
@@ -87,80 +87,80 @@ class Visit:
     @property
     def was_running(self) -> bool:
         """Whether the server is known to have worked on it."""
-        return self.stall.is_running or self.job.started > 0
+        return self.watchdog.is_running or self.job.started > 0
 
     @property
     def is_cancelled(self) -> bool:
         """Whether a user requested its cancellation."""
-        return self._wish.is_set() and not self.is_recalled
+        return self._stop_requested.is_set() and not self.is_withdrawn
 
     def cancel(self, by: int) -> None:
         """Stop it for the user `by` as soon as the server allows."""
         if not self.is_cancelled:
-            self._hold.assume(cancel_by=by)
-            self.is_recalled = False
-            self._wish.set()
+            self._hold.set_local(cancel_by=by)
+            self.is_withdrawn = False
+            self._stop_requested.set()
             self.show()
 
-    def recall(self) -> None:
+    def withdraw(self) -> None:
         """Withdraw the prompt from the server unless it is running already."""
-        if not self._wish.is_set() and not self.was_running:
-            self.is_recalled = True
-            self._wish.set()
+        if not self._stop_requested.is_set() and not self.was_running:
+            self.is_withdrawn = True
+            self._stop_requested.set()
 
-    def leave(self) -> None:
+    def abandon(self) -> None:
         """Abandon the attempt because the server is offline."""
-        self._left.set()
+        self._abandoned.set()
 
     async def close(self) -> None:
         """Release resources."""
-        await self.harvest.close()
+        await self.outputs.close()
 
     def show(self) -> None:
         """Refresh the job's message."""
         if self._tracker is None:
             return
         if self.is_cancelled:
-            self._show(self.job, Stopping())
+            self._show(self.job, CancellingStatus())
             return
         elapsed = max(0.0, self._clock.now() - self.job.started) if self.job.started else 0.0
-        self._show(self.job, self._tracker.report(elapsed) if self._backend.online else Away())
+        self._show(self.job, self._tracker.report(elapsed) if self._backend.online else ServerOffline())
 
-    async def follow(self) -> Stay:
+    async def follow(self) -> AttemptEnd:
         """Submit the job or resume following it, until it ends or `leave` is called.
 
         Raises `FailedError` when the server rejects the graph, and `ServerOfflineError` before the server can have it.
         """
-        work = asyncio.create_task(self._resume() if self.job.posted else self._begin(), name=f"job {self.job.id}")
-        leaving = asyncio.create_task(self._left.wait(), name=f"leaving job {self.job.id}")
+        work = asyncio.create_task(self._reattach() if self.job.posted else self._submit(), name=f"job {self.job.id}")
+        leaving = asyncio.create_task(self._abandoned.wait(), name=f"leaving job {self.job.id}")
         try:
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            return work.result() if work.done() else Stay.LEFT
+            return work.result() if work.done() else AttemptEnd.ABANDONED
         finally:
-            await cancelled(work, leaving)
+            await cancel_and_wait(work, leaving)
 
     # ------------------------------------------------------------------ submitting
 
-    async def _begin(self) -> Stay:
+    async def _submit(self) -> AttemptEnd:
         """Submit the job under its current prompt id and follow it."""
         graph = await self._posting.prepare()
-        if self._wish.is_set():
-            return Stay.CALLED_OFF
-        async with self._backend.watch(self.job.prompt_id, idle_limit=self.job.spec.idle_limit) as events:
+        if self._stop_requested.is_set():
+            return AttemptEnd.CANCELLED_BEFORE_POST
+        async with self._backend.subscribe(self.job.prompt_id, idle_limit=self.job.spec.idle_limit) as events:
             if not await self._posting.submit(graph):
-                return Stay.NEVER_BEGAN
+                return AttemptEnd.NEVER_BEGAN
             self._begin_to_show()
             return await self._listen(events)
 
-    async def _resume(self) -> Stay:
+    async def _reattach(self) -> AttemptEnd:
         """Follow a prompt that an earlier process submitted, or tried to."""
         self._begin_to_show()
-        async with self._backend.watch(self.job.prompt_id, idle_limit=self.job.spec.idle_limit) as events:
-            where = await located(self._backend, self._clock, self.job.prompt_id)
+        async with self._backend.subscribe(self.job.prompt_id, idle_limit=self.job.spec.idle_limit) as events:
+            where = await locate_with_retry(self._backend, self._clock, self.job.prompt_id)
             log.info("job %s: the server reports its prompt as %s", self.job.id, where)
-            if where is Whereabouts.UNKNOWN or where is Whereabouts.FINISHED:
+            if where is PromptLocation.UNKNOWN or where is PromptLocation.FINISHED:
                 self._tracker = None
-                return Stay.FORGOTTEN if where is Whereabouts.UNKNOWN else Stay.ENDED
+                return AttemptEnd.FORGOTTEN if where is PromptLocation.UNKNOWN else AttemptEnd.ENDED
             self.show()
             return await self._listen(events)
 
@@ -170,11 +170,11 @@ class Visit:
 
     # ------------------------------------------------------------------ the run
 
-    async def _listen(self, events: AsyncIterator[RunEvent]) -> Stay:
+    async def _listen(self, events: AsyncIterator[RunEvent]) -> AttemptEnd:
         """Process events until the end, or until the run hangs and cannot be stopped."""
         reader = asyncio.create_task(self._read(events), name=f"events of job {self.job.id}")
-        guard = asyncio.create_task(self.stall.run(), name=f"stall of job {self.job.id}")
-        stopper = asyncio.create_task(self._stop_when_wished(), name=f"end of job {self.job.id}")
+        guard = asyncio.create_task(self.watchdog.run(), name=f"stall of job {self.job.id}")
+        stopper = asyncio.create_task(self._stop_when_requested(), name=f"end of job {self.job.id}")
         try:
             await asyncio.wait({reader, guard}, return_when=asyncio.FIRST_COMPLETED)
             if not reader.done():
@@ -185,45 +185,45 @@ class Visit:
             self._tracker = None
             # A cancelled task references its frames and thus this object: a reference cycle that would keep both alive
             writer, self._writer = self._writer, None
-            await cancelled(reader, guard, stopper, *((writer,) if writer else ()))
+            await cancel_and_wait(reader, guard, stopper, *((writer,) if writer else ()))
 
-    async def _stop_when_wished(self) -> None:
+    async def _stop_when_requested(self) -> None:
         """Interrupt the prompt once cancelled; repeated, because it may just be changing from pending to running."""
-        await self._wish.wait()
+        await self._stop_requested.wait()
         while True:
             try:
                 await self._backend.interrupt(self.job.prompt_id)
             except BotError as error:
                 log.warning("job %s cannot be stopped yet: %s", self.job.id, error)
-            await self._clock.sleep(STOP_AGAIN)
+            await self._clock.sleep(INTERRUPT_INTERVAL)
 
-    async def _read(self, events: AsyncIterator[RunEvent]) -> Stay:
+    async def _read(self, events: AsyncIterator[RunEvent]) -> AttemptEnd:
         last: RunEvent | None = None
         async for event in events:
             last = event
-            self._see(event)
-        return Stay.ENDED if isinstance(last, RunEnded) else Stay.FORGOTTEN
+            self._on_event(event)
+        return AttemptEnd.ENDED if isinstance(last, RunEnded) else AttemptEnd.FORGOTTEN
 
-    def _see(self, event: RunEvent) -> None:
-        self.stall.hear(event)
+    def _on_event(self, event: RunEvent) -> None:
+        self.watchdog.on_event(event)
         if isinstance(event, RunStarted):
-            self._see_start()
+            self._on_start()
         elif isinstance(event, OutputsWritten):
-            self.harvest.expect(event.refs)
-        if self._tracker and self._tracker.see(event):
+            self.outputs.expect(event.refs)
+        if self._tracker and self._tracker.on_event(event):
             self.show()
 
-    def _see_start(self) -> None:
+    def _on_start(self) -> None:
         if not self.job.started:
-            self._hold.assume(started=self._clock.now())
+            self._hold.set_local(started=self._clock.now())
             self._writer = asyncio.create_task(self._write_start(), name=f"start of job {self.job.id}")
 
     async def _write_start(self) -> None:
         """Save that the run has started: if the server crashes now, the job may be the reason."""
         await self._clock.sleep(SHORT_RUN)
         try:
-            await self._hold.note(started=self.job.started)
-        except IllegalMoveError:
+            await self._hold.update(started=self.job.started)
+        except StaleJobError:
             log.info("job %s was taken over elsewhere", self.job.id)
-        except StoreDownError:
+        except DatabaseUnavailableError:
             log.warning("job %s: its start was not saved: the database does not answer", self.job.id)

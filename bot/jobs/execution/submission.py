@@ -11,39 +11,39 @@ from typing import Any
 
 from bot.clock import Clock
 from bot.errors import FailedError
-from bot.jobs.execution.locate import located
+from bot.jobs.execution.locate import locate_with_retry
 from bot.jobs.job import Job
 from bot.jobs.ports import Backend
-from bot.jobs.repository import JobStore
+from bot.jobs.repository import JobRepository
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.run.events import (
     Accepted,
     GraphRejectedError,
     InputFile,
     JsonGraph,
+    PromptLocation,
     ServerFaultError,
     ServerOfflineError,
-    Whereabouts,
 )
 from bot.workflow.run.explain import explain
-from bot.workflow.run.prepare import settle
+from bot.workflow.run.prepare import resolve_for_server
 from bot.workflow.run.spec import RunSpec
 
 
-class Hold:
+class JobHandle:
     """Shared by everything that works on one job, so that nothing uses an outdated version."""
 
-    def __init__(self, job: Job, *, store: JobStore) -> None:
+    def __init__(self, job: Job, *, store: JobRepository) -> None:
         self.job = job
         self._store = store
 
-    def assume(self, **changes: Any) -> None:
+    def set_local(self, **changes: Any) -> None:
         """Set changes locally; they are saved later, or with the next transition."""
         self.job = replace(self.job, **changes)
 
-    async def note(self, **changes: Any) -> None:
+    async def update(self, **changes: Any) -> None:
         """Save changes. Raises `IllegalMoveError` when another process took the job over."""
-        self.job = await self._store.note(self.job, **changes)
+        self.job = await self._store.update(self.job, **changes)
 
     async def with_inputs(self) -> Job:
         """Return the job with the bytes of its input files, which are not kept in memory."""
@@ -56,10 +56,10 @@ UPLOAD_PAUSES = (0.5, 2.0)
 """Seconds between tries to upload a file to a server that answers with an error."""
 
 
-class Posting:
+class PromptSubmission:
     """Submits the job of `hold` under its current prompt id."""
 
-    def __init__(self, hold: Hold, *, backend: Backend, clock: Clock) -> None:
+    def __init__(self, hold: JobHandle, *, backend: Backend, clock: Clock) -> None:
         self._hold = hold
         self._backend = backend
         self._clock = clock
@@ -69,12 +69,12 @@ class Posting:
 
         Raises `ServerOfflineError`; the server cannot have the prompt in that case.
         """
-        spec = settle(self._hold.job.spec, await self._definitions())
+        spec = resolve_for_server(self._hold.job.spec, await self._definitions())
         uploads = (await self._hold.with_inputs()).spec.uploads if spec.uploads else ()
         names = [await self._uploaded(upload.file) for upload in uploads]
         changes = {} if spec is self._hold.job.spec else {"spec": spec}
         # From here on, `started` means a start that the server reported
-        await self._hold.note(posted=True, started=0.0, **changes)
+        await self._hold.update(posted=True, started=0.0, **changes)
         return _fill(spec, names)
 
     async def submit(self, graph: JsonGraph) -> bool:
@@ -89,17 +89,17 @@ class Posting:
         except GraphRejectedError as error:
             raise FailedError(explain(error.faults, job.spec)) from error
         except (ServerOfflineError, ServerFaultError) as error:
-            where = await located(self._backend, self._clock, job.prompt_id)
+            where = await locate_with_retry(self._backend, self._clock, job.prompt_id)
             log.warning("job %s: its POST failed; the server reports it as %s", job.id, where)
-            if where is Whereabouts.UNKNOWN and isinstance(error, ServerFaultError):
+            if where is PromptLocation.UNKNOWN and isinstance(error, ServerFaultError):
                 raise
-            return where is not Whereabouts.UNKNOWN
+            return where is not PromptLocation.UNKNOWN
         await self._remember(accepted)
         return True
 
     async def _remember(self, accepted: Accepted) -> None:
         if accepted.faults:
-            await self._hold.note(note=explain(accepted.faults, self._hold.job.spec))
+            await self._hold.update(note=explain(accepted.faults, self._hold.job.spec))
 
     async def _uploaded(self, file: InputFile) -> str:
         for pause in UPLOAD_PAUSES:

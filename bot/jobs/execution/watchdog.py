@@ -11,19 +11,19 @@ from bot.errors import BotError
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
 from bot.jobs.ports import Backend
-from bot.workflow.run.events import RunEvent, RunStarted, Whereabouts
+from bot.workflow.run.events import PromptLocation, RunEvent, RunStarted
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 5.0
+IDLE_POLL_INTERVAL = 5.0
 """Maximum seconds between checks."""
-DEAF_FACTOR = 6
+NO_EVENTS_FACTOR = 6
 """Factor by which the limit is longer while events cannot arrive."""
-STOP_PATIENCE = 20.0
+STOP_TIMEOUT = 20.0
 """Seconds for an interrupt to take effect: ComfyUI checks for it between steps."""
 
 
-class StallGuard:
+class IdleWatchdog:
     """Watches one prompt for missing progress."""
 
     def __init__(self, job: Job, *, backend: Backend, clock: Clock) -> None:
@@ -36,7 +36,7 @@ class StallGuard:
         self.verdict: Message | None = None
         """Why the run was stopped; None before that."""
 
-    def hear(self, event: RunEvent) -> None:
+    def on_event(self, event: RunEvent) -> None:
         """Reset the timer."""
         self._heard = self._clock.monotonic()
         if isinstance(event, RunStarted):
@@ -45,32 +45,32 @@ class StallGuard:
     async def run(self) -> None:
         """Stop the run once it hangs; return if it does not stop. The owner cancels this."""
         limit = self._job.spec.idle_limit
-        pause = min(LOOK_EVERY, limit / 4)
+        pause = min(IDLE_POLL_INTERVAL, limit / 4)
         while not await self._hangs(limit):
             await self._clock.sleep(pause)
         log.warning("job %s: no progress for %d s; stopping it", self._job.id, limit)
-        self.verdict = _verdict(limit)
+        self.verdict = _reason(limit)
         try:
             await self._backend.interrupt(self._job.prompt_id)
         except BotError as error:
             log.warning("job %s cannot be stopped: %s", self._job.id, error)
-        await self._clock.sleep(STOP_PATIENCE)
+        await self._clock.sleep(STOP_TIMEOUT)
 
     async def _hangs(self, limit: float) -> bool:
         now = self._clock.monotonic()
         if not self._backend.online or not self.is_running:
             self._heard = now
             return False
-        patience = limit if self._backend.hears(self._job.prompt_id) else limit * DEAF_FACTOR
+        patience = limit if self._backend.receives_events_for(self._job.prompt_id) else limit * NO_EVENTS_FACTOR
         if now - self._heard < patience:
             return False
         try:
-            return await self._backend.locate(self._job.prompt_id) is Whereabouts.RUNNING
+            return await self._backend.locate(self._job.prompt_id) is PromptLocation.RUNNING
         except BotError:
             return False
 
 
-def _verdict(limit: float) -> Message:
+def _reason(limit: float) -> Message:
     if limit < 120:
         span = n_("{count} second", "{count} seconds", round(limit))
     else:

@@ -8,16 +8,16 @@ import logging
 
 from bot.clock import Clock
 from bot.errors import OfflineError
-from bot.jobs.delivery.service import Deliverer
-from bot.jobs.enqueue import Intake
-from bot.jobs.job import IllegalMoveError, Job, JobState
-from bot.jobs.repository import JobStore
-from bot.jobs.scheduling.dispatcher import JobQueue
-from bot.jobs.server_registry import FleetRecords
+from bot.jobs.delivery.service import DeliveryService
+from bot.jobs.enqueue import Enqueuer
+from bot.jobs.job import Job, JobState, StaleJobError
+from bot.jobs.repository import JobRepository
+from bot.jobs.scheduling.dispatcher import Dispatcher
+from bot.jobs.server_registry import ServerRegistry
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 60.0
+SCAN_INTERVAL = 60.0
 """Seconds between checks."""
 
 
@@ -27,13 +27,13 @@ class Recovery:
     def __init__(
         self,
         *,
-        store: JobStore,
-        queue: JobQueue,
-        intake: Intake,
-        deliverer: Deliverer,
+        store: JobRepository,
+        queue: Dispatcher,
+        intake: Enqueuer,
+        deliverer: DeliveryService,
         clock: Clock,
         owner: str,
-        fleet: FleetRecords,
+        fleet: ServerRegistry,
         alone: bool,
     ) -> None:
         self._store = store
@@ -48,35 +48,35 @@ class Recovery:
     async def run(self) -> None:
         """Check until cancelled, ignoring requests that a live process may still be validating."""
         while True:
-            await self._clock.sleep(LOOK_EVERY)
+            await self._clock.sleep(SCAN_INTERVAL)
             try:
-                await self._look(fresh=False)
+                await self._scan(fresh=False)
             except OfflineError:
                 log.warning("check for orphaned jobs postponed: the database does not answer")
 
     async def at_start(self) -> None:
         """Resume what earlier processes left, before any new request is accepted. Raises `OfflineError`."""
         # Leases from before a restart may be on servers no longer used; the others are acquired again soon
-        await self._store.release(self._owner)
-        await self._look(fresh=True)
+        await self._store.release_leases(self._owner)
+        await self._scan(fresh=True)
 
-    async def _look(self, *, fresh: bool) -> None:
+    async def _scan(self, *, fresh: bool) -> None:
         owner = self._owner if fresh else ""
         now = self._clock.now()
         servers = [record.key for record in await self._fleet.servers()]
-        for job in await self._store.strays(owner, servers, now, alone=self._alone and fresh):
+        for job in await self._store.orphans(owner, servers, now, alone=self._alone and fresh):
             try:
-                await self._put_on_its_way(job)
-            except IllegalMoveError:
+                await self._recover(job)
+            except StaleJobError:
                 log.info("job %s was taken over elsewhere", job.id)
 
-    async def _put_on_its_way(self, job: Job) -> None:
+    async def _recover(self, job: Job) -> None:
         log.warning("job %s was orphaned while %s", job.id, job.state)
         match job.state:
             case JobState.HELD:
-                self._intake.leave_open(job)
+                self._intake.resolve_later(job)
             case JobState.RUNNING:  # its server is no longer used and cannot be asked
-                await self._store.move(job, JobState.QUEUED)
+                await self._store.transition(job, JobState.QUEUED)
                 self._queue.wake()
             case _:
                 self._deliverer.wake()

@@ -6,27 +6,27 @@ Every step can be repeated and interrupted, and leaves undelivered results alone
 import logging
 
 from bot.clock import Clock
-from bot.jobs.delivery.result_files import TidyShelf
+from bot.jobs.delivery.result_files import PrunableResultStore
 from bot.jobs.job import Delivery, Job
-from bot.jobs.repository import JobStore, StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 
 log = logging.getLogger(__name__)
 
-FIRST_AFTER = 60.0
+FIRST_DELAY = 60.0
 """Seconds after startup, to leave the bot time for more urgent work."""
-EVERY = 3600.0
+INTERVAL = 3600.0
 JOBS_KEPT = 30 * 24 * 3600.0
 """Seconds for which a finished job stays in `/history`."""
 BATCH = 200
 """Jobs deleted per transaction."""
-REMAINS_KEPT = 3600.0
+LEFTOVERS_KEPT = 3600.0
 """Seconds after which a partly written folder counts as abandoned."""
 
 
-class Janitor:
+class Retention:
     """Runs the cleanup periodically. `results_kept` is in seconds after the end of a job."""
 
-    def __init__(self, *, store: JobStore, shelf: TidyShelf, clock: Clock, results_kept: float) -> None:
+    def __init__(self, *, store: JobRepository, shelf: PrunableResultStore, clock: Clock, results_kept: float) -> None:
         self._store = store
         self._shelf = shelf
         self._clock = clock
@@ -34,18 +34,18 @@ class Janitor:
 
     async def run(self) -> None:
         """Clean up periodically until cancelled."""
-        await self._clock.sleep(FIRST_AFTER)
+        await self._clock.sleep(FIRST_DELAY)
         while True:
             try:
-                await self.tidy()
-            except (StoreDownError, OSError) as error:
+                await self.prune()
+            except (DatabaseUnavailableError, OSError) as error:
                 log.warning("cleanup failed: %s", error)
-            await self._clock.sleep(EVERY)
+            await self._clock.sleep(INTERVAL)
 
-    async def tidy(self) -> None:
+    async def prune(self) -> None:
         """Clean up once."""
         await self._forget_jobs()
-        await self._clear_shelf()
+        await self._prune_results()
         for drift in await self._store.recount():
             log.warning("account %s: %s was %d and is %d", drift.account_id, drift.counter, drift.kept, drift.counted)
 
@@ -55,7 +55,7 @@ class Janitor:
             for job_id in forgotten:
                 await self._shelf.drop(job_id)
 
-    async def _clear_shelf(self) -> None:
+    async def _prune_results(self) -> None:
         """Delete expired results, and results whose job is deleted.
 
         The latter exist when the answer to `prune` is lost, or the process stops right after it.
@@ -65,7 +65,7 @@ class Janitor:
             job = await self._store.get(job_id)
             if job is None or self._is_over(job, now):
                 await self._shelf.drop(job_id)
-        await self._shelf.clear_remains(now - REMAINS_KEPT)
+        await self._shelf.clear_leftovers(now - LEFTOVERS_KEPT)
 
     def _is_over(self, job: Job, now: float) -> bool:
         """Whether the result is expired. An unfinished job may just have stored it, so it is not.
@@ -74,5 +74,5 @@ class Janitor:
         """
         if not job.state.is_final or job.delivery is Delivery.PENDING:
             return False
-        kept = JOBS_KEPT if job.delivery is Delivery.KEPT else self._results_kept
+        kept = JOBS_KEPT if job.delivery is Delivery.UNDELIVERABLE else self._results_kept
         return now - job.finished >= kept

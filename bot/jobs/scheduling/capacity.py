@@ -9,29 +9,31 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.jobs.job import Job
-from bot.jobs.scheduling.run_times import Durations
-from bot.jobs.server_registry import FleetRecords, ServerHealth, ServerRecord
+from bot.jobs.scheduling.run_times import RunTimeEstimates
+from bot.jobs.server_registry import ServerHealth, ServerRecord, ServerRegistry
 
-KEPT = 5.0
+CACHE_SECONDS = 5.0
 """Seconds for which the server list is cached."""
 
 
-class Known(Protocol):
+class LocalServers(Protocol):
     """The servers leased by this process."""
 
     def busy(self, key: str) -> float | None:
         """Return the seconds until a server is idle; None when it is offline or not ours."""
         ...
 
-    def is_ours(self, key: str) -> bool:
+    def is_leased(self, key: str) -> bool:
         """Return whether this process holds the lease of a server."""
         ...
 
 
-class Places:
+class CapacityEstimator:
     """Estimates the capacity of all servers."""
 
-    def __init__(self, *, fleet: FleetRecords, known: Known, durations: Durations, clock: Clock) -> None:
+    def __init__(
+        self, *, fleet: ServerRegistry, known: LocalServers, durations: RunTimeEstimates, clock: Clock
+    ) -> None:
         self._fleet = fleet
         self._known = known
         self._durations = durations
@@ -44,13 +46,13 @@ class Places:
         """Whether there are servers and all are drained."""
         return bool(self._records) and all(record.drained for record in self._records)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Drop the cached server list: it has changed."""
         self._read = float("-inf")
 
-    async def look(self, running: Sequence[Job]) -> list[float]:
+    async def estimate(self, running: Sequence[Job]) -> list[float]:
         """Return the seconds until idle for each available server; `running` are all running jobs."""
-        if self._clock.monotonic() - self._read > KEPT:
+        if self._clock.monotonic() - self._read > CACHE_SECONDS:
             self._records = await self._fleet.servers()
             self._read = self._clock.monotonic()
         elsewhere = self._remaining(running)
@@ -58,7 +60,7 @@ class Places:
         return [wait for wait in waits if wait is not None]
 
     def _busy(self, record: ServerRecord, elsewhere: dict[str, float]) -> float | None:
-        if self._known.is_ours(record.key):
+        if self._known.is_leased(record.key):
             return self._known.busy(record.key)
         return elsewhere[record.key] if record.health == ServerHealth.ONLINE else None
 

@@ -9,41 +9,41 @@ import logging
 import uuid
 from collections.abc import Callable, Collection
 
-from bot.aio import nap
+from bot.aio import wait_for_event
 from bot.clock import Clock
-from bot.jobs.cluster.bus import Hints, Topic
+from bot.jobs.cluster.bus import NotificationBus, Topic
 from bot.jobs.job import Job
 from bot.jobs.ports import Presenter
-from bot.jobs.repository import JobStore, StoreDownError
-from bot.jobs.scheduling.queue_view import Lineup
-from bot.jobs.scheduling.run_times import Durations
-from bot.jobs.status import Waiting
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
+from bot.jobs.scheduling.queue_view import QueueView
+from bot.jobs.scheduling.run_times import RunTimeEstimates
+from bot.jobs.status import QueuedStatus
 
 log = logging.getLogger(__name__)
 
-LINE = "@line"
+POSITIONS_LEASE = "@line"
 """The lease key of the process that updates positions."""
 REFRESH_EVERY = 1.0
 """Minimum seconds between updates of all positions."""
-TELL_AGAIN = 15.0
+POSITION_UPDATE_INTERVAL = 15.0
 """Seconds between updates while the queue does not move: the estimated times still change."""
 CLASSES = 10_000
 """Maximum job classes remembered as announced."""
-TOLD_AT_ONCE = 25
+POSITION_UPDATE_BATCH = 25
 """Updates between two yields to the event loop."""
 
 
-class JobQueue:
+class Dispatcher:
     """Claims jobs for workers. `owner` is this process, which holds the servers' leases."""
 
     def __init__(
         self,
         *,
-        store: JobStore,
+        store: JobRepository,
         presenter: Presenter,
-        lineup: Lineup,
-        durations: Durations,
-        hints: Hints,
+        lineup: QueueView,
+        durations: RunTimeEstimates,
+        hints: NotificationBus,
         clock: Clock,
         owner: str,
         tells: Callable[[], bool] = lambda: True,
@@ -65,17 +65,17 @@ class JobQueue:
         self._moved = asyncio.Event()
         self._next_ids: dict[str, str] = {}
         self._classes: set[str] = {""}
-        self._told: dict[str, Waiting] = {}
-        hints.listen(Topic.WORK, lambda _payload: self._wake())
+        self._told: dict[str, QueuedStatus] = {}
+        hints.subscribe(Topic.WORK, lambda _payload: self._wake())
 
     def expect(self, workflow: str) -> float:
         """Return the estimated GPU-seconds of a run."""
         return self._durations.expect(workflow)
 
-    async def outlook(self, guild_id: int | None, user_id: int, workflow: str) -> Waiting:
+    async def outlook(self, guild_id: int | None, user_id: int, workflow: str) -> QueuedStatus:
         """Return the status that a job queued now would get."""
-        outlook = await self._lineup.outlook(guild_id, user_id, workflow)
-        return Waiting(
+        outlook = await self._lineup.expected_position(guild_id, user_id, workflow)
+        return QueuedStatus(
             position=outlook.position,
             total=outlook.total,
             offline=outlook.is_offline,
@@ -110,7 +110,7 @@ class JobQueue:
         self._work.set()
         self._moved.set()
 
-    async def next_for(self, server: str, is_ready: Callable[[], bool], loaded: str = "") -> Job | None:
+    async def claim_next(self, server: str, is_ready: Callable[[], bool], loaded: str = "") -> Job | None:
         """Return the next job for a server (its `Backend.key`), waiting for one; None once `is_ready()` is false.
 
         `loaded`: the models it has loaded. `wake` makes it check for work and `is_ready` at once; otherwise it polls.
@@ -125,39 +125,39 @@ class JobQueue:
                 self._lineup.left(job.id)
                 self.wake()  # more than one job may have arrived for the sleeping workers, and positions have changed
                 return job
-            await nap(self._clock, self._hints.look_every, self._work)
+            await wait_for_event(self._clock, self._hints.poll_interval, self._work)
         return None
 
     # ------------------------------------------------------------------ positions
 
-    async def keep_informed(self) -> None:
+    async def run_position_updates(self) -> None:
         """Update positions until cancelled."""
         while True:
-            await nap(self._clock, self._patience, self._moved)
+            await wait_for_event(self._clock, self._next_update_in, self._moved)
             self._moved.clear()
             if self._tells():
-                await self._inform()
+                await self._update_position()
             elif self._told:
-                self._let_go()
+                self._forget_gone()
             await self._clock.sleep(REFRESH_EVERY)
 
     @property
-    def _patience(self) -> float:
+    def _next_update_in(self) -> float:
         """Without notifications, poll often, so that jobs that left the queue do not get an outdated position."""
-        return TELL_AGAIN if self._hints.look_every >= REFRESH_EVERY else self._hints.look_every
+        return POSITION_UPDATE_INTERVAL if self._hints.poll_interval >= REFRESH_EVERY else self._hints.poll_interval
 
-    async def _inform(self) -> None:
+    async def _update_position(self) -> None:
         try:
-            await self.inform()
-        except StoreDownError:
+            await self.update_positions()
+        except DatabaseUnavailableError:
             log.warning("positions not updated: the database does not answer")
 
-    async def inform(self) -> None:
+    async def update_positions(self) -> None:
         """Update the positions of all queued jobs once."""
-        survey = await self._lineup.survey()
-        told: dict[str, Waiting] = {}
+        survey = await self._lineup.status()
+        told: dict[str, QueuedStatus] = {}
         for number, standing in enumerate(survey.waiting, start=1):
-            waiting = told[standing.job.id] = Waiting(
+            waiting = told[standing.job.id] = QueuedStatus(
                 position=standing.position,
                 total=survey.total,
                 offline=survey.is_offline,
@@ -166,13 +166,13 @@ class JobQueue:
             )
             if self._told.get(standing.job.id) != waiting:
                 self._presenter.update(standing.job, waiting)
-            if number % TOLD_AT_ONCE == 0:
+            if number % POSITION_UPDATE_BATCH == 0:
                 await asyncio.sleep(0)
         left, self._told = self._told.keys() - told.keys(), told
         if left and self._on_left:
             self._on_left(left)
 
-    def _let_go(self) -> None:
+    def _forget_gone(self) -> None:
         """Stop updating: another process updates the positions now."""
         told, self._told = self._told.keys(), {}
         if self._on_left:

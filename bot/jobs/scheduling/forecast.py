@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from bot.policy.fair_share import LEAST, Share
+from bot.policy.fair_share import MIN_WEIGHT, Share
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class QueuedJob:
     """A queued job as the forecast sees it."""
 
     job_id: str
@@ -29,7 +29,7 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ForecastPosition:
     """The forecast for one job."""
 
     job_id: str
@@ -40,25 +40,25 @@ class Turn:
 
 
 def forecast(
-    line: Iterable[Waits],
+    line: Iterable[QueuedJob],
     shares: Mapping[str, Share],
     busy: Iterable[float],
     *,
     now: float,
     limit: int,
     until: str | None = None,
-) -> list[Turn]:
+) -> list[ForecastPosition]:
     """Return the next turns in order: at most `limit`, and none after that of the job `until`.
 
     `line` holds each account's jobs in order; `shares` the usage of accounts and guilds by id; `busy` the seconds until
     each server slot is free. Without slots all times are 0.
     """
-    turns: list[Turn] = []
+    turns: list[ForecastPosition] = []
     places = list(busy)
     heapq.heapify(places)
     for job in islice(_served(line, shares, now), limit):
         free = places[0] if places else 0.0
-        turns.append(Turn(job.job_id, len(turns) + 1, free))
+        turns.append(ForecastPosition(job.job_id, len(turns) + 1, free))
         if job.job_id == until:
             break
         if places:
@@ -66,25 +66,25 @@ def forecast(
     return turns
 
 
-def _served(line: Iterable[Waits], shares: Mapping[str, Share], now: float) -> Iterator[Waits]:
+def _served(line: Iterable[QueuedJob], shares: Mapping[str, Share], now: float) -> Iterator[QueuedJob]:
     """Yield the jobs in dispatch order, one lane after the other."""
-    lanes: dict[int, list[Waits]] = defaultdict(list)
+    lanes: dict[int, list[QueuedJob]] = defaultdict(list)
     for job in line:
         lanes[job.lane].append(job)
     # At a fixed time, sorting by usage equals sorting by score
     used = {who: share.now(now) for who, share in shares.items()}
     for lane in sorted(lanes):
-        crowd = _Crowd(lanes[lane], used)
+        crowd = _FairQueue(lanes[lane], used)
         while (job := crowd.next()) is not None:
             yield job
 
 
-class _Crowd:
+class _FairQueue:
     """The fair queue of one lane, by guild and account; usage grows as turns are assigned."""
 
-    def __init__(self, line: Sequence[Waits], used: dict[str, float]) -> None:
+    def __init__(self, line: Sequence[QueuedJob], used: dict[str, float]) -> None:
         self._used = used
-        self._jobs: dict[str, deque[Waits]] = defaultdict(deque)
+        self._jobs: dict[str, deque[QueuedJob]] = defaultdict(deque)
         self._accounts: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
         for job in line:
             self._jobs[job.account].append(job)
@@ -95,7 +95,7 @@ class _Crowd:
         self._guilds = [(used.get(guild, 0.0), guild) for guild in self._accounts]
         heapq.heapify(self._guilds)
 
-    def next(self) -> Waits | None:
+    def next(self) -> QueuedJob | None:
         """Remove and return the next job; None when the lane is empty."""
         if not self._guilds:
             return None
@@ -104,7 +104,7 @@ class _Crowd:
         _, since, account = heapq.heappop(accounts)
         jobs = self._jobs[account]
         job = jobs.popleft()
-        more = self._charge(account, job.seconds / max(job.weight, LEAST))
+        more = self._charge(account, job.seconds / max(job.weight, MIN_WEIGHT))
         if jobs:
             heapq.heappush(accounts, (more, since, account))
         more = self._charge(guild, job.seconds)

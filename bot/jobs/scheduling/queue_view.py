@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from bot.clock import Clock
 from bot.i18n import Message, _
 from bot.jobs.job import Job, JobState
-from bot.jobs.repository import JobStore, Snapshot, Waiting
-from bot.jobs.scheduling.blockers import Obstacles
-from bot.jobs.scheduling.capacity import Places
-from bot.jobs.scheduling.forecast import Waits, forecast
-from bot.jobs.scheduling.run_times import Durations
-from bot.jobs.status import Standing, Survey
+from bot.jobs.repository import JobRepository, QueueEntry, QueueSnapshot
+from bot.jobs.scheduling.blockers import StartBlockers
+from bot.jobs.scheduling.capacity import CapacityEstimator
+from bot.jobs.scheduling.forecast import QueuedJob, forecast
+from bot.jobs.scheduling.run_times import RunTimeEstimates
+from bot.jobs.status import QueuePosition, QueueStatus
 from bot.policy.fair_share import Share
 from bot.policy.pauses import guild_key
 from bot.policy.terms import account_key
@@ -25,15 +25,15 @@ HEAD = 500
 """Jobs at the head of the queue that are read; the rest is only counted."""
 RUNNING = 200
 """Running jobs that are read."""
-FRESH = 2.0
+MAX_AGE = 2.0
 """Seconds for which a snapshot is good enough to answer commands."""
-ASKED = ""
+HYPOTHETICAL = ""
 """Stands for the id of a hypothetical job."""
 DRAINED = _("The GPU servers are under maintenance. Your request will start afterwards.")
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class ExpectedPosition:
     """What a new job could expect."""
 
     position: int
@@ -44,21 +44,21 @@ class Outlook:
 
 
 @dataclass(slots=True)
-class _Look:
+class _QueueCache:
     """A snapshot of the queue and the changes since."""
 
-    snapshot: Snapshot = field(default_factory=Snapshot)
+    snapshot: QueueSnapshot = field(default_factory=QueueSnapshot)
     running: Sequence[Job] = ()
     places: Sequence[float] = ()
     at: float = float("-inf")
-    came: dict[str, Waits] = field(default_factory=dict[str, Waits])
+    came: dict[str, QueuedJob] = field(default_factory=dict[str, QueuedJob])
     left: set[str] = field(default_factory=set[str])
     is_drained: bool = False
     shares: Mapping[str, Share] = field(default_factory=dict[str, Share])
-    may_start: list[Waits] = field(default_factory=list[Waits])
-    held: list[tuple[Waiting, Message]] = field(default_factory=list[tuple[Waiting, Message]])
+    may_start: list[QueuedJob] = field(default_factory=list[QueuedJob])
+    held: list[tuple[QueueEntry, Message]] = field(default_factory=list[tuple[QueueEntry, Message]])
 
-    def free(self) -> list[Waits]:
+    def free(self) -> list[QueuedJob]:
         """Return the queued jobs that can start."""
         return [job for job in (*self.may_start, *self.came.values()) if job.job_id not in self.left]
 
@@ -72,11 +72,17 @@ class _Look:
         return not self.places and not self.is_drained
 
 
-class Lineup:
+class QueueView:
     """Answers questions about the queue from a cached snapshot."""
 
     def __init__(
-        self, *, store: JobStore, durations: Durations, places: Places, obstacles: Obstacles, clock: Clock
+        self,
+        *,
+        store: JobRepository,
+        durations: RunTimeEstimates,
+        places: CapacityEstimator,
+        obstacles: StartBlockers,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._durations = durations
@@ -84,45 +90,45 @@ class Lineup:
         self._obstacles = obstacles
         self._clock = clock
         self._known: dict[str, Job] = {}
-        self._look = _Look()
-        self._looking = asyncio.Lock()
+        self._cache = _QueueCache()
+        self._lock = asyncio.Lock()
 
     @property
     def total(self) -> int:
         """Queue length according to the last snapshot and the changes since."""
-        return self._look.total
+        return self._cache.total
 
     def entered(self, job: Job) -> None:
         """Add a job that was queued since the last snapshot."""
-        waiting = self._waiting(job.id, job.place.guild_id, job.requester.user_id, job.spec.workflow)
-        self._look.came[job.id] = self._waits(waiting, self._look)
+        waiting = self._entry(job.id, job.place.guild_id, job.requester.user_id, job.spec.workflow)
+        self._cache.came[job.id] = self._as_queued(waiting, self._cache)
 
     def left(self, job_id: str) -> None:
         """Remove a job that was claimed or ended since the last snapshot."""
-        self._look.left.add(job_id)
+        self._cache.left.add(job_id)
 
-    def outdated(self) -> None:
+    def invalidate(self) -> None:
         """Invalidate the snapshot: something was paused or resumed."""
-        self._look.at = float("-inf")
+        self._cache.at = float("-inf")
 
     def fleet_changed(self) -> None:
         """Invalidate everything known about the servers."""
-        self._places.forget()
-        self._obstacles.forget()
-        self.outdated()
+        self._places.invalidate()
+        self._obstacles.invalidate()
+        self.invalidate()
 
-    async def outlook(self, guild_id: int | None, user_id: int, workflow: str) -> Outlook:
+    async def expected_position(self, guild_id: int | None, user_id: int, workflow: str) -> ExpectedPosition:
         """Return what one more job of a member could expect. Raises `StoreDownError`."""
-        look = await self._recent()
-        asked = self._waiting(ASKED, guild_id, user_id, workflow)
+        look = await self._cached()
+        asked = self._entry(HYPOTHETICAL, guild_id, user_id, workflow)
         reason = self._reason(look, asked)
         free = look.free()
         if reason is not None:
             position, starts_in = len(free) + len(look.held) + 1, None
         else:
-            turn = self._foreseen(look, [*free, self._waits(asked, look)], until=ASKED)[-1]
+            turn = self._forecast(look, [*free, self._as_queued(asked, look)], until=HYPOTHETICAL)[-1]
             position, starts_in = turn.position, turn.starts_in
-        return Outlook(
+        return ExpectedPosition(
             position=position,
             total=look.total + 1,
             starts_in=starts_in,
@@ -130,15 +136,15 @@ class Lineup:
             reason=reason,
         )
 
-    async def survey(self) -> Survey:
+    async def status(self) -> QueueStatus:
         """Return the current queue. Raises `StoreDownError`."""
-        look = await self._newest()
-        turns = self._turns(look)
+        look = await self._fresh()
+        turns = self._positions(look)
         jobs = await self._jobs(turn.job_id for turn in turns)
-        return Survey(
+        return QueueStatus(
             running=sorted(look.running, key=lambda job: job.started or self._clock.now()),
             waiting=[
-                Standing(job, turn.position, turn.starts_in, turn.reason)
+                QueuePosition(job, turn.position, turn.starts_in, turn.reason)
                 for turn in turns
                 if (job := jobs.get(turn.job_id))
             ],
@@ -148,23 +154,23 @@ class Lineup:
 
     # ------------------------------------------------------------------ snapshots
 
-    async def _recent(self) -> _Look:
-        async with self._looking:
-            if self._clock.monotonic() - self._look.at <= FRESH:
-                return self._look
+    async def _cached(self) -> _QueueCache:
+        async with self._lock:
+            if self._clock.monotonic() - self._cache.at <= MAX_AGE:
+                return self._cache
             return await self._read()
 
-    async def _newest(self) -> _Look:
-        async with self._looking:
+    async def _fresh(self) -> _QueueCache:
+        async with self._lock:
             return await self._read()
 
-    async def _read(self) -> _Look:
-        look = self._look = _Look(came=self._look.came, left=self._look.left)
+    async def _read(self) -> _QueueCache:
+        look = self._cache = _QueueCache(came=self._cache.came, left=self._cache.left)
         came, left = set(look.came), set(look.left)  # changes during the reads may be in the snapshot or not
         snapshot = await self._store.snapshot(HEAD)
         running = await self._store.browse((JobState.RUNNING,), limit=RUNNING)
-        await self._obstacles.look(job.cls for job in snapshot.waiting)
-        look.places = await self._places.look(running)
+        await self._obstacles.refresh(job.cls for job in snapshot.waiting)
+        look.places = await self._places.estimate(running)
         look.is_drained = self._places.are_drained
         look.snapshot, look.running, look.at = snapshot, running, self._clock.monotonic()
         there = came | {job.job_id for job in snapshot.waiting}
@@ -186,8 +192,8 @@ class Lineup:
 
     # ------------------------------------------------------------------ forecasts
 
-    def _waiting(self, job_id: str, guild_id: int | None, user_id: int, workflow: str) -> Waiting:
-        return Waiting(
+    def _entry(self, job_id: str, guild_id: int | None, user_id: int, workflow: str) -> QueueEntry:
+        return QueueEntry(
             job_id=job_id,
             account=account_key(guild_id, user_id),
             user_id=user_id,
@@ -197,35 +203,35 @@ class Lineup:
             seconds=self._durations.expect(workflow),
         )
 
-    def _turns(self, look: _Look) -> list["_Turn"]:
+    def _positions(self, look: _QueueCache) -> list["_Position"]:
         """Return the startable jobs in order, followed by the blocked ones."""
-        foreseen = self._foreseen(look, look.free())
+        foreseen = self._forecast(look, look.free())
         return foreseen + [
-            _Turn(job.job_id, len(foreseen) + number, None, reason)
+            _Position(job.job_id, len(foreseen) + number, None, reason)
             for number, (job, reason) in enumerate(look.held, start=1)
         ]
 
-    def _foreseen(self, look: _Look, free: Sequence[Waits], *, until: str | None = None) -> list["_Turn"]:
+    def _forecast(self, look: _QueueCache, free: Sequence[QueuedJob], *, until: str | None = None) -> list["_Position"]:
         turns = forecast(free, look.shares, look.places, now=self._clock.now(), limit=len(free), until=until)
         known = bool(look.places)
-        return [_Turn(turn.job_id, turn.position, turn.starts_in if known else None) for turn in turns]
+        return [_Position(turn.job_id, turn.position, turn.starts_in if known else None) for turn in turns]
 
-    def _sort(self, look: _Look) -> None:
+    def _sort(self, look: _QueueCache) -> None:
         """Split the snapshot into startable and blocked jobs."""
         look.may_start, look.held = [], []
         for job in look.snapshot.waiting:
             if (reason := self._reason(look, job)) is None:
-                look.may_start.append(self._waits(job, look))
+                look.may_start.append(self._as_queued(job, look))
             else:
                 look.held.append((job, reason))
 
-    def _reason(self, look: _Look, job: Waiting) -> Message | None:
+    def _reason(self, look: _QueueCache, job: QueueEntry) -> Message | None:
         reason = self._obstacles.of(job, look.snapshot.accounts.get(job.account))
         return DRAINED if reason is None and look.is_drained else reason
 
-    def _waits(self, job: Waiting, look: _Look) -> Waits:
+    def _as_queued(self, job: QueueEntry, look: _QueueCache) -> QueuedJob:
         account = look.snapshot.accounts.get(job.account)
-        waits = Waits(job.job_id, job.account, job.guild, self._durations.expect(job.workflow))
+        waits = QueuedJob(job.job_id, job.account, job.guild, self._durations.expect(job.workflow))
         if account is None:
             return replace(waits, waits_since=self._clock.now())
         terms = account.terms
@@ -233,7 +239,7 @@ class Lineup:
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class _Position:
     """A forecast position in the queue."""
 
     job_id: str

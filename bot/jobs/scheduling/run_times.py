@@ -7,63 +7,63 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from bot.clock import Clock
-from bot.jobs.repository import JobStore, StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 
-UNKNOWN = 30.0
+DEFAULT_SECONDS = 30.0
 """Seconds assumed for a run while nothing is known."""
-NEWEST = 0.2
+SMOOTHING = 0.2
 """Weight of the newest run: about the last dozen matter, because settings and models change."""
 
 
-class Durations:
+class RunTimeEstimates:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], float] = {}
-        self._supposed: Mapping[str, float] = {}
+        self._hinted: Mapping[str, float] = {}
 
-    def suppose(self, seconds: Mapping[str, float]) -> None:
+    def set_hints(self, seconds: Mapping[str, float]) -> None:
         """Set the authors' estimates per workflow, used until a run has been measured."""
-        self._supposed = seconds
+        self._hinted = seconds
 
-    def learn(self, workflow: str, server: str, seconds: float) -> None:
+    def record(self, workflow: str, server: str, seconds: float) -> None:
         """Add the measured time of a run."""
         for key in ((workflow, server), (workflow, ""), ("", server), ("", "")):
             known = self._known.get(key)
-            self._known[key] = seconds if known is None else known + NEWEST * (seconds - known)
+            self._known[key] = seconds if known is None else known + SMOOTHING * (seconds - known)
 
     def restart(self, runs: Iterable[tuple[str, str, float]]) -> None:
         """Rebuild all averages from these runs (workflow, server, seconds), oldest first."""
         self._known.clear()
         for workflow, server, seconds in runs:
-            self.learn(workflow, server, seconds)
+            self.record(workflow, server, seconds)
 
     def expect(self, workflow: str, server: str = "") -> float:
         """Return the estimated seconds of a run, on a server or on any; with workflow "", of any run there."""
         for key in ((workflow, server), (workflow, "")):
             if key in self._known:
                 return self._known[key]
-        return self._supposed.get(workflow) or self._known.get(("", ""), UNKNOWN)
+        return self._hinted.get(workflow) or self._known.get(("", ""), DEFAULT_SECONDS)
 
 
 log = logging.getLogger(__name__)
 
-RUNS = 500
-LOOK_EVERY = 60.0
+MAX_RUNS = 500
+RELOAD_INTERVAL = 60.0
 """Seconds between refreshes."""
 
 
-class Learning:
+class RunTimeLoader:
     """Keeps `durations` up to date with the recorded runs."""
 
-    def __init__(self, *, store: JobStore, durations: Durations, clock: Clock) -> None:
+    def __init__(self, *, store: JobRepository, durations: RunTimeEstimates, clock: Clock) -> None:
         self._store = store
         self._durations = durations
         self._clock = clock
 
-    async def look(self) -> None:
+    async def load(self) -> None:
         """Rebuild the estimates from the newest runs."""
         try:
-            runs = await self._store.past_runs(RUNS)
-        except StoreDownError:
+            runs = await self._store.past_runs(MAX_RUNS)
+        except DatabaseUnavailableError:
             log.debug("run-time estimates not refreshed: the database does not answer")
             return
         self._durations.restart((run.workflow, run.server, run.seconds) for run in runs)
@@ -71,5 +71,5 @@ class Learning:
     async def run(self) -> None:
         """Refresh until cancelled."""
         while True:
-            await self._clock.sleep(LOOK_EVERY)
-            await self.look()
+            await self._clock.sleep(RELOAD_INTERVAL)
+            await self.load()

@@ -8,35 +8,35 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 
-from bot.aio import cancelled
+from bot.aio import cancel_and_wait
 from bot.clock import Clock
-from bot.jobs.cluster.bus import Hints, Topic
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.jobs.cluster.bus import NotificationBus, Topic
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
 from bot.jobs.ports import Presenter
-from bot.jobs.repository import JobStore, StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 
 log = logging.getLogger(__name__)
 
-SETTLE_LIMIT = 120.0
+EDIT_SETTLE_TIMEOUT = 120.0
 """Seconds for pending edits: longer than all their retries."""
-LOOK_EVERY = 1.0
+DELIVERY_POLL_INTERVAL = 1.0
 """Seconds between polls of a delivery in progress."""
-APART = 0.5
+CLOCK_SKEW = 0.5
 """Maximum clock difference between two machines, in seconds."""
-AT_ONCE = 4
+MAX_CONCURRENT = 4
 """Concurrent lookups."""
-TOLD = (Delivery.SENT, Delivery.KEPT)
+DELIVERED = (Delivery.SENT, Delivery.UNDELIVERABLE)
 
 
-class Departures:
+class StalePositionRepair:
     """Handles jobs that another process took from the queue. `close` it on shutdown."""
 
     def __init__(
         self,
         *,
-        store: JobStore,
+        store: JobRepository,
         presenter: Presenter,
-        hints: Hints,
+        hints: NotificationBus,
         is_ours: Callable[[str], bool],
         clock: Clock,
     ) -> None:
@@ -46,21 +46,21 @@ class Departures:
         self._hints = hints
         self._is_ours = is_ours
         self._clock = clock
-        self._few = asyncio.Semaphore(AT_ONCE)
+        self._few = asyncio.Semaphore(MAX_CONCURRENT)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, jobs: Collection[str]) -> None:
+    def check(self, jobs: Collection[str]) -> None:
         """Check jobs that are no longer in the queue; returns at once."""
         for job_id in jobs:
-            task = asyncio.create_task(self._see_to(job_id), name=f"job {job_id} has left the queue")
+            task = asyncio.create_task(self._repair(job_id), name=f"job {job_id} has left the queue")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Cancel pending repairs."""
-        await cancelled(*self._tasks)
+        await cancel_and_wait(*self._tasks)
 
-    async def _see_to(self, job_id: str) -> None:
+    async def _repair(self, job_id: str) -> None:
         try:
             async with self._few:
                 job = await self._store.get(job_id)
@@ -68,24 +68,26 @@ class Departures:
                 return
             edited = self._presenter.forget(job_id)
             if edited:
-                async with asyncio.timeout(SETTLE_LIMIT):
+                async with asyncio.timeout(EDIT_SETTLE_TIMEOUT):
                     await self._presenter.settle(job_id)
-                    await self._tell_again(job_id, edited)
-        except (StoreDownError, TimeoutError, IllegalMoveError) as error:
+                    await self._redeliver(job_id, edited)
+        except (DatabaseUnavailableError, TimeoutError, StaleJobError) as error:
             log.warning("job %s: its message may show an outdated queue position: %s", job_id, type(error).__name__)
 
-    async def _tell_again(self, job_id: str, edited: float) -> None:
+    async def _redeliver(self, job_id: str, edited: float) -> None:
         """Deliver the result again if an edit made at `edited` may have overwritten it."""
         job = await self._store.get(job_id)
-        if job is None or not job.finished or edited < job.finished - APART:
+        if job is None or not job.finished or edited < job.finished - CLOCK_SKEW:
             return
-        while job is not None and _is_being_told(job):  # it may have arrived before our edit without being saved yet
-            await self._clock.sleep(LOOK_EVERY)
+        while job is not None and _is_being_delivered(
+            job
+        ):  # it may have arrived before our edit without being saved yet
+            await self._clock.sleep(DELIVERY_POLL_INTERVAL)
             job = await self._store.get(job_id)
-        if job is not None and job.state.is_final and job.delivery in TOLD:
-            await self._store.note(job, delivery=Delivery.PENDING, not_before=self._clock.now())
+        if job is not None and job.state.is_final and job.delivery in DELIVERED:
+            await self._store.update(job, delivery=Delivery.PENDING, not_before=self._clock.now())
             self._hints.send(Topic.DUE)
 
 
-def _is_being_told(job: Job) -> bool:
+def _is_being_delivered(job: Job) -> bool:
     return job.state is JobState.DELIVERING or (job.state.is_final and job.delivery is Delivery.PENDING)

@@ -16,7 +16,7 @@ import simcord
 from pydantic import SecretStr
 
 from bot.app.app import App, load_library
-from bot.app.resources import opened
+from bot.app.resources import open_resources
 from bot.errors import BotError, FailedError, StartupError
 from bot.i18n import Message, _
 from bot.log import configure_logging
@@ -79,7 +79,7 @@ class Show:
         library = await asyncio.to_thread(load_library, settings.workflows_dir)
         for problem in library.problems:
             self._say(_("  Note: {problem}", problem=problem))
-        installation = await stack.enter_async_context(opened(settings))
+        installation = await stack.enter_async_context(open_resources(settings))
         app = App(settings, library, installation, park=self._sim.park, keep_alive=False)
         await stack.enter_async_context(self._sim.running(app.bot))
         try:

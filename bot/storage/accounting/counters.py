@@ -15,10 +15,10 @@ from sqlalchemy.sql.selectable import CTE
 
 from bot.jobs.job import Job, JobState
 from bot.policy.pauses import guild_key
-from bot.policy.terms import Terms
+from bot.policy.terms import QueueTerms
 from bot.storage.accounting import fair_share_sql
 from bot.storage.accounting.fair_share_sql import NOW
-from bot.storage.engine.compiled import Prepared, Values
+from bot.storage.engine.compiled import CompiledStatement, Values
 from bot.storage.engine.dialect import Insert, insert
 from bot.storage.rows import account_of
 from bot.storage.schema.tables import account as accounts
@@ -72,7 +72,7 @@ def _charged(key: ColumnElement[str], seconds: ColumnElement[float]) -> sa.Updat
     return sa.update(guilds).where(guilds.c.guild_key == key).values(fair_share_sql.charged(guilds, seconds))
 
 
-def effects(changed: CTE, names: Sequence[str]) -> list[CTE]:
+def cte_effects(changed: CTE, names: Sequence[str]) -> list[CTE]:
     """Return the account and guild updates as CTEs of the statement that changes the job."""
     if "more_waiting" not in names:
         return []
@@ -84,12 +84,14 @@ def effects(changed: CTE, names: Sequence[str]) -> list[CTE]:
 
 _ACCOUNT: Final[ColumnElement[str]] = sa.bindparam("this_account", type_=sa.Text)
 _SECONDS: Final[ColumnElement[float]] = sa.bindparam(SECONDS, type_=sa.Double)
-_COUNT: Final = Prepared(lambda _dialect, names: _counted(_ACCOUNT, _SECONDS if SECONDS in names else None))
-_CHARGE: Final = Prepared(lambda _dialect, _names: _charged(sa.bindparam("this_guild", type_=sa.Text), _SECONDS))
+_COUNT: Final = CompiledStatement(lambda _dialect, names: _counted(_ACCOUNT, _SECONDS if SECONDS in names else None))
+_CHARGE: Final = CompiledStatement(
+    lambda _dialect, _names: _charged(sa.bindparam("this_guild", type_=sa.Text), _SECONDS)
+)
 _STEPS: Final = ("more_waiting", "more_running", "now")
 
 
-def follow(conn: Connection, row: Values, values: Values) -> None:
+def apply_effects(conn: Connection, row: Values, values: Values) -> None:
     """Run the account and guild updates as separate statements; `row` is the changed job."""
     if "more_waiting" not in values:
         return
@@ -106,7 +108,7 @@ _NEW: Final = ("account_id", "guild_key", "guild_id", "user_id", "waiting", "rea
 _TERMS: Final = ("tier", "weight", "cap")
 
 
-def entry(job: Job, terms: Terms | None, now: float) -> Values:
+def entry(job: Job, terms: QueueTerms | None, now: float) -> Values:
     waiting = int(job.state is JobState.QUEUED)
     cap = terms.cap if terms else None
     is_ready = int(waiting > 0 and (cap is None or cap > 0))
@@ -147,8 +149,8 @@ def guild_opened(dialect: str, account: CTE | None = None) -> Insert:
 
 
 _KEY: Final = sa.bindparam("account_guild_key", type_=sa.Text)
-_ENTER: Final = Prepared(lambda dialect, names: entered(dialect, names))
-_OPEN: Final = Prepared(lambda dialect, _names: guild_opened(dialect))
+_ENTER: Final = CompiledStatement(lambda dialect, names: entered(dialect, names))
+_OPEN: Final = CompiledStatement(lambda dialect, _names: guild_opened(dialect))
 
 
 def enter(conn: Connection, new: Values) -> None:

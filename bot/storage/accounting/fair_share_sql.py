@@ -12,8 +12,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from bot.policy.fair_share import (
     HALF_LIFE,
-    HEAVIEST,
-    LEAST,
+    MAX_WEIGHT,
+    MIN_WEIGHT,
     MOST,
     NEVER,
     OLDEST,
@@ -26,7 +26,7 @@ def _number(value: float) -> ColumnElement[float]:
     return sa.literal_column(repr(value), sa.Double)
 
 
-def fading(since: ColumnElement[float], now: ColumnElement[float]) -> ColumnElement[float]:
+def decay(since: ColumnElement[float], now: ColumnElement[float]) -> ColumnElement[float]:
     """Return the factor by which usage decays from `since` to `now`."""
     age = (now - since) / _number(HALF_LIFE)
     bounded = sa.case((age <= _number(0.0), _number(0.0)), (age > _number(OLDEST), _number(OLDEST)), else_=age)
@@ -37,11 +37,11 @@ def charged(table: Table, seconds: ColumnElement[float], weight: ColumnElement[f
     """Return the new `used`, `used_at` and `score` after a charge or refund of GPU-seconds at `now`."""
     weighted = seconds
     if weight is not None:
-        least, most = _number(LEAST), _number(HEAVIEST)
+        least, most = _number(MIN_WEIGHT), _number(MAX_WEIGHT)
         weighted = seconds / sa.case((weight < least, least), (weight > most, most), else_=weight)
     weighted = sa.case((weighted > _number(MOST), _number(MOST)), else_=weighted)
-    used = table.c.used * fading(table.c.used_at, NOW) + weighted
-    is_none = used <= _number(LEAST)
+    used = table.c.used * decay(table.c.used_at, NOW) + weighted
+    is_none = used <= _number(MIN_WEIGHT)
     score = sa.func.ln(used, type_=sa.Double) / _number(log(2.0)) + NOW / _number(HALF_LIFE)
     return {
         "used": sa.case((is_none, _number(0.0)), else_=used),

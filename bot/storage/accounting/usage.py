@@ -17,7 +17,7 @@ from bot.jobs.repository import PastRun
 from bot.storage.accounting import fair_share_sql
 from bot.storage.accounting.counters import SECONDS
 from bot.storage.accounting.fair_share_sql import NOW
-from bot.storage.engine.compiled import Prepared, Values
+from bot.storage.engine.compiled import CompiledStatement, Values
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import usage
 from bot.storage.serialization import plain_text
@@ -54,7 +54,7 @@ def settled() -> dict[str, ColumnElement[Any]]:
     return {"cost_used": sa.case((was_run, seconds), else_=_NONE)}
 
 
-_CHARGE: Final = sa.func.coalesce(jobs.c.cost_est, _NONE) * fair_share_sql.fading(jobs.c.charged_at, NOW)
+_CHARGE: Final = sa.func.coalesce(jobs.c.cost_est, _NONE) * fair_share_sql.decay(jobs.c.charged_at, NOW)
 SETTLED: Final = (
     jobs.c.cost_used,
     (sa.bindparam("is_kept", type_=sa.Double) * jobs.c.cost_used - _CHARGE).label(SECONDS),
@@ -72,7 +72,7 @@ def _bound(name: str) -> ColumnElement[Any]:
     return sa.bindparam(f"run_{name}", type_=usage.c[name].type)
 
 
-def effects(moved: CTE, names: Sequence[str]) -> list[CTE]:
+def cte_effects(moved: CTE, names: Sequence[str]) -> list[CTE]:
     """Return the INSERT of the ledger row as a CTE of the statement that ends the run."""
     if ENDED_AT not in names:
         return []
@@ -81,10 +81,12 @@ def effects(moved: CTE, names: Sequence[str]) -> list[CTE]:
     return [sa.insert(usage).from_select(_COLUMNS, sa.select(*row).where(*was_run)).cte("written")]
 
 
-_WRITE: Final = Prepared(lambda _dialect, _names: sa.insert(usage).values({name: _bound(name) for name in _COLUMNS}))
+_WRITE: Final = CompiledStatement(
+    lambda _dialect, _names: sa.insert(usage).values({name: _bound(name) for name in _COLUMNS})
+)
 
 
-def follow(conn: Connection, row: Values, given: Values) -> None:
+def apply_effects(conn: Connection, row: Values, given: Values) -> None:
     """Insert the ledger row as a separate statement."""
     if ENDED_AT not in given or not row["posted"] or not row["started"]:
         return
@@ -93,7 +95,7 @@ def follow(conn: Connection, row: Values, given: Values) -> None:
     _WRITE.run(conn, run | facts)
 
 
-_PAST: Final = Prepared(
+_PAST: Final = CompiledStatement(
     lambda _dialect, _names: (
         sa.select(usage.c.workflow, usage.c.server, usage.c.gpu_seconds)
         .where(usage.c.pictures > 0)

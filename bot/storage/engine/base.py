@@ -10,13 +10,13 @@ from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from bot.jobs.repository import StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LIMIT: Final = 10.0
+TIMEOUT: Final = 10.0
 """Seconds for one call, including all attempts."""
 PAUSES: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each retry. A restarted PostgreSQL is back in about three."""
@@ -40,27 +40,27 @@ class Engine(Protocol):
         ...
 
 
-class Tries:
+class RetryingTasks:
     """Runs each call in a task of its own, so that a cancelled caller leaves no transaction half done."""
 
     def __init__(self, passes: Callable[[Exception], bool]) -> None:
         self._passes = passes
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def carry(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
+    async def run(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
         """Return the result of the first attempt that succeeds. Raises `StoreDownError` if none does in time."""
         task = asyncio.create_task(self._repeat(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._done)
         try:
-            await asyncio.wait({task}, timeout=LIMIT)  # unlike `wait_for`, doesn't await the task that it cancels
+            await asyncio.wait({task}, timeout=TIMEOUT)  # unlike `wait_for`, doesn't await the task that it cancels
         except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(LIMIT, task.cancel)  # continues, but not forever
+            asyncio.get_running_loop().call_later(TIMEOUT, task.cancel)  # continues, but not forever
             raise
         if not task.done():
             task.cancel()
-            log.warning("the database did not answer within %s s", LIMIT)
-            raise StoreDownError
+            log.warning("the database did not answer within %s s", TIMEOUT)
+            raise DatabaseUnavailableError
         return task.result()
 
     async def finish(self) -> None:
@@ -81,6 +81,6 @@ class Tries:
                 if pause is None:
                     cause = getattr(error, "orig", error)
                     log.warning("the database is unavailable: %s: %s", type(error).__name__, cause)
-                    raise StoreDownError from error
+                    raise DatabaseUnavailableError from error
             await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")

@@ -21,7 +21,7 @@ _AUTOCOMMIT: Final = "autocommit"
 """The isolation level of connections without transactions in SQLAlchemy's asyncpg adapter."""
 
 
-class Prepared:
+class CompiledStatement:
     """A statement, compiled once per dialect and set of parameters. Parameters have plain types, no lists."""
 
     def __init__(self, build: Build) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.storage.engine.base import Tries
+from bot.storage.engine.base import RetryingTasks
 
 T = TypeVar("T")
 
@@ -22,13 +22,13 @@ CONNECT: Final = 4.0
 STATEMENT: Final = 6.0
 """Seconds for one statement."""
 CONNECTIONS: Final = 5
-HASTY: Final = 3
+TRY_TIMEOUT: Final = 3
 """Connections for changes that a power cut of the database's machine may undo."""
 SETTINGS: Final = "server_settings"
 NO_CACHE: Final = "statement_cache_size"
 """In the URL, `?statement_cache_size=0` says that there is a pooler such as PgBouncer in between."""
 
-_PASSING: Final = (
+_TRANSIENT: Final = (
     "08",  # connection lost or refused
     "25006",  # read-only: it became a replica
     "28",  # login refused, e.g. while a password is being changed
@@ -51,17 +51,17 @@ class PostgresEngine:
         self._hasty, self._unsafe = None, self._statements
         if session := arguments.get(SETTINGS):
             hasty = arguments | {SETTINGS: session | {"synchronous_commit": "off"}}
-            self._hasty = self._unsafe = _engine(hasty, HASTY, isolation_level="AUTOCOMMIT")
-        self._tries = Tries(passes)
+            self._hasty = self._unsafe = _engine(hasty, TRY_TIMEOUT, isolation_level="AUTOCOMMIT")
+        self._tries = RetryingTasks(is_transient)
 
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
         if single:
             engine = (self._statements if durable else self._unsafe).sync_engine
-            return await self._tries.carry(lambda again: greenlet_spawn(_carry_out, engine, work, again))
-        return await self._tries.carry(lambda again: greenlet_spawn(_transact, self._engine.sync_engine, work, again))
+            return await self._tries.run(lambda again: greenlet_spawn(_execute, engine, work, again))
+        return await self._tries.run(lambda again: greenlet_spawn(_transact, self._engine.sync_engine, work, again))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._tries.carry(lambda _again: greenlet_spawn(_query, self._statements.sync_engine, work))
+        return await self._tries.run(lambda _again: greenlet_spawn(_query, self._statements.sync_engine, work))
 
     async def close(self) -> None:
         await self._tries.finish()
@@ -92,7 +92,7 @@ def _transact(engine: sa.Engine, work: Callable[[Connection, bool], T], again: b
         return work(conn, again)
 
 
-def _carry_out(engine: sa.Engine, work: Callable[[Connection, bool], T], again: bool) -> T:
+def _execute(engine: sa.Engine, work: Callable[[Connection, bool], T], again: bool) -> T:
     with engine.connect() as conn:
         return work(conn, again)
 
@@ -131,7 +131,7 @@ _SESSION: Final = {
 }
 
 
-def passes(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether a retry may help."""
     if isinstance(error, OSError | asyncio.TimeoutError | PoolTimeoutError | ResourceClosedError):
         return True
@@ -141,4 +141,4 @@ def passes(error: Exception) -> bool:
     state = getattr(cause, "sqlstate", None)
     if state is None:  # raised by asyncpg itself, e.g. when the connection was closed
         return "connection" in str(cause) and "clos" in str(cause)
-    return str(state).startswith(_PASSING)
+    return str(state).startswith(_TRANSIENT)

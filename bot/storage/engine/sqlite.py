@@ -17,8 +17,8 @@ from sqlalchemy.pool import StaticPool
 
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.storage.engine.base import Tries
-from bot.storage.engine.sqlite_writer import Lane
+from bot.storage.engine.base import RetryingTasks
+from bot.storage.engine.sqlite_writer import GroupCommitThread
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ BUSY: Final = 8.0
 LARGEST_JOURNAL: Final = 64 * 1024 * 1024
 """Bytes to which the write-ahead log is truncated after a checkpoint."""
 
-_PASSING: Final = frozenset({
+_TRANSIENT: Final = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
 })  # fmt: skip
@@ -46,7 +46,7 @@ class SqliteEngine:
     def __init__(self, path: Path | None, synchronous: Synchronous = "full") -> None:
         """Open a file; None means in memory."""
         check_version(sqlite3.sqlite_version_info)
-        self._writer = Lane(
+        self._writer = GroupCommitThread(
             "store-writer",
             _engine(path, {"synchronous": "NORMAL"}),
             "BEGIN IMMEDIATE",
@@ -54,14 +54,14 @@ class SqliteEngine:
         )
         self._reader = self._writer
         if path is not None:
-            self._reader = Lane("store-reader", _engine(path, {"query_only": "ON"}), None)
-        self._tries = Tries(_passes)
+            self._reader = GroupCommitThread("store-reader", _engine(path, {"query_only": "ON"}), None)
+        self._tries = RetryingTasks(_is_transient)
 
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
-        return await self._tries.carry(lambda again: self._writer.run(lambda conn: work(conn, again), durable=durable))
+        return await self._tries.run(lambda again: self._writer.run(lambda conn: work(conn, again), durable=durable))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._tries.carry(lambda _again: self._reader.run(work))
+        return await self._tries.run(lambda _again: self._reader.run(work))
 
     async def close(self) -> None:
         await self._tries.finish()
@@ -98,6 +98,6 @@ def _engine(path: Path | None, pragmas: dict[str, str]) -> sa.Engine:
     return engine
 
 
-def _passes(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(cause, sqlite3.OperationalError) and (cause.sqlite_errorcode & 0xFF) in _PASSING
+    return isinstance(cause, sqlite3.OperationalError) and (cause.sqlite_errorcode & 0xFF) in _TRANSIENT

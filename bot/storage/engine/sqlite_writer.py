@@ -25,7 +25,7 @@ GROUP: Final = 32
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Request:
     """A queued call and, later, its result."""
 
     work: Work[Any]
@@ -35,14 +35,14 @@ class _Asked:
     result: Any = None
     error: BaseException | None = None
 
-    def carry_out(self, conn: Connection) -> None:
+    def execute(self, conn: Connection) -> None:
         self.result, self.error = None, None
         try:
             self.result = self.work(conn)
         except Exception as error:  # handed to the caller
             self.error = error
 
-    def tell(self) -> None:
+    def answer(self) -> None:
         if self.future.done():  # the caller was cancelled
             return
         if self.error is None:
@@ -51,11 +51,11 @@ class _Asked:
             self.future.set_exception(self.error)
 
 
-class _SpoiltError(Exception):
+class _GroupFailedError(Exception):
     """A shared transaction was rolled back."""
 
 
-class Lane:
+class GroupCommitThread:
     """A thread with a connection. `begin` is the statement that begins a transaction; None if it only reads.
 
     With `survives_power_cuts`, a durable call returns once it and everything before it is on disk. All other calls
@@ -67,7 +67,7 @@ class Lane:
         self._engine = engine
         self._begin = begin
         self._conn: Connection | None = None
-        self._asked: deque[_Asked] = deque()
+        self._asked: deque[_Request] = deque()
         self._guard = threading.Lock()
         self._busy = False
         self._survives_power_cuts = survives_power_cuts
@@ -76,7 +76,7 @@ class Lane:
     async def run(self, work: Work[T], *, durable: bool = False) -> T:
         """Run a function and return its result; it continues if the caller is cancelled."""
         loop = asyncio.get_running_loop()
-        asked = _Asked(work, loop.create_future(), loop, durable)
+        asked = _Request(work, loop.create_future(), loop, durable)
         with self._guard:
             if not self._busy:
                 self._thread.submit(self._work_off)  # starts once the guard is released
@@ -98,40 +98,40 @@ class Lane:
             self._serve(group)
             _answer(group)
 
-    def _next_group(self) -> list[_Asked]:
+    def _next_group(self) -> list[_Request]:
         with self._guard:
             group = [self._asked.popleft() for _place in range(min(GROUP, len(self._asked)))]
             self._busy = bool(group)
         return group
 
-    def _serve(self, group: list[_Asked]) -> None:
+    def _serve(self, group: list[_Request]) -> None:
         """Run a group and store its results."""
         try:
-            self._carry_out(group)
-        except _SpoiltError:
+            self._execute_group(group)
+        except _GroupFailedError:
             for asked in group:
                 self._serve([asked])
         except BaseException as error:  # handed to the callers
             for asked in group:
                 asked.error = error
 
-    def _carry_out(self, group: list[_Asked]) -> None:
+    def _execute_group(self, group: list[_Request]) -> None:
         conn = self._connection()
         driver = cast("sqlite3.Connection", conn.connection.driver_connection)
         if self._begin is None:
             for asked in group:
-                asked.carry_out(conn)
+                asked.execute(conn)
             return
         self._wait_for_disk(driver, any(asked.durable for asked in group))
         driver.execute(self._begin)
         try:
-            self._carry_out_each(conn, driver, group)
+            self._execute_each(conn, driver, group)
             driver.execute("COMMIT")
         except BaseException as error:
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
             if len(group) > 1:
-                raise _SpoiltError from error
+                raise _GroupFailedError from error
             raise
 
     def _wait_for_disk(self, driver: sqlite3.Connection, wanted: bool) -> None:
@@ -141,16 +141,16 @@ class Lane:
             driver.execute(f"PRAGMA synchronous={'FULL' if wanted else 'NORMAL'}")
             self._waits_for_disk = wanted
 
-    def _carry_out_each(self, conn: Connection, driver: sqlite3.Connection, group: list[_Asked]) -> None:
+    def _execute_each(self, conn: Connection, driver: sqlite3.Connection, group: list[_Request]) -> None:
         """Run the calls of a transaction. Raises whatever rolled it back."""
         if len(group) == 1:
             group[0].result, group[0].error = group[0].work(conn), None
             return
         for asked in group:
             driver.execute("SAVEPOINT one")
-            asked.carry_out(conn)
+            asked.execute(conn)
             if not driver.in_transaction:  # SQLite rolls back when the disk is full or broken
-                raise _SpoiltError
+                raise _GroupFailedError
             if asked.error is not None:
                 driver.execute("ROLLBACK TO one")
             driver.execute("RELEASE one")
@@ -164,14 +164,14 @@ class Lane:
         return self._conn
 
 
-def _answer(group: list[_Asked]) -> None:
+def _answer(group: list[_Request]) -> None:
     """Resolve all futures with one call per event loop; usually there is only one."""
     for loop in {asked.loop for asked in group}:
         there = [asked for asked in group if asked.loop is loop]
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_tell, there)
+            loop.call_soon_threadsafe(_set_result, there)
 
 
-def _tell(group: list[_Asked]) -> None:
+def _set_result(group: list[_Request]) -> None:
     for asked in group:
-        asked.tell()
+        asked.answer()

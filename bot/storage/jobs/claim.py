@@ -15,7 +15,7 @@ from bot.jobs.job import Delivery, Job, JobState
 from bot.storage import rows
 from bot.storage.accounting import counters
 from bot.storage.accounting.fair_share_sql import NOW
-from bot.storage.engine.compiled import POSTGRES, Prepared, Values
+from bot.storage.engine.compiled import POSTGRES, CompiledStatement, Values
 from bot.storage.engine.dialect import ONE
 from bot.storage.jobs import claim_candidates, transitions
 from bot.storage.schema.tables import QUEUED, READY
@@ -26,9 +26,9 @@ from bot.storage.servers import leases
 
 _STILL: Final = sa.text("state || '' = 'queued'")
 """`QUEUED`, but written to avoid the index: a plan made for an empty queue would scan all of it."""
-LOOKS: Final = 24
+MAX_TRIES: Final = 24
 """Attempts before a queue that several processes claim from counts as empty."""
-HASTY: Final = 2
+MAX_SINGLE_STATEMENT_TRIES: Final = 2
 """Attempts that skip locked rows; later ones wait for an account and take one of its jobs."""
 
 
@@ -40,7 +40,7 @@ def _taking(dialect: str, names: Sequence[str]) -> ClauseElement:
     if dialect != POSTGRES:
         return _change(dialect, _JOB)
     taken = _taken(dialect, _found(names).cte("found"), waits="this_job" not in names)
-    return sa.select(taken).add_cte(*counters.effects(taken, names))
+    return sa.select(taken).add_cte(*counters.cte_effects(taken, names))
 
 
 def _taking_at_once(dialect: str, names: Sequence[str]) -> ClauseElement:
@@ -52,7 +52,7 @@ def _taking_at_once(dialect: str, names: Sequence[str]) -> ClauseElement:
     found = sa.select(jobs.c.seq, jobs.c.account_id).where(jobs.c.seq == job.scalar_subquery(), QUEUED)
     taken = _taken(dialect, found.with_for_update(skip_locked=True).cte("found"))
     both = sa.select(taken).select_from(first.outerjoin(taken, sa.true()))
-    return both.add_cte(*counters.effects(taken, names))
+    return both.add_cte(*counters.cte_effects(taken, names))
 
 
 def _taken(dialect: str, found: CTE, *, waits: bool = False) -> CTE:
@@ -98,9 +98,9 @@ def _found(names: Sequence[str]) -> sa.Select[int, str]:
     return left.order_by(*claim_candidates.ORDER).limit(ONE).with_for_update(of=jobs, skip_locked=True)
 
 
-_TAKE: Final = Prepared(_taking)
-_TAKE_AT_ONCE: Final = Prepared(_taking_at_once)
-_CLAIMED: Final = Prepared(
+_TAKE: Final = CompiledStatement(_taking)
+_TAKE_AT_ONCE: Final = CompiledStatement(_taking_at_once)
+_CLAIMED: Final = CompiledStatement(
     lambda dialect, _names: sa.select(*rows.READ).where(
         claim_candidates.claimed(), leases.locked(dialect).scalar_subquery().is_not(None)
     )
@@ -129,18 +129,18 @@ def _take(conn: Connection, values: Values, loaded: str) -> Values | None:
     On PostgreSQL a query sees one moment: other processes may take what it found, and more jobs may arrive.
     """
     values = values | counters.steps(JobState.QUEUED, JobState.RUNNING, values["now"])
-    question = claim_candidates.asked(values, loaded)
+    question = claim_candidates.parameters(values, loaded)
     if conn.dialect.name == POSTGRES:
         first = _TAKE_AT_ONCE.first(conn, values | question)
         if first is None or first["seq"] is not None:
             return first
-    for look in range(LOOKS):
-        choices = claim_candidates.look(conn, question)
+    for look in range(MAX_TRIES):
+        choices = claim_candidates.read_candidates(conn, question)
         for choice in choices:
-            which = {"this_job": choice.seq} if look < HASTY else {"this_account": choice.account}
+            which = {"this_job": choice.seq} if look < MAX_SINGLE_STATEMENT_TRIES else {"this_account": choice.account}
             if (row := _TAKE.first(conn, values | which)) is not None:
                 if conn.dialect.name != POSTGRES:
-                    counters.follow(conn, row, values)
+                    counters.apply_effects(conn, row, values)
                 return row
         if not choices:
             break
@@ -150,4 +150,4 @@ def _take(conn: Connection, values: Values, loaded: str) -> Values | None:
 def _give_up(conn: Connection, job: Job, now: float) -> None:
     """Fail a job whose run can't be read, so that it doesn't block the queue."""
     end = {"error": _UNREADABLE, "delivery": Delivery.PENDING, "finished": now, "not_before": 0.0}
-    transitions.move(conn, job, JobState.FAILED, end, now, again=False)
+    transitions.transition(conn, job, JobState.FAILED, end, now, again=False)

@@ -17,14 +17,14 @@ from sqlalchemy.sql.selectable import CTE, FromClause, Subquery
 from bot.policy.fair_share import (
     NEVER,
     OWN_ORDER,
-    PATIENCE,
+    STARVATION_LIMIT,
     Candidate,
     Share,
     order,
 )
 from bot.policy.pauses import ANYWHERE, EVERYTHING
 from bot.storage.accounting.fair_share_sql import NOW
-from bot.storage.engine.compiled import POSTGRES, Prepared, Values
+from bot.storage.engine.compiled import POSTGRES, CompiledStatement, Values
 from bot.storage.schema.tables import (
     IN_HAND,
     QUEUED,
@@ -130,7 +130,7 @@ def _head(account: FromClause, *more: ColumnElement[bool]) -> ColumnElement[int]
 
 _BY_SHARE: Final = (accounts.c.score, accounts.c.waits_since, accounts.c.account_id)
 _IN_LANE: Final = accounts.c.tier < _number(0)
-_HAS_WAITED: Final = accounts.c.waits_since < NOW - _number(PATIENCE)
+_HAS_WAITED: Final = accounts.c.waits_since < NOW - _number(STARVATION_LIMIT)
 _ACCOUNT: Final = tuple(
     accounts.c[name] for name in ("account_id", "guild_key", "tier", "used", "used_at", "score", "waits_since")
 )
@@ -207,28 +207,28 @@ def _is_warm(some: FromClause) -> ColumnElement[bool]:
     )
 
 
-_NEXT: Final = Prepared(_next)
-_URGENT: Final = Prepared(_urgent)
-_GATE: Final = Prepared(lambda dialect, _names: sa.select(_number(1).label("open")).where(_gate(dialect)))
+_NEXT: Final = CompiledStatement(_next)
+_URGENT: Final = CompiledStatement(_urgent)
+_GATE: Final = CompiledStatement(lambda dialect, _names: sa.select(_number(1).label("open")).where(_gate(dialect)))
 _ASKED: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
 
 # ------------------------------------------------------------------ answers
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ClaimCandidates:
     """An account and the job it would get."""
 
     account: str
     seq: int
 
 
-def asked(values: Values, loaded: str) -> Values:
+def parameters(values: Values, loaded: str) -> Values:
     """Return the parameters of `look` out of all those of a claim."""
     return {name: values[name] for name in _ASKED} | ({"loaded": loaded} if loaded else {})
 
 
-def look(conn: Connection, question: Values) -> list[Choice]:
+def read_candidates(conn: Connection, question: Values) -> list[ClaimCandidates]:
     """Return the accounts to try, next first; none if the server may not take anything now."""
     if conn.dialect.name != POSTGRES and _GATE.first(conn, {name: question[name] for name in _ASKED}) is None:
         return []
@@ -237,7 +237,7 @@ def look(conn: Connection, question: Values) -> list[Choice]:
         found += _URGENT.rows(conn, question)
     rows = {row["account_id"]: row for row in found}
     ordered = order((_candidate(row, now) for row in rows.values()), now)
-    return [Choice(each.account, _job(rows[each.account], now)) for each in ordered]
+    return [ClaimCandidates(each.account, _job(rows[each.account], now)) for each in ordered]
 
 
 def _job(row: Values, now: float) -> int:

@@ -10,17 +10,17 @@ from sqlalchemy.sql import ClauseElement
 
 from bot.jobs.job import Job, JobState
 from bot.jobs.repository import DuplicateJobError
-from bot.policy.terms import Terms
+from bot.policy.terms import QueueTerms
 from bot.storage import rows
 from bot.storage.accounting import counters
-from bot.storage.engine.compiled import POSTGRES, Prepared
+from bot.storage.engine.compiled import POSTGRES, CompiledStatement
 from bot.storage.engine.dialect import insert
 from bot.storage.jobs import input_files, transitions
 from bot.storage.schema.tables import job as jobs
 from bot.storage.servers import compatibility
 
 
-def add(conn: Connection, job: Job, terms: Terms | None, now: float) -> None:
+def add(conn: Connection, job: Job, terms: QueueTerms | None, now: float) -> None:
     """Adding the same job again is no error: the first answer may have been lost."""
     account, needs = counters.entry(job, terms, now), compatibility.values(job.spec, now)
     values = {f"{_NEW}{name}": value for name, value in rows.new_row(job).items()} | account | needs
@@ -50,7 +50,7 @@ def _adding(dialect: str, names: Sequence[str]) -> ClauseElement:
     return sa.select(new.c.seq).add_cte(account, opened, *compatibility.effects(dialect, names, account))
 
 
-_ADD: Final = Prepared(_adding)
+_ADD: Final = CompiledStatement(_adding)
 
 
 def _is_kept(conn: Connection, job: Job) -> bool:
@@ -58,7 +58,7 @@ def _is_kept(conn: Connection, job: Job) -> bool:
     return conn.execute(same).first() is not None
 
 
-def admit(conn: Connection, job: Job, now: float, *, again: bool) -> Job:
+def queue(conn: Connection, job: Job, now: float, *, again: bool) -> Job:
     held = replace(job, state=JobState.HELD)
     details = {name: getattr(job, name) for name in ("spec", "place", "requester", "estimate", "pictures")}
-    return transitions.move(conn, held, JobState.QUEUED, details | {"holder": ""}, now, again=again)
+    return transitions.transition(conn, held, JobState.QUEUED, details | {"holder": ""}, now, again=again)

@@ -8,15 +8,17 @@ from sqlalchemy import Connection
 
 from bot.jobs.job import Job, JobState
 from bot.storage import rows
-from bot.storage.engine.compiled import Prepared
+from bot.storage.engine.compiled import CompiledStatement
 from bot.storage.schema.tables import WAITING, event
 from bot.storage.schema.tables import job as jobs
 
 FOUND_AT_MOST: Final = 10
 
 
-_GET: Final = Prepared(lambda _dialect, _names: sa.select(*rows.READ).where(jobs.c.id == sa.bindparam("this_id")))
-_WAITING: Final = Prepared(
+_GET: Final = CompiledStatement(
+    lambda _dialect, _names: sa.select(*rows.READ).where(jobs.c.id == sa.bindparam("this_id"))
+)
+_WAITING: Final = CompiledStatement(
     lambda _dialect, _names: sa.select(sa.func.count().label("waiting")).where(
         WAITING, jobs.c.user_id == sa.bindparam("this_user", type_=sa.BigInteger)
     )
@@ -53,7 +55,7 @@ def count(conn: Connection) -> dict[JobState, int]:
     return {state: counted.get(state.value, 0) for state in JobState}
 
 
-def recorded_since(conn: Connection, what: str, since: float) -> bool:
+def has_event_since(conn: Connection, what: str, since: float) -> bool:
     query = sa.select(event.c.id).where(event.c.what == what, event.c.at >= since).limit(1)
     return conn.execute(query).first() is not None
 

@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnElement
 
-from bot.jobs.repository import Account, Snapshot, Waiting
-from bot.policy.fair_share import LEAST, Share
-from bot.policy.terms import Terms
-from bot.storage.engine.compiled import POSTGRES, Prepared, Values
+from bot.jobs.repository import AccountStatus, QueueEntry, QueueSnapshot
+from bot.policy.fair_share import MIN_WEIGHT, Share
+from bot.policy.terms import QueueTerms
+from bot.storage.engine.compiled import POSTGRES, CompiledStatement, Values
 from bot.storage.schema.tables import IN_LINE, QUEUED
 from bot.storage.schema.tables import account as accounts
 from bot.storage.schema.tables import guild as guilds
@@ -34,7 +34,7 @@ _ACCOUNT: Final = (
 _JOB: Final = ("id", "account_id", "user_id", "workflow", "cls", "cost_est", "not_before")
 
 
-def _standing(_dialect: str, _names: Sequence[str]) -> ClauseElement:
+def _accounts(_dialect: str, _names: Sequence[str]) -> ClauseElement:
     both = accounts.outerjoin(guilds, guilds.c.guild_key == accounts.c.guild_key)
     theirs = [guilds.c[name].label(f"guild_{name}") for name in ("used", "used_at")]
     query = sa.select(*(accounts.c[name] for name in _ACCOUNT), *theirs).select_from(both).where(IN_LINE)
@@ -58,14 +58,14 @@ def _first_of_all(_dialect: str, _names: Sequence[str]) -> ClauseElement:
     return sa.select(theirs).select_from(key.join(theirs, sa.true()))
 
 
-_STANDING: Final = Prepared(_standing)
-_FIRST: Final = Prepared(
+_STANDING: Final = CompiledStatement(_accounts)
+_FIRST: Final = CompiledStatement(
     lambda _dialect, _names: _first(
         sa.bindparam("this_account", type_=sa.Text), sa.bindparam("this_number", type_=sa.Integer)
     )
 )
-_FIRST_OF_ALL: Final = Prepared(_first_of_all)
-_LENGTH: Final = Prepared(
+_FIRST_OF_ALL: Final = CompiledStatement(_first_of_all)
+_LENGTH: Final = CompiledStatement(
     lambda _dialect, _names: sa.select(sa.func.coalesce(sa.func.sum(accounts.c.waiting), 0).label("length")).where(
         IN_LINE
     )
@@ -77,14 +77,14 @@ def line_length(conn: Connection) -> int:
     return int(row["length"])
 
 
-def snapshot(conn: Connection, limit: int, now: float) -> Snapshot:
+def snapshot(conn: Connection, limit: int, now: float) -> QueueSnapshot:
     standing = {row["account_id"]: row for row in _STANDING.rows(conn, {})}
     wanted: dict[str, int] = {}
     for account_id in islice(_turns(standing.values(), now), limit):
         wanted[account_id] = wanted.get(account_id, 0) + 1
     waiting = [_waiting(row, standing[row["account_id"]]) for row in _jobs(conn, wanted)]
     there = [standing[account_id] for account_id in wanted]
-    return Snapshot(
+    return QueueSnapshot(
         waiting=waiting,
         accounts={row["account_id"]: _account(row) for row in there},
         guilds={row["guild_key"]: _guild_share(row) for row in there},
@@ -104,12 +104,12 @@ def _jobs(conn: Connection, wanted: Mapping[str, int]) -> Iterator[Values]:
 def _turns(standing: Iterable[Values], now: float) -> Iterator[str]:
     """Yield accounts in order of their turns: by lane, then by the guild's usage, then by the member's."""
     used: dict[str, float] = {}
-    lanes: dict[int, dict[str, _Members]] = {}
+    lanes: dict[int, dict[str, _AccountJobs]] = {}
     for row in standing:
         key = row["guild_key"]
         if key not in used:
             used[key] = _guild_share(row).now(now)
-        lanes.setdefault(row["tier"], {}).setdefault(key, _Members(now)).rows.append(row)
+        lanes.setdefault(row["tier"], {}).setdefault(key, _AccountJobs(now)).rows.append(row)
     for _lane, crowd in sorted(lanes.items()):
         line = [(used[key], key) for key in crowd]
         heapq.heapify(line)
@@ -121,7 +121,7 @@ def _turns(standing: Iterable[Values], now: float) -> Iterator[str]:
                 heapq.heappush(line, (used[key], key))
 
 
-class _Members:
+class _AccountJobs:
     """The waiting members of a guild. `rows` are their accounts, next first; only those that get a turn are read."""
 
     def __init__(self, now: float) -> None:
@@ -138,7 +138,7 @@ class _Members:
     def next(self) -> str:
         used, account_id, turns, row = self._first()
         if turns + 1 < row["waiting"]:
-            used += TURN / max(row["weight"], LEAST)
+            used += TURN / max(row["weight"], MIN_WEIGHT)
             heapq.heappush(self._back, (used, account_id, turns + 1, row))
         return account_id
 
@@ -156,17 +156,17 @@ def _guild_share(row: Values) -> Share:
     return Share(row["guild_used"] or 0.0, row["guild_used_at"] or 0.0)
 
 
-def _account(row: Values) -> Account:
-    return Account(
+def _account(row: Values) -> AccountStatus:
+    return AccountStatus(
         share=Share(row["used"], row["used_at"]),
-        terms=Terms(weight=row["weight"], cap=row["cap"], lane=row["tier"]),
+        terms=QueueTerms(weight=row["weight"], cap=row["cap"], lane=row["tier"]),
         running=row["running"],
         waits_since=row["waits_since"],
     )
 
 
-def _waiting(row: Values, account: Values) -> Waiting:
-    return Waiting(
+def _waiting(row: Values, account: Values) -> QueueEntry:
+    return QueueEntry(
         job_id=row["id"],
         account=row["account_id"],
         user_id=row["user_id"],

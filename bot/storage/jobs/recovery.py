@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from bot.jobs.job import Job, JobState
 from bot.storage import rows
-from bot.storage.engine.compiled import Prepared
+from bot.storage.engine.compiled import CompiledStatement
 from bot.storage.engine.dialect import ONE, lease_time
 from bot.storage.schema.tables import IN_HAND, UNTOLD
 from bot.storage.schema.tables import job as jobs
@@ -26,13 +26,13 @@ _STILL: Final = sa.text("delivery || '' = 'pending'")
 """`UNTOLD`, but written to avoid the index (see `line`)."""
 
 
-def adopt(conn: Connection, server: str, owner: str, lease_now: float) -> Sequence[Job]:
+def take_over_server(conn: Connection, server: str, owner: str, lease_now: float) -> Sequence[Job]:
     if not leases.lock(conn, server, owner, lease_now):
         return []
     return _take_over(conn, sa.and_(IN_HAND, jobs.c.server == server, sa.or_(_ON_SERVER, _OVER)))
 
 
-def strays(
+def orphans(
     conn: Connection, owner: str, servers: Collection[str], now: float, lease_now: float, *, alone: bool
 ) -> Sequence[Job]:
     """Take over orphaned jobs. Jobs that wait for a moderator have no holder and are left alone."""
@@ -43,7 +43,7 @@ def strays(
     return _take_over(conn, sa.or_(unread, lost))
 
 
-def _telling(dialect: str, _names: Sequence[str]) -> ClauseElement:
+def _claiming_delivery(dialect: str, _names: Sequence[str]) -> ClauseElement:
     """Return the UPDATE of the job whose delivery is due. The guards are in the UPDATE, as in `line`."""
     time = lease_time(dialect, sa.bindparam("lease_now", type_=sa.Double))
     others = leases.held_by_others(jobs.c.server, sa.bindparam("this_owner", type_=sa.Text), time)
@@ -56,11 +56,11 @@ def _telling(dialect: str, _names: Sequence[str]) -> ClauseElement:
     return take.values(epoch=jobs.c.epoch + 1, not_before=until).returning(*rows.READ)
 
 
-_TELL: Final = Prepared(_telling)
+_CLAIM_DELIVERY: Final = CompiledStatement(_claiming_delivery)
 
 
-def take_untold(conn: Connection, owner: str, now: float, until: float, lease_now: float) -> Job | None:
-    row = _TELL.first(conn, {"this_owner": owner, "now": now, "until": until, "lease_now": lease_now})
+def claim_due_delivery(conn: Connection, owner: str, now: float, until: float, lease_now: float) -> Job | None:
+    row = _CLAIM_DELIVERY.first(conn, {"this_owner": owner, "now": now, "until": until, "lease_now": lease_now})
     taken = rows.read_all([row] if row else [])
     return taken[0] if taken else None
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from bot.jobs.job import Job, JobState
-from bot.jobs.repository import Drift, PastRun, Snapshot
-from bot.policy.terms import Terms
+from bot.jobs.repository import Drift, PastRun, QueueSnapshot
+from bot.policy.terms import QueueTerms
 from bot.storage.accounting import recount, usage
 from bot.storage.engine.base import Engine
 from bot.storage.jobs import (
@@ -25,7 +25,7 @@ ONCE = {"parts", "told"}
 """Fields that prevent doing something twice: they must be durable before it is done."""
 
 
-class SqlStore:
+class SqlJobRepository:
     """Implements `JobStore` in SQLite or PostgreSQL."""
 
     def __init__(
@@ -44,16 +44,16 @@ class SqlStore:
 
     # ------------------------------------------------------------------ enqueueing
 
-    async def add(self, job: Job, terms: Terms | None = None) -> None:
+    async def add(self, job: Job, terms: QueueTerms | None = None) -> None:
         await self._engine.write(
             lambda conn, _again: insert.add(conn, job, terms, self._clock()),
             single=transitions.is_single(job, {}),
             durable=job.state is not JobState.HELD,
         )
 
-    async def admit(self, job: Job) -> Job:
+    async def queue(self, job: Job) -> Job:
         return await self._engine.write(
-            lambda conn, again: insert.admit(conn, job, self._clock(), again=again),
+            lambda conn, again: insert.queue(conn, job, self._clock(), again=again),
             single=transitions.is_single(job, {}),
             durable=True,
         )
@@ -65,23 +65,23 @@ class SqlStore:
             lambda conn, _again: claim.claim(conn, server, owner, prompt_id, now, self._clock(), loaded), single=True
         )
 
-    async def move(self, job: Job, state: JobState, **fields: Any) -> Job:
-        job.moved(state, **fields)  # refuses illegal transitions without a transaction
+    async def transition(self, job: Job, state: JobState, **fields: Any) -> Job:
+        job.with_state(state, **fields)  # refuses illegal transitions without a transaction
         return await self._engine.write(
-            lambda conn, again: transitions.move(conn, job, state, fields, self._clock(), again=again),
+            lambda conn, again: transitions.transition(conn, job, state, fields, self._clock(), again=again),
             single=transitions.is_single(job, fields),
         )
 
-    async def note(self, job: Job, **fields: Any) -> Job:
+    async def update(self, job: Job, **fields: Any) -> Job:
         replace(job, **fields)
         return await self._engine.write(
-            lambda conn, _again: transitions.note(conn, job, fields),
+            lambda conn, _again: transitions.update(conn, job, fields),
             single=transitions.is_single(job, fields),
             durable=not ONCE.isdisjoint(fields),
         )
 
-    async def seize(self, job_id: str) -> Job | None:
-        return await self._engine.write(lambda conn, _again: transitions.seize(conn, job_id))
+    async def take_over(self, job_id: str) -> Job | None:
+        return await self._engine.write(lambda conn, _again: transitions.take_over(conn, job_id))
 
     async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None:
         return await self._engine.write(lambda conn, _again: transitions.renew_token(conn, job_id, token, expires))
@@ -89,28 +89,32 @@ class SqlStore:
     async def cancel(self, job_id: str, by: int, now: float) -> Job | None:
         return await self._engine.write(lambda conn, _again: transitions.cancel(conn, job_id, by, now))
 
-    async def to_cancel(self, server: str) -> Sequence[tuple[str, int]]:
-        return await self._engine.read(lambda conn: transitions.to_cancel(conn, server))
+    async def cancel_requests(self, server: str) -> Sequence[tuple[str, int]]:
+        return await self._engine.read(lambda conn: transitions.cancel_requests(conn, server))
 
     # ------------------------------------------------------------------ leases and recovery
 
-    async def hold(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
-        return await self._engine.write(lambda conn, _again: leases.hold(conn, servers, owner, ttl, self._clock()))
-
-    async def release(self, owner: str, servers: Collection[str] | None = None) -> None:
-        await self._engine.write(lambda conn, _again: leases.release(conn, owner, servers))
-
-    async def adopt(self, server: str, owner: str) -> Sequence[Job]:
-        return await self._engine.write(lambda conn, _again: recovery.adopt(conn, server, owner, self._clock()))
-
-    async def strays(self, owner: str, servers: Collection[str], now: float, *, alone: bool) -> Sequence[Job]:
+    async def hold_leases(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
         return await self._engine.write(
-            lambda conn, _again: recovery.strays(conn, owner, servers, now, self._clock(), alone=alone)
+            lambda conn, _again: leases.hold_leases(conn, servers, owner, ttl, self._clock())
         )
 
-    async def take_untold(self, owner: str, now: float, until: float) -> Job | None:
+    async def release_leases(self, owner: str, servers: Collection[str] | None = None) -> None:
+        await self._engine.write(lambda conn, _again: leases.release_leases(conn, owner, servers))
+
+    async def take_over_server(self, server: str, owner: str) -> Sequence[Job]:
         return await self._engine.write(
-            lambda conn, _again: recovery.take_untold(conn, owner, now, until, self._clock()), single=True
+            lambda conn, _again: recovery.take_over_server(conn, server, owner, self._clock())
+        )
+
+    async def orphans(self, owner: str, servers: Collection[str], now: float, *, alone: bool) -> Sequence[Job]:
+        return await self._engine.write(
+            lambda conn, _again: recovery.orphans(conn, owner, servers, now, self._clock(), alone=alone)
+        )
+
+    async def claim_due_delivery(self, owner: str, now: float, until: float) -> Job | None:
+        return await self._engine.write(
+            lambda conn, _again: recovery.claim_due_delivery(conn, owner, now, until, self._clock()), single=True
         )
 
     # ------------------------------------------------------------------ reading
@@ -124,7 +128,7 @@ class SqlStore:
     async def with_inputs(self, job: Job) -> Job:
         return await self._engine.read(lambda conn: input_files.with_bytes(conn, job))
 
-    async def snapshot(self, limit: int) -> Snapshot:
+    async def snapshot(self, limit: int) -> QueueSnapshot:
         return await self._engine.read(lambda conn: queue_snapshot.snapshot(conn, limit, self._clock()))
 
     async def line_length(self) -> int:
@@ -153,11 +157,11 @@ class SqlStore:
     async def recount(self) -> Sequence[Drift]:
         return await self._engine.write(lambda conn, _again: recount.recount(conn))
 
-    async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
-        await self._engine.write(lambda conn, _again: retention.record(conn, what, job_id, actor, now))
+    async def record_event(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
+        await self._engine.write(lambda conn, _again: retention.record_event(conn, what, job_id, actor, now))
 
-    async def recorded_since(self, what: str, since: float) -> bool:
-        return await self._engine.read(lambda conn: queries.recorded_since(conn, what, since))
+    async def has_event_since(self, what: str, since: float) -> bool:
+        return await self._engine.read(lambda conn: queries.has_event_since(conn, what, since))
 
     async def close(self) -> None:
         await self._engine.close()

@@ -40,5 +40,5 @@ def prune(conn: Connection, before: float, limit: int) -> Sequence[str]:
     return job_ids
 
 
-def record(conn: Connection, what: str, job_id: str, actor: str, now: float) -> None:
+def record_event(conn: Connection, what: str, job_id: str, actor: str, now: float) -> None:
     conn.execute(sa.insert(event).values(what=what, job_id=job_id, actor=actor, at=now))

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnElement
 
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
 from bot.storage import rows
 from bot.storage.accounting import counters, usage
-from bot.storage.engine.compiled import POSTGRES, Prepared
+from bot.storage.engine.compiled import POSTGRES, CompiledStatement
 from bot.storage.jobs import input_files
 from bot.storage.schema.tables import IN_HAND
 from bot.storage.schema.tables import job as jobs
@@ -50,14 +50,14 @@ def _moving(dialect: str, names: Sequence[str]) -> ClauseElement:
     if dialect != POSTGRES:
         return setting
     moved = setting.cte("moved")
-    others = counters.effects(moved, names)
+    others = counters.cte_effects(moved, names)
     others += compatibility.effects(dialect, names, others[0]) if others else []
-    others += usage.effects(moved, names)
+    others += usage.cte_effects(moved, names)
     return sa.select(moved).add_cte(*others)
 
 
-_NOTE: Final = Prepared(lambda _dialect, names: _setting(names))
-_MOVE: Final = Prepared(_moving)
+_NOTE: Final = CompiledStatement(lambda _dialect, names: _setting(names))
+_MOVE: Final = CompiledStatement(_moving)
 
 _NO_END: Final = {
     "not_before": 0.0, "finished": 0.0, "outputs": (), "note": None, "error": None, "delivery": Delivery.NONE,
@@ -66,20 +66,20 @@ _NO_END: Final = {
 """Columns reset when a job is queued again."""
 
 
-def move(conn: Connection, job: Job, state: JobState, changes: Changes, now: float, *, again: bool) -> Job:
+def transition(conn: Connection, job: Job, state: JobState, changes: Changes, now: float, *, again: bool) -> Job:
     """`again`: an earlier attempt may have been committed although its answer was lost."""
     changes = _implied(job, state, changes, now)
-    moved = job.moved(state, **changes)
+    moved = job.with_state(state, **changes)
     values = _values(job, rows.columns(moved, {*changes, "state"})) | counters.steps(job.state, state, now)
     values |= usage.values(job, moved, now) if job.state is JobState.RUNNING else {}
     values |= compatibility.values(moved.spec, now) if state is JobState.QUEUED and "spec" in changes else {}
     row = _MOVE.first(conn, values)
     if row is None:
-        return _moved_before(conn, moved, again=again)
+        return _is_repeat(conn, moved, again=again)
     if conn.dialect.name != POSTGRES:
-        counters.follow(conn, row, values)
+        counters.apply_effects(conn, row, values)
         compatibility.touch(conn, values)
-        usage.follow(conn, row, values)
+        usage.apply_effects(conn, row, values)
     input_files.write(conn, job.id, changes.get("spec"))
     if job.state is JobState.DELIVERING and state is JobState.FAILED:
         usage.forgive(conn, job.id)
@@ -93,15 +93,15 @@ def is_single(job: Job, changes: Changes) -> bool:
     return not job.spec.uploads and not (changes["spec"].uploads if "spec" in changes else ())
 
 
-def note(conn: Connection, job: Job, changes: Changes) -> Job:
+def update(conn: Connection, job: Job, changes: Changes) -> Job:
     row = _NOTE.first(conn, _values(job, rows.columns(replace(job, **changes), changes)))
     if row is None:
-        raise IllegalMoveError(f"job {job.id} is not {job.state} under epoch {job.epoch}")
+        raise StaleJobError(f"job {job.id} is not {job.state} under epoch {job.epoch}")
     input_files.write(conn, job.id, changes.get("spec"))
     return rows.read(row)
 
 
-def seize(conn: Connection, job_id: str) -> Job | None:
+def take_over(conn: Connection, job_id: str) -> Job | None:
     take = sa.update(jobs).where(jobs.c.id == job_id).values(epoch=jobs.c.epoch + 1).returning(jobs)
     row = conn.execute(take).mappings().first()
     return None if row is None else rows.read(row)
@@ -132,12 +132,12 @@ def _values(job: Job, columns: rows.Values) -> rows.Values:
     return {"new_epoch": job.epoch, **new, "this_id": job.id, "this_epoch": job.epoch, "this_state": job.state.value}
 
 
-def _moved_before(conn: Connection, moved: Job, *, again: bool) -> Job:
+def _is_repeat(conn: Connection, moved: Job, *, again: bool) -> Job:
     """Return the job if the first attempt of this transition was committed."""
     there = sa.select(jobs).where(jobs.c.id == moved.id, jobs.c.epoch == moved.epoch, jobs.c.state == moved.state.value)
     row = conn.execute(there).mappings().first() if again else None
     if row is None:
-        raise IllegalMoveError(f"job {moved.id} has changed: it cannot become {moved.state}")
+        raise StaleJobError(f"job {moved.id} has changed: it cannot become {moved.state}")
     return rows.read(row)
 
 
@@ -166,11 +166,11 @@ def _end(conn: Connection, row: rows.Row, by: int, now: float) -> Job:
         "cancel_by": by,
     }
     ended = conn.execute(sa.update(jobs).where(jobs.c.id == row["id"]).values(end).returning(jobs)).mappings().one()
-    counters.follow(conn, dict(ended), counters.steps(JobState(row["state"]), JobState.CANCELLED, now))
+    counters.apply_effects(conn, dict(ended), counters.steps(JobState(row["state"]), JobState.CANCELLED, now))
     return rows.read(ended)
 
 
-def to_cancel(conn: Connection, server: str) -> Sequence[tuple[str, int]]:
+def cancel_requests(conn: Connection, server: str) -> Sequence[tuple[str, int]]:
     running = sa.and_(IN_HAND, jobs.c.server == server, jobs.c.state == JobState.RUNNING.value)
     wishes = sa.select(jobs.c.id, jobs.c.cancel_by).where(running, jobs.c.cancel_by != 0)
     return [(job_id, by) for job_id, by in conn.execute(wishes)]

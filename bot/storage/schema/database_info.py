@@ -11,16 +11,16 @@ from bot.i18n import _
 from bot.storage.engine.dialect import insert
 from bot.storage.schema.tables import meta
 
-INSTALLATION: Final = "installation"
+DATABASE_ID: Final = "installation"
 COPYING: Final = "copying"
 """Present while a copy into this database is unfinished; the value is the id of the copy."""
 
 
-def installation(conn: Connection) -> str:
+def database_id(conn: Connection) -> str:
     """Return the installation's id. The first caller creates it; concurrent callers get the same one."""
-    new = {"name": INSTALLATION, "value": str(uuid.uuid4())}
+    new = {"name": DATABASE_ID, "value": str(uuid.uuid4())}
     conn.execute(insert(conn.dialect.name, meta).on_conflict_do_nothing(), new)
-    return conn.execute(_value_of(INSTALLATION)).scalar_one()
+    return conn.execute(_value_of(DATABASE_ID)).scalar_one()
 
 
 def copy_under_way(conn: Connection) -> str | None:

@@ -7,15 +7,15 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.sql.selectable import CTE
 
-from bot.jobs.server_registry import Verdict
+from bot.jobs.server_registry import Compatibility
 from bot.storage.accounting.fair_share_sql import NOW
-from bot.storage.engine.compiled import Prepared, Values
+from bot.storage.engine.compiled import CompiledStatement, Values
 from bot.storage.engine.dialect import Insert, insert
 from bot.storage.schema.tables import WAITING, job_class
 from bot.storage.schema.tables import fit as fits
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import server as servers
-from bot.workflow.run.needs import Needs, dump_lacks, load_lacks
+from bot.workflow.run.needs import Needs, dump_missing, load_missing
 from bot.workflow.run.spec import RunSpec
 
 RECENT: Final = 3600.0
@@ -44,7 +44,7 @@ def effects(dialect: str, names: Sequence[str], account: CTE) -> list[CTE]:
     return [touched(dialect, account).cte("classed")] if "class_cls" in names else []
 
 
-_TOUCH: Final = Prepared(lambda dialect, _names: touched(dialect))
+_TOUCH: Final = CompiledStatement(lambda dialect, _names: touched(dialect))
 
 
 def touch(conn: Connection, new: Values) -> None:
@@ -52,7 +52,7 @@ def touch(conn: Connection, new: Values) -> None:
         _TOUCH.run(conn, {name: new[name] for name in ("class_cls", "class_needs", "now")})
 
 
-def unjudged(conn: Connection, key: str, limit: int) -> Mapping[str, Needs]:
+def unchecked_classes(conn: Connection, key: str, limit: int) -> Mapping[str, Needs]:
     """Return classes without a verdict, most recently used first."""
     judged = sa.exists().where(fits.c.server_id == key, fits.c.cls == job_class.c.cls)
     query = sa.select(job_class.c.cls, job_class.c.needs).where(sa.not_(judged))
@@ -60,7 +60,7 @@ def unjudged(conn: Connection, key: str, limit: int) -> Mapping[str, Needs]:
     return {cls: Needs.from_json(needs) for cls, needs in found}
 
 
-def judge(conn: Connection, key: str, verdicts: Mapping[str, Verdict], fingerprint: str) -> None:
+def record(conn: Connection, key: str, verdicts: Mapping[str, Compatibility], fingerprint: str) -> None:
     """Store verdicts, unless the server has changed since. Its description is locked until the transaction ends."""
     described = sa.select(servers.c.server_id).where(servers.c.server_id == key, servers.c.fingerprint == fingerprint)
     if not verdicts or conn.execute(described.with_for_update(read=True)).first() is None:
@@ -71,18 +71,23 @@ def judge(conn: Connection, key: str, verdicts: Mapping[str, Verdict], fingerpri
         set_={"fits": entry.excluded.fits, "lacks": entry.excluded.lacks},
     )
     rows = (
-        {"server_id": key, "cls": cls, "fits": verdicts[cls].fits, "lacks": dump_lacks(verdicts[cls].lacks)}
+        {
+            "server_id": key,
+            "cls": cls,
+            "fits": verdicts[cls].is_compatible,
+            "lacks": dump_missing(verdicts[cls].missing),
+        }
         for cls in sorted(verdicts)
     )
     conn.execute(entry, list(rows))
 
 
-def verdicts(conn: Connection, cls: str) -> Mapping[str, Verdict]:
+def read(conn: Connection, cls: str) -> Mapping[str, Compatibility]:
     known = sa.select(fits.c.server_id, fits.c.fits, fits.c.lacks).join(
         servers, sa.and_(servers.c.server_id == fits.c.server_id, servers.c.enabled, servers.c.url != "")
     )
     found = conn.execute(known.where(fits.c.cls == cls).order_by(servers.c.place))
-    return {key: Verdict(fit, load_lacks(lacks)) for key, fit, lacks in found}
+    return {key: Compatibility(fit, load_missing(lacks)) for key, fit, lacks in found}
 
 
 def forget(conn: Connection, before: float) -> None:

@@ -10,16 +10,16 @@ from bot.storage.engine.dialect import insert, lease_time
 from bot.storage.schema.tables import process as processes
 from bot.storage.schema.tables import server as servers
 
-FORGOTTEN: Final = 3600.0
+KEPT_SECONDS: Final = 3600.0
 """Seconds after which the row of a killed process is deleted."""
 
 
-def appear(conn: Connection, owner: str, role: str, ttl: float, now: float) -> Mapping[str, int]:
+def heartbeat(conn: Connection, owner: str, role: str, ttl: float, now: float) -> Mapping[str, int]:
     time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
     alive = {"role": role, "seen_until": time + ttl}
     entry = insert(conn.dialect.name, processes).values(owner=owner, **alive)
     conn.execute(entry.on_conflict_do_update(index_elements=[processes.c.owner], set_=alive))
-    _forget(conn, time - FORGOTTEN)
+    _forget(conn, time - KEPT_SECONDS)
     living = sa.select(processes.c.role, sa.func.count()).where(processes.c.seen_until >= time)
     return dict(conn.execute(living.group_by(processes.c.role)).all())
 
@@ -30,7 +30,7 @@ def _forget(conn: Connection, before: sa.ColumnElement[float]) -> None:
     conn.execute(sa.delete(processes).where(processes.c.owner.in_(old)))
 
 
-def vanish(conn: Connection, owner: str) -> None:
+def deregister(conn: Connection, owner: str) -> None:
     conn.execute(sa.delete(processes).where(processes.c.owner == owner))
 
 

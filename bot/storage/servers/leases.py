@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
-from bot.storage.engine.compiled import Prepared
+from bot.storage.engine.compiled import CompiledStatement
 from bot.storage.engine.dialect import insert, lease_time
 from bot.storage.schema.tables import server as servers
 
 
-def hold(conn: Connection, wanted: Collection[str], owner: str, ttl: float, now: float) -> frozenset[str]:
+def hold_leases(conn: Connection, wanted: Collection[str], owner: str, ttl: float, now: float) -> frozenset[str]:
     """Acquire or renew leases; rows are locked in sorted order, to avoid deadlocks."""
     time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
     takeover = sa.case((servers.c.owner == owner, servers.c.epoch), else_=servers.c.epoch + 1)
@@ -29,7 +29,7 @@ def hold(conn: Connection, wanted: Collection[str], owner: str, ttl: float, now:
     return frozenset(held)
 
 
-def release(conn: Connection, owner: str, wanted: Collection[str] | None = None) -> None:
+def release_leases(conn: Connection, owner: str, wanted: Collection[str] | None = None) -> None:
     release = sa.update(servers).where(servers.c.owner == owner).values(owner="", lease_until=0.0)
     conn.execute(release if wanted is None else release.where(servers.c.server_id.in_(wanted)))
 
@@ -54,7 +54,7 @@ def holds(dialect: str) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-_LOCK: Final = Prepared(lambda dialect, _names: locked(dialect))
+_LOCK: Final = CompiledStatement(lambda dialect, _names: locked(dialect))
 
 
 def held_by_others(

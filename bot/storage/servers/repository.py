@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bot.jobs.server_registry import ServerRecord, Verdict
+from bot.jobs.server_registry import Compatibility, ServerRecord
 from bot.storage.engine.base import Engine
 from bot.storage.schema import database_info
 from bot.storage.servers import compatibility, heartbeats, server_rows
@@ -36,7 +36,7 @@ def unpack(data: bytes) -> Abilities:
 log = logging.getLogger(__name__)
 
 
-class SqlFleet:
+class SqlServerRegistry:
     """Implements `FleetRecords`. `clock` times leases and heartbeats on SQLite; PostgreSQL uses its own clock."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
@@ -109,26 +109,28 @@ class SqlFleet:
             log.warning("the stored definitions of %s are damaged (%s)", key, error)
             return fingerprint, None
 
-    async def unjudged(self, key: str, limit: int = 200) -> Mapping[str, Needs]:
-        return await self._engine.read(lambda conn: compatibility.unjudged(conn, key, limit))
+    async def unchecked_classes(self, key: str, limit: int = 200) -> Mapping[str, Needs]:
+        return await self._engine.read(lambda conn: compatibility.unchecked_classes(conn, key, limit))
 
-    async def judge(self, key: str, verdicts: Mapping[str, Verdict], fingerprint: str) -> None:
-        await self._engine.write(lambda conn, _again: compatibility.judge(conn, key, verdicts, fingerprint))
+    async def record_compatibility(self, key: str, verdicts: Mapping[str, Compatibility], fingerprint: str) -> None:
+        await self._engine.write(lambda conn, _again: compatibility.record(conn, key, verdicts, fingerprint))
 
-    async def verdicts(self, cls: str) -> Mapping[str, Verdict]:
-        return await self._engine.read(lambda conn: compatibility.verdicts(conn, cls))
+    async def compatibility(self, cls: str) -> Mapping[str, Compatibility]:
+        return await self._engine.read(lambda conn: compatibility.read(conn, cls))
 
     # ------------------------------------------------------------------ processes
 
-    async def appear(self, owner: str, role: str, ttl: float) -> Mapping[str, int]:
-        return await self._engine.write(lambda conn, _again: heartbeats.appear(conn, owner, role, ttl, self._clock()))
+    async def heartbeat(self, owner: str, role: str, ttl: float) -> Mapping[str, int]:
+        return await self._engine.write(
+            lambda conn, _again: heartbeats.heartbeat(conn, owner, role, ttl, self._clock())
+        )
 
-    async def vanish(self, owner: str) -> None:
-        await self._engine.write(lambda conn, _again: heartbeats.vanish(conn, owner), single=True)
+    async def deregister(self, owner: str) -> None:
+        await self._engine.write(lambda conn, _again: heartbeats.deregister(conn, owner), single=True)
 
-    async def installation(self) -> str:
+    async def database_id(self) -> str:
         if not self._installation:
             self._installation = await self._engine.write(
-                lambda conn, _again: database_info.installation(conn), durable=True
+                lambda conn, _again: database_info.database_id(conn), durable=True
             )
         return self._installation

@@ -15,7 +15,7 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.ui.client.error_handler import Tree
+from bot.ui.client.error_handler import CommandTree
 from bot.ui.locale import Languages
 from bot.ui.page import SILENT
 
@@ -48,7 +48,7 @@ class ComfycordBot(commands.AutoShardedBot):
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=commands.when_mentioned,
-            tree_cls=cast("type[Tree]", partial(Tree, languages=languages)),
+            tree_cls=cast("type[CommandTree]", partial(CommandTree, languages=languages)),
             intents=discord.Intents(guilds=True),
             allowed_mentions=SILENT,
             help_command=None,

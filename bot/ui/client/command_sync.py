@@ -35,10 +35,10 @@ class CommandSync:
 
     async def sync(self, tree: app_commands.CommandTree[discord.Client]) -> list[str]:
         """Register changes; return the scopes that were sent: guild ids, or "global"."""
-        sent, _failed = await self.bring_up_to_date(tree)
+        sent, _failed = await self.sync_changed(tree)
         return sent
 
-    async def bring_up_to_date(self, tree: app_commands.CommandTree[discord.Client]) -> tuple[list[str], list[str]]:
+    async def sync_changed(self, tree: app_commands.CommandTree[discord.Client]) -> tuple[list[str], list[str]]:
         """Register changes; return the scopes that were sent, and those that failed."""
         async with self._syncing:
             return await self._sync(tree)

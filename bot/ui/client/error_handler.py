@@ -21,15 +21,17 @@ GONE = {10062, 40060, 50027, 10015, 10008}
 """Error codes of interactions that can no longer be answered."""
 
 
-class Tree(app_commands.CommandTree[discord.Client]):
+class CommandTree(app_commands.CommandTree[discord.Client]):
     def __init__(self, client: discord.Client, *, languages: Languages) -> None:
         super().__init__(client, fallback_to_global=True)
         self._languages = languages
 
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
-        await self.tell(interaction, error.original if isinstance(error, app_commands.CommandInvokeError) else error)
+        await self.reply_error(
+            interaction, error.original if isinstance(error, app_commands.CommandInvokeError) else error
+        )
 
-    async def tell(self, interaction: discord.Interaction[Any], error: Exception) -> None:
+    async def reply_error(self, interaction: discord.Interaction[Any], error: Exception) -> None:
         """Reply ephemerally with the error; raises nothing."""
         text = self._languages.render(explain_error(error), interaction.locale.value)
         try:

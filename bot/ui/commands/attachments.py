@@ -12,7 +12,7 @@ import discord
 
 from bot.errors import BotError, InputError
 from bot.i18n import _
-from bot.jobs.repository import Shelf
+from bot.jobs.repository import ResultStore
 from bot.workflow.library.catalog import Workflow
 from bot.workflow.manifest.options import ImageOption
 from bot.workflow.run.events import InputFile
@@ -32,7 +32,7 @@ class KeptFile:
     job_id: str
     number: int
     """Index in the result, from 0."""
-    shelf: Shelf = field(repr=False)
+    shelf: ResultStore = field(repr=False)
 
     async def read(self) -> bytes:
         """Return the content. Raises `InputError` if the file has expired."""
@@ -50,15 +50,15 @@ class PictureIntake(Protocol):
 
     def check_size(self, size: int) -> None: ...
 
-    async def intake(self, data: bytes) -> InputFile:
+    async def prepare_input(self, data: bytes) -> InputFile:
         """Check and re-encode an image."""
         ...
 
-    def check_clip_size(self, size: int, kind: str) -> None:
+    def check_av_size(self, size: int, kind: str) -> None:
         """Refuse a video or audio file that is too large; `kind` is "video" or "audio"."""
         ...
 
-    async def clip(self, data: bytes, kind: str) -> InputFile:
+    async def prepare_av(self, data: bytes, kind: str) -> InputFile:
         """Check a video or audio file."""
         ...
 
@@ -94,13 +94,15 @@ class Attachments:
             async with self._downloads:
                 data = await _read(given)
                 self._check_size(len(data), kind)
-                return await (self._pictures.clip(data, kind) if kind in CLIPS else self._pictures.intake(data))
+                return await (
+                    self._pictures.prepare_av(data, kind) if kind in CLIPS else self._pictures.prepare_input(data)
+                )
         except BotError as error:
             raise InputError(_("**{option}**: {reason}", option=name, reason=error.user_message)) from error
 
     def _check_size(self, size: int, kind: str) -> None:
         if kind in CLIPS:
-            self._pictures.check_clip_size(size, kind)
+            self._pictures.check_av_size(size, kind)
         else:
             self._pictures.check_size(size)
 

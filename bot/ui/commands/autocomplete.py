@@ -20,7 +20,7 @@ WORKFLOWS = "workflow"
 _LAST = re.compile(r"^(.*[,;]\s*)?(.*?)(:[^,;:]*)?$", re.DOTALL)
 
 
-class Suggester:
+class Autocompleter:
     """`definitions` returns the servers' node definitions without waiting."""
 
     def __init__(self, *, definitions: Callable[[], Definitions], uses: Uses) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import discord
 from discord import app_commands
 
-from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.autocomplete import Autocompleter
 from bot.workflow.manifest.manifest import ADVANCED, PRESET
 from bot.workflow.manifest.options import Option
 from bot.workflow.workflow import Workflow
@@ -40,11 +40,13 @@ OPTION_TYPES = {
 }
 
 
-class Runs(Protocol):
+class CommandCallback(Protocol):
     def __call__(self, interaction: discord.Interaction, workflow: Workflow, given: Given, /) -> Awaitable[None]: ...
 
 
-def build_command(workflow: Workflow, *, run: Runs, suggester: Suggester) -> app_commands.Command[Any, ..., Any]:
+def build_command(
+    workflow: Workflow, *, run: CommandCallback, suggester: Autocompleter
+) -> app_commands.Command[Any, ..., Any]:
     parameters = list(_parameters(workflow, suggester))
     names = {f"option_{number}": name for number, (name, _text, _parameter) in enumerate(parameters)}
 
@@ -71,7 +73,7 @@ def build_command(workflow: Workflow, *, run: Runs, suggester: Suggester) -> app
     return command
 
 
-def _parameters(workflow: Workflow, suggester: Suggester) -> Iterator[tuple[str, str, inspect.Parameter]]:
+def _parameters(workflow: Workflow, suggester: Autocompleter) -> Iterator[tuple[str, str, inspect.Parameter]]:
     """Yield name, description and parameter; Discord wants required options first."""
     manifest = workflow.manifest
     for name, option in manifest.slash_options():
@@ -127,7 +129,7 @@ class _PlainOption(app_commands.Transformer):
 class _LiveOption(_PlainOption):
     """An option with autocomplete."""
 
-    def __init__(self, option: Option, suggester: Suggester) -> None:
+    def __init__(self, option: Option, suggester: Autocompleter) -> None:
         super().__init__(option)
         self._suggester = suggester
 

@@ -3,7 +3,7 @@
 import discord
 
 from bot.clock import Clock
-from bot.jobs.job import Place, Requester
+from bot.jobs.job import MessageLocation, Requester
 from bot.ui.page import SILENT, Page, layout
 
 ALREADY_ANSWERED = 40060
@@ -11,16 +11,16 @@ TOKEN_LIFETIME = 900.0
 """Seconds for which an interaction's token is valid."""
 
 
-class Reply:
+class FirstReply:
     """Answers one interaction once; everything later is an edit of that answer."""
 
     def __init__(self, interaction: discord.Interaction, *, clock: Clock) -> None:
         self._interaction = interaction
         self._token_expires = clock.now() + TOKEN_LIFETIME - _age(interaction, clock)
-        self._place: Place | None = None
+        self._place: MessageLocation | None = None
 
     @property
-    def place(self) -> Place | None:
+    def location(self) -> MessageLocation | None:
         """Where the message is; None until it is sent."""
         return self._place
 
@@ -35,17 +35,17 @@ class Reply:
         locale = self._interaction.guild_locale or self._interaction.locale
         return Requester(user_id=user.id, name=user.display_name, locale=locale.value)
 
-    def draft(self) -> Place:
+    def draft(self) -> MessageLocation:
         """Return the place before the answer, still without a message id."""
-        return self._place_of(0, can_edit=True)
+        return self._location_of(0, can_edit=True)
 
-    async def open(self, page: Page) -> Place:
+    async def open(self, page: Page) -> MessageLocation:
         """Answer the command with `page` unless it was answered; return where the message is."""
         if self._place is None:
             self._place = await self._answer(page)
         return self._place
 
-    async def _answer(self, page: Page) -> Place:
+    async def _answer(self, page: Page) -> MessageLocation:
         try:
             response = await self._interaction.response.send_message(view=layout(page), allowed_mentions=SILENT)
         except Exception as error:
@@ -53,19 +53,19 @@ class Reply:
                 raise
             # The connection was lost, but Discord may have received the answer
             message = await self._interaction.original_response()
-            return self._place_of(message.id, can_edit=not message.flags.ephemeral)
+            return self._location_of(message.id, can_edit=not message.flags.ephemeral)
         resource = response.resource
         ephemeral = isinstance(resource, discord.InteractionMessage) and resource.flags.ephemeral
         message_id = response.message_id or 0
-        return self._place_of(message_id, can_edit=bool(message_id) and not ephemeral)
+        return self._location_of(message_id, can_edit=bool(message_id) and not ephemeral)
 
-    def _place_of(self, message_id: int, *, can_edit: bool) -> Place:
+    def _location_of(self, message_id: int, *, can_edit: bool) -> MessageLocation:
         interaction = self._interaction
         in_our_guild = (
             interaction.guild_id is not None and interaction.client.get_guild(interaction.guild_id) is not None
         )
         in_our_dm = isinstance(interaction.channel, discord.DMChannel) and not interaction.is_user_integration()
-        return Place(
+        return MessageLocation(
             interaction_id=interaction.id,
             application_id=interaction.application_id,
             token=interaction.token,

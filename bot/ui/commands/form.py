@@ -13,15 +13,15 @@ import discord
 
 from bot.errors import BotError
 from bot.i18n import Message, _
-from bot.ui.client.error_handler import Tree, explain_error
+from bot.ui.client.error_handler import CommandTree, explain_error
 from bot.ui.commands.attachments import KeptFile, UnreadFile
-from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.autocomplete import Autocompleter
 from bot.ui.commands.form_fields import Field, Say, choice_of_files
 from bot.ui.commands.form_fields import field as field_of
-from bot.ui.commands.submit import Orders
+from bot.ui.commands.submit import JobSubmitter
 from bot.ui.locale import Languages, cut
 from bot.ui.page import SILENT, Tone
-from bot.ui.replies import show
+from bot.ui.replies import reply_view
 from bot.workflow.manifest.manifest import PRESET
 from bot.workflow.text_format import shown
 from bot.workflow.workflow import Workflow
@@ -37,7 +37,7 @@ Act = Callable[[discord.Interaction], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class Sheet:
+class FormState:
     """The state of one member's form."""
 
     workflow: Workflow
@@ -52,7 +52,9 @@ class Sheet:
 
 
 class Forms:
-    def __init__(self, *, orders: Orders, suggester: Suggester, tree: Tree, languages: Languages) -> None:
+    def __init__(
+        self, *, orders: JobSubmitter, suggester: Autocompleter, tree: CommandTree, languages: Languages
+    ) -> None:
         self._orders = orders
         self._suggester = suggester
         self._tree = tree
@@ -72,34 +74,34 @@ class Forms:
         if workflow.manifest.presets and PRESET not in given and PRESET not in wanted:
             wanted.insert(0, PRESET)
         pages = [wanted[at : at + PER_PAGE] for at in range(0, len(wanted), PER_PAGE)][:MAX_PAGES]
-        await self.ask(interaction, Sheet(workflow, given, pages, kept or {}), 0)
+        await self.ask(interaction, FormState(workflow, given, pages, kept or {}), 0)
 
-    async def ask(self, interaction: discord.Interaction, sheet: Sheet, page: int) -> None:
+    async def ask(self, interaction: discord.Interaction, sheet: FormState, page: int) -> None:
         say = self._sayer(interaction)
         fields = [self._field(sheet, name, say) for name in sheet.pages[page]]
-        await interaction.response.send_modal(_Page(self, sheet, fields, page))
+        await interaction.response.send_modal(_FormModal(self, sheet, fields, page))
 
-    async def take(self, interaction: discord.Interaction, sheet: Sheet, fields: Sequence[Field]) -> None:
+    async def take(self, interaction: discord.Interaction, sheet: FormState, fields: Sequence[Field]) -> None:
         """Handle a submitted page: start the job if it was the only page, else show the overview."""
         for each in fields:
             self._take(sheet, each)
         sheet.fault = await self._fault(interaction, sheet)
         if sheet.fault is None and len(sheet.pages) == 1 and sheet.origin is None:
-            await self._orders.place(interaction, sheet.workflow, sheet.given)
+            await self._orders.submit(interaction, sheet.workflow, sheet.given)
             return
         await self._show(interaction, sheet)
 
-    async def start(self, interaction: discord.Interaction, sheet: Sheet) -> bool:
+    async def start(self, interaction: discord.Interaction, sheet: FormState) -> bool:
         """Submit the request; return False, and show the error, if a value is invalid."""
         sheet.fault = await self._fault(interaction, sheet)
         if sheet.fault is not None:
             await self._show(interaction, sheet)
             return False
-        await self._orders.place(interaction, sheet.workflow, sheet.given)
+        await self._orders.submit(interaction, sheet.workflow, sheet.given)
         await self.retire(sheet, _("Sent – see below."))
         return True
 
-    async def retire(self, sheet: Sheet, last_word: Message) -> None:
+    async def retire(self, sheet: FormState, last_word: Message) -> None:
         """Replace the form with a sentence; raises nothing."""
         if sheet.origin is None:
             return
@@ -112,44 +114,44 @@ class Forms:
         except Exception:  # discord.py lets errors of its HTTP library through; the form is closed anyway
             return
 
-    async def tell(self, interaction: discord.Interaction, error: Exception) -> None:
-        await self._tree.tell(interaction, error)
+    async def reply(self, interaction: discord.Interaction, error: Exception) -> None:
+        await self._tree.reply_error(interaction, error)
 
     def _sayer(self, interaction: discord.Interaction) -> Say:
         return partial(self._languages.render, locale=interaction.locale.value)
 
-    def _field(self, sheet: Sheet, name: str, say: Say) -> Field:
+    def _field(self, sheet: FormState, name: str, say: Say) -> Field:
         if name in sheet.kept:
             return choice_of_files(sheet.workflow, name, sheet.kept[name], sheet.given.get(name))
         return field_of(sheet.workflow, name, sheet.given.get(name), self._suggester, say)
 
-    def _take(self, sheet: Sheet, each: Field) -> None:
+    def _take(self, sheet: FormState, each: Field) -> None:
         answer = each.answer()
         option = sheet.workflow.manifest.options.get(each.name)
         if option is not None and option.source is not None and option.kind != "loras" and isinstance(answer, str):
-            answer = self._suggester.index(option).meant(answer) or answer
+            answer = self._suggester.index(option).resolve(answer) or answer
         if answer is not None:
             sheet.given[each.name] = answer
         elif option is None or not option.is_file:  # an empty upload field keeps the earlier attachment
             sheet.given.pop(each.name, None)
 
-    async def _fault(self, interaction: discord.Interaction, sheet: Sheet) -> Message | None:
+    async def _fault(self, interaction: discord.Interaction, sheet: FormState) -> Message | None:
         try:
-            await self._orders.look_over(interaction, sheet.workflow, sheet.given)
+            await self._orders.validate(interaction, sheet.workflow, sheet.given)
         except BotError as error:
             return explain_error(error)
         return None
 
-    async def _show(self, interaction: discord.Interaction, sheet: Sheet) -> None:
+    async def _show(self, interaction: discord.Interaction, sheet: FormState) -> None:
         say = self._sayer(interaction)
         view = FormView(self, sheet, self._text(sheet, say), say)
         if sheet.origin is not None and interaction.message is not None:
             await interaction.response.edit_message(view=view, allowed_mentions=SILENT)
             return
-        await show(interaction, view)
+        await reply_view(interaction, view)
         sheet.origin = interaction
 
-    def _text(self, sheet: Sheet, say: Say) -> str:
+    def _text(self, sheet: FormState, say: Say) -> str:
         manifest = sheet.workflow.manifest
         lines = [f"**{shown(manifest.title)}**"]
         for page in sheet.pages:
@@ -168,8 +170,8 @@ def _spoken(value: object) -> object:
     return value.filename if isinstance(value, UnreadFile) else value
 
 
-class _Page(discord.ui.Modal):
-    def __init__(self, forms: Forms, sheet: Sheet, fields: Sequence[Field], page: int) -> None:
+class _FormModal(discord.ui.Modal):
+    def __init__(self, forms: Forms, sheet: FormState, fields: Sequence[Field], page: int) -> None:
         count = f" {page + 1}/{len(sheet.pages)}" if len(sheet.pages) > 1 else ""
         title = f"{cut(sheet.workflow.manifest.title, MAX_TITLE - len(count))}{count}"
         super().__init__(title=title, timeout=LIFETIME)
@@ -183,13 +185,13 @@ class _Page(discord.ui.Modal):
         await self._forms.take(interaction, self._sheet, self._fields)
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:
-        await self._forms.tell(interaction, error)
+        await self._forms.reply(interaction, error)
 
 
 class FormView(discord.ui.LayoutView):
     """The ephemeral overview: the values so far, and buttons to start, change or discard."""
 
-    def __init__(self, forms: Forms, sheet: Sheet, text: str, say: Say) -> None:
+    def __init__(self, forms: Forms, sheet: FormState, text: str, say: Say) -> None:
         super().__init__(timeout=LIFETIME)
         self._forms = forms
         self._sheet = sheet
@@ -204,7 +206,7 @@ class FormView(discord.ui.LayoutView):
             self.add_item(discord.ui.ActionRow(*buttons[at : at + 5]))
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, item: Any, /) -> None:
-        await self._forms.tell(interaction, error)
+        await self._forms.reply(interaction, error)
 
     async def on_timeout(self) -> None:
         await self._forms.retire(self._sheet, _("This form has expired. Please run the command again."))

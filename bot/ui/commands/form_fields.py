@@ -13,7 +13,7 @@ import discord
 
 from bot.i18n import Message, _
 from bot.ui.commands.attachments import KeptFile
-from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.autocomplete import Autocompleter
 from bot.ui.locale import cut
 from bot.workflow.manifest.manifest import PRESET
 from bot.workflow.manifest.options import Option
@@ -48,7 +48,7 @@ class Field:
         return self.meanings.get(first, first) if isinstance(first, str) else first
 
 
-def field(workflow: Workflow, name: str, given: object, suggester: Suggester, say: Say) -> Field:
+def field(workflow: Workflow, name: str, given: object, suggester: Autocompleter, say: Say) -> Field:
     """Return the field for an option, with the earlier value filled in."""
     if name == PRESET and name not in workflow.manifest.options:
         titles = [preset.title for preset in workflow.manifest.presets.values()]
@@ -85,7 +85,7 @@ def _explained(option: Option) -> str:
 
 
 def _component(
-    workflow: Workflow, name: str, option: Option, given: object, suggester: Suggester, say: Say
+    workflow: Workflow, name: str, option: Option, given: object, suggester: Autocompleter, say: Say
 ) -> Component:
     is_required = option.required
     if option.is_file:

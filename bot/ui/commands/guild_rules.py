@@ -11,48 +11,48 @@ import discord
 from bot.clock import Clock
 from bot.errors import DeniedError
 from bot.i18n import Message, _
-from bot.jobs.cluster.bus import Hints, Topic
-from bot.policy.access import Whereabouts, folded, why_not
-from bot.policy.guild_workflows import HouseRules, WorkflowRules, narrowed
+from bot.jobs.cluster.bus import NotificationBus, Topic
+from bot.policy.access import ChannelContext, folded, why_not
+from bot.policy.guild_workflows import GuildWorkflowRules, WorkflowRulesRepository, narrowed
 from bot.policy.limits import Limits
-from bot.ui.commands.submit import Settled
+from bot.ui.commands.submit import PlaceSettings
 from bot.workflow.workflow import Workflow
 
 KEPT = 30.0
 """Seconds for which the rules of a guild are cached."""
 GUILDS_KEPT = 1000
-NOTHING = HouseRules()
+NOTHING = GuildWorkflowRules()
 
 
-class GuildHouse:
-    def __init__(self, *, rules: WorkflowRules, hints: Hints, limits: Limits, clock: Clock) -> None:
+class GuildRules:
+    def __init__(self, *, rules: WorkflowRulesRepository, hints: NotificationBus, limits: Limits, clock: Clock) -> None:
         self._rules = rules
         self._hints = hints
         self._limits = limits
         self._clock = clock
-        self._known: OrderedDict[int, tuple[float, HouseRules]] = OrderedDict()
-        hints.listen(Topic.RULES, self._hear)
+        self._known: OrderedDict[int, tuple[float, GuildWorkflowRules]] = OrderedDict()
+        hints.subscribe(Topic.RULES, self._on_rules_changed)
 
-    async def settle(self, interaction: discord.Interaction, workflow: Workflow) -> Settled:
+    async def resolve(self, interaction: discord.Interaction, workflow: Workflow) -> PlaceSettings:
         """Return the guild's defaults and limits. Raises `DeniedError`, `StoreDownError`."""
-        denied = why_not(workflow.manifest.access, whereabouts(interaction))
+        denied = why_not(workflow.manifest.access, channel_context(interaction))
         if denied is not None:
             raise DeniedError(denied)
         guild_id = interaction.guild_id
         if guild_id is None:
-            return Settled()
+            return PlaceSettings()
         rules = await self.of(guild_id)
-        places = places_of(interaction.channel)
+        places = channel_scopes(interaction.channel)
         if not rules.is_enabled(workflow.name, places):
             raise DeniedError(_switched_off(rules, workflow.name))
-        return Settled(rules.defaults(workflow.name, places), narrowed(self._limits, rules.limits))
+        return PlaceSettings(rules.defaults(workflow.name, places), narrowed(self._limits, rules.limits))
 
-    async def of(self, guild_id: int) -> HouseRules:
+    async def of(self, guild_id: int) -> GuildWorkflowRules:
         """Raises `StoreDownError`."""
         read_at, rules = self._known.get(guild_id, (float("-inf"), NOTHING))
         if self._clock.monotonic() - read_at > KEPT:
             read_at = self._clock.monotonic()
-            rules = await self._rules.house_rules(guild_id)
+            rules = await self._rules.guild_rules(guild_id)
             self._known[guild_id] = (read_at, rules)
             self._known.move_to_end(guild_id)
             while len(self._known) > GUILDS_KEPT:
@@ -69,12 +69,12 @@ class GuildHouse:
         self._known.pop(guild_id, None)
         self._hints.send(Topic.RULES, str(guild_id))
 
-    def _hear(self, payload: str) -> None:
+    def _on_rules_changed(self, payload: str) -> None:
         if payload.isdecimal():
             self._known.pop(int(payload), None)
 
 
-def _switched_off(rules: HouseRules, workflow: str) -> Message:
+def _switched_off(rules: GuildWorkflowRules, workflow: str) -> Message:
     channels = rules.enabled_channels(workflow)
     if channels:
         mentions = ", ".join(f"<#{channel}>" for channel in channels[:10])
@@ -82,24 +82,25 @@ def _switched_off(rules: HouseRules, workflow: str) -> Message:
     return _("/{name} is disabled here. Members with **Manage Server** can enable it.", name=workflow)
 
 
-def places_of(channel: object) -> Sequence[int]:
+def channel_scopes(channel: object) -> Sequence[int]:
     """Return the ids of a channel, its parent channel and its category, innermost first."""
     found = (getattr(channel, name, None) for name in ("id", "parent_id", "category_id"))
     return [each for each in found if isinstance(each, int)]
 
 
-def whereabouts(interaction: discord.Interaction) -> Whereabouts:
+def channel_context(interaction: discord.Interaction) -> ChannelContext:
     channel, user = interaction.channel, interaction.user
     roles = user.roles if isinstance(user, discord.Member) else ()
     role_ids = user._roles if isinstance(user, discord.Member) else ()  # pyright: ignore[reportPrivateUsage]
     around = (channel, getattr(channel, "parent", None), getattr(channel, "category", None))
     names = (getattr(each, "name", None) for each in around)
     is_nsfw = getattr(channel, "is_nsfw", None)
-    return Whereabouts(
+    return ChannelContext(
         is_private=interaction.guild_id is None,
         roles=frozenset({folded(role.name) for role in roles} | {str(each) for each in role_ids}),
         channels=frozenset(
-            {folded(name) for name in names if isinstance(name, str)} | {str(place) for place in places_of(channel)}
+            {folded(name) for name in names if isinstance(name, str)}
+            | {str(place) for place in channel_scopes(channel)}
         ),
         is_age_restricted=bool(is_nsfw()) if callable(is_nsfw) else False,
     )

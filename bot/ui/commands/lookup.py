@@ -10,7 +10,7 @@ from bot.workflow.text_format import nearest, shown
 from bot.workflow.workflow import Workflow
 
 
-class Finder:
+class WorkflowLookup:
     """`offered` returns the workflows available now, `reason_off` why a valid workflow is unavailable."""
 
     def __init__(
@@ -24,7 +24,7 @@ class Finder:
         self.offered = offered
         self._reason_off = reason_off
 
-    def meant(self, typed: str) -> Workflow:
+    def resolve(self, typed: str) -> Workflow:
         """Return the workflow of that name. Raises `InputError` with the reason, or with the nearest name."""
         name = typed.strip().removeprefix("/")
         workflow = self._library.get(name) or self._library.get(name.casefold())
@@ -38,7 +38,7 @@ class Finder:
             raise InputError(
                 _("/{name} is broken right now. The bot's owner can see why in `/workflow list`.", name=entry.name)
             )
-        guess = Index(self.offered()).meant(name) or nearest(name, self.offered())
+        guess = Index(self.offered()).resolve(name) or nearest(name, self.offered())
         if guess is not None:
             raise InputError(_("There's no workflow “{name}”. Did you mean “{guess}”?", name=shown(name), guess=guess))
         raise InputError(_("There's no workflow “{name}”. Please pick one from the list.", name=shown(name)))

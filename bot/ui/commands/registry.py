@@ -13,7 +13,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.aio import nap
+from bot.aio import wait_for_event
 from bot.clock import Clock
 from bot.i18n import Message
 from bot.workflow.graph.definitions import Definitions
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 MAX_COMMANDS = 85
 """Discord allows 100 per guild; the rest is for the bot's own."""
-SETTLE = 1.0
+SYNC_DELAY = 1.0
 """Seconds to wait for further changes before they are registered."""
 OFF_AFTER = 60.0
 """Seconds for which no ComfyUI server meets a workflow's requirements before its command is removed: removing and
 re-adding uses up Discord's daily limit, and members' lists change."""
-LOOK_EVERY = 30.0
+AVAILABILITY_POLL_INTERVAL = 30.0
 RETRY_AFTER = (5.0, 15.0, 60.0, 300.0)
 """Seconds before each retry of a failed registration."""
 
@@ -38,7 +38,7 @@ Tree = app_commands.CommandTree[discord.Client]
 Build = Callable[[Workflow], app_commands.Command[Any, ..., Any]]
 
 
-class Registrar:
+class CommandRegistry:
     """`servers` returns each ComfyUI server's definitions. `tell` registers commands and returns whether all succeeded;
     it is None in processes that register nothing.
     """
@@ -63,7 +63,7 @@ class Registrar:
         self._off_since: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._is_told = False
-        library.listen(lambda _changes: self.wake())
+        library.on_change(lambda _changes: self.wake())
 
     # ------------------------------------------------------------------ what is offered
 
@@ -107,17 +107,17 @@ class Registrar:
         """Run until cancelled."""
         failures = 0
         while True:
-            wait = RETRY_AFTER[min(failures, len(RETRY_AFTER)) - 1] if failures else LOOK_EVERY
-            await nap(self._clock, wait, self._changed)
+            wait = RETRY_AFTER[min(failures, len(RETRY_AFTER)) - 1] if failures else AVAILABILITY_POLL_INTERVAL
+            await wait_for_event(self._clock, wait, self._changed)
             if self._changed.is_set():
                 self._changed.clear()
-                await self._clock.sleep(SETTLE)
+                await self._clock.sleep(SYNC_DELAY)
                 self._changed.clear()
             if self.update() or not self._is_told:
-                self._is_told = await self._told()
+                self._is_told = await self._synced()
                 failures = 0 if self._is_told else failures + 1
 
-    async def _told(self) -> bool:
+    async def _synced(self) -> bool:
         return True if self._tell is None else await self._tell()
 
     def _wanted(self) -> dict[str, Workflow]:

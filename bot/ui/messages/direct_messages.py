@@ -13,8 +13,8 @@ import discord
 from bot.clock import Clock
 from bot.i18n import Message, _
 from bot.jobs.job import Job
-from bot.ui.messages.discord_errors import Meaning, RefusedError, asking_discord
-from bot.ui.messages.missing_permissions import Lack, Permissions
+from bot.ui.messages.discord_errors import DiscordError, ErrorKind, ask_discord
+from bot.ui.messages.missing_permissions import MissingPermissions, PermissionCheck
 from bot.ui.messages.render import Renderer
 from bot.ui.page import SILENT, Page, layout
 
@@ -30,31 +30,31 @@ class Notes(Protocol):
 
     async def get(self, job_id: str) -> Job | None: ...
 
-    async def note(self, job: Job, **changes: Any) -> Job:
+    async def update(self, job: Job, **changes: Any) -> Job:
         """Set fields of a job that this process still owns; return it with its newest token.
 
         Raises `IllegalMoveError`.
         """
         ...
 
-    async def record(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None: ...
+    async def record_event(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None: ...
 
-    async def recorded_since(self, what: str, since: float) -> bool: ...
+    async def has_event_since(self, what: str, since: float) -> bool: ...
 
 
-class Mailbox:
+class DirectMessages:
     """Sends direct messages. A message that cannot be sent is no error: people can disable them."""
 
     def __init__(self, *, client: Callable[[], discord.Client], renderer: Renderer, notes: Notes, clock: Clock) -> None:
         self._client = client
-        self._permissions = Permissions(client=client, clock=clock)
+        self._permissions = PermissionCheck(client=client, clock=clock)
         self._renderer = renderer
         self._notes = notes
         self._clock = clock
 
-    async def result_waits(self, job: Job, why: Meaning) -> Job:
+    async def result_waits(self, job: Job, why: ErrorKind) -> Job:
         """Tell the requester why the result is not shown, and where to find it."""
-        lack = await self._permissions.lack_of(job.place) if why is Meaning.FORBIDDEN else None
+        lack = await self._permissions.lack_of(job.place) if why is ErrorKind.FORBIDDEN else None
         return await self._once(job, self._renderer.kept(job, _cause(why, lack)))
 
     async def failed(self, job: Job, reason: Message) -> Job:
@@ -69,49 +69,49 @@ class Mailbox:
         wanted = ", ".join(lack.permissions)
         log.warning("guild %s, channel %s: missing permission: %s", lack.guild_id, job.place.channel_id, wanted)
         what, now = f"missing permission {wanted} in {lack.guild_id}", self._clock.now()
-        if await self._notes.recorded_since(what, now - DAY):
+        if await self._notes.has_event_since(what, now - DAY):
             return
-        await self._notes.record(what, job_id=job.id, actor="bot", now=now)
+        await self._notes.record_event(what, job_id=job.id, actor="bot", now=now)
         await self._send(lack.owner_id, self._renderer.notice(_("Missing permission"), _request(lack), lack.locale))
 
     async def _once(self, job: Job, page: Page) -> Job:
         if job.told:
             return job
-        job = await self._notes.note(job, told=True)
+        job = await self._notes.update(job, told=True)
         await self._send(job.requester.user_id, page)
         return job
 
     async def _send(self, user_id: int, page: Page) -> None:
         try:
-            async with asking_discord(SEND_TIMEOUT):
+            async with ask_discord(SEND_TIMEOUT):
                 channel = await self._client().create_dm(discord.Object(user_id))
                 await channel.send(view=layout(page), allowed_mentions=SILENT)
-        except RefusedError as refusal:
-            level = logging.INFO if refusal.meaning is Meaning.NO_DIRECT_MESSAGES else logging.WARNING
+        except DiscordError as refusal:
+            level = logging.INFO if refusal.meaning is ErrorKind.NO_DIRECT_MESSAGES else logging.WARNING
             log.log(level, "cannot send a direct message to user %s: %s", user_id, refusal)
 
 
-def _cause(why: Meaning, lack: Lack | None) -> Message:
+def _cause(why: ErrorKind, lack: MissingPermissions | None) -> Message:
     match why:
-        case Meaning.MESSAGE_GONE:
+        case ErrorKind.MESSAGE_GONE:
             return _("Your result is ready, but its message was deleted. Find it in /history.")
-        case Meaning.PLACE_GONE:
+        case ErrorKind.PLACE_GONE:
             return _("Your result is ready, but its channel no longer exists. Find it in /history.")
-        case Meaning.LOCKED | Meaning.ARCHIVED:
+        case ErrorKind.LOCKED | ErrorKind.ARCHIVED:
             return _("Your result is ready, but its thread is locked. Find it in /history.")
-        case Meaning.FORBIDDEN if lack is not None:
+        case ErrorKind.FORBIDDEN if lack is not None:
             return _(
                 "Your result is ready, but I can't post it in that channel (missing: **{permissions}**). "
                 "Find it in /history.",
                 permissions=", ".join(lack.permissions),
             )
-        case Meaning.FORBIDDEN:
+        case ErrorKind.FORBIDDEN:
             return _("Your result is ready, but I can no longer post in that channel. Find it in /history.")
         case _:
             return _("Done! Press **Show result** under your request, or open /history.")
 
 
-def _request(lack: Lack) -> Message:
+def _request(lack: MissingPermissions) -> Message:
     return _(
         "I can't post results in #{channel} of {guild} (missing: **{permissions}**). "
         "Please grant this to my role or in the channel.",

@@ -11,7 +11,7 @@ from enum import Enum, auto
 import discord
 
 
-class Meaning(Enum):
+class ErrorKind(Enum):
     """Why Discord refused a request."""
 
     TOKEN_DEAD = auto()
@@ -32,41 +32,41 @@ class Meaning(Enum):
     NO_DIRECT_MESSAGES = auto()
     """The user or Discord blocks direct messages from the bot."""
     TOO_LARGE = auto()
-    PASSING = auto()
+    TRANSIENT = auto()
     """An outage or a rate limit: the same request may succeed later."""
-    OURS = auto()
+    BUG = auto()
     """A bug: the request itself is wrong, and will never succeed."""
 
 
 BY_CODE = {
-    10003: Meaning.PLACE_GONE,
-    10004: Meaning.PLACE_GONE,
-    10008: Meaning.MESSAGE_GONE,
-    10013: Meaning.NO_DIRECT_MESSAGES,
-    10015: Meaning.TOKEN_DEAD,
-    10062: Meaning.TOKEN_DEAD,
-    30046: Meaning.PASSING,
-    40003: Meaning.NO_DIRECT_MESSAGES,
-    40005: Meaning.TOO_LARGE,
-    40094: Meaning.USED_UP,
-    50001: Meaning.FORBIDDEN,
-    50007: Meaning.NO_DIRECT_MESSAGES,
-    50013: Meaning.FORBIDDEN,
-    50027: Meaning.TOKEN_DEAD,
-    50035: Meaning.OURS,
-    50045: Meaning.TOO_LARGE,
-    50083: Meaning.ARCHIVED,
-    50278: Meaning.NO_DIRECT_MESSAGES,
-    160002: Meaning.NO_REPLY,
-    160005: Meaning.LOCKED,
+    10003: ErrorKind.PLACE_GONE,
+    10004: ErrorKind.PLACE_GONE,
+    10008: ErrorKind.MESSAGE_GONE,
+    10013: ErrorKind.NO_DIRECT_MESSAGES,
+    10015: ErrorKind.TOKEN_DEAD,
+    10062: ErrorKind.TOKEN_DEAD,
+    30046: ErrorKind.TRANSIENT,
+    40003: ErrorKind.NO_DIRECT_MESSAGES,
+    40005: ErrorKind.TOO_LARGE,
+    40094: ErrorKind.USED_UP,
+    50001: ErrorKind.FORBIDDEN,
+    50007: ErrorKind.NO_DIRECT_MESSAGES,
+    50013: ErrorKind.FORBIDDEN,
+    50027: ErrorKind.TOKEN_DEAD,
+    50035: ErrorKind.BUG,
+    50045: ErrorKind.TOO_LARGE,
+    50083: ErrorKind.ARCHIVED,
+    50278: ErrorKind.NO_DIRECT_MESSAGES,
+    160002: ErrorKind.NO_REPLY,
+    160005: ErrorKind.LOCKED,
 }
 BY_STATUS = {
-    401: Meaning.TOKEN_DEAD,
-    403: Meaning.FORBIDDEN,
-    404: Meaning.MESSAGE_GONE,
-    408: Meaning.PASSING,
-    413: Meaning.TOO_LARGE,
-    429: Meaning.PASSING,
+    401: ErrorKind.TOKEN_DEAD,
+    403: ErrorKind.FORBIDDEN,
+    404: ErrorKind.MESSAGE_GONE,
+    408: ErrorKind.TRANSIENT,
+    413: ErrorKind.TOO_LARGE,
+    429: ErrorKind.TRANSIENT,
 }
 """For responses without a known code, such as those of a proxy in front of Discord."""
 
@@ -74,46 +74,46 @@ FINAL_STATUSES = {401, 403, 404}
 """Statuses after which the same request is never repeated: Discord bans for 10,000 of them in ten minutes."""
 
 
-class RefusedError(Exception):
+class DiscordError(Exception):
     """Discord refused a request; `meaning` says why, `code` and `status` are for logs."""
 
-    def __init__(self, meaning: Meaning, text: str = "", *, status: int = 0, code: int = 0) -> None:
+    def __init__(self, meaning: ErrorKind, text: str = "", *, status: int = 0, code: int = 0) -> None:
         super().__init__(text or meaning.name)
         self.meaning = meaning
         self.status = status
         self.code = code
 
 
-def meaning_of(status: int, code: int) -> Meaning:
+def error_kind(status: int, code: int) -> ErrorKind:
     if status >= 500:
-        return Meaning.PASSING
-    return BY_CODE.get(code) or BY_STATUS.get(status, Meaning.OURS)
+        return ErrorKind.TRANSIENT
+    return BY_CODE.get(code) or BY_STATUS.get(status, ErrorKind.BUG)
 
 
-def refusal_of(error: Exception) -> RefusedError:
+def discord_error(error: Exception) -> DiscordError:
     """Classify an exception of discord.py or of its HTTP library, whose errors it lets through."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, discord.HTTPException):
-        return RefusedError(meaning_of(error.status, error.code), text, status=error.status, code=error.code)
+        return DiscordError(error_kind(error.status, error.code), text, status=error.status, code=error.code)
     if isinstance(error, TypeError | ValueError | LookupError | AttributeError):
-        return RefusedError(Meaning.OURS, text)
-    return RefusedError(Meaning.PASSING, text)  # timeouts, lost connections, a closing session
+        return DiscordError(ErrorKind.BUG, text)
+    return DiscordError(ErrorKind.TRANSIENT, text)  # timeouts, lost connections, a closing session
 
 
 @contextmanager
-def reading_refusals() -> Generator[None]:
+def translate_errors() -> Generator[None]:
     """Turn every exception raised inside into a `RefusedError`."""
     try:
         yield
-    except RefusedError:
+    except DiscordError:
         raise
     except Exception as error:
-        raise refusal_of(error) from error
+        raise discord_error(error) from error
 
 
 @asynccontextmanager
-async def asking_discord(seconds: float) -> AsyncGenerator[None]:
+async def ask_discord(seconds: float) -> AsyncGenerator[None]:
     """Apply a timeout, and turn every exception raised inside into a `RefusedError`."""
-    with reading_refusals():
+    with translate_errors():
         async with asyncio.timeout(seconds):
             yield

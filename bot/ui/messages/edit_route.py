@@ -15,12 +15,12 @@ from typing import TypeVar, cast
 import discord
 
 from bot.clock import Clock
-from bot.jobs.job import Place
+from bot.jobs.job import MessageLocation
 from bot.ui.messages.discord_errors import (
     FINAL_STATUSES,
-    Meaning,
-    RefusedError,
-    asking_discord,
+    DiscordError,
+    ErrorKind,
+    ask_discord,
 )
 from bot.ui.page import SILENT, Page, layout
 
@@ -36,33 +36,33 @@ async def awake(client: discord.Client, channel_id: int, act: Callable[[], Await
     """Run `act`; if its channel is an archived thread, reopen that and run it again. Raises `RefusedError`."""
     try:
         return await act()
-    except RefusedError as refusal:
-        if refusal.meaning is not Meaning.ARCHIVED:
+    except DiscordError as refusal:
+        if refusal.meaning is not ErrorKind.ARCHIVED:
             raise
     await _wake(client, channel_id)
     try:
         return await act()
-    except RefusedError as refusal:
-        raise _locked() if refusal.meaning is Meaning.ARCHIVED else refusal from refusal
+    except DiscordError as refusal:
+        raise _locked() if refusal.meaning is ErrorKind.ARCHIVED else refusal from refusal
 
 
 async def _wake(client: discord.Client, channel_id: int) -> None:
     try:
-        async with asking_discord(WAKE_TIMEOUT):
+        async with ask_discord(WAKE_TIMEOUT):
             channel = await client.fetch_channel(channel_id)
             if not isinstance(channel, discord.Thread):
                 raise _locked()
             await channel.edit(archived=False)
             log.info("reopened thread %s to show a result", channel_id)
-    except RefusedError as refusal:
+    except DiscordError as refusal:
         # Reopening a locked thread needs Manage Threads
-        if refusal.status in FINAL_STATUSES and refusal.meaning is not Meaning.PLACE_GONE:
+        if refusal.status in FINAL_STATUSES and refusal.meaning is not ErrorKind.PLACE_GONE:
             raise _locked() from refusal
         raise
 
 
-def _locked() -> RefusedError:
-    return RefusedError(Meaning.LOCKED, "the thread is locked")
+def _locked() -> DiscordError:
+    return DiscordError(ErrorKind.LOCKED, "the thread is locked")
 
 
 TOKEN_MARGIN = 60.0
@@ -79,7 +79,7 @@ ORIGINAL = cast("int", "@original")
 
 REMEMBERED = 1000
 """Refused tokens and deleted messages that are not tried again."""
-GONE = {Meaning.MESSAGE_GONE, Meaning.PLACE_GONE}
+GONE = {ErrorKind.MESSAGE_GONE, ErrorKind.PLACE_GONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,46 +97,48 @@ class MessageRoute:
         self._dead = _Memory()
         self._gone = _Memory()
 
-    async def edit(self, place: Place, page: Page, files: Sequence[Attached] = ()) -> None:
+    async def edit(self, place: MessageLocation, page: Page, files: Sequence[Attached] = ()) -> None:
         """Make the message show `page` with exactly `files`."""
         if place.message_id and str(place.message_id) in self._gone:
-            raise RefusedError(Meaning.MESSAGE_GONE, "known to be deleted")
+            raise DiscordError(ErrorKind.MESSAGE_GONE, "known to be deleted")
         if self.has_token(place) and await self._by_token(place, page, files):
             return
         if not place.bot_can_edit:
-            raise RefusedError(Meaning.TOKEN_DEAD, "the token has expired, and the bot itself cannot edit the message")
+            raise DiscordError(
+                ErrorKind.TOKEN_DEAD, "the token has expired, and the bot itself cannot edit the message"
+            )
         await self._by_bot(place, page, files)
 
-    def has_token(self, place: Place) -> bool:
+    def has_token(self, place: MessageLocation) -> bool:
         """Return whether the interaction's token is still worth trying."""
         margin = TOKEN_MARGIN if place.bot_can_edit else LAST_MARGIN
         return place.token not in self._dead and self._clock.now() < place.token_expires - margin
 
-    async def answer(self, place: Place) -> int | None:
+    async def answer(self, place: MessageLocation) -> int | None:
         """Return the id of the message that answered the interaction; None if there is none, or it was deleted.
 
         Raises `RefusedError` (TOKEN_DEAD) if the token has expired.
         """
         try:
-            async with asking_discord(ASK_TIMEOUT):
+            async with ask_discord(ASK_TIMEOUT):
                 return (await self._webhook(place).fetch_message(ORIGINAL)).id
-        except RefusedError as refusal:
+        except DiscordError as refusal:
             if refusal.status == 404:
                 return None
             raise
 
-    async def _by_token(self, place: Place, page: Page, files: Sequence[Attached]) -> bool:
+    async def _by_token(self, place: MessageLocation, page: Page, files: Sequence[Attached]) -> bool:
         """Edit with the interaction's token; return False if the caller should try the other way."""
         try:
-            async with asking_discord(EDIT_TIMEOUT):
+            async with ask_discord(EDIT_TIMEOUT):
                 await self._webhook(place).edit_message(
                     ORIGINAL, view=layout(page), attachments=discord_files(files), allowed_mentions=SILENT
                 )
-        except RefusedError as refusal:
+        except DiscordError as refusal:
             if refusal.status in FINAL_STATUSES:
                 self._dead.add(place.token)
                 log.info("token of interaction %s refused: %s", place.interaction_id, refusal)
-            elif refusal.meaning is not Meaning.OURS:
+            elif refusal.meaning is not ErrorKind.BUG:
                 raise
             if place.bot_can_edit:  # the other way may still work
                 return False
@@ -144,25 +146,25 @@ class MessageRoute:
             raise
         return True
 
-    async def _by_bot(self, place: Place, page: Page, files: Sequence[Attached]) -> None:
+    async def _by_bot(self, place: MessageLocation, page: Page, files: Sequence[Attached]) -> None:
         channel = self._client().get_partial_messageable(place.channel_id, guild_id=place.guild_id)
         message = channel.get_partial_message(place.message_id)
 
         async def edit() -> None:
-            async with asking_discord(EDIT_TIMEOUT):
+            async with ask_discord(EDIT_TIMEOUT):
                 await message.edit(view=layout(page), attachments=discord_files(files), allowed_mentions=SILENT)
 
         try:
             await awake(self._client(), place.channel_id, edit)
-        except RefusedError as refusal:
+        except DiscordError as refusal:
             self._remember(place, refusal)
             raise
 
-    def _remember(self, place: Place, refusal: RefusedError) -> None:
+    def _remember(self, place: MessageLocation, refusal: DiscordError) -> None:
         if refusal.meaning in GONE and place.message_id:
             self._gone.add(str(place.message_id))
 
-    def _webhook(self, place: Place) -> discord.Webhook:
+    def _webhook(self, place: MessageLocation) -> discord.Webhook:
         return discord.Webhook.partial(place.application_id, place.token, client=self._client())
 
 

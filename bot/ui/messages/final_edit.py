@@ -11,10 +11,10 @@ from bot.clock import Clock
 from bot.errors import FailedError
 from bot.i18n import Message, _
 from bot.jobs.job import Job
-from bot.jobs.ports import Told
-from bot.jobs.repository import StoreDownError
-from bot.ui.messages.direct_messages import Mailbox, Notes
-from bot.ui.messages.discord_errors import Meaning, RefusedError
+from bot.jobs.ports import DeliveryResult
+from bot.jobs.repository import DatabaseUnavailableError
+from bot.ui.messages.direct_messages import DirectMessages, Notes
+from bot.ui.messages.discord_errors import DiscordError, ErrorKind
 from bot.ui.messages.edit_route import Attached, MessageRoute
 from bot.ui.page import Page
 
@@ -24,8 +24,8 @@ RETRY_PAUSES = (2.0, 5.0, 15.0)
 """Seconds before each retry after a transient error."""
 
 
-class Endings:
-    def __init__(self, *, route: MessageRoute, mailbox: Mailbox, notes: Notes, clock: Clock) -> None:
+class FinalEditor:
+    def __init__(self, *, route: MessageRoute, mailbox: DirectMessages, notes: Notes, clock: Clock) -> None:
         self._route = route
         self._mailbox = mailbox
         self._notes = notes
@@ -36,7 +36,7 @@ class Endings:
         for pause in (*RETRY_PAUSES, None):
             try:
                 await self._route.edit(job.place, page, files)
-            except RefusedError as refusal:
+            except DiscordError as refusal:
                 fresh = await self._after(refusal, job, pause)
                 if fresh is None:
                     raise
@@ -45,45 +45,45 @@ class Endings:
                 return job
         return job
 
-    async def not_made(self, job: Job, refusal: RefusedError, reason: Message | None = None) -> Told:
+    async def not_made(self, job: Job, refusal: DiscordError, reason: Message | None = None) -> DeliveryResult:
         """Handle a final edit that was refused: of a result, or of the `reason` why there is none.
 
         Raises `FailedError` for a result that Discord will never accept.
         """
-        refused_bot = refusal.meaning is Meaning.TOKEN_DEAD and job.place.bot_can_edit
-        if refusal.meaning is Meaning.PASSING or refused_bot:
+        refused_bot = refusal.meaning is ErrorKind.TOKEN_DEAD and job.place.bot_can_edit
+        if refusal.meaning is ErrorKind.TRANSIENT or refused_bot:
             log.warning("job %s: final edit postponed: %s", job.id, refusal)
-            return Told.LATER
-        if refusal.meaning in (Meaning.OURS, Meaning.TOO_LARGE):
+            return DeliveryResult.LATER
+        if refusal.meaning in (ErrorKind.BUG, ErrorKind.TOO_LARGE):
             log.error("job %s: Discord rejected the final edit", job.id, exc_info=refusal)
             if reason is None:
                 raise FailedError(_("Discord rejected the result. Please run the command again.")) from refusal
         log.warning("job %s: final edit impossible: %s", job.id, refusal)
         return await self._elsewhere(job, refusal.meaning, reason)
 
-    async def _elsewhere(self, job: Job, why: Meaning, reason: Message | None) -> Told:
+    async def _elsewhere(self, job: Job, why: ErrorKind, reason: Message | None) -> DeliveryResult:
         try:
-            if why is Meaning.FORBIDDEN:
+            if why is ErrorKind.FORBIDDEN:
                 await self._mailbox.ask_for_permission(job)
             if reason is None:
                 await self._mailbox.result_waits(job, why)
             else:
                 await self._mailbox.failed(job, reason)
-        except StoreDownError:
-            return Told.LATER
-        return Told.KEPT
+        except DatabaseUnavailableError:
+            return DeliveryResult.LATER
+        return DeliveryResult.KEPT
 
-    async def _after(self, refusal: RefusedError, job: Job, pause: float | None) -> Job | None:
+    async def _after(self, refusal: DiscordError, job: Job, pause: float | None) -> Job | None:
         """Return the job to retry with, after a pause if needed; None if a retry would fail in the same way."""
-        if refusal.meaning is Meaning.PASSING and pause is not None:
+        if refusal.meaning is ErrorKind.TRANSIENT and pause is not None:
             log.info("job %s: retrying the final edit in %d s: %s", job.id, pause, refusal)
             await self._clock.sleep(pause)
             return await self._still_ours(job)
-        if refusal.meaning is Meaning.TOKEN_DEAD and not job.place.bot_can_edit:
+        if refusal.meaning is ErrorKind.TOKEN_DEAD and not job.place.bot_can_edit:
             newest = await self._still_ours(job)  # *Show result* may have brought a fresh token meanwhile
             return newest if newest.place.token != job.place.token else None
         return None
 
     async def _still_ours(self, job: Job) -> Job:
         """Return the job with its newest token. Raises `IllegalMoveError` if another process took it over."""
-        return await self._notes.note(job, told=job.told)
+        return await self._notes.update(job, told=job.told)

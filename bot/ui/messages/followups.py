@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import discord
 
 from bot.clock import Clock
-from bot.jobs.job import Job, Part, Place
-from bot.ui.messages.direct_messages import Mailbox, Notes
+from bot.jobs.job import FollowupMessage, Job, MessageLocation
+from bot.ui.messages.direct_messages import DirectMessages, Notes
 from bot.ui.messages.discord_errors import (
-    Meaning,
-    RefusedError,
-    asking_discord,
-    reading_refusals,
+    DiscordError,
+    ErrorKind,
+    ask_discord,
+    translate_errors,
 )
 from bot.ui.messages.edit_route import EDIT_TIMEOUT, Attached, awake, discord_files
 from bot.ui.messages.final_edit import RETRY_PAUSES
@@ -25,19 +25,19 @@ from bot.ui.messages.packing import Batch, Packer, stem
 from bot.ui.messages.render import Renderer
 from bot.ui.page import SILENT, Page, layout
 
-LOOK_TIMEOUT = 30.0
+HISTORY_TIMEOUT = 30.0
 """Seconds for reading the channel's history."""
-LOOK_AT_MOST = 500
+HISTORY_LIMIT = 500
 """Messages searched after the first one."""
 
 
-class ChannelPosts:
+class ChannelMessages:
     """Every method may raise `RefusedError`."""
 
     def __init__(self, *, client: Callable[[], discord.Client]) -> None:
         self._client = client
 
-    async def post(self, place: Place, page: Page, files: Sequence[Attached], nonce: str) -> int:
+    async def post(self, place: MessageLocation, page: Page, files: Sequence[Attached], nonce: str) -> int:
         """Post a message in reply to the job's own, and return its id; within minutes, only once for each nonce."""
 
         async def replying() -> int:
@@ -48,44 +48,46 @@ class ChannelPosts:
 
         try:
             return await awake(self._client(), place.channel_id, replying)
-        except RefusedError as refusal:
-            if refusal.meaning is not Meaning.NO_REPLY:
+        except DiscordError as refusal:
+            if refusal.meaning is not ErrorKind.NO_REPLY:
                 raise
             return await awake(self._client(), place.channel_id, plain)
 
-    async def find(self, place: Place, prefixes: tuple[str, ...]) -> int | None:
+    async def find(self, place: MessageLocation, prefixes: tuple[str, ...]) -> int | None:
         """Return the bot's message, after the first one, with a file whose name has one of these prefixes.
 
         None if there is certainly none. Raises `RefusedError` also if the history cannot be read.
         """
         seen = 0
-        async with asking_discord(LOOK_TIMEOUT):
+        async with ask_discord(HISTORY_TIMEOUT):
             async for message in self._since(place, place.message_id - 1):
                 seen += 1
                 is_ours = message.author.id == place.application_id
                 if is_ours and any(name.startswith(prefixes) for name in _names(message)):
                     return message.id
         # Without Read Message History Discord returns nothing, not even the first message
-        if seen in (0, LOOK_AT_MOST):
-            raise RefusedError(Meaning.FORBIDDEN, "the channel's history is unreadable or too long")
+        if seen in (0, HISTORY_LIMIT):
+            raise DiscordError(ErrorKind.FORBIDDEN, "the channel's history is unreadable or too long")
         return None
 
-    async def find_answer(self, place: Place) -> int | None:
+    async def find_answer(self, place: MessageLocation) -> int | None:
         """Return the message that answered an interaction, by its metadata; None if none is found."""
-        async with asking_discord(LOOK_TIMEOUT):
+        async with ask_discord(HISTORY_TIMEOUT):
             async for message in self._since(place, place.interaction_id):
                 asked = message.interaction_metadata
                 if asked is not None and asked.id == place.interaction_id:
                     return message.id
         return None
 
-    def _since(self, place: Place, message_id: int) -> AsyncIterator[discord.Message]:
+    def _since(self, place: MessageLocation, message_id: int) -> AsyncIterator[discord.Message]:
         channel = self._client().get_partial_messageable(place.channel_id, guild_id=place.guild_id)
-        return channel.history(limit=LOOK_AT_MOST, after=discord.Object(message_id), oldest_first=True)
+        return channel.history(limit=HISTORY_LIMIT, after=discord.Object(message_id), oldest_first=True)
 
-    async def _post(self, place: Place, page: Page, files: Sequence[Attached], nonce: str, *, reply: bool) -> int:
+    async def _post(
+        self, place: MessageLocation, page: Page, files: Sequence[Attached], nonce: str, *, reply: bool
+    ) -> int:
         channel = self._client().get_partial_messageable(place.channel_id, guild_id=place.guild_id)
-        with reading_refusals():
+        with translate_errors():
             view, attached = layout(page), discord_files(files)
         reference = discord.MessageReference(
             message_id=place.message_id,
@@ -93,7 +95,7 @@ class ChannelPosts:
             guild_id=place.guild_id,
             fail_if_not_exists=False,
         )
-        async with asking_discord(EDIT_TIMEOUT):
+        async with ask_discord(EDIT_TIMEOUT):
             if reply:
                 message = await channel.send(
                     view=view, files=attached, nonce=nonce, allowed_mentions=SILENT, reference=reference
@@ -129,14 +131,14 @@ SHRINK = 0.6
 """Factor by which files are shrunk when Discord still finds them too large."""
 
 
-class Parts:
+class FollowupPoster:
     def __init__(
         self,
         *,
-        posts: ChannelPosts,
+        posts: ChannelMessages,
         packer: Packer,
         renderer: Renderer,
-        mailbox: Mailbox,
+        mailbox: DirectMessages,
         notes: Notes,
         clock: Clock,
     ) -> None:
@@ -156,11 +158,11 @@ class Parts:
         for number, batch in enumerate(batches, start=1):
             try:
                 job = await self._one(job, number, batch, total=len(batches) + 1)
-            except RefusedError as refusal:
-                if refusal.meaning in (Meaning.PASSING, Meaning.TOKEN_DEAD):
+            except DiscordError as refusal:
+                if refusal.meaning in (ErrorKind.TRANSIENT, ErrorKind.TOKEN_DEAD):
                     raise
                 log.warning("job %s: skipped message %d of its result: %s", job.id, number + 1, refusal)
-                if refusal.meaning is Meaning.FORBIDDEN:
+                if refusal.meaning is ErrorKind.FORBIDDEN:
                     await self._mailbox.ask_for_permission(job)
                 left += len(batch)
         return job, left
@@ -172,12 +174,12 @@ class Parts:
                 return job
             try:
                 message_id = await self._fitting(job, number, batch, total)
-            except RefusedError as refusal:
-                if refusal.meaning is not Meaning.PASSING or pause is None:
+            except DiscordError as refusal:
+                if refusal.meaning is not ErrorKind.TRANSIENT or pause is None:
                     raise
                 await self._clock.sleep(pause)
             else:
-                return await self._remember(job, number, Part(message_id, self._clock.now()))
+                return await self._remember(job, number, FollowupMessage(message_id, self._clock.now()))
         return job
 
     async def _settled(self, job: Job, number: int, batch: Batch) -> tuple[Job, bool]:
@@ -190,8 +192,8 @@ class Parts:
             return job, False
         names = tuple(f"{stem(job, piece.number)}." for piece in batch)
         if part is not None and (found := await self._posts.find(job.place, names)):
-            return await self._remember(job, number, Part(found, part.at)), True
-        return await self._remember(job, number, Part(0, now)), False
+            return await self._remember(job, number, FollowupMessage(found, part.at)), True
+        return await self._remember(job, number, FollowupMessage(0, now)), False
 
     async def _fitting(self, job: Job, number: int, batch: Batch, total: int) -> int:
         """Post a message, with its files shrunk if Discord finds them too large; return its id."""
@@ -200,16 +202,16 @@ class Parts:
             page = self._renderer.more(job, [file.filename for file in files], number + 1, total)
             try:
                 return await self._posts.post(job.place, page, files, _nonce(job, number))
-            except RefusedError as refusal:
-                if refusal.meaning is not Meaning.TOO_LARGE:
+            except DiscordError as refusal:
+                if refusal.meaning is not ErrorKind.TOO_LARGE:
                     raise
             batch = await self._packer.shrink(job, batch, SHRINK)
             if not batch:
                 break
-        raise RefusedError(Meaning.TOO_LARGE, "files too large even after shrinking")
+        raise DiscordError(ErrorKind.TOO_LARGE, "files too large even after shrinking")
 
-    async def _remember(self, job: Job, number: int, part: Part) -> Job:
-        return await self._notes.note(job, parts={**job.parts, number: part})
+    async def _remember(self, job: Job, number: int, part: FollowupMessage) -> Job:
+        return await self._notes.update(job, parts={**job.parts, number: part})
 
 
 def _nonce(job: Job, number: int) -> str:

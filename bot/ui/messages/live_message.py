@@ -12,10 +12,10 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import BotError
-from bot.jobs.job import Job, Place
-from bot.jobs.repository import StoreDownError
-from bot.jobs.status import JobUpdate, Running
-from bot.ui.messages.discord_errors import Meaning, RefusedError
+from bot.jobs.job import Job, MessageLocation
+from bot.jobs.repository import DatabaseUnavailableError
+from bot.jobs.status import JobUpdate, RunningStatus
+from bot.ui.messages.discord_errors import DiscordError, ErrorKind
 from bot.ui.messages.edit_route import TOKEN_MARGIN, Attached, MessageRoute
 from bot.ui.messages.edit_throttle import EditBudget, MessageClosedError, ProgressEditor
 from bot.ui.messages.render import SHOW_RESULT, Renderer
@@ -27,9 +27,9 @@ OFFER_LEAD = 20.0
 """Seconds before minute 14 at which the button appears, to leave time for retries."""
 OFFER_RETRY = 4.0
 """Seconds between tries to show it."""
-LOOK_EVERY = 5.0
+TOKEN_POLL_INTERVAL = 5.0
 """Seconds between checks for a fresh token in the database."""
-GOES_ON = {Meaning.PASSING, Meaning.TOO_LARGE, Meaning.OURS}
+GOES_ON = {ErrorKind.TRANSIENT, ErrorKind.TOO_LARGE, ErrorKind.BUG}
 """Errors of a progress edit after which the next one may succeed."""
 
 
@@ -40,7 +40,7 @@ class Previews(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class MessageContext:
     """What all live messages share."""
 
     route: MessageRoute
@@ -62,7 +62,7 @@ class _State:
 class LiveMessage:
     """Keeps one message up to date until `finish`."""
 
-    def __init__(self, job: Job, tools: Tools) -> None:
+    def __init__(self, job: Job, tools: MessageContext) -> None:
         self._job = job
         self._tools = tools
         self._clock = tools.clock
@@ -78,18 +78,18 @@ class LiveMessage:
         self._plan_offer()
 
     @property
-    def place(self) -> Place:
+    def location(self) -> MessageLocation:
         """Where the message is, with the newest token."""
         return self._job.place
 
     def show(self, job: Job, update: JobUpdate) -> None:
         self._update = update
-        if job.place.token_expires > self.place.token_expires:
-            return self.renew(job)
-        self._job = replace(job, place=self.place)
+        if job.place.token_expires > self.location.token_expires:
+            return self.use_fresh_token(job)
+        self._job = replace(job, place=self.location)
         return self._send_soon()
 
-    def renew(self, job: Job) -> None:
+    def use_fresh_token(self, job: Job) -> None:
         """Continue with a fresh token, and show the known state immediately."""
         self.drop()
         self._job = job
@@ -137,10 +137,10 @@ class LiveMessage:
             return
         files = [Attached("preview.jpg", preview)] if preview else []
         try:
-            await self._tools.route.edit(self.place, page, files)
-        except RefusedError as refusal:
+            await self._tools.route.edit(self.location, page, files)
+        except DiscordError as refusal:
             if refusal.meaning in GOES_ON:
-                is_ours = refusal.meaning is Meaning.OURS
+                is_ours = refusal.meaning is ErrorKind.BUG
                 log.warning("job %s: a progress edit failed: %s", self._job.id, refusal, exc_info=is_ours)
                 return
             log.info("job %s: stopped showing progress: %s", self._job.id, refusal)
@@ -152,11 +152,11 @@ class LiveMessage:
     def _page(self, update: JobUpdate | None, *, has_preview: bool) -> Page:
         renderer, job = self._tools.renderer, self._job
         page = renderer.under_way(job) if update is None else renderer.update(job, update, preview=has_preview)
-        offers = not self.place.bot_can_edit and self._clock.now() >= self._offer_time
+        offers = not self.location.bot_can_edit and self._clock.now() >= self._offer_time
         return renderer.offer(job, page) if offers else page
 
     async def _preview(self, update: JobUpdate | None) -> bytes | None:
-        if not isinstance(update, Running) or update.preview is None:
+        if not isinstance(update, RunningStatus) or update.preview is None:
             return None
         try:
             return await self._tools.pictures.preview(update.preview)
@@ -167,13 +167,13 @@ class LiveMessage:
 
     @property
     def _offer_time(self) -> float:
-        return self.place.token_expires - TOKEN_MARGIN - OFFER_LEAD
+        return self.location.token_expires - TOKEN_MARGIN - OFFER_LEAD
 
     def _plan_offer(self) -> None:
-        if not self.place.bot_can_edit:
-            self._offer = asyncio.create_task(self._make_offer(self.place), name="show result")
+        if not self.location.bot_can_edit:
+            self._offer = asyncio.create_task(self._make_offer(self.location), name="show result")
 
-    async def _make_offer(self, place: Place) -> None:
+    async def _make_offer(self, place: MessageLocation) -> None:
         """Show the button in time, even without other edits, and continue once a fresh token is stored."""
         await self._clock.sleep(max(0.0, self._offer_time - self._clock.now()))
         while self._clock.now() < place.token_expires and not self._has_button:
@@ -181,18 +181,18 @@ class LiveMessage:
             self._send_soon()
             await self._clock.sleep(OFFER_RETRY)
         while not await self._is_renewed(place):
-            await self._clock.sleep(LOOK_EVERY)
+            await self._clock.sleep(TOKEN_POLL_INTERVAL)
 
-    async def _is_renewed(self, place: Place) -> bool:
+    async def _is_renewed(self, place: MessageLocation) -> bool:
         """Continue with a fresh token if there is one; another process may have received the click and stored it."""
         try:
             job = await self._tools.newest(self._job.id)
-        except StoreDownError:
+        except DatabaseUnavailableError:
             return False
         if job is None or job.state.is_final:
             return True
         if job.place.token_expires > place.token_expires:
-            self.renew(replace(self._job, place=job.place))
+            self.use_fresh_token(replace(self._job, place=job.place))
             return True
         return False
 

@@ -13,8 +13,8 @@ from typing import TypeAlias, cast
 import discord
 
 from bot.clock import Clock
-from bot.jobs.job import Place
-from bot.ui.messages.discord_errors import RefusedError, asking_discord
+from bot.jobs.job import MessageLocation
+from bot.ui.messages.discord_errors import DiscordError, ask_discord
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ Channel: TypeAlias = discord.abc.GuildChannel | discord.Thread
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
+class MissingPermissions:
     """The permissions missing in a channel, and the guild owner who can grant them."""
 
     guild_id: int
@@ -54,27 +54,27 @@ class _Spot:
     granted: discord.Permissions
 
 
-class Permissions:
+class PermissionCheck:
     def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._asked: OrderedDict[int, tuple[float, _Spot | None]] = OrderedDict()
 
-    async def lack_of(self, place: Place) -> Lack | None:
+    async def lack_of(self, place: MessageLocation) -> MissingPermissions | None:
         """Return what is missing; None if nothing is, or if that cannot be determined."""
         client = self._client()
         if place.guild_id is None or client.user is None:
             return None
         guild = client.get_guild(place.guild_id)
         known = guild is not None and guild.me is not None  # pyright: ignore[reportUnnecessaryComparison] # not for a mere id
-        spot = _told(guild, place.channel_id) if guild and known else await self._ask(client, place)
+        spot = _from_gateway(guild, place.channel_id) if guild and known else await self._ask(client, place)
         return None if spot is None else _lack(spot)
 
-    async def _ask(self, client: discord.Client, place: Place) -> _Spot | None:
+    async def _ask(self, client: discord.Client, place: MessageLocation) -> _Spot | None:
         now = self._clock.monotonic()
         asked_at, spot = self._asked.get(place.channel_id, (float("-inf"), None))
         if now - asked_at > KEPT:
-            spot = await _asked(client, place)
+            spot = await _from_rest(client, place)
             self._asked[place.channel_id] = (now, spot)
             self._asked.move_to_end(place.channel_id)
             while len(self._asked) > REMEMBERED:
@@ -82,7 +82,7 @@ class Permissions:
         return spot
 
 
-def _told(guild: discord.Guild, channel_id: int) -> _Spot | None:
+def _from_gateway(guild: discord.Guild, channel_id: int) -> _Spot | None:
     channel = guild.get_channel_or_thread(channel_id)
     if channel is None:
         return None
@@ -92,9 +92,9 @@ def _told(guild: discord.Guild, channel_id: int) -> _Spot | None:
         return None
 
 
-async def _asked(client: discord.Client, place: Place) -> _Spot | None:
+async def _from_rest(client: discord.Client, place: MessageLocation) -> _Spot | None:
     try:
-        async with asking_discord(ASK_TIMEOUT):
+        async with ask_discord(ASK_TIMEOUT):
             guild = await client.fetch_guild(cast("int", place.guild_id), with_counts=False)
             me = await guild.fetch_member(cast("discord.ClientUser", client.user).id)
             channels = {channel.id: channel for channel in await guild.fetch_channels()}
@@ -103,7 +103,7 @@ async def _asked(client: discord.Client, place: Place) -> _Spot | None:
             thread = await client.fetch_channel(place.channel_id)  # threads are not in the list
             if isinstance(thread, discord.Thread) and (parent := channels.get(thread.parent_id)) is not None:
                 return _Spot(guild, thread, _granted_in_threads(parent, me))
-    except RefusedError as refusal:
+    except DiscordError as refusal:
         log.info("cannot read the bot's permissions in channel %s: %s", place.channel_id, refusal)
     return None
 
@@ -116,7 +116,7 @@ def _granted_in_threads(parent: discord.abc.GuildChannel, me: discord.Member) ->
     return granted
 
 
-def _lack(spot: _Spot) -> Lack | None:
+def _lack(spot: _Spot) -> MissingPermissions | None:
     guild, channel, granted = spot.guild, spot.channel, spot.granted
     speak = "send_messages_in_threads" if isinstance(channel, discord.Thread) else "send_messages"
     missing = [NAMES[name] for name in ("view_channel", speak, "attach_files") if not getattr(granted, name)]
@@ -124,7 +124,7 @@ def _lack(spot: _Spot) -> Lack | None:
     missing = missing[:1] if not granted.view_channel else missing
     if not missing or guild.owner_id is None:
         return None
-    return Lack(
+    return MissingPermissions(
         guild_id=guild.id,
         guild_name=guild.name,
         channel_name=channel.name,

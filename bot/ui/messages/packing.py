@@ -31,7 +31,7 @@ class Fitting(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PackedFile:
     """One file of a result, original and as posted."""
 
     number: int
@@ -40,7 +40,7 @@ class Piece:
     attached: Attached
 
 
-Batch = Sequence[Piece]
+Batch = Sequence[PackedFile]
 """The files of one message."""
 
 
@@ -83,15 +83,15 @@ class Packer:
         smaller = [await self._piece(job, piece.number, piece.output, limit) for piece in batch]
         return [piece for piece in smaller if piece is not None]
 
-    async def _piece(self, job: Job, number: int, output: OutputFile, limit: int) -> Piece | None:
+    async def _piece(self, job: Job, number: int, output: OutputFile, limit: int) -> PackedFile | None:
         if output.ref.folder == TEXT:
-            return Piece(number, output, Attached(f"{stem(job, number)}.txt", output.data[:limit]))
+            return PackedFile(number, output, Attached(f"{stem(job, number)}.txt", output.data[:limit]))
         try:
             fitted = await self._pictures.fit(output.data, limit)
         except BotError as error:
             log.info("job %s: skipped a file: %s", job.id, error)
             return None
-        return Piece(number, output, Attached(f"{stem(job, number)}.{fitted.extension}", fitted.data))
+        return PackedFile(number, output, Attached(f"{stem(job, number)}.{fitted.extension}", fitted.data))
 
 
 def _parted(outputs: Sequence[OutputFile]) -> tuple[Sequence[OutputFile], str]:
@@ -136,8 +136,8 @@ def _surplus(count: int) -> Message | None:
     )
 
 
-def _batches(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    batches: list[list[Piece]] = []
+def _batches(pieces: Sequence[PackedFile]) -> list[list[PackedFile]]:
+    batches: list[list[PackedFile]] = []
     size = 0
     for piece in pieces:
         length = len(piece.attached.data)

@@ -13,17 +13,17 @@ from typing import Protocol
 from bot.clock import Clock
 from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, _
-from bot.jobs.job import Job, Place
-from bot.jobs.ports import ON_ITS_WAY, Told
-from bot.jobs.repository import StoreDownError
-from bot.jobs.status import JobUpdate, Running
-from bot.ui.messages.direct_messages import Mailbox, Notes
-from bot.ui.messages.discord_errors import Meaning, RefusedError
+from bot.jobs.job import Job, MessageLocation
+from bot.jobs.ports import ON_ITS_WAY, DeliveryResult
+from bot.jobs.repository import DatabaseUnavailableError
+from bot.jobs.status import JobUpdate, RunningStatus
+from bot.ui.messages.direct_messages import DirectMessages, Notes
+from bot.ui.messages.discord_errors import DiscordError, ErrorKind
 from bot.ui.messages.edit_route import Attached, MessageRoute
 from bot.ui.messages.edit_throttle import EditBudget
-from bot.ui.messages.final_edit import Endings
-from bot.ui.messages.followups import SHRINK, SIZE_TRIES, ChannelPosts, Parts
-from bot.ui.messages.live_message import LiveMessage, Previews, Tools
+from bot.ui.messages.final_edit import FinalEditor
+from bot.ui.messages.followups import SHRINK, SIZE_TRIES, ChannelMessages, FollowupPoster
+from bot.ui.messages.live_message import LiveMessage, MessageContext, Previews
 from bot.ui.messages.packing import (
     Batch,
     Fitting,
@@ -50,20 +50,20 @@ class PictureShop(Fitting, Previews, Protocol):
 class Board(Protocol):
     """Shares the progress of jobs (`bot.jobs.cluster.progress_cache`)."""
 
-    def tell(self, job_id: str, fraction: float) -> None:
+    def report(self, job_id: str, fraction: float) -> None:
         """Set a job's progress, 0 to 1."""
         ...
 
     def forget(self, job_id: str) -> None: ...
 
 
-class JobMessages:
+class DiscordPresenter:
     def __init__(
         self,
         *,
         route: MessageRoute,
-        posts: ChannelPosts,
-        mailbox: Mailbox,
+        posts: ChannelMessages,
+        mailbox: DirectMessages,
         renderer: Renderer,
         pictures: PictureShop,
         notes: Notes,
@@ -75,12 +75,12 @@ class JobMessages:
         self._route = route
         self._posts = posts
         self._renderer = renderer
-        self._endings = Endings(route=route, mailbox=mailbox, notes=notes, clock=clock)
+        self._endings = FinalEditor(route=route, mailbox=mailbox, notes=notes, clock=clock)
         self._packer = Packer(pictures=pictures)
-        self._parts = Parts(
+        self._parts = FollowupPoster(
             posts=posts, packer=self._packer, renderer=renderer, mailbox=mailbox, notes=notes, clock=clock
         )
-        self._tools = Tools(route, renderer, pictures, clock, EditBudget(clock=clock, share=share), notes.get)
+        self._tools = MessageContext(route, renderer, pictures, clock, EditBudget(clock=clock, share=share), notes.get)
         self._board = board
         self._live: OrderedDict[str, LiveMessage] = OrderedDict()
         self._leaving: dict[str, LiveMessage] = {}
@@ -92,14 +92,14 @@ class JobMessages:
     def update(self, job: Job, update: JobUpdate) -> None:
         if self._has_ended(job):
             return
-        if self._board is not None and isinstance(update, Running) and update.fraction is not None:
-            self._board.tell(job.id, update.fraction)
+        if self._board is not None and isinstance(update, RunningStatus) and update.fraction is not None:
+            self._board.report(job.id, update.fraction)
         self._live_of(job).show(job, update)
 
     def renew(self, job: Job) -> None:
         """Continue with the fresh token of an unfinished job."""
         if not self._has_ended(job):
-            self._live_of(job).renew(job)
+            self._live_of(job).use_fresh_token(job)
 
     def forget(self, job_id: str) -> float:
         live = self._live.pop(job_id, None)
@@ -124,20 +124,20 @@ class JobMessages:
         self._leaving.clear()
         await asyncio.gather(*(message.finish() for message in live))
 
-    async def find_answer(self, place: Place) -> int | None:
+    async def find_answer(self, place: MessageLocation) -> int | None:
         try:
             return await self._route.answer(place)
-        except RefusedError as refusal:
-            if refusal.meaning is not Meaning.TOKEN_DEAD:
+        except DiscordError as refusal:
+            if refusal.meaning is not ErrorKind.TOKEN_DEAD:
                 raise _unreachable() from refusal
         return await self._answer_in_channel(place)
 
-    async def _answer_in_channel(self, place: Place) -> int:
+    async def _answer_in_channel(self, place: MessageLocation) -> int:
         """Search the channel, since the token has expired. Finding nothing proves nothing."""
         try:
             found = await self._posts.find_answer(place) if place.bot_can_edit else None
-        except RefusedError as refusal:
-            if refusal.meaning is Meaning.PASSING:
+        except DiscordError as refusal:
+            if refusal.meaning is ErrorKind.TRANSIENT:
                 raise _unreachable() from refusal
             found = None
         if found is None:
@@ -146,7 +146,7 @@ class JobMessages:
 
     # ------------------------------------------------------------------ the end
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
         await self._end(job)
         result = await self._packer.pack(job, outputs)
         if not result.batches:
@@ -156,21 +156,21 @@ class JobMessages:
             job, left = await self._parts.post(job, result.batches[1:])
             if left:
                 await self._endings.edit(job, *self._shown(job, batch, result, note, left))
-        except RefusedError as refusal:
+        except DiscordError as refusal:
             return await self._endings.not_made(job, refusal)
-        except StoreDownError:
-            return Told.LATER
-        return Told.SENT
+        except DatabaseUnavailableError:
+            return DeliveryResult.LATER
+        return DeliveryResult.SENT
 
-    async def fail(self, job: Job, reason: Message) -> Told:
+    async def fail(self, job: Job, reason: Message) -> DeliveryResult:
         await self._end(job)
         try:
             await self._endings.edit(job, self._renderer.failure(job, reason))
-        except RefusedError as refusal:
+        except DiscordError as refusal:
             return await self._endings.not_made(job, refusal, reason)
-        except StoreDownError:
-            return Told.LATER
-        return Told.SENT
+        except DatabaseUnavailableError:
+            return DeliveryResult.LATER
+        return DeliveryResult.SENT
 
     async def _end(self, job: Job) -> None:
         """Stop the progress of a job."""
@@ -189,8 +189,8 @@ class JobMessages:
         for _try in range(SIZE_TRIES):
             try:
                 return await self._endings.edit(job, *self._shown(job, batch, result, note)), batch
-            except RefusedError as refusal:
-                if refusal.meaning is not Meaning.TOO_LARGE:
+            except DiscordError as refusal:
+                if refusal.meaning is not ErrorKind.TOO_LARGE:
                     raise
             batch = await self._packer.shrink(job, batch, SHRINK) if batch else ()
             if not batch:

@@ -12,16 +12,16 @@ from discord.utils import escape_markdown
 from bot.i18n import Message, _, n_, verbatim
 from bot.jobs.job import Job, JobState
 from bot.jobs.status import (
-    Away,
-    Fetching,
+    CancellingStatus,
+    FetchingStatus,
     JobUpdate,
-    Running,
-    Stopping,
-    Waiting,
+    QueuedStatus,
+    RunningStatus,
+    ServerOffline,
 )
 from bot.ui.locale import Languages, cut
 from bot.ui.page import Button, Page, Picture, Tone
-from bot.workflow.library.next_steps import takeable
+from bot.workflow.library.next_steps import usable_files
 from bot.workflow.run.spec import RunSpec
 
 MAX_QUOTE = 1000
@@ -48,18 +48,18 @@ class Renderer:
     def update(self, job: Job, update: JobUpdate, *, preview: bool = False) -> Page:
         """Return the page of an unfinished job; `preview` says whether an image is attached."""
         match update:
-            case Waiting():
+            case QueuedStatus():
                 return self._with_cancel(job, self._page(job, Tone.WAITING, self.waiting(update)))
-            case Running():
+            case RunningStatus():
                 pictures = (Picture("preview.jpg"),) if preview else ()
                 page = self._page(job, Tone.RUNNING, self._running(update), pictures=pictures)
                 return self._with_cancel(job, page)
-            case Away():
+            case ServerOffline():
                 text = _("Lost contact with the GPU server. Your request will continue when it's back.")
                 return self._with_cancel(job, self._page(job, Tone.WAITING, text))
-            case Stopping():
+            case CancellingStatus():
                 return self._page(job, Tone.WAITING, _("Cancelling…"))
-            case Fetching():
+            case FetchingStatus():
                 return self._page(job, Tone.RUNNING, _("Fetching the result…"))
 
     def opening(self, job: Job, status: Message) -> Page:
@@ -132,7 +132,7 @@ class Renderer:
             pictures=pictures,
         )
 
-    def waiting(self, update: Waiting) -> Message:
+    def waiting(self, update: QueuedStatus) -> Message:
         if update.reason is not None:
             return _("On hold: {reason}", reason=update.reason)
         if update.offline:
@@ -148,7 +148,7 @@ class Renderer:
             return _("Queued – starting in a moment…")
         return _("Queued: #{position} of {total}.", position=update.position, total=update.total)
 
-    def _running(self, update: Running) -> Message:
+    def _running(self, update: RunningStatus) -> Message:
         if update.fraction is None:
             return _("You're next – starts when the current request is done.")
         if update.steps:
@@ -190,7 +190,7 @@ def span(seconds: float) -> Message:
 
 def _next_steps(job: Job) -> Iterator[Button]:
     for number, step in enumerate(job.spec.steps):
-        if takeable(step, job.outputs):
+        if usable_files(step, job.outputs):
             yield Button(f"{NEXT}{number}:{job.id}", step.label)
 
 

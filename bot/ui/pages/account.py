@@ -11,17 +11,17 @@ from discord.utils import escape_markdown
 
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
-from bot.jobs.status import Standing as Place
+from bot.jobs.status import QueuePosition as Place
 from bot.policy.pauses import Pause
-from bot.policy.quotas import Quota, Standing, quotas
+from bot.policy.quotas import Quota, Usage, quotas
 from bot.policy.role_rules import Allowance
 from bot.policy.time_text import minutes
 from bot.policy.time_text import span as exactly
 from bot.ui.locale import Languages, cut
 from bot.ui.messages.render import span
-from bot.ui.pages.moderation import ModeratePage
+from bot.ui.pages.moderation import ModerationPage
 from bot.ui.pages.queue import HELD
-from bot.ui.replies import sheet
+from bot.ui.replies import text_page
 
 SHOWN = 10
 """At most this many running jobs, waiting jobs and pauses are shown."""
@@ -30,12 +30,12 @@ MAX_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountSummary:
     """A snapshot of one member's usage, limits and jobs at `now`."""
 
     guild_id: int | None
     allowance: Allowance
-    standing: Standing
+    standing: Usage
     running: Sequence[Job]
     waiting: Sequence[Place]
     pauses: Sequence[Pause]
@@ -44,20 +44,24 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class MePage:
+class AccountPage:
     languages: Languages
 
-    def view(self, account: Account, heading: Message, locale: str) -> discord.ui.LayoutView:
-        parts = [self._lines(_use(account), locale), self._lines(_terms(account), locale), self._jobs(account, locale)]
-        parts += [
-            ModeratePage(self.languages).pause(pause, account.guild_id, locale) for pause in account.pauses[:SHOWN]
+    def view(self, account: AccountSummary, heading: Message, locale: str) -> discord.ui.LayoutView:
+        parts = [
+            self._lines(_use(account), locale),
+            self._lines(_queue_terms(account), locale),
+            self._jobs(account, locale),
         ]
-        return sheet(self._said(heading, locale), [part for part in parts if part])
+        parts += [
+            ModerationPage(self.languages).pause(pause, account.guild_id, locale) for pause in account.pauses[:SHOWN]
+        ]
+        return text_page(self._said(heading, locale), [part for part in parts if part])
 
     def _lines(self, messages: Iterator[Message], locale: str) -> str:
         return "\n".join(self._said(message, locale) for message in messages)
 
-    def _jobs(self, account: Account, locale: str) -> str:
+    def _jobs(self, account: AccountSummary, locale: str) -> str:
         lines = [f"⚙️ {_title(job)}" for job in account.running[:SHOWN]]
         lines += [self._waiting(place, locale) for place in account.waiting[:SHOWN]]
         more = len(account.running) + len(account.waiting) - len(lines)
@@ -83,7 +87,7 @@ def _title(job: Job) -> str:
     return escape_markdown(cut(job.spec.title, MAX_TITLE))
 
 
-def _use(account: Account) -> Iterator[Message]:
+def _use(account: AccountSummary) -> Iterator[Message]:
     held = quotas(account.allowance, account.standing)
     yield _(
         "Last 24 hours: {time}, {pictures}", time=_gpu_time(held.day_seconds), pictures=_pictures(held.day_pictures)
@@ -127,7 +131,7 @@ def _pictures(quota: Quota) -> Message:
     )
 
 
-def _terms(account: Account) -> Iterator[Message]:
+def _queue_terms(account: AccountSummary) -> Iterator[Message]:
     allowance = account.allowance
     yield _("Priority when the GPUs are busy: ×{weight}", weight=f"{allowance.weight:g}")
     if allowance.lane:
@@ -140,7 +144,7 @@ def _terms(account: Account) -> Iterator[Message]:
         yield _cooldown(allowance.cooldown, account)
 
 
-def _cooldown(cooldown: float, account: Account) -> Message:
+def _cooldown(cooldown: float, account: AccountSummary) -> Message:
     left = min(account.standing.last_asked + cooldown - account.now, cooldown)
     if not account.standing.last_asked or left <= 0:
         return _("Cooldown: {time}", time=exactly(cooldown))

@@ -48,7 +48,7 @@ class HistoryPage:
         heading = self._said(_("Your requests"), locale)
         body = [discord.ui.TextDisplay[Any](f"**{heading}**"), *(discord.ui.TextDisplay[Any](text) for text in texts)]
         view.add_item(discord.ui.Container(*body, accent_colour=Tone.RUNNING.value))
-        if choices := [self._choice(job, locale) for job in jobs if is_shown_again(job)]:
+        if choices := [self._choice(job, locale) for job in jobs if has_result(job)]:
             placeholder = self._said(_("Choose a result to view…"), locale)
             view.add_item(
                 discord.ui.ActionRow(discord.ui.Select[Any](custom_id=CHOOSE, placeholder=placeholder, options=choices))
@@ -65,7 +65,7 @@ class HistoryPage:
         lines = [head]
         if prompt := _prompt(job):
             lines.append(f"> {escape_markdown(cut(prompt, MAX_PROMPT))}")
-        if (standing := _standing(job)) is not None:
+        if (standing := _state_text(job)) is not None:
             lines.append(cut(self._said(standing, locale), MAX_REASON))
         return "\n".join(lines)
 
@@ -89,7 +89,7 @@ class HistoryPage:
         return self.languages.render(message, locale)
 
 
-def is_shown_again(job: Job) -> bool:
+def has_result(job: Job) -> bool:
     return job.state is JobState.DONE
 
 
@@ -108,7 +108,7 @@ def _prompt(job: Job) -> str:
     return " ".join(value.split()) if isinstance(value, str) else ""
 
 
-def _standing(job: Job) -> Message | None:
+def _state_text(job: Job) -> Message | None:
     """Return the text below a job's title, if its sign does not say it all."""
     match job.state:
         case JobState.FAILED:
@@ -122,12 +122,12 @@ def _standing(job: Job) -> Message | None:
         case JobState.DELIVERING:
             return _("The result is on its way.")
         case JobState.DONE:
-            return _("Ready – open it below.") if job.delivery is Delivery.KEPT else None
+            return _("Ready – open it below.") if job.delivery is Delivery.UNDELIVERABLE else None
 
 
 def _link(job: Job) -> str:
     """Return the URL of the job's message, or nothing if it is private."""
     place = job.place
-    if not place.message_id or not place.bot_can_edit or job.delivery is Delivery.KEPT:
+    if not place.message_id or not place.bot_can_edit or job.delivery is Delivery.UNDELIVERABLE:
         return ""
     return f"https://discord.com/channels/{place.guild_id or '@me'}/{place.channel_id}/{place.message_id}"

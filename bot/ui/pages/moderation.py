@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import discord
 
 from bot.i18n import Message, _, n_, verbatim
-from bot.policy.pauses import ANYWHERE, EVERYTHING, Pause, Scope, guild_key
+from bot.policy.pauses import ANYWHERE, EVERYTHING, Pause, PauseScope, guild_key
 from bot.policy.role_rules import RoleRule
 from bot.policy.time_text import minutes, span
 from bot.ui.locale import Languages
 from bot.ui.page import Tone
-from bot.ui.replies import sheet
+from bot.ui.replies import text_page
 from bot.workflow.text_format import joined
 
 PAUSED = "⏸️"
@@ -22,7 +22,7 @@ PAUSED = "⏸️"
 
 def scope_name(scope: str, guild_id: int | None) -> Message:
     """Describe a pause scope to a reader in a guild. Members are shown as mentions; the answers never ping."""
-    parts = Scope.parse(scope)
+    parts = PauseScope.parse(scope)
     match parts.kind:
         case kind if kind == EVERYTHING:
             return _("everything")
@@ -40,7 +40,7 @@ def scope_name(scope: str, guild_id: int | None) -> Message:
             return verbatim(scope)
 
 
-def _place(parts: Scope, guild_id: int | None) -> Message:
+def _place(parts: PauseScope, guild_id: int | None) -> Message:
     if parts.guild == ANYWHERE:
         return _("all Discord servers")
     if parts.guild == guild_key(None):
@@ -51,14 +51,14 @@ def _place(parts: Scope, guild_id: int | None) -> Message:
 
 
 @dataclass(frozen=True, slots=True)
-class ModeratePage:
+class ModerationPage:
     languages: Languages
 
     def pauses(self, pauses: Sequence[Pause], guild_id: int | None, locale: str) -> discord.ui.LayoutView:
         texts = [self.pause(pause, guild_id, locale) for pause in pauses]
         nothing = self._said(_("Nothing is paused."), locale)
         tone = Tone.WAITING if texts else Tone.DONE
-        return sheet(self._said(_("Paused"), locale), texts or [nothing], tone=tone)
+        return text_page(self._said(_("Paused"), locale), texts or [nothing], tone=tone)
 
     def pause(self, pause: Pause, guild_id: int | None, locale: str) -> str:
         """Return the scope, author, end and reason of a pause."""
@@ -74,7 +74,7 @@ class ModeratePage:
     def rules(self, rules: Sequence[RoleRule], guild_id: int, locale: str) -> discord.ui.LayoutView:
         texts = [f"**{role_name(rule, guild_id)}**\n{self.rule(rule, locale)}" for rule in _in_order(rules, guild_id)]
         nothing = _("No role limits set – all members have equal access. Set some with `/moderate role`.")
-        return sheet(self._said(_("Role limits"), locale), texts or [self._said(nothing, locale)])
+        return text_page(self._said(_("Role limits"), locale), texts or [self._said(nothing, locale)])
 
     def rule(self, rule: RoleRule, locale: str) -> str:
         return self._said(rule_text(rule), locale)

@@ -11,11 +11,11 @@ from discord.utils import escape_markdown
 
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
-from bot.jobs.status import Standing, Survey
+from bot.jobs.status import QueuePosition, QueueStatus
 from bot.ui.locale import Languages, cut
 from bot.ui.messages.render import span
 from bot.ui.page import Tone
-from bot.ui.replies import sheet
+from bot.ui.replies import text_page
 
 SHOWN = 10
 """Waiting jobs that all readers see."""
@@ -41,11 +41,11 @@ class QueuePage:
     fraction: Callable[[str], float | None] = lambda _job_id: None
     """The progress of a running job by id, from 0 to 1; None if unknown."""
 
-    def view(self, survey: Survey, reader: Reader) -> discord.ui.LayoutView:
+    def view(self, survey: QueueStatus, reader: Reader) -> discord.ui.LayoutView:
         tone = Tone.RUNNING if survey.running or survey.total else Tone.WAITING
-        return sheet(self._said(_("Queue"), reader), list(self._parts(survey, reader)), tone=tone)
+        return text_page(self._said(_("Queue"), reader), list(self._sections(survey, reader)), tone=tone)
 
-    def _parts(self, survey: Survey, reader: Reader) -> Iterator[str]:
+    def _sections(self, survey: QueueStatus, reader: Reader) -> Iterator[str]:
         if survey.is_offline:
             yield self._said(_("GPU server offline – the queue resumes automatically."), reader)
         if survey.running:
@@ -62,7 +62,7 @@ class QueuePage:
         how_far = "" if fraction is None else f" · {fraction * 100:.0f}%"
         return f"⚙️ {self._whose(job, reader)}{how_far}"
 
-    def _waiting(self, standing: Standing, reader: Reader) -> str:
+    def _waiting(self, standing: QueuePosition, reader: Reader) -> str:
         parts = [self._whose(standing.job, reader)]
         if standing.reason is not None:
             parts.append(self._held(standing.job, standing.reason, reader))
@@ -87,13 +87,13 @@ class QueuePage:
         return self.languages.render(message, reader.locale)
 
 
-def _nobody(survey: Survey) -> Message:
+def _nobody(survey: QueueStatus) -> Message:
     if survey.running or survey.is_offline:
         return _("The queue is empty – your request would be next.")
     return _("The queue is empty – your request would start right away.")
 
 
-def _chosen(survey: Survey, reader: Reader) -> list[Standing]:
+def _chosen(survey: QueueStatus, reader: Reader) -> list[QueuePosition]:
     """Return the head of the queue, and the reader's own jobs behind it."""
     head = list(survey.waiting[:SHOWN])
     own = [standing for standing in survey.waiting[SHOWN:] if standing.job.requester.user_id == reader.user_id]

@@ -13,8 +13,8 @@ from bot.i18n import Message, _, n_
 from bot.jobs.server_registry import ServerRecord
 from bot.ui.locale import Languages, cut
 from bot.ui.page import Tone
-from bot.ui.replies import sheet
-from bot.workflow.run.needs import GIGABYTE, Lack
+from bot.ui.replies import text_page
+from bot.workflow.run.needs import GIGABYTE, MissingResource
 from bot.workflow.text_format import joined
 
 MAX_NAME = 40
@@ -33,12 +33,12 @@ class ServerView:
     """Jobs running there."""
     unfit: int = 0
     """Waiting jobs that it cannot run."""
-    lacks: Sequence[Lack] = ()
+    lacks: Sequence[MissingResource] = ()
     """What it lacks for those."""
 
 
 @dataclass(frozen=True, slots=True)
-class FleetPage:
+class ServersPage:
     languages: Languages
 
     def view(self, servers: Sequence[ServerView], locale: str, *, addresses: bool) -> discord.ui.LayoutView:
@@ -46,7 +46,7 @@ class FleetPage:
         texts = [self._server(server, locale, addresses=addresses) for server in servers]
         nothing = _("No ComfyUI servers yet. Add one with `/server add`.")
         tone = Tone.RUNNING if texts else Tone.WAITING
-        return sheet(self._said(_("ComfyUI servers"), locale), texts or [self._said(nothing, locale)], tone=tone)
+        return text_page(self._said(_("ComfyUI servers"), locale), texts or [self._said(nothing, locale)], tone=tone)
 
     def _server(self, server: ServerView, locale: str, *, addresses: bool) -> str:
         record = server.record

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import discord
 
 from bot.i18n import Message, _
-from bot.policy.guild_workflows import EVERYWHERE, GuildLimits, HouseRules
+from bot.policy.guild_workflows import EVERYWHERE, GuildLimits, GuildWorkflowRules
 from bot.ui.locale import Languages
 from bot.ui.page import Tone
-from bot.ui.replies import sheet
+from bot.ui.replies import text_page
 from bot.workflow.importer.risks import risks
 from bot.workflow.library.catalog import Problem
-from bot.workflow.library.library import Changes, Entry
+from bot.workflow.library.library import Changes, LibraryEntry
 from bot.workflow.manifest.values import tidy
 from bot.workflow.text_format import lines, listed, shown
 from bot.workflow.workflow import Workflow
@@ -31,7 +31,7 @@ class WorkflowPage:
     languages: Languages
 
     def overview(
-        self, entries: Sequence[Entry], reason_off: ReasonOff, rules: HouseRules, locale: str
+        self, entries: Sequence[LibraryEntry], reason_off: ReasonOff, rules: GuildWorkflowRules, locale: str
     ) -> discord.ui.LayoutView:
         """Return the page of all workflows; those with problems first."""
         ranked = sorted(entries, key=lambda entry: (entry.workflow is not None and not entry.problems, entry.name))
@@ -40,16 +40,18 @@ class WorkflowPage:
             messages = [_("No workflows yet. Upload one with `/workflow add`.")]
         heading = self.languages.render(_("Workflows"), locale)
         tone = Tone.FAILED if any(entry.problems for entry in entries) else Tone.RUNNING
-        return sheet(heading, [self.languages.render(message, locale) for message in messages], tone=tone)
+        return text_page(heading, [self.languages.render(message, locale) for message in messages], tone=tone)
 
-    def details(self, entry: Entry, off: Message | None, rules: HouseRules, locale: str) -> discord.ui.LayoutView:
+    def details(
+        self, entry: LibraryEntry, off: Message | None, rules: GuildWorkflowRules, locale: str
+    ) -> discord.ui.LayoutView:
         messages = [*self._problems(entry, 20), *([off] if off else [])]
         if entry.workflow is not None:
             messages += _facts(entry.workflow)
             messages += _decisions(entry.workflow, rules)
         tone = Tone.FAILED if entry.problems else Tone.RUNNING
         texts = [self.languages.render(message, locale) for message in messages]
-        return sheet(f"/{shown(entry.name)}", texts, tone=tone)
+        return text_page(f"/{shown(entry.name)}", texts, tone=tone)
 
     def changes(self, changes: Changes, problems: Sequence[Problem]) -> Message:
         found = [
@@ -74,7 +76,7 @@ class WorkflowPage:
             return _("No per-request limits are set for this Discord server.")
         return lines([_("Limits per request in this Discord server:"), *(_dash(each) for each in told)])
 
-    def _row(self, entry: Entry, reason_off: ReasonOff, rules: HouseRules) -> Message:
+    def _row(self, entry: LibraryEntry, reason_off: ReasonOff, rules: GuildWorkflowRules) -> Message:
         workflow = entry.workflow
         if workflow is None:
             head = _("{mark} **{name}** is broken", mark=BROKEN, name=shown(entry.name))
@@ -90,7 +92,7 @@ class WorkflowPage:
         rows += self._problems(entry, MOST_PROBLEMS)
         return lines(rows)
 
-    def _problems(self, entry: Entry, most: int) -> Iterator[Message]:
+    def _problems(self, entry: LibraryEntry, most: int) -> Iterator[Message]:
         yield from (_dash(problem) for problem in entry.problems[:most])
         if len(entry.problems) > most:
             yield _dash(_("and {count} more", count=len(entry.problems) - most))
@@ -108,7 +110,7 @@ def _facts(workflow: Workflow) -> Iterator[Message]:
         yield Message("⚠️ {warning}", {"warning": warning})
 
 
-def _decisions(workflow: Workflow, rules: HouseRules) -> Iterator[Message]:
+def _decisions(workflow: Workflow, rules: GuildWorkflowRules) -> Iterator[Message]:
     for rule in rules.rules:
         if rule.workflow != workflow.name:
             continue

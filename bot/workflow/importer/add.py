@@ -24,7 +24,7 @@ ObjectInfo = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownNodes:
     """Node definitions from ComfyUI servers or a saved `/object_info`; empty when there are none."""
 
     object_info: ObjectInfo
@@ -39,7 +39,7 @@ class Known:
         return cls(together, Definitions.merged([Definitions.parse(answer) for answer in answers]))
 
 
-def drafted(data: bytes, name: str, known: Known) -> tuple[Draft, bytes | None]:
+def draft_file(data: bytes, name: str, known: KnownNodes) -> tuple[Draft, bytes | None]:
     """Return the draft of a file, and its content when it is an API export that can be stored unchanged.
 
     Takes up to a second. Raises `WorkflowImportError`, and `InputError` for a UI-format file without definitions.

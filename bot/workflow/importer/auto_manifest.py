@@ -9,19 +9,19 @@ from bot.errors import InputError
 from bot.i18n import _
 from bot.workflow.errors import WorkflowError
 from bot.workflow.graph.version import version
-from bot.workflow.importer.add import Known, drafted
+from bot.workflow.importer.add import KnownNodes, draft_file
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.manifest.manifest import Manifest
 from bot.workflow.workflow import Workflow
 
 
-def guessed(data: bytes, file: str, known: Known) -> Workflow:
+def auto_workflow(data: bytes, file: str, known: KnownNodes) -> Workflow:
     """Return the workflow for a graph in API or UI format; `file` is its bare name.
 
     Takes up to a second. Raises `WorkflowError`.
     """
     try:
-        made, _export = drafted(data, PurePath(file).stem, known)
+        made, _export = draft_file(data, PurePath(file).stem, known)
     except WorkflowImportError as error:
         raise WorkflowError(file, *(problem.reason for problem in error.problems)) from error
     except InputError as error:

@@ -15,19 +15,19 @@ from bot.workflow.graph.definitions import Definitions
 from bot.workflow.graph.graph import Graph, is_link
 from bot.workflow.graph.validation import circles
 from bot.workflow.importer.detect.app_mode import AppMode
-from bot.workflow.importer.detect.author_hints import Settled, settle
-from bot.workflow.importer.detect.input_images import InputPictures, too_large_remark
-from bot.workflow.importer.detect.latent_size import Canvas
+from bot.workflow.importer.detect.author_hints import ResolvedHints, resolve_hints
+from bot.workflow.importer.detect.input_images import InputImages, too_large_remark
+from bot.workflow.importer.detect.latent_size import LatentSizes
 from bot.workflow.importer.detect.loaders import Loaders
-from bot.workflow.importer.detect.maker import Maker
+from bot.workflow.importer.detect.maker import ProposalMaker
 from bot.workflow.importer.detect.markers import Markers
-from bot.workflow.importer.detect.omissions import omissions
+from bot.workflow.importer.detect.omissions import skipped
 from bot.workflow.importer.detect.placeholders import Placeholders
 from bot.workflow.importer.detect.prompts import Prompts
-from bot.workflow.importer.detect.proposal import Proposal
-from bot.workflow.importer.detect.reading import Reading
+from bot.workflow.importer.detect.proposal import OptionProposal
+from bot.workflow.importer.detect.reading import GraphReading
 from bot.workflow.importer.detect.samplers import Samplers
-from bot.workflow.importer.detect.wiring import Wiring
+from bot.workflow.importer.detect.wiring import GraphWiring
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.importer.manifest_text import manifest_text, option_lines
 from bot.workflow.importer.naming import command_name, option_name, title_of, unique
@@ -115,10 +115,10 @@ class _Drafting:
     def __init__(self, graph: Graph, definitions: Definitions, document: object, name: str) -> None:
         self._graph = graph
         self._placeholders = Placeholders(graph, definitions)
-        self._wiring = Wiring(self._placeholders.filled())
+        self._wiring = GraphWiring(self._placeholders.filled())
         self._definitions = definitions
-        self._reading = Reading(self._wiring, definitions)
-        self._maker = Maker(self._wiring, definitions)
+        self._reading = GraphReading(self._wiring, definitions)
+        self._maker = ProposalMaker(self._wiring, definitions)
         self._appmode = AppMode(document, self._wiring)
         self._name = name
         self._notes: list[Message] = []
@@ -131,27 +131,27 @@ class _Drafting:
         kept = _parted(self._counted(self._sound(self._bounded(ordered))))
         manifest = self._text([line for each in kept for line in option_lines(each, self._wiring)])
         workflow = self._built(manifest)
-        self._notes += omissions(self._reading, workflow)
+        self._notes += skipped(self._reading, workflow)
         if self._definitions.nodes:
             self._notes += check(workflow, self._definitions)
         notes = tuple({str(note): note for note in self._notes}.values())[:MAX_NOTES]
         given = {target for targets in workflow.bindings.values() for target in targets}
         return Draft(self._name, manifest, raw, workflow, notes, risks(self._graph, given))
 
-    def _settled(self) -> Settled:
+    def _settled(self) -> ResolvedHints:
         markers = Markers(self._wiring)
-        claims = [*self._appmode.claims(), *markers.claims(), *self._placeholders.claims()]
-        settled = settle(claims[:MAX_PROPOSALS], list(self._found()), self._maker)
+        claims = [*self._appmode.hints(), *markers.hints(), *self._placeholders.hints()]
+        settled = resolve_hints(claims[:MAX_PROPOSALS], list(self._found()), self._maker)
         self._notes += (*markers.notes, *self._placeholders.notes)
         return settled
 
-    def _found(self) -> Iterator[Proposal]:
+    def _found(self) -> Iterator[OptionProposal]:
         """Yield options found in the graph itself; each value belongs to the first finder of it."""
         taken: set[object] = set()
         reading, maker = self._reading, self._maker
         prompts = Prompts(reading, maker)
         main = prompts.guided()
-        finders = (InputPictures(reading, maker), prompts, Canvas(reading, maker), Samplers(reading, maker, main))
+        finders = (InputImages(reading, maker), prompts, LatentSizes(reading, maker), Samplers(reading, maker, main))
         for finder in (*finders, Loaders(reading, maker, main)):
             for proposal in finder.proposals():
                 targets = tuple(target for target in proposal.targets if target not in taken)
@@ -159,9 +159,9 @@ class _Drafting:
                 if targets or proposal.mask_of:
                     yield replace(proposal, targets=targets)
 
-    def _named(self, proposals: Sequence[Proposal]) -> list[Proposal]:
+    def _named(self, proposals: Sequence[OptionProposal]) -> list[OptionProposal]:
         """Sort options and give each a unique name; masks follow the image that they belong to."""
-        named: list[Proposal] = []
+        named: list[OptionProposal] = []
         taken = {ADVANCED, PRESET} if len(proposals) > SLASH_OPTIONS else set[str]()
         first = sorted(proposals, key=lambda each: each.rank)[:MAX_PROPOSALS]
         if len(proposals) > MAX_PROPOSALS:
@@ -173,7 +173,7 @@ class _Drafting:
             named.append(replace(proposal, name=own))
         return sorted(named, key=lambda each: each.rank)
 
-    def _bounded(self, proposals: list[Proposal]) -> Iterator[Proposal]:
+    def _bounded(self, proposals: list[OptionProposal]) -> Iterator[OptionProposal]:
         for proposal in proposals:
             if len(proposal.targets) > MAX_BINDS:
                 self._notes.append(
@@ -181,9 +181,9 @@ class _Drafting:
                 )
             yield replace(proposal, targets=proposal.targets[:MAX_BINDS])
 
-    def _sound(self, proposals: Iterator[Proposal]) -> list[Proposal]:
+    def _sound(self, proposals: Iterator[OptionProposal]) -> list[OptionProposal]:
         """Drop proposals that would keep the pair from loading, and note the reasons."""
-        every, sound = list(proposals), list[Proposal]()
+        every, sound = list(proposals), list[OptionProposal]()
         if not self._faults(self._counted(every)):
             return every
         for proposal in every:
@@ -194,14 +194,14 @@ class _Drafting:
                 sound.append(proposal)
         return sound
 
-    def _faults(self, proposals: Sequence[Proposal]) -> Sequence[Message]:
+    def _faults(self, proposals: Sequence[OptionProposal]) -> Sequence[Message]:
         try:
             self._load(self._text([line for each in proposals for line in option_lines(each, self._wiring)]))
         except WorkflowError as error:
             return error.reasons
         return ()
 
-    def _counted(self, proposals: list[Proposal]) -> list[Proposal]:
+    def _counted(self, proposals: list[OptionProposal]) -> list[OptionProposal]:
         """Drop required options beyond Discord's limit; other surplus options are asked for in a form."""
         if len(proposals) <= SLASH_OPTIONS:
             return proposals
@@ -243,7 +243,7 @@ class _Drafting:
         return self._loaded[text]
 
 
-def _parted(proposals: list[Proposal]) -> list[Proposal]:
+def _parted(proposals: list[OptionProposal]) -> list[OptionProposal]:
     """Mark where the author's own choice ends."""
     at = next((at for at, each in enumerate(proposals) if each.rank >= 0), 0)
     if at == 0:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from bot.i18n import Message, _
-from bot.workflow.importer.detect.proposal import Proposal
-from bot.workflow.importer.detect.wiring import Wiring
+from bot.workflow.importer.detect.proposal import OptionProposal
+from bot.workflow.importer.detect.wiring import GraphWiring
 from bot.workflow.text_format import shown
 
 MAX_MEGAPIXELS = 1.0
@@ -31,7 +31,7 @@ def manifest_text(title: str, description: str, outputs: Sequence[str], lines: S
     return "\n".join([*head, *lines]) + "\n"
 
 
-def option_lines(proposal: Proposal, wiring: Wiring) -> list[str]:
+def option_lines(proposal: OptionProposal, wiring: GraphWiring) -> list[str]:
     """Return the table of one option, preceded by an empty line."""
     return ["", *_remark(proposal.remark), f"[options.{_key(proposal.name)}]", *_keys(proposal, wiring)]
 
@@ -50,7 +50,7 @@ def _remark(remark: Message | None) -> Iterator[str]:
         yield f"# {shown(remark, _REMARK_WIDTH)}"
 
 
-def _keys(proposal: Proposal, wiring: Wiring) -> Iterator[str]:
+def _keys(proposal: OptionProposal, wiring: GraphWiring) -> Iterator[str]:
     yield f"kind = {quoted(proposal.kind)}"
     yield f"description = {quoted(proposal.description)}"
     if proposal.is_required:
@@ -67,7 +67,7 @@ def _keys(proposal: Proposal, wiring: Wiring) -> Iterator[str]:
         yield f"max_megapixels = {MAX_MEGAPIXELS}"
 
 
-def _values(proposal: Proposal) -> Iterator[str]:
+def _values(proposal: OptionProposal) -> Iterator[str]:
     if proposal.source and not proposal.choices:
         yield f"from = {quoted(proposal.source)}"
     if proposal.choices:

@@ -15,9 +15,9 @@ from bot.workflow.graph import graph as graphs
 from bot.workflow.graph.graph import Graph
 from bot.workflow.graph.validation import idle_inputs, idle_outputs
 from bot.workflow.graph.version import version
-from bot.workflow.importer.add import Known
-from bot.workflow.importer.auto_manifest import guessed
-from bot.workflow.library.next_steps import why_loose
+from bot.workflow.importer.add import KnownNodes
+from bot.workflow.importer.auto_manifest import auto_workflow
+from bot.workflow.library.next_steps import broken_action
 from bot.workflow.manifest.manifest import Manifest, require_command_name
 from bot.workflow.text_format import shown
 from bot.workflow.workflow import Workflow
@@ -51,7 +51,7 @@ class Catalog:
     """Those of them that are graphs without a manifest; `load` can guess their options."""
 
     @classmethod
-    def load(cls, folder: Path, known: Known | None = None, but: Collection[str] = ()) -> Self:
+    def load(cls, folder: Path, known: KnownNodes | None = None, but: Collection[str] = ()) -> Self:
         """Read every pair. Never raises: any error in a file or the folder becomes a problem.
 
         With `known` definitions, graphs without a manifest become workflows too, except those named in `but`.
@@ -72,7 +72,7 @@ class Catalog:
         return cls._from_files(files, known, but)
 
     @classmethod
-    def _from_files(cls, files: Mapping[str, Path], known: Known | None, but: Collection[str]) -> Self:
+    def _from_files(cls, files: Mapping[str, Path], known: KnownNodes | None, but: Collection[str]) -> Self:
         workflows: dict[str, Workflow] = {}
         problems: list[Problem] = []
         used: set[str] = set()
@@ -149,7 +149,7 @@ def _loose_actions(workflows: Mapping[str, Workflow]) -> Iterator[Problem]:
     """Yield broken next steps; the workflow itself still works."""
     for workflow in workflows.values():
         for name, action in workflow.manifest.actions.items():
-            if reason := why_loose(action, workflows):
+            if reason := broken_action(action, workflows):
                 yield Problem(
                     workflow.source, Message("[actions.{name}] {reason}", {"name": shown(name), "reason": reason})
                 )
@@ -163,14 +163,14 @@ def _missing_graph(graph_name: str) -> Message:
     )
 
 
-def _guess(path: Path, known: Known | None, workflows: dict[str, Workflow]) -> Iterator[Problem]:
+def _guess(path: Path, known: KnownNodes | None, workflows: dict[str, Workflow]) -> Iterator[Problem]:
     """Add the workflow of a graph without a manifest, and report that its options are guesses."""
     manifest = f"{path.stem}.toml"
     if known is None:
         yield Problem(path.name, _("has no manifest. Write “{manifest}” to make it a command.", manifest=manifest))
         return
     try:
-        workflow = guessed(_read(path), path.name, known)
+        workflow = auto_workflow(_read(path), path.name, known)
         _require_free(workflow, path.name, workflows)
     except WorkflowError as error:
         yield from (Problem(error.source, reason) for reason in error.reasons)

@@ -13,17 +13,17 @@ from types import MappingProxyType
 
 from bot.clock import Clock
 from bot.i18n import Message
-from bot.workflow.importer.add import Known
+from bot.workflow.importer.add import KnownNodes
 from bot.workflow.library.catalog import Catalog, Problem, is_workflow_file
 from bot.workflow.workflow import Workflow
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 2.0
+FOLDER_POLL_INTERVAL = 2.0
 """Seconds between two polls of the folder. A change is loaded once two polls in a row see the same, because copying
 files takes time and the two files of a pair arrive one after the other."""
 
-Ask = Callable[[], Awaitable[Known]]
+Ask = Callable[[], Awaitable[KnownNodes]]
 """Returns the definitions that options are guessed from."""
 Stamp = tuple[int, int, int]
 """Size, modification time in nanoseconds and inode of a file; editors often replace the file, so the inode changes."""
@@ -44,7 +44,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LibraryEntry:
     """One pair of the folder, valid or not."""
 
     name: str
@@ -96,7 +96,7 @@ class Library:
         """Return the active version of a workflow."""
         return self._workflows.get(name)
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[LibraryEntry, ...]:
         """Return every pair of the folder, valid or not, sorted by name."""
         wrong: dict[str, list[Message]] = {}
         owners = {graph_file(workflow): workflow.source for workflow in self._workflows.values()}
@@ -104,23 +104,23 @@ class Library:
             file = owners.get(problem.file, problem.file)
             wrong.setdefault(Path(file).stem, []).append(problem.message)
         entries = [
-            Entry(name, workflow, tuple(wrong.pop(Path(workflow.source).stem, ())), name in self._kept)
+            LibraryEntry(name, workflow, tuple(wrong.pop(Path(workflow.source).stem, ())), name in self._kept)
             for name, workflow in self._workflows.items()
         ]
-        entries += [Entry(stem, None, tuple(messages)) for stem, messages in wrong.items()]
+        entries += [LibraryEntry(stem, None, tuple(messages)) for stem, messages in wrong.items()]
         return tuple(sorted(entries, key=lambda entry: entry.name))
 
     # ------------------------------------------------------------------ changes
 
-    def guess(self, ask: Ask, newest: Callable[[], object]) -> None:
+    def use_auto_manifests(self, ask: Ask, newest: Callable[[], object]) -> None:
         """Also load graphs without a manifest. `newest` returns another object whenever the definitions change."""
         self._ask, self._newest = ask, newest
 
     @property
-    def has_lonely_graphs(self) -> bool:
+    def has_graphs_without_manifest(self) -> bool:
         return bool(self._read.lonely)
 
-    def listen(self, hear: Callable[[Changes], None]) -> None:
+    def on_change(self, hear: Callable[[Changes], None]) -> None:
         """Call `hear` after each reload that changed something; it must not block."""
         self._ears.append(hear)
 
@@ -152,7 +152,7 @@ class Library:
         seen = self._stamps or await asyncio.to_thread(stamps, self._folder)
         read = seen
         while True:
-            await self._clock.sleep(LOOK_EVERY)
+            await self._clock.sleep(FOLDER_POLL_INTERVAL)
             now = await asyncio.to_thread(stamps, self._folder)
             is_settled = now == seen
             if is_settled and (now != read or (self._read.lonely and self._newest() is not self._guessed_by)):
@@ -174,7 +174,7 @@ class Library:
         kept = {
             name: workflow
             for name, workflow in before.items()
-            if name not in fresh.workflows and workflow.source in fresh.files and not _has_moved(workflow, fresh)
+            if name not in fresh.workflows and workflow.source in fresh.files and not _has_changed(workflow, fresh)
         }
         after = dict(sorted({**kept, **fresh.workflows}.items()))
         self._read, self._workflows, self._kept = fresh, MappingProxyType(after), frozenset(kept)
@@ -186,7 +186,7 @@ class Library:
         )
 
 
-def _has_moved(workflow: Workflow, fresh: Catalog) -> bool:
+def _has_changed(workflow: Workflow, fresh: Catalog) -> bool:
     """Whether the pair is valid under another command name, or a graph without a manifest has received one."""
     return any(workflow.source in (other.source, graph_file(other)) for other in fresh.workflows.values())
 

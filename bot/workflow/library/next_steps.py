@@ -20,12 +20,12 @@ from bot.workflow.workflow import Workflow
 def next_steps(workflow: Workflow, offered: Mapping[str, Workflow]) -> Iterator[NextStep]:
     """Yield the steps to workflows that are `offered` now (command name → workflow)."""
     for action in workflow.manifest.actions.values():
-        if action.workflow in offered and why_loose(action, offered) is None:
+        if action.workflow in offered and broken_action(action, offered) is None:
             kind = offered[action.workflow].manifest.options[action.input].kind
             yield NextStep(action.label, action.workflow, action.input, kind, action.keep, dict(action.values))
 
 
-def takeable(step: NextStep, outputs: Sequence[OutputRef]) -> list[int]:
+def usable_files(step: NextStep, outputs: Sequence[OutputRef]) -> list[int]:
     """Return the indexes of the files of a result that a step accepts."""
     return [number for number, ref in enumerate(outputs) if ref.folder != TEXT and is_taken_by(step.kind, ref.filename)]
 
@@ -41,7 +41,7 @@ def handed_on(
     return {name: value for name, value in given.items() if fits(target, name, value, definitions)}
 
 
-def why_loose(action: Action, workflows: Mapping[str, Workflow]) -> Message | None:
+def broken_action(action: Action, workflows: Mapping[str, Workflow]) -> Message | None:
     """Say why a step cannot work with these workflows; None if it can."""
     target = workflows.get(action.workflow)
     if target is None:

@@ -13,7 +13,7 @@ from bot.workflow.errors import RefusedValueError
 from bot.workflow.graph.graph import is_link
 from bot.workflow.graph.input_names import is_model_file
 from bot.workflow.manifest import values
-from bot.workflow.manifest.values import Allowed, tidy
+from bot.workflow.manifest.values import AllowedValues, tidy
 from bot.workflow.run.events import JsonGraph
 from bot.workflow.text_format import listed, nearest, shown
 
@@ -40,7 +40,7 @@ def written(loras: Sequence[object]) -> str:
     return ", ".join(map(str, loras))
 
 
-def read_loras(value: object, allowed: Allowed, most: int, patterns: Sequence[str] = ()) -> tuple[Lora, ...]:
+def read_loras(value: object, allowed: AllowedValues, most: int, patterns: Sequence[str] = ()) -> tuple[Lora, ...]:
     """Parse "detail:0.8, style" or "<lora:detail:0.8>". Raises `RefusedValueError`."""
     text = _DECIMAL_COMMA.sub(r"\1.\2", _TAG.sub(r"\1;", str(value)))
     entries = [entry.strip() for entry in re.split(r"[,;\n]", text) if entry.strip()]
@@ -53,7 +53,7 @@ def read_loras(value: object, allowed: Allowed, most: int, patterns: Sequence[st
     return tuple(found)
 
 
-def _entry(entry: str, allowed: Allowed) -> Lora:
+def _entry(entry: str, allowed: AllowedValues) -> Lora:
     split = _STRENGTH.fullmatch(entry)
     strength = 1.0
     if split and split[2].strip("+-"):
@@ -72,7 +72,7 @@ def _entry(entry: str, allowed: Allowed) -> Lora:
     return Lora(_name(entry, allowed), strength)
 
 
-def _name(typed: str, allowed: Allowed) -> str:
+def _name(typed: str, allowed: AllowedValues) -> str:
     if allowed.live is None:
         return values.read_live(typed, allowed)
     if typed in allowed.live:

@@ -23,7 +23,7 @@ from bot.workflow.manifest.sections import (
     Preset,
     Requires,
 )
-from bot.workflow.manifest.validation_errors import complaints
+from bot.workflow.manifest.validation_errors import manifest_errors
 from bot.workflow.run.spec import IDLE_LIMIT
 from bot.workflow.text_format import listed, nearest, shown
 
@@ -174,7 +174,7 @@ class Manifest(BaseModel):
         try:
             return cls.model_validate(table)
         except ValidationError as err:
-            raise WorkflowError(source, *complaints(err, cls)) from err
+            raise WorkflowError(source, *manifest_errors(err, cls)) from err
 
     def ordered_options(self) -> tuple[tuple[str, Option], ...]:
         """Return the visible options: required ones first, then by `order`, then as in the file."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bot.i18n import _
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.manifest.values import Allowed, tidy
+from bot.workflow.manifest.values import AllowedValues, tidy
 from bot.workflow.text_format import shown
 
 MEGAPIXEL = 1024 * 1024
@@ -26,7 +26,7 @@ class Size(NamedTuple):
         return f"{self.width}x{self.height}"
 
 
-def read_size(value: object, allowed: Allowed, step: int, megapixels: float) -> Size:
+def read_size(value: object, allowed: AllowedValues, step: int, megapixels: float) -> Size:
     """Parse a size whose sides are within the limits and multiples of `step`. Raises `RefusedValueError`.
 
     A ratio becomes a size of about `megapixels`.
@@ -48,7 +48,7 @@ def _of_ratio(ratio: float, step: int, megapixels: float) -> Size:
     return Size(*(max(step, round(side / step) * step) for side in (height * ratio, height)))
 
 
-def _require_side(side: int, allowed: Allowed, step: int) -> None:
+def _require_side(side: int, allowed: AllowedValues, step: int) -> None:
     low = 1 if allowed.minimum is None else allowed.minimum
     if side < low:
         raise RefusedValueError(_("must be at least {low} pixels per side, not {side}.", low=tidy(low), side=side))

@@ -54,11 +54,11 @@ _TABLES: Mapping[str, type[BaseModel]] = {
 _NAMED = frozenset({"presets", "actions"})
 """Tables that contain named tables."""
 
-MAX_COMPLAINTS = 20
+MAX_ERRORS = 20
 """Authors fix these first; a hostile file could cause thousands."""
 
 
-def complaints(error: ValidationError, model: type[BaseModel]) -> tuple[Message, ...]:
+def manifest_errors(error: ValidationError, model: type[BaseModel]) -> tuple[Message, ...]:
     """Return one message for each wrong key of a manifest that was read as `model`, in pydantic's order."""
     found: dict[tuple[str, str], Message] = {}
     for detail in error.errors(include_url=False, include_input=False):
@@ -73,7 +73,7 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> tuple[Message,
                 detail["type"], detail.get("ctx", {}), key, _TABLES.get(kind) or KINDS.get(kind, model)
             )
         found[table, key] = _placed(table, key, sentence or verbatim(detail["msg"]))
-    return tuple(found.values())[:MAX_COMPLAINTS]
+    return tuple(found.values())[:MAX_ERRORS]
 
 
 def _place(location: tuple[int | str, ...]) -> tuple[str, str, str]:

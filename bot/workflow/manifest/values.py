@@ -51,7 +51,7 @@ class Choice(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowedValues:
     """The current limits of an option: the author's, narrowed by those of the connected servers."""
 
     minimum: Number | None = None
@@ -72,7 +72,7 @@ def read_text(value: object, max_length: int) -> str:
     return text
 
 
-def read_integer(value: object, allowed: Allowed, step: Number | None = None) -> int:
+def read_integer(value: object, allowed: AllowedValues, step: Number | None = None) -> int:
     """Return a whole number within the limits; without limits, one within ±`MAX_WHOLE`."""
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         value = int(value.strip())
@@ -85,7 +85,7 @@ def read_integer(value: object, allowed: Allowed, step: Number | None = None) ->
     return value
 
 
-def read_number(value: object, allowed: Allowed, step: Number | None = None) -> float:
+def read_number(value: object, allowed: AllowedValues, step: Number | None = None) -> float:
     """Return a finite number within the limits; without limits, one within ±`MAX_WHOLE`."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
         value = float(value.strip().replace(",", "."))
@@ -104,7 +104,7 @@ def read_boolean(value: object) -> bool:
     return value
 
 
-def read_seed(value: object, allowed: Allowed) -> int:
+def read_seed(value: object, allowed: AllowedValues) -> int:
     """Return a seed. Slash commands send it as text, because Discord's numbers are too small for it."""
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         value = int(value.strip())
@@ -116,7 +116,7 @@ def read_seed(value: object, allowed: Allowed) -> int:
     return value
 
 
-def seed_range(allowed: Allowed) -> tuple[int, int]:
+def seed_range(allowed: AllowedValues) -> tuple[int, int]:
     """Return the smallest and largest seed within `MAX_SEED` and the limits."""
     low = 0 if allowed.minimum is None else max(0, math.ceil(allowed.minimum))
     high = MAX_SEED if allowed.maximum is None else min(MAX_SEED, math.floor(allowed.maximum))
@@ -135,7 +135,7 @@ def read_choice(value: object, choices: Sequence[Choice]) -> Scalar:
     raise _not_listed(text, [choice.label for choice in choices])
 
 
-def read_live(value: object, allowed: Allowed) -> str:
+def read_live(value: object, allowed: AllowedValues) -> str:
     """Return a name that the servers offer; while none is known, any name that cannot escape a folder."""
     if not isinstance(value, str):
         raise RefusedValueError(_("must be one of the names in the list."))
@@ -170,7 +170,7 @@ def _is_finite(value: Number) -> bool:
         return False
 
 
-def _example(allowed: Allowed) -> str:
+def _example(allowed: AllowedValues) -> str:
     value = allowed.minimum if allowed.minimum is not None else allowed.maximum
     return tidy(1 if value is None else value)
 
@@ -180,7 +180,7 @@ def tidy(value: Number) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _require_within(value: Number, allowed: Allowed, lowest: Number, highest: Number) -> None:
+def _require_within(value: Number, allowed: AllowedValues, lowest: Number, highest: Number) -> None:
     low = lowest if allowed.minimum is None else allowed.minimum
     high = highest if allowed.maximum is None else allowed.maximum
     given = shown(tidy(value), 24)
@@ -190,7 +190,7 @@ def _require_within(value: Number, allowed: Allowed, lowest: Number, highest: Nu
         raise RefusedValueError(_("must be at most {high}, not {given}.", high=tidy(high), given=given))
 
 
-def _require_step(value: Number, step: Number | None, allowed: Allowed) -> None:
+def _require_step(value: Number, step: Number | None, allowed: AllowedValues) -> None:
     """Require a multiple of `step`, counted from 0 rather than from the minimum: sizes must be multiples of 8."""
     if step is None or abs(value / step - round(value / step)) < 1e-6:
         return
@@ -199,7 +199,7 @@ def _require_step(value: Number, step: Number | None, allowed: Allowed) -> None:
     raise RefusedValueError(_step_advice(step, [tidy(number) for number in near]))
 
 
-def _fits(value: Number, allowed: Allowed) -> bool:
+def _fits(value: Number, allowed: AllowedValues) -> bool:
     return (allowed.minimum is None or value >= allowed.minimum) and (
         allowed.maximum is None or value <= allowed.maximum
     )

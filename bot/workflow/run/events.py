@@ -121,7 +121,7 @@ RunEvent = RunStarted | NodeStarted | NodesCached | Progress | Preview | Outputs
 # ------------------------------------------------------------------ how it ended
 
 
-class Whereabouts(StrEnum):
+class PromptLocation(StrEnum):
     """Where a prompt is on a server; UNKNOWN unless the server reports it."""
 
     PENDING = auto()

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from bot.workflow.graph.definitions import Definitions, InputDefinition
 from bot.workflow.manifest.options import Option
-from bot.workflow.manifest.values import Allowed
+from bot.workflow.manifest.values import AllowedValues
 from bot.workflow.patterns import matching
 from bot.workflow.workflow import Workflow
 
 _NUMBERS = frozenset({"integer", "number", "seed", "size"})
 
 
-def allowed(workflow: Workflow, name: str, definitions: Definitions) -> Allowed:
+def allowed(workflow: Workflow, name: str, definitions: Definitions) -> AllowedValues:
     """Return the limits of one option; with empty definitions (no server known), only the author's."""
     option = workflow.manifest.options[name]
     own = option.own_limits()
@@ -20,7 +20,7 @@ def allowed(workflow: Workflow, name: str, definitions: Definitions) -> Allowed:
     known = tuple(input_definitions(workflow, name, definitions)) if option.kind in _NUMBERS else ()
     lows = [low for low in (own.minimum, *(each.minimum for each in known)) if low is not None]
     highs = [high for high in (own.maximum, *(each.maximum for each in known)) if high is not None]
-    return Allowed(max(lows, default=None), min(highs, default=None), live_choices(option, definitions))
+    return AllowedValues(max(lows, default=None), min(highs, default=None), live_choices(option, definitions))
 
 
 def live_choices(option: Option, definitions: Definitions) -> tuple[str, ...] | None:

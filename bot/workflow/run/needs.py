@@ -36,7 +36,7 @@ PATTERNS = "~"
 MAX_NAMED = 5
 """Lacks that one message names."""
 
-Place = tuple[str, str]
+InputAddress = tuple[str, str]
 """An input of a graph: node id and input name."""
 
 
@@ -59,8 +59,8 @@ class Needs:
         definitions: Definitions,
         *,
         vram: int = 0,
-        left_open: Mapping[Place, tuple[str, ...]] | None = None,
-        uploaded: Collection[Place] = (),
+        left_open: Mapping[InputAddress, tuple[str, ...]] | None = None,
+        uploaded: Collection[InputAddress] = (),
     ) -> Self:
         """Return what `graph` needs; `definitions` are those of all servers merged.
 
@@ -119,7 +119,7 @@ class Needs:
 class _Chosen(NamedTuple):
     """A literal text in a graph that must be in a server's list."""
 
-    place: Place
+    place: InputAddress
     class_type: str
     input_name: str
     value: str
@@ -187,7 +187,7 @@ class Abilities:
         )
 
 
-class LackKind(StrEnum):
+class MissingKind(StrEnum):
     NODE = "node"
     MODEL = "model"
     CHOICE = "choice"
@@ -195,10 +195,10 @@ class LackKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
+class MissingResource:
     """One thing that a run needs and a server does not have."""
 
-    kind: LackKind
+    kind: MissingKind
     name: str = ""
     """The node class, model file or value; empty if the server has no model at all."""
     place: str = ""
@@ -212,37 +212,37 @@ class Lack:
     def message(self) -> Message:
         """The missing thing, as part of a sentence."""
         match self.kind:
-            case LackKind.NODE:
+            case MissingKind.NODE:
                 return _("the node “{name}”", name=shown(self.name))
-            case LackKind.MODEL if not self.name:
+            case MissingKind.MODEL if not self.name:
                 return _("any model for “{place}”", place=shown(self.place))
-            case LackKind.MODEL:
+            case MissingKind.MODEL:
                 return _("the model “{name}”", name=shown(self.name))
-            case LackKind.CHOICE:
+            case MissingKind.CHOICE:
                 return _("“{name}” as “{place}”", name=shown(self.name), place=shown(self.place))
-            case LackKind.MEMORY:
+            case MissingKind.MEMORY:
                 return _("{needed} GB of graphics memory", needed=f"{self.needed / GIGABYTE:g}")
 
 
-def lacks(needs: Needs, abilities: Abilities) -> tuple[Lack, ...] | None:
+def missing_resources(needs: Needs, abilities: Abilities) -> tuple[MissingResource, ...] | None:
     """Return what a server lacks, in a fixed order: empty if it can run this, None if its abilities are unknown."""
     if not abilities.definitions.nodes:
         return None
     return (
-        *_lacking_nodes(needs, abilities.definitions),
-        *_lacking_choices(needs, abilities.definitions),
-        *_lacking_memory(needs, abilities.vram),
+        *_missing_nodes(needs, abilities.definitions),
+        *_missing_choices(needs, abilities.definitions),
+        *_missing_memory(needs, abilities.vram),
     )
 
 
-def _lacking_nodes(needs: Needs, definitions: Definitions) -> Iterator[Lack]:
+def _missing_nodes(needs: Needs, definitions: Definitions) -> Iterator[MissingResource]:
     for class_type in sorted(needs.nodes.difference(definitions.nodes)):
-        yield Lack(LackKind.NODE, class_type)
+        yield MissingResource(MissingKind.NODE, class_type)
 
 
-def _lacking_choices(needs: Needs, definitions: Definitions) -> Iterator[Lack]:
+def _missing_choices(needs: Needs, definitions: Definitions) -> Iterator[MissingResource]:
     """Yield each missing model once, although several nodes can use it."""
-    seen: set[tuple[LackKind, str]] = set()
+    seen: set[tuple[MissingKind, str]] = set()
     for class_type, name, value in sorted(needs.choices):
         definition = definitions.input(class_type, name)
         if definition is None or not definition.is_closed:
@@ -252,20 +252,20 @@ def _lacking_choices(needs: Needs, definitions: Definitions) -> Iterator[Lack]:
         if value.startswith(PATTERNS):
             patterns = tuple(value.removeprefix(PATTERNS).split("|"))
             if not matching(definition.choices, patterns):
-                yield Lack(LackKind.MODEL, ", ".join(patterns), f"{class_type}.{name}")
+                yield MissingResource(MissingKind.MODEL, ", ".join(patterns), f"{class_type}.{name}")
             continue
-        kind = LackKind.MODEL if value == ANYTHING or is_model_file(value) else LackKind.CHOICE
-        if kind is LackKind.CHOICE or value == ANYTHING or (kind, value) not in seen:
+        kind = MissingKind.MODEL if value == ANYTHING or is_model_file(value) else MissingKind.CHOICE
+        if kind is MissingKind.CHOICE or value == ANYTHING or (kind, value) not in seen:
             seen.add((kind, value))
-            yield Lack(kind, value, f"{class_type}.{name}")
+            yield MissingResource(kind, value, f"{class_type}.{name}")
 
 
-def _lacking_memory(needs: Needs, vram: int) -> Iterator[Lack]:
+def _missing_memory(needs: Needs, vram: int) -> Iterator[MissingResource]:
     if vram and needs.vram > vram:
-        yield Lack(LackKind.MEMORY, needed=needs.vram, there=vram)
+        yield MissingResource(MissingKind.MEMORY, needed=needs.vram, there=vram)
 
 
-def missing(things: Sequence[Lack]) -> Message:
+def missing_text(things: Sequence[MissingResource]) -> Message:
     """Tell a member that no server can run this; `things` is what the closest one lacks."""
     return _(
         "No GPU server can run this yet. Missing: {things}. Your request will start once that is available.",
@@ -273,19 +273,19 @@ def missing(things: Sequence[Lack]) -> Message:
     )
 
 
-def dump_lacks(things: Sequence[Lack]) -> str:
+def dump_missing(things: Sequence[MissingResource]) -> str:
     plain = [[thing.kind, thing.name, thing.place, thing.needed, thing.there] for thing in things]
     return json.dumps(plain, separators=(",", ":"))
 
 
-def load_lacks(stored: str) -> tuple[Lack, ...]:
+def load_missing(stored: str) -> tuple[MissingResource, ...]:
     """Reverse `dump_lacks`; entries with an unknown shape are left out."""
-    return tuple(found for found in map(_lack, items(load(stored))) if found)
+    return tuple(found for found in map(_load_missing, items(load(stored))) if found)
 
 
-def _lack(plain: object) -> Lack | None:
+def _load_missing(plain: object) -> MissingResource | None:
     entry = items(plain)
     kind, *names = texts(entry) or ("",)
-    if len(entry) != 5 or kind not in set(LackKind) or len(names) != 2:
+    if len(entry) != 5 or kind not in set(MissingKind) or len(names) != 2:
         return None
-    return Lack(LackKind(kind), *names, needed=size(entry[3]), there=size(entry[4]))
+    return MissingResource(MissingKind(kind), *names, needed=size(entry[3]), there=size(entry[4]))

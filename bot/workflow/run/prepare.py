@@ -23,17 +23,17 @@ from bot.workflow.manifest.options import (
     Option,
     SeedOption,
 )
-from bot.workflow.manifest.values import Allowed, RandomSource
+from bot.workflow.manifest.values import AllowedValues, RandomSource
 from bot.workflow.patterns import matching
 from bot.workflow.run.check import check
 from bot.workflow.run.events import InputFile, JsonGraph
 from bot.workflow.run.live_limits import allowed
-from bot.workflow.run.needs import GIGABYTE, Needs, Place
+from bot.workflow.run.needs import GIGABYTE, InputAddress, Needs
 from bot.workflow.run.spec import RunSpec, Target, Upload
 from bot.workflow.text_format import listed, nearest, shown
 from bot.workflow.workflow import Workflow
 
-__all__ = ["check", "fits", "prepare", "settle"]
+__all__ = ["check", "fits", "prepare", "resolve_for_server"]
 
 
 def prepare(
@@ -50,7 +50,7 @@ def prepare(
     With empty `definitions` (no server known) only the author's limits apply. A mask that belongs to another image
     must already be in that image's alpha channel. Raises `InputError`, which names the option and the accepted values.
     """
-    said = _said(workflow, given, defaults or {}, definitions)
+    said = _user_values(workflow, given, defaults or {}, definitions)
     used = {
         name: _used(workflow, name, said.get(name), allowed(workflow, name, definitions), random)
         for name in workflow.manifest.options
@@ -98,7 +98,7 @@ def _needs(
     )
 
 
-def settle(spec: RunSpec, definitions: Definitions) -> RunSpec:
+def resolve_for_server(spec: RunSpec, definitions: Definitions) -> RunSpec:
     """Return the run for one server: options that the member left open get values that the server has."""
     changed = {
         name: live[0]
@@ -118,7 +118,7 @@ def settle(spec: RunSpec, definitions: Definitions) -> RunSpec:
 # ------------------------------------------------------------------ values
 
 
-def _said(
+def _user_values(
     workflow: Workflow, given: Mapping[str, object], defaults: Mapping[str, object], definitions: Definitions
 ) -> dict[str, object]:
     """Return the value of each option from the first source that has one: member, preset, defaults.
@@ -169,7 +169,7 @@ def _unknown(name: str, workflow: Workflow) -> Message:
     return _("There is no option “{option}”. Available: {known}.", option=shown(name), known=listed(options, 25))
 
 
-def _used(workflow: Workflow, name: str, given: object, limits: Allowed, random: RandomSource) -> object:
+def _used(workflow: Workflow, name: str, given: object, limits: AllowedValues, random: RandomSource) -> object:
     """Return the value to set; None to keep the graph's own."""
     option = workflow.manifest.options[name]
     if isinstance(option, ConstantOption):
@@ -202,7 +202,7 @@ def _left_open(workflow: Workflow, given: Mapping[str, object]) -> Iterator[tupl
             yield name, option.source
 
 
-def _at_hand(own: object, limits: Allowed) -> object:
+def _at_hand(own: object, limits: AllowedValues) -> object:
     """Return the author's choice if servers have it, else their first, so shipped workflows run on any checkpoint."""
     if limits.live is None or own in limits.live:
         return own
@@ -258,7 +258,7 @@ def _reported(workflow: Workflow, used: Mapping[str, object]) -> Iterator[tuple[
             yield name, option.reported(value)
 
 
-def _places(targets: Iterable[Target]) -> frozenset[Place]:
+def _places(targets: Iterable[Target]) -> frozenset[InputAddress]:
     return frozenset((target.node_id, target.input_name) for target in targets)
 
 

@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.aio import cancelled
-from bot.jobs.cluster.bus import LocalHints, Topic
-from bot.jobs.cluster.compatibility import Judge
-from bot.jobs.repository import Account, Waiting
-from bot.jobs.scheduling.blockers import Obstacles
-from bot.jobs.scheduling.capacity import Places
-from bot.jobs.scheduling.run_times import Durations
+from bot.aio import cancel_and_wait
+from bot.jobs.cluster.bus import LocalBus, Topic
+from bot.jobs.cluster.compatibility import CompatibilityChecker
+from bot.jobs.repository import AccountStatus, QueueEntry
+from bot.jobs.scheduling.blockers import StartBlockers
+from bot.jobs.scheduling.capacity import CapacityEstimator
+from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.jobs.server_registry import ServerHealth
 from bot.policy.fair_share import Share
 from bot.policy.pauses import Pause, of_member, of_workflow
-from bot.policy.terms import Terms
+from bot.policy.terms import QueueTerms
 from bot.storage.database import Database, open_database
 from bot.workflow.graph.definitions import Definitions, NodeDefinition
 from bot.workflow.run.needs import Abilities, Needs
@@ -35,27 +35,27 @@ class Scene:
 
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database, self.fleet, self.clock = database, database.fleet, clock
-        self.hints = LocalHints()
+        self.hints = LocalBus()
         self.servers = [ScriptedBackend(key=ONE), ScriptedBackend(key=TWO)]
         self.resting: set[str] = set()
-        self.judge = Judge(
+        self.judge = CompatibilityChecker(
             fleet=self.fleet,
             servers=lambda: self.servers,
             is_resting=lambda key: key in self.resting,
             hints=self.hints,
             clock=clock,
         )
-        self.obstacles = Obstacles(fleet=self.fleet, policy=database.policies, clock=clock)
+        self.obstacles = StartBlockers(fleet=self.fleet, policy=database.policies, clock=clock)
 
     async def order(self, number: int, needs: Needs) -> None:
         await self.database.jobs.add(new_job(spec(needs=needs), number, created=float(number)))
 
     async def fits(self, needs: Needs) -> dict[str, bool]:
-        return {key: verdict.fits for key, verdict in (await self.fleet.verdicts(needs.cls)).items()}
+        return {key: verdict.is_compatible for key, verdict in (await self.fleet.compatibility(needs.cls)).items()}
 
-    async def reason(self, needs: Needs = DRAW, account: Account | None = None, workflow: str = "imagine") -> str:
-        await self.obstacles.look([needs.cls])
-        job = Waiting("job", "5:7", 7, "5", workflow, needs.cls, 10.0)
+    async def reason(self, needs: Needs = DRAW, account: AccountStatus | None = None, workflow: str = "imagine") -> str:
+        await self.obstacles.refresh([needs.cls])
+        job = QueueEntry("job", "5:7", 7, "5", workflow, needs.cls, 10.0)
         return str(self.obstacles.of(job, account) or "")
 
 
@@ -76,7 +76,7 @@ async def test_each_class_is_judged_by_each_server() -> None:
         here.servers[0].abilities, here.servers[1].abilities = able("KSampler"), able("KSampler", "Video")
         await here.order(1, DRAW)
         await here.order(2, FILM)
-        await here.judge.judge_all()
+        await here.judge.check_all()
         assert await here.fits(DRAW) == {ONE: True, TWO: True}
         assert await here.fits(FILM) == {ONE: False, TWO: True}
 
@@ -85,17 +85,17 @@ async def test_a_server_that_has_learnt_something_is_judged_anew() -> None:
     async with scene() as here:
         here.servers[0].abilities = able("KSampler")
         await here.order(1, FILM)
-        await here.judge.judge_all()
+        await here.judge.check_all()
         assert await here.fits(FILM) == {ONE: False}
         here.servers[0].abilities = able("KSampler", "Video")
-        await here.judge.judge_all()
+        await here.judge.check_all()
         assert await here.fits(FILM) == {ONE: True}
 
 
 async def test_a_server_that_has_told_nothing_is_not_judged() -> None:
     async with scene() as here:
         await here.order(1, DRAW)
-        await here.judge.judge_all()
+        await here.judge.check_all()
         assert await here.fits(DRAW) == {}
         assert await here.reason() == ""
 
@@ -104,7 +104,7 @@ async def test_a_new_class_wakes_the_line_as_soon_as_it_is_judged() -> None:
     async with scene() as here:
         here.servers[0].abilities = able("KSampler")
         woken: list[str] = []
-        here.hints.listen(Topic.WORK, woken.append)
+        here.hints.subscribe(Topic.WORK, woken.append)
         task = asyncio.create_task(here.judge.run())
         try:
             await until(lambda: here.judge._described.get(ONE))
@@ -114,7 +114,7 @@ async def test_a_new_class_wakes_the_line_as_soon_as_it_is_judged() -> None:
             await until(lambda: woken, "for the verdict")
             assert await here.fits(DRAW) == {ONE: True}
         finally:
-            await cancelled(task)
+            await cancel_and_wait(task)
 
 
 async def test_how_a_server_is_is_written_down_when_it_changes() -> None:
@@ -123,7 +123,7 @@ async def test_how_a_server_is_is_written_down_when_it_changes() -> None:
         here.servers[1].up.clear()
         for resting in (set[str](), {ONE}, set[str]()):
             here.resting = resting
-            await here.judge.judge_all()
+            await here.judge.check_all()
             seen.append({record.key: record.health for record in await here.fleet.servers()}[ONE])
         assert seen == [ServerHealth.ONLINE, ServerHealth.RESTING, ServerHealth.ONLINE]
         assert {record.key: record.health for record in await here.fleet.servers()}[TWO] == ServerHealth.OFFLINE
@@ -133,11 +133,11 @@ async def test_what_no_server_can_run_says_what_is_missing() -> None:
     async with scene() as here:
         here.servers[0].abilities = here.servers[1].abilities = able("KSampler")
         await here.order(1, FILM)
-        await here.judge.judge_all()
+        await here.judge.check_all()
         assert "Video" in await here.reason(FILM)
         here.servers[1].abilities = able("Video")
-        await here.judge.judge_all()
-        here.obstacles.forget()
+        await here.judge.check_all()
+        here.obstacles.invalidate()
         assert await here.reason(FILM) == ""
 
 
@@ -154,9 +154,9 @@ async def test_what_is_paused_says_so_with_the_reason() -> None:
 
 async def test_who_has_as_many_running_as_they_may_is_told() -> None:
     async with scene() as here:
-        account = Account(Share(), Terms(cap=2), running=2)
+        account = AccountStatus(Share(), QueueTerms(cap=2), running=2)
         assert "2 at a time" in await here.reason(account=account)
-        assert await here.reason(account=Account(Share(), Terms(cap=2), running=1)) == ""
+        assert await here.reason(account=AccountStatus(Share(), QueueTerms(cap=2), running=1)) == ""
 
 
 async def test_servers_of_other_processes_count_by_what_is_written_down() -> None:
@@ -168,16 +168,16 @@ async def test_servers_of_other_processes_count_by_what_is_written_down() -> Non
             return key == ONE
 
     async with scene() as here:
-        durations = Durations()
-        durations.learn("imagine", TWO, 20.0)
-        places = Places(fleet=here.fleet, known=Ours(), durations=durations, clock=here.clock)
-        assert await places.look([]) == [4.0], "nobody has said that the other one is there"
+        durations = RunTimeEstimates()
+        durations.record("imagine", TWO, 20.0)
+        places = CapacityEstimator(fleet=here.fleet, known=Ours(), durations=durations, clock=here.clock)
+        assert await places.estimate([]) == [4.0], "nobody has said that the other one is there"
         await here.fleet.report(TWO, ServerHealth.ONLINE)
-        places.forget()
+        places.invalidate()
         job = new_job(spec(), 1, created=1.0, server=TWO, started=here.clock.now() - 5.0)
-        assert await places.look([job]) == [4.0, 15.0]
+        assert await places.estimate([job]) == [4.0, 15.0]
         await here.fleet.drain(TWO, drained=True)
         await here.fleet.drain(ONE, drained=True)
-        places.forget()
-        assert await places.look([job]) == []
+        places.invalidate()
+        assert await places.estimate([job]) == []
         assert places.are_drained

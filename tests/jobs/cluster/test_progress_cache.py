@@ -2,8 +2,8 @@
 
 import json
 
-from bot.jobs.cluster.bus import LocalHints, Topic
-from bot.jobs.cluster.progress_cache import KEPT, MOST, ProgressBoard
+from bot.jobs.cluster.bus import LocalBus, Topic
+from bot.jobs.cluster.progress_cache import MAX_AGE, MAX_JOBS, ProgressCache
 from tests.clocks import ManualClock
 
 
@@ -11,18 +11,18 @@ class Stage:
     """A board, and what the other processes hear of it."""
 
     def __init__(self) -> None:
-        self.clock, self.hints = ManualClock(), LocalHints()
+        self.clock, self.hints = ManualClock(), LocalBus()
         self.said: list[dict[str, float]] = []
-        self.hints.listen(Topic.PROGRESS, lambda payload: self.said.append(json.loads(payload)))
-        self.board = ProgressBoard(hints=self.hints, clock=self.clock)
+        self.hints.subscribe(Topic.PROGRESS, lambda payload: self.said.append(json.loads(payload)))
+        self.board = ProgressCache(hints=self.hints, clock=self.clock)
 
 
 def test_what_is_told_here_is_known_here_and_said_to_the_others() -> None:
     stage = Stage()
     assert stage.board.fraction("a") is None
-    stage.board.tell("a", 0.25)
-    stage.board.tell("a", 0.251)
-    stage.board.tell("a", 0.5)
+    stage.board.report("a", 0.25)
+    stage.board.report("a", 0.251)
+    stage.board.report("a", 0.5)
     assert stage.board.fraction("a") == 0.5
     assert stage.said == [{"a": 0.25}, {"a": 0.5}], "not for less than a percent"
 
@@ -37,7 +37,7 @@ def test_what_others_say_is_known_here() -> None:
 def test_what_makes_no_sense_is_not_believed() -> None:
     stage = Stage()
     stage.said = []
-    board = ProgressBoard(hints=(hints := LocalHints()), clock=stage.clock)
+    board = ProgressCache(hints=(hints := LocalBus()), clock=stage.clock)
     for payload in ("", "{", "[1]", "null", '{"a": 2}', '{"a": -0.1}', '{"a": NaN}', '{"a": "x"}', '{"a": null}'):
         hints.send(Topic.PROGRESS, payload)
     hints.send(Topic.PROGRESS, '{"a": ' + "9" * 400 + "}")
@@ -47,8 +47,8 @@ def test_what_makes_no_sense_is_not_believed() -> None:
 
 async def test_without_news_it_is_forgotten_after_a_minute() -> None:
     stage = Stage()
-    stage.board.tell("a", 0.25)
-    await stage.clock.advance(KEPT)
+    stage.board.report("a", 0.25)
+    await stage.clock.advance(MAX_AGE)
     assert stage.board.fraction("a") == 0.25
     await stage.clock.advance(1)
     assert stage.board.fraction("a") is None
@@ -57,7 +57,7 @@ async def test_without_news_it_is_forgotten_after_a_minute() -> None:
 async def test_a_job_that_stands_still_is_not_forgotten_while_its_server_tells_of_it() -> None:
     stage = Stage()
     for _ in range(20):
-        stage.board.tell("a", 0.25)
+        stage.board.report("a", 0.25)
         await stage.clock.advance(10)
     assert stage.board.fraction("a") == 0.25
     assert 2 <= len(stage.said) <= 8
@@ -65,7 +65,7 @@ async def test_a_job_that_stands_still_is_not_forgotten_while_its_server_tells_o
 
 def test_a_job_that_has_ended_is_forgotten() -> None:
     stage = Stage()
-    stage.board.tell("a", 0.25)
+    stage.board.report("a", 0.25)
     stage.board.forget("a")
     stage.board.forget("a")
     assert stage.board.fraction("a") is None
@@ -73,7 +73,7 @@ def test_a_job_that_has_ended_is_forgotten() -> None:
 
 def test_it_remembers_the_newest_of_many() -> None:
     stage = Stage()
-    for number in range(MOST + 10):
-        stage.board.tell(str(number), 0.5)
+    for number in range(MAX_JOBS + 10):
+        stage.board.report(str(number), 0.5)
     assert stage.board.fraction("9") is None
-    assert stage.board.fraction(str(MOST + 9)) == 0.5
+    assert stage.board.fraction(str(MAX_JOBS + 9)) == 0.5

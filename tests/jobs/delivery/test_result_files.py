@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.delivery.result_files import ASIDE, INDEX, DiskShelf
+from bot.jobs.delivery.result_files import INDEX, TEMPORARY_PREFIX, FileResultStore
 from bot.workflow.run.events import OutputFile, OutputRef
 
 HOSTILE = OutputRef("9", "../../evil.png", "/srv/..", "output")
@@ -20,38 +20,40 @@ def names(folder: Path, pattern: str) -> list[str]:
 
 
 @pytest.fixture(params=[True, False], ids=["durable", "quick"])
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> DiskShelf:
-    return DiskShelf(tmp_path / "results", durable=request.param)
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> FileResultStore:
+    return FileResultStore(tmp_path / "results", durable=request.param)
 
 
-async def test_what_is_put_there_is_found_in_order_by_whoever_comes_later(shelf: DiskShelf, tmp_path: Path) -> None:
+async def test_what_is_put_there_is_found_in_order_by_whoever_comes_later(
+    shelf: FileResultStore, tmp_path: Path
+) -> None:
     await shelf.put("job-1", files(b"one", b"", b"three"))
-    again = DiskShelf(tmp_path / "results", durable=False)
+    again = FileResultStore(tmp_path / "results", durable=False)
     assert await again.get("job-1") == files(b"one", b"", b"three")
     assert await again.get("job-2") == []
 
 
-async def test_a_second_result_replaces_the_first(shelf: DiskShelf) -> None:
+async def test_a_second_result_replaces_the_first(shelf: FileResultStore) -> None:
     await shelf.put("job-1", files(b"one", b"two"))
     await shelf.put("job-1", files(b"new"))
     assert await shelf.get("job-1") == files(b"new")
 
 
-async def test_hostile_names_are_kept_as_words_only(shelf: DiskShelf, tmp_path: Path) -> None:
+async def test_hostile_names_are_kept_as_words_only(shelf: FileResultStore, tmp_path: Path) -> None:
     await shelf.put("job-1", [OutputFile(HOSTILE, b"x")])
     assert (await shelf.get("job-1"))[0].ref == HOSTILE
     assert names(tmp_path, "**/*") == ["results", "results/job-1", "results/job-1/0", f"results/job-1/{INDEX}"]
 
 
 @pytest.mark.parametrize("job_id", ["..", "../x", "a/b", "", ".aside-1", "x" * 65])
-async def test_what_is_no_id_is_no_place(shelf: DiskShelf, job_id: str) -> None:
+async def test_what_is_no_id_is_no_place(shelf: FileResultStore, job_id: str) -> None:
     with pytest.raises(ValueError, match="not a job id"):
         await shelf.put(job_id, files(b"x"))
     assert await shelf.get(job_id) == []
 
 
 @pytest.mark.parametrize("damage", ["short", "changed", "missing", "index", "no index"])
-async def test_a_damaged_result_is_none(shelf: DiskShelf, tmp_path: Path, damage: str) -> None:
+async def test_a_damaged_result_is_none(shelf: FileResultStore, tmp_path: Path, damage: str) -> None:
     await shelf.put("job-1", files(b"one", b"two"))
     folder = tmp_path / "results" / "job-1"
     match damage:
@@ -68,17 +70,19 @@ async def test_a_damaged_result_is_none(shelf: DiskShelf, tmp_path: Path, damage
     assert await shelf.get("job-1") == []
 
 
-async def test_what_was_not_written_to_its_end_is_not_there_and_goes_later(shelf: DiskShelf, tmp_path: Path) -> None:
+async def test_what_was_not_written_to_its_end_is_not_there_and_goes_later(
+    shelf: FileResultStore, tmp_path: Path
+) -> None:
     await shelf.put("job-1", files(b"one"))
-    (tmp_path / "results" / f"{ASIDE}0123").mkdir()
-    await shelf.clear_remains(before=0)
-    assert (tmp_path / "results" / f"{ASIDE}0123").exists(), "somebody may be writing it now"
-    await shelf.clear_remains(before=2e12)
+    (tmp_path / "results" / f"{TEMPORARY_PREFIX}0123").mkdir()
+    await shelf.clear_leftovers(before=0)
+    assert (tmp_path / "results" / f"{TEMPORARY_PREFIX}0123").exists(), "somebody may be writing it now"
+    await shelf.clear_leftovers(before=2e12)
     assert names(tmp_path, "results/*") == ["results/job-1"]
 
 
 async def test_a_full_disk_leaves_nothing_behind(
-    shelf: DiskShelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shelf: FileResultStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await shelf.put("job-1", files(b"one"))
     broken = OutputFile(OutputRef("9", "x", "", "output"), None)  # type: ignore[arg-type]  # cannot be written
@@ -88,7 +92,7 @@ async def test_a_full_disk_leaves_nothing_behind(
     assert names(tmp_path, "results/*") == ["results/job-1"]
 
 
-async def test_old_results_are_told_apart_and_dropped(shelf: DiskShelf, tmp_path: Path) -> None:
+async def test_old_results_are_told_apart_and_dropped(shelf: FileResultStore, tmp_path: Path) -> None:
     assert await shelf.older_than(2e12) == []
     for job_id in ("old", "new"):
         await shelf.put(job_id, files(b"one"))

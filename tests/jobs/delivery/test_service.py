@@ -8,11 +8,11 @@ import pytest
 
 from bot.errors import FailedError
 from bot.i18n import Message, _
-from bot.jobs.delivery.delivery_attempt import IN_HAND, PUT_OFF_FIRST, TRIED_FOR
-from bot.jobs.delivery.service import AT_ONCE
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.jobs.delivery.delivery_attempt import PUT_OFF_FIRST, TRIED_FOR, VISIBILITY_TIMEOUT
+from bot.jobs.delivery.service import MAX_CONCURRENT
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
 from bot.jobs.outcome import Outcome
-from bot.jobs.ports import Told
+from bot.jobs.ports import DeliveryResult
 from bot.workflow.run.events import (
     FailureKind,
     OutputFile,
@@ -34,7 +34,7 @@ from tests.jobs.queue_setup import (
 async def told(shop: Shop, job: Job) -> Job:
     """Return the job once somebody was told, with time passing."""
     for _attempt in range(3000):
-        if (newest := await shop.newest(job)).delivery in (Delivery.SENT, Delivery.KEPT):
+        if (newest := await shop.newest(job)).delivery in (Delivery.SENT, Delivery.UNDELIVERABLE):
             return newest
         await shop.passes(1)
     raise AssertionError("nobody is told")
@@ -52,7 +52,7 @@ async def test_a_result_is_on_the_shelf_before_anybody_is_told_and_stays_there(t
 
 async def test_while_discord_is_away_the_result_is_tried_less_and_less_often(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [Told.LATER] * 4
+        shop.board.answers = [DeliveryResult.LATER] * 4
         job = await shop.order()
         await until(lambda: shop.board.tries == 1)
         pauses: list[float] = []
@@ -70,7 +70,7 @@ async def test_while_discord_is_away_the_result_is_tried_less_and_less_often(tmp
 async def test_a_failure_that_could_not_be_told_is_told_later(tmp_path: Path) -> None:
     backend = ScriptedBackend(result_of=RunResult(failure=RunFailure(FailureKind.OUT_OF_MEMORY)))
     async with opened(backend, tmp_path) as shop:
-        shop.board.answers = [Told.LATER, Told.LATER]
+        shop.board.answers = [DeliveryResult.LATER, DeliveryResult.LATER]
         job = await shop.order()
         assert (await told(shop, job)).state is JobState.FAILED
     assert "memory" in shop.board.failed[job.id]
@@ -78,21 +78,21 @@ async def test_a_failure_that_could_not_be_told_is_told_later(tmp_path: Path) ->
 
 async def test_what_a_message_can_show_no_more_is_kept_for_its_member(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [Told.KEPT]
+        shop.board.answers = [DeliveryResult.KEPT]
         job = await shop.order()
         newest = await told(shop, job)
-    assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.KEPT)
+    assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.UNDELIVERABLE)
 
 
 async def test_after_a_day_nobody_tries_any_more_and_the_result_waits_in_the_history(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [Told.LATER] * 1000
+        shop.board.answers = [DeliveryResult.LATER] * 1000
         job = await shop.order()
         await shop.reaches(job, JobState.DELIVERING)
         newest = await shop.newest(job)
         newest = await shop.store.note(newest, finished=shop.clock.now() - TRIED_FOR)
         newest = await told(shop, job)
-        assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.KEPT)
+        assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.UNDELIVERABLE)
         assert await shop.shelf.get(job.id), "for `/history`"
 
 
@@ -115,7 +115,7 @@ async def test_a_fault_of_ours_while_telling_is_tried_again(tmp_path: Path, capl
 
 async def test_a_result_that_is_not_on_the_shelf_is_fetched_from_the_server_again(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [Told.LATER]
+        shop.board.answers = [DeliveryResult.LATER]
         job = await shop.order()
         await until(lambda: shop.board.tries == 1)
         await shop.shelf.drop(job.id)
@@ -127,7 +127,7 @@ async def test_a_result_that_is_not_on_the_shelf_is_fetched_from_the_server_agai
 
 async def test_a_result_that_is_nowhere_any_more_is_said_to_be_gone(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [Told.LATER]
+        shop.board.answers = [DeliveryResult.LATER]
         job = await shop.order()
         await until(lambda: shop.board.tries == 1)
         await shop.shelf.drop(job.id)
@@ -153,7 +153,7 @@ async def test_only_so_many_are_told_at_the_same_time_and_all_in_the_end(tmp_pat
             self.open = asyncio.Event()
             self.now = self.most = 0
 
-        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
             self.now += 1
             self.most = max(self.most, self.now)
             await self.open.wait()
@@ -162,13 +162,13 @@ async def test_only_so_many_are_told_at_the_same_time_and_all_in_the_end(tmp_pat
 
     board = SlowBoard()
     async with opened(ScriptedBackend(), tmp_path, board=board) as shop:
-        jobs = [await shop.order() for _ in range(AT_ONCE + 6)]
+        jobs = [await shop.order() for _ in range(MAX_CONCURRENT + 6)]
         for job in jobs:
             await shop.reaches(job, JobState.DELIVERING)
-        await until(lambda: board.now == AT_ONCE)
+        await until(lambda: board.now == MAX_CONCURRENT)
         board.open.set()
         assert [await shop.ended(job) for job in jobs] == [JobState.DONE] * len(jobs)
-    assert board.most == AT_ONCE
+    assert board.most == MAX_CONCURRENT
 
 
 async def test_a_job_that_is_being_told_for_long_is_told_by_nobody_else(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ async def test_a_job_that_is_being_told_for_long_is_told_by_nobody_else(tmp_path
             self.open = asyncio.Event()
             self.begun = 0
 
-        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
             self.begun += 1
             await self.open.wait()
             return await super().deliver(job, outputs, note)
@@ -187,7 +187,7 @@ async def test_a_job_that_is_being_told_for_long_is_told_by_nobody_else(tmp_path
     async with opened(ScriptedBackend(), tmp_path, board=board) as shop:
         job = await shop.order()
         await until(lambda: board.begun == 1)
-        await shop.passes(4 * IN_HAND)
+        await shop.passes(4 * VISIBILITY_TIMEOUT)
         assert board.begun == 1
         board.open.set()
         assert await shop.ended(job) is JobState.DONE
@@ -205,9 +205,9 @@ async def test_a_job_that_was_taken_over_meanwhile_is_neither_changed_nor_told(t
         await shop.passes(5)
         assert (await shop.newest(job)).epoch == taken.epoch
         assert shop.board.tries == 0
-        with pytest.raises(IllegalMoveError):
+        with pytest.raises(StaleJobError):
             await shop.staff.deliverer.fail(job, _("no"))
-        with pytest.raises(IllegalMoveError):
+        with pytest.raises(StaleJobError):
             await shop.staff.deliverer.succeed(job, Outcome((), None))
         assert shop.board.tries == 0
 
@@ -224,7 +224,7 @@ async def test_a_failure_before_the_line_is_told_too(tmp_path: Path) -> None:
 
 async def test_an_orderly_stop_lets_a_delivery_arrive_and_leaves_runs_alone(tmp_path: Path) -> None:
     class SlowBoard(Board):
-        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Told:
+        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
             await asyncio.sleep(1.0)
             return await super().deliver(job, outputs, note)
 

@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from bot.jobs.execution.cancellation import Canceller
+from bot.jobs.execution.cancellation import JobCanceller
 from bot.jobs.job import Job, JobState
-from bot.jobs.status import Stopping
+from bot.jobs.status import CancellingStatus
 from bot.workflow.run.events import (
     FailureKind,
     RunEnded,
@@ -23,8 +23,8 @@ ANN, MODERATOR = 7, 99
 STOPPED = RunResult(failure=RunFailure(FailureKind.INTERRUPTED))
 
 
-def canceller(shop: Shop) -> Canceller:
-    return Canceller(
+def canceller(shop: Shop) -> JobCanceller:
+    return JobCanceller(
         store=shop.store,
         queue=shop.queue,
         deliverer=shop.staff.deliverer,
@@ -68,7 +68,7 @@ async def test_a_running_job_is_stopped_by_its_id_and_nobody_elses(tmp_path: Pat
         assert asked is not None
         await settle()
         assert backend.interrupted == [asked.prompt_id]
-        assert shop.board.updates[-1] == (job.id, Stopping())
+        assert shop.board.updates[-1] == (job.id, CancellingStatus())
         backend.end.set()
         assert await shop.ended(job) is JobState.CANCELLED
     assert shop.board.failed[job.id] == "Cancelled by a moderator."
@@ -115,7 +115,7 @@ async def test_a_wish_that_came_another_way_is_found(tmp_path: Path) -> None:
     async with opened(backend, tmp_path) as shop:
         job = await on_the_server(shop)
         await shop.store.cancel(job.id, MODERATOR, shop.clock.now())
-        await canceller(shop).look()
+        await canceller(shop).poll()
         await settle()
         assert len(backend.interrupted) == 1
         backend.end.set()

@@ -1,16 +1,16 @@
 """A server that fails one job after the other is spared jobs for a while; what was asked of it is not its fault."""
 
 from bot.jobs.execution.circuit_breaker import (
-    FIRST_REST,
-    LONGEST_REST,
+    FIRST_COOLDOWN,
+    MAX_COOLDOWN,
     TRIP_AFTER,
-    Breaker,
+    CircuitBreaker,
 )
 from tests.clocks import ManualClock
 
 
-def tripped(clock: ManualClock) -> Breaker:
-    breaker = Breaker(clock)
+def tripped(clock: ManualClock) -> CircuitBreaker:
+    breaker = CircuitBreaker(clock)
     for _ in range(TRIP_AFTER):
         breaker.begin()
         breaker.failed()
@@ -18,7 +18,7 @@ def tripped(clock: ManualClock) -> Breaker:
 
 
 def test_a_few_faults_are_no_reason_to_rest() -> None:
-    breaker = Breaker(ManualClock())
+    breaker = CircuitBreaker(ManualClock())
     for _ in range(TRIP_AFTER - 1):
         breaker.failed()
     assert breaker.allows
@@ -32,8 +32,8 @@ async def test_after_its_rest_one_job_is_the_probe() -> None:
     clock = ManualClock()
     breaker = tripped(clock)
     assert not breaker.allows
-    assert breaker.rests_for == FIRST_REST
-    await clock.advance(FIRST_REST)
+    assert breaker.open_for == FIRST_COOLDOWN
+    await clock.advance(FIRST_COOLDOWN)
     assert breaker.allows
     breaker.begin()
     assert not breaker.allows
@@ -46,18 +46,18 @@ async def test_each_probe_that_fails_doubles_the_rest_up_to_a_limit() -> None:
     breaker = tripped(clock)
     rests: list[float] = []
     for _ in range(7):
-        rests.append(breaker.rests_for)
-        await clock.advance(breaker.rests_for)
+        rests.append(breaker.open_for)
+        await clock.advance(breaker.open_for)
         breaker.begin()
         breaker.failed()
-    assert rests[:3] == [FIRST_REST, 2 * FIRST_REST, 4 * FIRST_REST]
-    assert rests[-1] == LONGEST_REST
+    assert rests[:3] == [FIRST_COOLDOWN, 2 * FIRST_COOLDOWN, 4 * FIRST_COOLDOWN]
+    assert rests[-1] == MAX_COOLDOWN
 
 
 async def test_a_probe_that_tells_nothing_makes_room_for_another() -> None:
     clock = ManualClock()
     breaker = tripped(clock)
-    await clock.advance(FIRST_REST)
+    await clock.advance(FIRST_COOLDOWN)
     breaker.begin()
     breaker.left()
     assert breaker.allows

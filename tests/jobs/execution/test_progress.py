@@ -27,17 +27,17 @@ def fraction(tracker: ProgressTracker) -> float:
 def test_nothing_is_known_before_the_server_begins() -> None:
     tracker = ProgressTracker(FLUX)
     assert tracker.report(0.0).fraction is None
-    tracker.see(RunStarted())
+    tracker.on_event(RunStarted())
     assert fraction(tracker) == 0
 
 
 def test_the_node_that_paints_takes_most_of_the_bar() -> None:
     tracker = ProgressTracker(FLUX)
     for event in (RunStarted(), NodesCached(("1",)), NodeStarted("2"), NodeStarted("3"), NodeStarted("4")):
-        tracker.see(event)
+        tracker.on_event(event)
     before = fraction(tracker)
     assert before < 0.25
-    tracker.see(Progress("4", 10, 20))
+    tracker.on_event(Progress("4", 10, 20))
     assert 0.4 < fraction(tracker) < 0.7
     assert (tracker.report(0.0).node, tracker.report(0.0).step, tracker.report(0.0).steps) == ("Paint", 10, 20)
 
@@ -47,7 +47,7 @@ def test_the_bar_never_shrinks_nor_is_full_before_the_pictures_are_there() -> No
     seen = []
     for node in FLUX:
         for event in (NodeStarted(node), Progress(node, 20, 20), Progress(node, 1, 20), Progress("unknown", 5, 0)):
-            tracker.see(event)
+            tracker.on_event(event)
             seen.append(fraction(tracker))
     assert seen == sorted(seen)
     assert seen[-1] <= CEILING
@@ -63,6 +63,6 @@ def test_what_a_node_needs_is_done_although_nobody_heard_of_it() -> None:
     }
     heard, taken_over = ProgressTracker(graph), ProgressTracker(graph)
     for node_id in ("1", "2", "3", "8"):
-        heard.see(NodeStarted(node_id))
-    taken_over.see(NodeStarted("8"))
+        heard.on_event(NodeStarted(node_id))
+    taken_over.on_event(NodeStarted("8"))
     assert taken_over.report(1.0).fraction == heard.report(1.0).fraction

@@ -9,17 +9,17 @@ import pytest
 
 from bot.i18n import _
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.repository import StoreDownError
-from bot.jobs.status import Away, Running
+from bot.jobs.repository import DatabaseUnavailableError
+from bot.jobs.status import RunningStatus, ServerOffline
 from bot.workflow.run.events import (
     Accepted,
     FaultKind,
     GraphFault,
     OutputFile,
+    PromptLocation,
     RunEnded,
     RunStarted,
     ServerOfflineError,
-    Whereabouts,
 )
 from tests.jobs.doubles import REF, ScriptedBackend, spec
 from tests.jobs.queue_setup import (
@@ -59,8 +59,8 @@ async def test_what_was_never_posted_is_posted_under_the_same_id(tmp_path: Path,
     assert [prompt_id for prompt_id, _graph in shop.backend.submitted] == [OLD_ID]
 
 
-@pytest.mark.parametrize("where", [Whereabouts.PENDING, Whereabouts.RUNNING])
-async def test_what_is_on_the_server_is_followed(tmp_path: Path, job: Job, where: Whereabouts) -> None:
+@pytest.mark.parametrize("where", [PromptLocation.PENDING, PromptLocation.RUNNING])
+async def test_what_is_on_the_server_is_followed(tmp_path: Path, job: Job, where: PromptLocation) -> None:
     backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]], where=where)
     async with opened(backend, tmp_path, before=left(job, posted=True)) as shop:
         assert await shop.ended(job) is JobState.DONE
@@ -68,7 +68,7 @@ async def test_what_is_on_the_server_is_followed(tmp_path: Path, job: Job, where
 
 
 async def test_what_is_finished_is_fetched_and_delivered(tmp_path: Path, job: Job) -> None:
-    backend = ScriptedBackend(script=[[]], where=Whereabouts.FINISHED)
+    backend = ScriptedBackend(script=[[]], where=PromptLocation.FINISHED)
     async with opened(backend, tmp_path, before=left(job, posted=True, started=5.0)) as shop:
         assert await shop.ended(job) is JobState.DONE
         assert (await shop.newest(job)).started == 5.0
@@ -77,7 +77,7 @@ async def test_what_is_finished_is_fetched_and_delivered(tmp_path: Path, job: Jo
 
 @pytest.mark.parametrize(("started", "losses"), [(1_800_000_000.0, 1), (0.0, 0)])
 async def test_what_is_nowhere_runs_again_under_a_new_id(tmp_path: Path, job: Job, started: float, losses: int) -> None:
-    backend = ScriptedBackend(where=Whereabouts.UNKNOWN)
+    backend = ScriptedBackend(where=PromptLocation.UNKNOWN)
     async with opened(backend, tmp_path, before=left(job, posted=True, started=started)) as shop:
         assert await shop.ended(job) is JobState.DONE
         newest = await shop.newest(job)
@@ -87,11 +87,11 @@ async def test_what_is_nowhere_runs_again_under_a_new_id(tmp_path: Path, job: Jo
 
 
 async def test_while_the_server_is_away_nothing_is_decided_and_the_member_is_told(tmp_path: Path, job: Job) -> None:
-    backend = ScriptedBackend(where=Whereabouts.FINISHED)
+    backend = ScriptedBackend(where=PromptLocation.FINISHED)
     backend.up.clear()
     backend.locate_errors = [ServerOfflineError("gpu1")] * 3
     async with opened(backend, tmp_path, before=left(job, posted=True)) as shop:
-        await until(lambda: (job.id, Away()) in shop.board.updates)
+        await until(lambda: (job.id, ServerOffline()) in shop.board.updates)
         await shop.passes(120)
         assert await shop.state(job) is JobState.RUNNING
         backend.up.set()
@@ -100,7 +100,7 @@ async def test_while_the_server_is_away_nothing_is_decided_and_the_member_is_tol
 
 
 async def test_prompts_that_were_there_before_take_places(tmp_path: Path, job: Job) -> None:
-    backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]], where=Whereabouts.RUNNING)
+    backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]], where=PromptLocation.RUNNING)
     backend.end.clear()
     async with opened(backend, tmp_path, depth=1, before=left(job, posted=True)) as shop:
         await until(lambda: bool(backend.watched))
@@ -114,11 +114,11 @@ async def test_prompts_that_were_there_before_take_places(tmp_path: Path, job: J
 
 async def test_what_the_server_had_dropped_is_still_known(tmp_path: Path) -> None:
     fault = GraphFault(FaultKind.NOT_IN_LIST, node_id="3", input_name="sampler_name", received="warp")
-    backend = ScriptedBackend(accepted=Accepted((fault,)), where=Whereabouts.FINISHED)
+    backend = ScriptedBackend(accepted=Accepted((fault,)), where=PromptLocation.FINISHED)
     backend.end.clear()
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
-        await until(lambda: any(isinstance(update, Running) for _id, update in shop.board.updates))
+        await until(lambda: any(isinstance(update, RunningStatus) for _id, update in shop.board.updates))
         await shop.staff.crash()
         kept = await shop.newest(job)
         left_behind = left(new_job(kept.spec, 2, created=1.0), posted=True, note=kept.note)
@@ -158,7 +158,7 @@ async def test_an_end_that_was_not_told_is_told_at_once_whoever_was_about_to(tmp
 
 
 async def test_what_another_instance_has_is_left_alone_until_its_lease_has_run_out(tmp_path: Path, job: Job) -> None:
-    backend = ScriptedBackend(where=Whereabouts.FINISHED)
+    backend = ScriptedBackend(where=PromptLocation.FINISHED)
     async with opened(backend, tmp_path, before=left(job, owner="another-bot", posted=True)) as shop:
         await shop.passes(20)
         assert (await shop.newest(job)).epoch == 1
@@ -178,7 +178,7 @@ class DownStore:
     def __getattr__(self, name: str) -> Any:
         async def call(*args: Any, **changes: Any) -> Any:
             if self.down:
-                raise StoreDownError
+                raise DatabaseUnavailableError
             return await getattr(self._real, name)(*args, **changes)
 
         return call
@@ -191,12 +191,12 @@ async def test_a_database_that_is_away_for_a_while_costs_no_job_and_no_second_ru
         stores.append(DownStore(real))
         return stores[0]
 
-    backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]], where=Whereabouts.FINISHED)
+    backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]], where=PromptLocation.FINISHED)
     backend.end.clear()
     async with opened(backend, tmp_path, around=around, depth=1) as shop:
         job = await shop.order()
         other = await shop.order()
-        await until(lambda: any(isinstance(update, Running) for _id, update in shop.board.updates))
+        await until(lambda: any(isinstance(update, RunningStatus) for _id, update in shop.board.updates))
         stores[0].down = True
         backend.end.set()
         await shop.passes(60)
@@ -216,8 +216,8 @@ async def test_a_claim_of_which_nobody_heard_is_noticed_by_the_sweep(tmp_path: P
         await shop.store.add(job)
         # the runner does not look by itself: its clock stands still
         assert await shop.store.claim(shop.backend.key, OWNER, OLD_ID, shop.clock.now())
-        await shop.runner.sweep()
+        await shop.runner.take_orphans()
         assert (await shop.newest(job)).epoch == 1, "it may be about to arrive"
-        await shop.runner.sweep()
+        await shop.runner.take_orphans()
         assert await shop.ended(job) is JobState.DONE
     assert [prompt_id for prompt_id, _graph in shop.backend.submitted] == [OLD_ID]

@@ -1,6 +1,6 @@
 """Saving a cached run again, under other names."""
 
-from bot.jobs.execution.retry import saved_anew
+from bot.jobs.execution.retry import with_new_filename_prefix
 from bot.workflow.run.events import JsonGraph
 from tests.jobs.doubles import spec
 
@@ -13,7 +13,7 @@ GRAPH: JsonGraph = {
 
 def test_only_the_names_of_saved_files_change_and_the_accepted_run_stays() -> None:
     before = spec(graph=GRAPH)
-    after = saved_anew(before, "_x")
+    after = with_new_filename_prefix(before, "_x")
     assert after is not None
     assert after.graph["9"]["inputs"] == {"filename_prefix": "sub/out_x", "images": ["1", 0]}
     assert after.graph["10"]["inputs"]["filename_prefix"] == "film_x"
@@ -22,7 +22,7 @@ def test_only_the_names_of_saved_files_change_and_the_accepted_run_stays() -> No
 
 
 def test_that_helps_once_and_only_where_names_are_given() -> None:
-    once = saved_anew(spec(graph=GRAPH), "_x")
+    once = with_new_filename_prefix(spec(graph=GRAPH), "_x")
     assert once is not None
-    assert saved_anew(once, "_x") is None
-    assert saved_anew(spec(), "_x") is None
+    assert with_new_filename_prefix(once, "_x") is None
+    assert with_new_filename_prefix(spec(), "_x") is None

@@ -7,7 +7,7 @@ import pytest
 
 from bot.jobs.execution.retry import MAX_ATTEMPTS, MAX_LOSSES
 from bot.jobs.job import JobState
-from bot.jobs.status import Away, Running, Waiting
+from bot.jobs.status import QueuedStatus, RunningStatus, ServerOffline
 from bot.workflow.graph.definitions import Definitions, InputDefinition, NodeDefinition
 from bot.workflow.run.events import (
     Accepted,
@@ -21,6 +21,7 @@ from bot.workflow.run.events import (
     OutputsWritten,
     Preview,
     Progress,
+    PromptLocation,
     RunEnded,
     RunFailure,
     RunLost,
@@ -28,7 +29,6 @@ from bot.workflow.run.events import (
     RunStarted,
     ServerFaultError,
     ServerOfflineError,
-    Whereabouts,
 )
 from bot.workflow.run.spec import Target, Upload
 from tests.jobs.doubles import REF, ScriptedBackend, spec
@@ -45,7 +45,7 @@ async def test_a_job_ends_with_its_pictures(tmp_path: Path) -> None:
     files, note = shop.board.delivered[job.id]
     assert [file.data for file in files] == [b"picture"]
     assert note == ""
-    running = [update for _, update in shop.board.updates if isinstance(update, Running)]
+    running = [update for _, update in shop.board.updates if isinstance(update, RunningStatus)]
     assert (running[-1].step, running[-1].steps, running[-1].preview) == (10, 20, b"half")
     assert 0.4 < (running[-1].fraction or 0) < 0.6
 
@@ -125,13 +125,13 @@ async def test_who_waits_on_a_server_that_went_is_told(tmp_path: Path) -> None:
     backend.end.clear()
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
-        await until(lambda: any(isinstance(update, Running) for _, update in shop.board.updates))
+        await until(lambda: any(isinstance(update, RunningStatus) for _, update in shop.board.updates))
         backend.up.clear()
-        shop.runner.inform()
-        assert shop.board.updates[-1] == (job.id, Away())
+        shop.runner.update_status()
+        assert shop.board.updates[-1] == (job.id, ServerOffline())
         backend.up.set()
-        shop.runner.inform()
-        assert isinstance(shop.board.updates[-1][1], Running)
+        shop.runner.update_status()
+        assert isinstance(shop.board.updates[-1][1], RunningStatus)
 
 
 async def test_an_idle_server_that_went_takes_no_job(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ async def test_no_more_than_depth_prompts_are_on_the_server(tmp_path: Path) -> N
 
 
 async def test_a_post_whose_answer_was_lost_is_not_repeated_when_the_server_has_it(tmp_path: Path) -> None:
-    backend = ScriptedBackend(submit_errors=[ServerOfflineError("gpu1")], where=Whereabouts.RUNNING)
+    backend = ScriptedBackend(submit_errors=[ServerOfflineError("gpu1")], where=PromptLocation.RUNNING)
     async with opened(backend, tmp_path) as shop:
         assert await shop.ended(await shop.order()) is JobState.DONE
     assert backend.submitted == [], "the only POST was the one that the server had accepted"
@@ -178,7 +178,7 @@ async def test_a_post_whose_answer_was_lost_is_not_repeated_when_the_server_has_
 
 async def test_where_a_post_went_is_asked_until_the_server_answers(tmp_path: Path) -> None:
     lost = ServerOfflineError("gpu1")
-    backend = ScriptedBackend(submit_errors=[lost], locate_errors=[lost, lost], where=Whereabouts.FINISHED)
+    backend = ScriptedBackend(submit_errors=[lost], locate_errors=[lost, lost], where=PromptLocation.FINISHED)
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
         for _ in range(10):
@@ -188,7 +188,7 @@ async def test_where_a_post_went_is_asked_until_the_server_answers(tmp_path: Pat
 
 
 async def test_a_post_that_never_arrived_is_made_again(tmp_path: Path) -> None:
-    backend = ScriptedBackend(submit_errors=[ServerOfflineError("gpu1")], where=Whereabouts.UNKNOWN)
+    backend = ScriptedBackend(submit_errors=[ServerOfflineError("gpu1")], where=PromptLocation.UNKNOWN)
     async with opened(backend, tmp_path) as shop:
         assert await shop.ended(await shop.order()) is JobState.DONE
     assert len(backend.submitted) == 1
@@ -199,10 +199,10 @@ async def test_jobs_wait_while_the_server_is_away(tmp_path: Path) -> None:
     backend.up.clear()
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
-        await shop.queue.inform()
+        await shop.queue.update_positions()
         await asyncio.sleep(0.02)
         assert await shop.state(job) is JobState.QUEUED
-        assert shop.board.updates[-1] == (job.id, Waiting(position=1, total=1, offline=True))
+        assert shop.board.updates[-1] == (job.id, QueuedStatus(position=1, total=1, offline=True))
         backend.up.set()
         assert await shop.ended(job) is JobState.DONE
 
@@ -277,7 +277,7 @@ async def test_a_job_that_the_server_forgot_is_handed_in_once_more(tmp_path: Pat
         assert (await shop.newest(job)).losses == 1
     ids = [prompt_id for prompt_id, _ in backend.submitted]
     assert len(ids) == len(set(ids)) == 2
-    assert any(isinstance(update, Running) and update.resubmitted for _, update in shop.board.updates)
+    assert any(isinstance(update, RunningStatus) and update.resubmitted for _, update in shop.board.updates)
 
 
 async def test_a_job_on_which_the_server_breaks_down_each_time_ends_with_the_suspicion(tmp_path: Path) -> None:
@@ -361,10 +361,10 @@ async def test_what_the_server_dropped_when_it_accepted_the_rest_is_written_down
 
 
 async def test_a_post_that_is_answered_with_an_error_is_looked_for_before_it_is_believed(tmp_path: Path) -> None:
-    backend = ScriptedBackend(submit_errors=[ServerFaultError(500, "oops")], where=Whereabouts.PENDING)
+    backend = ScriptedBackend(submit_errors=[ServerFaultError(500, "oops")], where=PromptLocation.PENDING)
     async with opened(backend, tmp_path) as shop:
         assert await shop.ended(await shop.order()) is JobState.DONE
-    backend = ScriptedBackend(submit_errors=[ServerFaultError(500, "oops")], where=Whereabouts.UNKNOWN)
+    backend = ScriptedBackend(submit_errors=[ServerFaultError(500, "oops")], where=PromptLocation.UNKNOWN)
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
         assert await shop.ended(job) is JobState.FAILED
@@ -372,7 +372,7 @@ async def test_a_post_that_is_answered_with_an_error_is_looked_for_before_it_is_
 
 
 async def test_an_outcome_that_cannot_be_read_at_first_is_read_again(tmp_path: Path) -> None:
-    backend = ScriptedBackend(where=Whereabouts.FINISHED)
+    backend = ScriptedBackend(where=PromptLocation.FINISHED)
     backend.result_errors.extend(ServerFaultError(500, "oops") for _ in range(3))
     async with opened(backend, tmp_path) as shop:
         assert await shop.ended(await shop.order()) is JobState.DONE
@@ -380,7 +380,7 @@ async def test_an_outcome_that_cannot_be_read_at_first_is_read_again(tmp_path: P
 
 
 async def test_an_outcome_that_can_never_be_read_is_said_to_be_so(tmp_path: Path) -> None:
-    backend = ScriptedBackend(where=Whereabouts.FINISHED)
+    backend = ScriptedBackend(where=PromptLocation.FINISHED)
     backend.result_errors.extend(ServerFaultError(500, "oops") for _ in range(30))
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
@@ -449,11 +449,11 @@ async def test_a_picture_that_the_server_refuses_for_a_moment_is_stored_all_the_
 
 @pytest.mark.parametrize(("is_heard", "factor"), [(True, 1), (False, 6)])
 async def test_a_run_of_which_nothing_is_heard_is_stopped(is_heard: bool, factor: int, tmp_path: Path) -> None:
-    backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]], where=Whereabouts.RUNNING, is_heard=is_heard)
+    backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]], where=PromptLocation.RUNNING, is_heard=is_heard)
     backend.end.clear()
     async with opened(backend, tmp_path) as shop:
         job = await shop.order(spec(idle_limit=60.0))
-        await until(lambda: any(isinstance(update, Running) for _, update in shop.board.updates))
+        await until(lambda: any(isinstance(update, RunningStatus) for _, update in shop.board.updates))
         await shop.passes(60.0 * factor - 5)
         assert backend.interrupted == []
         await shop.passes(15.0)
@@ -465,18 +465,18 @@ async def test_a_run_of_which_nothing_is_heard_is_stopped(is_heard: bool, factor
 
 
 async def test_a_run_that_cannot_be_stopped_ends_for_its_member(tmp_path: Path) -> None:
-    backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]], where=Whereabouts.RUNNING)
+    backend = ScriptedBackend(script=[[RunStarted(), RunEnded()]], where=PromptLocation.RUNNING)
     backend.end.clear()
     async with opened(backend, tmp_path) as shop:
         job = await shop.order(spec(idle_limit=10.0))
-        await until(lambda: any(isinstance(update, Running) for _, update in shop.board.updates))
+        await until(lambda: any(isinstance(update, RunningStatus) for _, update in shop.board.updates))
         await shop.passes(60.0)
         assert await shop.ended(job) is JobState.FAILED
     assert "is stuck" in shop.board.failed[job.id]
 
 
 async def test_silence_does_not_count_while_the_server_is_away_or_the_prompt_waits(tmp_path: Path) -> None:
-    backend = ScriptedBackend(script=[[RunEnded()]], where=Whereabouts.RUNNING)
+    backend = ScriptedBackend(script=[[RunEnded()]], where=PromptLocation.RUNNING)
     backend.end.clear()
     async with opened(backend, tmp_path) as shop:
         await shop.order(spec(idle_limit=10.0))
@@ -486,7 +486,7 @@ async def test_silence_does_not_count_while_the_server_is_away_or_the_prompt_wai
     backend.script = [[RunStarted(), RunEnded()]]
     async with opened(backend, tmp_path) as shop:
         await shop.order(spec(idle_limit=10.0))
-        await until(lambda: any(isinstance(update, Running) for _, update in shop.board.updates))
+        await until(lambda: any(isinstance(update, RunningStatus) for _, update in shop.board.updates))
         backend.up.clear()
         await shop.passes(600.0)
         assert backend.interrupted == []

@@ -5,18 +5,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bot.aio import cancelled
-from bot.jobs.cluster.bus import LocalHints, Topic
-from bot.jobs.cluster.leases import Tenancy
-from bot.jobs.delivery.service import Deliverer
+from bot.aio import cancel_and_wait
+from bot.jobs.cluster.bus import LocalBus, Topic
+from bot.jobs.cluster.leases import LeaseManager
+from bot.jobs.delivery.service import DeliveryService
 from bot.jobs.execution.circuit_breaker import TRIP_AFTER
-from bot.jobs.execution.executor import Carrier
-from bot.jobs.execution.server_worker import ABSENCE, Runner
-from bot.jobs.execution.worker_pool import Crew, Member
+from bot.jobs.execution.executor import JobExecutor
+from bot.jobs.execution.server_worker import OFFLINE_GRACE, ServerWorker
+from bot.jobs.execution.worker_pool import WorkerHandle, WorkerPool
 from bot.jobs.job import Job, JobState
-from bot.jobs.scheduling.dispatcher import JobQueue
-from bot.jobs.scheduling.run_times import Durations
-from bot.jobs.server_registry import ServerRecord, Verdict
+from bot.jobs.scheduling.dispatcher import Dispatcher
+from bot.jobs.scheduling.run_times import RunTimeEstimates
+from bot.jobs.server_registry import Compatibility, ServerRecord
 from bot.storage.database import Database, open_database
 from bot.workflow.graph.definitions import Definitions, NodeDefinition
 from bot.workflow.run.events import (
@@ -55,14 +55,14 @@ class Scene:
 
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database, self.clock = database, clock
-        self.store, self.board, self.hints = database.jobs, Board(), LocalHints()
-        self.durations = Durations()
+        self.store, self.board, self.hints = database.jobs, Board(), LocalBus()
+        self.durations = RunTimeEstimates()
         self.backends: dict[str, ScriptedBackend] = {}
-        self.tenancy = Tenancy(store=self.store, owner="us", servers=(), clock=clock)
-        self.crew = Crew(
+        self.tenancy = LeaseManager(store=self.store, owner="us", servers=(), clock=clock)
+        self.crew = WorkerPool(
             fleet=database.fleet, tenancy=self.tenancy, durations=self.durations, hints=self.hints, clock=clock
         )
-        self.queue = JobQueue(
+        self.queue = Dispatcher(
             store=self.store,
             presenter=self.board,
             lineup=lineup(self.store, self.durations, clock),
@@ -71,7 +71,7 @@ class Scene:
             clock=clock,
             owner="us",
         )
-        self.deliverer = Deliverer(
+        self.deliverer = DeliveryService(
             store=self.store,
             presenter=self.board,
             shelf=Shelf(),
@@ -82,10 +82,10 @@ class Scene:
         )
         self.tasks = [asyncio.create_task(self.tenancy.run()), asyncio.create_task(self.deliverer.run())]
 
-    async def build(self, record: ServerRecord) -> Member:
+    async def build(self, record: ServerRecord) -> WorkerHandle:
         backend = ScriptedBackend(name=record.name, key=record.key, script=[RUN])
         self.backends[record.key] = backend
-        carrier = Carrier(
+        carrier = JobExecutor(
             backend=backend,
             store=self.store,
             tenancy=self.tenancy,
@@ -93,9 +93,9 @@ class Scene:
             presenter=self.board,
             deliverer=self.deliverer,
             clock=self.clock,
-            elsewhere=self.crew.elsewhere,
+            elsewhere=self.crew.can_run_elsewhere,
         )
-        runner = Runner(
+        runner = ServerWorker(
             backend=backend,
             store=self.store,
             queue=self.queue,
@@ -106,7 +106,7 @@ class Scene:
             may_rest=lambda: self.crew.has_others(record.key),
             is_worthwhile=lambda: self.crew.is_worthwhile(record.key),
         )
-        return Member(record, backend, carrier, runner)
+        return WorkerHandle(record, backend, carrier, runner)
 
     async def dismiss(self, key: str) -> None:
         del self.backends[key]
@@ -145,7 +145,7 @@ async def scene() -> AsyncIterator[Scene]:
         yield here
     finally:
         await here.crew.close()
-        await cancelled(*here.tasks)
+        await cancel_and_wait(*here.tasks)
         await database.close()
 
 
@@ -170,11 +170,11 @@ async def test_a_server_that_is_removed_finishes_what_it_works_on_and_gives_back
         await here.database.fleet.remove(ONE)
         await here.crew.reconcile(here)
         await until(lambda: one.interrupted == [one.submitted[1][0]])
-        assert here.crew.members
+        assert here.crew.workers
         one.gate.set()
         one.end.set()
         assert (await here.reaches(running, JobState.DONE)).server == ONE
-        await until(lambda: not here.crew.members)
+        await until(lambda: not here.crew.workers)
         await here.reaches(waiting, JobState.QUEUED)
         two = await here.add(TWO)
         assert (await here.reaches(waiting, JobState.DONE)).server == TWO
@@ -189,7 +189,7 @@ async def test_the_jobs_of_a_server_that_stays_away_go_to_another_one() -> None:
         await until(lambda: len(one.submitted) == 1)
         two = await here.add(TWO)
         one.up.clear()
-        done = await here.reaches(job, JobState.DONE, seconds=ABSENCE + 10)
+        done = await here.reaches(job, JobState.DONE, seconds=OFFLINE_GRACE + 10)
         assert done.server == TWO
         assert len(two.submitted) == 1
         one.up.set()
@@ -204,7 +204,7 @@ async def test_without_another_one_they_wait_for_it() -> None:
         job = await here.order(1)
         await until(lambda: len(one.submitted) == 1)
         one.up.clear()
-        for _ in range(int(ABSENCE) * 2):
+        for _ in range(int(OFFLINE_GRACE) * 2):
             await here.clock.advance(1.0)
             await asyncio.sleep(0.001)
         assert (await here.reaches(job, JobState.RUNNING)).server == ONE
@@ -220,19 +220,21 @@ async def test_a_job_goes_elsewhere_only_where_it_can_run() -> None:
         needs = Needs(nodes=frozenset({"KSampler"}))
         job = new_job(spec(needs=needs), 1, created=1.0)
         await here.store.add(job)
-        assert not await here.crew.elsewhere(job, ONE)
+        assert not await here.crew.can_run_elsewhere(job, ONE)
         able = Abilities(Definitions({"KSampler": NodeDefinition("KSampler")}))
         await here.database.fleet.describe(TWO, able)
-        await here.database.fleet.judge(TWO, {needs.cls: Verdict(fits=True)}, able.fingerprint)
-        assert await here.crew.elsewhere(job, ONE)
-        assert not await here.crew.elsewhere(job, TWO)
+        await here.database.fleet.record_compatibility(
+            TWO, {needs.cls: Compatibility(is_compatible=True)}, able.fingerprint
+        )
+        assert await here.crew.can_run_elsewhere(job, ONE)
+        assert not await here.crew.can_run_elsewhere(job, TWO)
         assert one.submitted == []
 
 
 async def test_a_faulty_server_rests_only_while_another_one_works() -> None:
     async with scene() as here:
         await here.add(ONE)
-        breaker = here.crew.members[0].carrier.breaker
+        breaker = here.crew.workers[0].carrier.breaker
         for _ in range(TRIP_AFTER):
             breaker.failed()
         assert not here.crew.is_resting(ONE)

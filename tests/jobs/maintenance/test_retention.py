@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.delivery.result_files import DiskShelf
+from bot.jobs.delivery.result_files import FileResultStore
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.maintenance.retention import EVERY, JOBS_KEPT, Janitor
+from bot.jobs.maintenance.retention import INTERVAL, JOBS_KEPT, Retention
 from bot.workflow.run.events import OutputFile
 from tests.clocks import ManualClock
 from tests.databases import memory_store
@@ -25,8 +25,8 @@ class House:
 
     def __init__(self, store: Any, folder: Path, clock: ManualClock) -> None:
         self.store, self.clock, self.folder = store, clock, folder
-        self.shelf = DiskShelf(folder, durable=False)
-        self.janitor = Janitor(store=store, shelf=self.shelf, clock=clock, results_kept=KEPT)
+        self.shelf = FileResultStore(folder, durable=False)
+        self.janitor = Retention(store=store, shelf=self.shelf, clock=clock, results_kept=KEPT)
         self.numbers = 0
 
     async def job(self, state: JobState, *, age: float, delivery: Delivery = Delivery.SENT) -> Job:
@@ -59,18 +59,18 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 async def test_a_result_goes_when_it_has_been_kept_long_enough(house: House) -> None:
     old = await house.job(JobState.DONE, age=KEPT + 1)
     new = await house.job(JobState.DONE, age=KEPT - 60)
-    await house.janitor.tidy()
+    await house.janitor.prune()
     assert not await house.on_shelf(old)
     assert await house.on_shelf(new)
     assert await house.store.get(old.id), "the record stays in the history"
 
 
 async def test_what_was_never_shown_is_kept_as_long_as_its_job(house: House) -> None:
-    waits = await house.job(JobState.DONE, age=KEPT * 3, delivery=Delivery.KEPT)
-    await house.janitor.tidy()
+    waits = await house.job(JobState.DONE, age=KEPT * 3, delivery=Delivery.UNDELIVERABLE)
+    await house.janitor.prune()
     assert await house.on_shelf(waits)
-    forgotten = await house.job(JobState.DONE, age=JOBS_KEPT + 1, delivery=Delivery.KEPT)
-    await house.janitor.tidy()
+    forgotten = await house.job(JobState.DONE, age=JOBS_KEPT + 1, delivery=Delivery.UNDELIVERABLE)
+    await house.janitor.prune()
     assert not await house.on_shelf(forgotten)
 
 
@@ -86,7 +86,7 @@ async def test_what_is_still_to_be_delivered_is_never_removed(
     house: House, state: JobState, delivery: Delivery
 ) -> None:
     job = await house.job(state, age=JOBS_KEPT * 2, delivery=delivery)
-    await house.janitor.tidy()
+    await house.janitor.prune()
     assert await house.on_shelf(job)
     assert await house.store.get(job.id)
 
@@ -94,7 +94,7 @@ async def test_what_is_still_to_be_delivered_is_never_removed(
 async def test_a_job_is_forgotten_after_a_month_with_its_files(house: House) -> None:
     old = [await house.job(JobState.DONE, age=JOBS_KEPT + 60) for _ in range(3)]
     recent = await house.job(JobState.DONE, age=JOBS_KEPT - 60)
-    await house.janitor.tidy()
+    await house.janitor.prune()
     assert [await house.store.get(job.id) for job in old] == [None] * 3
     assert await house.store.get(recent.id)
     assert not await house.on_shelf(old[0])
@@ -102,11 +102,11 @@ async def test_a_job_is_forgotten_after_a_month_with_its_files(house: House) -> 
 
 async def test_files_of_forgotten_jobs_go_however_long_results_are_kept(house: House) -> None:
     """The answer that said which jobs were forgotten may have been lost."""
-    janitor = Janitor(store=house.store, shelf=house.shelf, clock=house.clock, results_kept=JOBS_KEPT * 2)
+    janitor = Retention(store=house.store, shelf=house.shelf, clock=house.clock, results_kept=JOBS_KEPT * 2)
     old = await house.job(JobState.DONE, age=JOBS_KEPT + 60)
     kept = await house.job(JobState.DONE, age=JOBS_KEPT - 60)
     assert await house.store.prune(house.clock.now() - JOBS_KEPT, limit=9) == [old.id]
-    await janitor.tidy()
+    await janitor.prune()
     assert not await house.on_shelf(old)
     assert await house.on_shelf(kept)
 
@@ -115,7 +115,7 @@ async def test_files_of_nobody_go(house: House) -> None:
     await house.shelf.put("nobody", [OutputFile(REF, b"x")])
     then = house.clock.now() - KEPT - 1
     os.utime(house.folder / "nobody", (then, then))
-    await house.janitor.tidy()
+    await house.janitor.prune()
     assert await house.shelf.get("nobody") == []
 
 
@@ -123,12 +123,12 @@ async def test_a_disk_that_fails_does_not_end_the_janitor(
     house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    janitor = Janitor(
-        store=house.store, shelf=DiskShelf(tmp_path / "file", durable=False), clock=house.clock, results_kept=KEPT
+    janitor = Retention(
+        store=house.store, shelf=FileResultStore(tmp_path / "file", durable=False), clock=house.clock, results_kept=KEPT
     )
     task = asyncio.create_task(janitor.run())
     for _ in range(3):
-        await house.clock.advance(EVERY)
+        await house.clock.advance(INTERVAL)
         await asyncio.sleep(0.05)
     assert not task.done()
     assert caplog.text.count("cleanup failed") >= 2

@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from bot.aio import cancelled
-from bot.jobs.cluster.bus import LocalHints, Topic
-from bot.jobs.scheduling.blockers import Obstacles
-from bot.jobs.scheduling.capacity import Places
-from bot.jobs.scheduling.dispatcher import REFRESH_EVERY, JobQueue
-from bot.jobs.scheduling.queue_view import Lineup
-from bot.jobs.scheduling.run_times import Durations
-from bot.jobs.status import Waiting
+from bot.aio import cancel_and_wait
+from bot.jobs.cluster.bus import LocalBus, Topic
+from bot.jobs.scheduling.blockers import StartBlockers
+from bot.jobs.scheduling.capacity import CapacityEstimator
+from bot.jobs.scheduling.dispatcher import REFRESH_EVERY, Dispatcher
+from bot.jobs.scheduling.queue_view import QueueView
+from bot.jobs.scheduling.run_times import RunTimeEstimates
+from bot.jobs.status import QueuedStatus
 from bot.workflow.run.needs import Needs
 from tests.clocks import ManualClock
 from tests.databases import memory_store
@@ -25,10 +25,10 @@ from tests.jobs.queue_setup import new_job, until
 @dataclass
 class Line:
     store: Any
-    queue: JobQueue
+    queue: Dispatcher
     board: Board
     clock: ManualClock
-    hints: LocalHints
+    hints: LocalBus
     numbers: int = 0
 
     async def add(self, **changes: Any) -> str:
@@ -42,23 +42,23 @@ class Line:
 async def line() -> AsyncIterator[Line]:
     clock, board = ManualClock(), Board()
     async with memory_store(clock.now) as store:
-        await store.hold(["a", "b"], "me", 1e9)
-        durations, hints = Durations(), LocalHints()
-        lineup = Lineup(
+        await store.hold_leases(["a", "b"], "me", 1e9)
+        durations, hints = RunTimeEstimates(), LocalBus()
+        lineup = QueueView(
             store=store,
             durations=durations,
-            places=cast("Places", FewPlaces(list)),
-            obstacles=cast("Obstacles", Reasons()),
+            places=cast("CapacityEstimator", FewPlaces(list)),
+            obstacles=cast("StartBlockers", Reasons()),
             clock=clock,
         )
-        queue = JobQueue(
+        queue = Dispatcher(
             store=store, presenter=board, lineup=lineup, durations=durations, hints=hints, clock=clock, owner="me"
         )
         yield Line(store, queue, board, clock, hints)
 
 
 async def test_who_waits_for_work_is_woken_with_it(line: Line) -> None:
-    waiters = [asyncio.create_task(line.queue.next_for(server, lambda: True)) for server in "ab"]
+    waiters = [asyncio.create_task(line.queue.claim_next(server, lambda: True)) for server in "ab"]
     await asyncio.sleep(0.02)
     ids = {await line.add(), await line.add()}
     line.queue.wake()
@@ -68,12 +68,12 @@ async def test_who_waits_for_work_is_woken_with_it(line: Line) -> None:
 
 
 async def test_work_that_nobody_announced_is_found_soon(line: Line) -> None:
-    waiter = asyncio.create_task(line.queue.next_for("a", lambda: True))
+    waiter = asyncio.create_task(line.queue.claim_next("a", lambda: True))
     await asyncio.sleep(0.02)
     job_id = await line.add()
     await asyncio.sleep(0.02)
     assert not waiter.done()
-    await line.clock.advance(LocalHints.look_every)
+    await line.clock.advance(LocalBus.poll_interval)
     job = await asyncio.wait_for(waiter, 5)
     assert job is not None
     assert job.id == job_id
@@ -81,7 +81,7 @@ async def test_work_that_nobody_announced_is_found_soon(line: Line) -> None:
 
 async def test_a_server_that_is_not_ready_any_more_gets_nothing(line: Line) -> None:
     is_ready = [True]
-    waiter = asyncio.create_task(line.queue.next_for("a", lambda: is_ready[0]))
+    waiter = asyncio.create_task(line.queue.claim_next("a", lambda: is_ready[0]))
     await asyncio.sleep(0.02)
     is_ready[0] = False
     await line.add()
@@ -91,17 +91,17 @@ async def test_a_server_that_is_not_ready_any_more_gets_nothing(line: Line) -> N
 
 async def test_everybody_who_waits_is_told_their_place_as_the_line_moves(line: Line) -> None:
     ids = [await line.add() for _ in range(3)]
-    await line.queue.inform()
+    await line.queue.update_positions()
     assert line.board.updates == [
-        (job_id, Waiting(position=position, total=3, offline=True)) for position, job_id in enumerate(ids, start=1)
+        (job_id, QueuedStatus(position=position, total=3, offline=True)) for position, job_id in enumerate(ids, start=1)
     ]
-    assert await line.queue.outlook(place().guild_id, requester().user_id, "imagine") == Waiting(
+    assert await line.queue.outlook(place().guild_id, requester().user_id, "imagine") == QueuedStatus(
         position=4, total=4, offline=True
     )
-    assert await line.queue.next_for("a", lambda: True)
+    assert await line.queue.claim_next("a", lambda: True)
     line.board.updates.clear()
-    await line.queue.inform()
-    assert [(job_id, update.position) for job_id, update in line.board.updates if isinstance(update, Waiting)] == [
+    await line.queue.update_positions()
+    assert [(job_id, update.position) for job_id, update in line.board.updates if isinstance(update, QueuedStatus)] == [
         (ids[1], 1),
         (ids[2], 2),
     ]
@@ -110,16 +110,16 @@ async def test_everybody_who_waits_is_told_their_place_as_the_line_moves(line: L
 async def test_of_a_long_line_the_head_is_told_and_all_are_counted(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.jobs.scheduling.queue_view.HEAD", 2)
     ids = [await line.add() for _ in range(5)]
-    await line.queue.inform()
+    await line.queue.update_positions()
     assert line.board.updates == [
-        (ids[0], Waiting(position=1, total=5, offline=True)),
-        (ids[1], Waiting(position=2, total=5, offline=True)),
+        (ids[0], QueuedStatus(position=1, total=5, offline=True)),
+        (ids[1], QueuedStatus(position=2, total=5, offline=True)),
     ]
 
 
 async def test_places_are_told_at_most_once_a_second(line: Line) -> None:
     job_id = await line.add()
-    task = asyncio.create_task(line.queue.keep_informed())
+    task = asyncio.create_task(line.queue.run_position_updates())
     try:
         for _ in range(5):
             line.queue.wake()
@@ -133,12 +133,12 @@ async def test_places_are_told_at_most_once_a_second(line: Line) -> None:
         await asyncio.sleep(0.02)
         assert len(line.board.updates) == 1 + 6, "nobody is told the same twice"
     finally:
-        await cancelled(task)
+        await cancel_and_wait(task)
 
 
 async def test_a_class_of_jobs_is_announced_once(line: Line) -> None:
     announced: list[str] = []
-    line.hints.listen(Topic.CLASS, announced.append)
+    line.hints.subscribe(Topic.CLASS, announced.append)
     draw = Needs(nodes=frozenset({"KSampler"}))
     for number, needs in enumerate((draw, draw, Needs()), start=1):
         line.queue.entered(new_job(spec(needs=needs), number, created=0.0))

@@ -2,18 +2,18 @@
 
 import pytest
 
-from bot.jobs.scheduling.forecast import Waits, forecast
-from bot.jobs.scheduling.run_times import NEWEST, UNKNOWN, Durations
+from bot.jobs.scheduling.forecast import QueuedJob, forecast
+from bot.jobs.scheduling.run_times import DEFAULT_SECONDS, SMOOTHING, RunTimeEstimates
 from bot.policy.fair_share import Share
 
 NOW = 2e9
 
 
-def waits(name: str, account: str, guild: str = "g", seconds: float = 10.0) -> Waits:
-    return Waits(name, account, guild, seconds)
+def waits(name: str, account: str, guild: str = "g", seconds: float = 10.0) -> QueuedJob:
+    return QueuedJob(name, account, guild, seconds)
 
 
-def ids(line: list[Waits], shares: dict[str, Share] | None = None, places: tuple[float, ...] = (0.0,)) -> list[str]:
+def ids(line: list[QueuedJob], shares: dict[str, Share] | None = None, places: tuple[float, ...] = (0.0,)) -> list[str]:
     return [turn.job_id for turn in forecast(line, shares or {}, places, now=NOW, limit=100)]
 
 
@@ -34,7 +34,9 @@ def test_what_was_used_before_counts() -> None:
 
 
 def test_weights_count() -> None:
-    line = [Waits(f"a{n}", "a", "g", 10.0, 2.0) for n in range(4)] + [Waits(f"b{n}", "b", "g", 10.0) for n in range(4)]
+    line = [QueuedJob(f"a{n}", "a", "g", 10.0, 2.0) for n in range(4)] + [
+        QueuedJob(f"b{n}", "b", "g", 10.0) for n in range(4)
+    ]
     assert sum(name.startswith("a") for name in ids(line)[:6]) == 4
 
 
@@ -56,22 +58,22 @@ def test_without_a_server_there_is_an_order_but_no_time() -> None:
 
 
 def test_durations_are_learnt_by_workflow_and_server() -> None:
-    durations = Durations()
-    assert durations.expect("imagine", "gpu1") == UNKNOWN
-    durations.learn("imagine", "gpu1", 10.0)
-    durations.learn("imagine", "gpu2", 20.0)
+    durations = RunTimeEstimates()
+    assert durations.expect("imagine", "gpu1") == DEFAULT_SECONDS
+    durations.record("imagine", "gpu1", 10.0)
+    durations.record("imagine", "gpu2", 20.0)
     assert durations.expect("imagine", "gpu1") == 10.0
-    assert durations.expect("imagine", "gpu3") == pytest.approx(10.0 + NEWEST * 10.0)
+    assert durations.expect("imagine", "gpu3") == pytest.approx(10.0 + SMOOTHING * 10.0)
     assert durations.expect("upscale") == durations.expect("imagine")
     for _ in range(50):
-        durations.learn("imagine", "gpu1", 40.0)
+        durations.record("imagine", "gpu1", 40.0)
     assert durations.expect("imagine", "gpu1") == pytest.approx(40.0, rel=0.01)
 
 
 def test_whatever_runs_on_a_server_takes_as_long_as_runs_took_there() -> None:
-    durations = Durations()
+    durations = RunTimeEstimates()
     for _ in range(20):
-        durations.learn("imagine", "gpu1", 30.0)
-        durations.learn("upscale", "gpu2", 2.0)
+        durations.record("imagine", "gpu1", 30.0)
+        durations.record("upscale", "gpu2", 2.0)
     assert durations.expect("", "gpu1") == 30.0
     assert durations.expect("", "gpu2") == 2.0

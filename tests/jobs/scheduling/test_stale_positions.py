@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.cluster.bus import LocalHints, Topic
+from bot.jobs.cluster.bus import LocalBus, Topic
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.scheduling.stale_positions import LOOK_EVERY, Departures
+from bot.jobs.scheduling.stale_positions import DELIVERY_POLL_INTERVAL, StalePositionRepair
 from tests.clocks import ManualClock
 from tests.databases import memory_store
 from tests.jobs.doubles import Board, spec
@@ -26,9 +26,9 @@ class Scene:
         self.board = Board()
         self.clock = ManualClock()
         self.due: list[str] = []
-        hints = LocalHints()
-        hints.listen(Topic.DUE, self.due.append)
-        self.departures = Departures(
+        hints = LocalBus()
+        hints.subscribe(Topic.DUE, self.due.append)
+        self.departures = StalePositionRepair(
             store=store, presenter=self.board, hints=hints, is_ours=lambda _key: is_ours, clock=self.clock
         )
 
@@ -73,7 +73,7 @@ async def test_an_end_that_was_told_while_an_old_position_was_on_its_way_is_told
     async with scene() as here:
         job = await here.claimed()
         here.board.in_the_air.add(job.id)
-        here.departures.take([job.id])
+        here.departures.check([job.id])
         await asyncio.sleep(0.02)
         await here.told(job)
         assert (await here.store.get(job.id)).delivery is Delivery.SENT
@@ -87,10 +87,10 @@ async def test_an_end_that_was_told_before_an_old_position_arrived_is_told_again
         job = await here.claimed()
         delivering = await here.ended(job)
         here.board.edited = here.clock.now() + 0.3
-        here.departures.take([job.id])
+        here.departures.check([job.id])
         await asyncio.sleep(0.02)
         await here.store.move(delivering, JobState.DONE, delivery=Delivery.SENT)
-        await here.clock.advance(LOOK_EVERY)
+        await here.clock.advance(DELIVERY_POLL_INTERVAL)
         assert await here.delivery(job, lambda delivery: delivery is Delivery.PENDING) is Delivery.PENDING
         assert here.due == [""]
 
@@ -101,7 +101,7 @@ async def test_a_position_that_arrived_before_the_end_is_no_reason_to_tell_it_ag
         here.board.edited = here.clock.now()
         await here.clock.advance(2.0)
         job = await here.told(job)
-        here.departures.take([job.id])
+        here.departures.check([job.id])
         await asyncio.gather(*here.departures._tasks)
         assert (await here.store.get(job.id)).delivery is Delivery.SENT
         assert here.due == []
@@ -116,7 +116,7 @@ async def test_otherwise_nothing_is_told_twice(why: str) -> None:
         if why != "it goes on":
             job = await here.told(job)
         here.board.landed.set()
-        here.departures.take([job.id])
+        here.departures.check([job.id])
         await asyncio.gather(*here.departures._tasks)
         assert (await here.store.get(job.id)).delivery is job.delivery
         assert here.due == []
@@ -126,7 +126,7 @@ async def test_closing_leaves_nothing_running() -> None:
     async with scene() as here:
         job = await here.claimed()
         here.board.in_the_air.add(job.id)
-        here.departures.take([job.id])
+        here.departures.check([job.id])
         await asyncio.sleep(0.02)
         await here.departures.close()
         assert not here.departures._tasks

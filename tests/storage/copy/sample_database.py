@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from bot.cli.copy_database import CopyCommand
+from bot.cli.copy_database import DatabaseCopier
 from bot.clock import SystemClock
 from bot.jobs.job import Delivery, JobState
-from bot.jobs.server_registry import Verdict
+from bot.jobs.server_registry import Compatibility
 from bot.policy.guild_workflows import GuildLimits, WorkflowRule
 from bot.policy.pauses import EVERYTHING, Pause, of_member
 from bot.policy.role_rules import RoleRule
@@ -39,7 +39,7 @@ def settings(source: str, folder: Path) -> Settings:
 
 async def copied(source: str, target: str, folder: Path, *, with_results: bool = True) -> tuple[str, list[str]]:
     said: list[str] = []
-    command = CopyCommand(settings(source, folder), clock=SystemClock(), say=lambda word: said.append(str(word)))
+    command = DatabaseCopier(settings(source, folder), clock=SystemClock(), say=lambda word: said.append(str(word)))
     return "\n".join(await command.copy(target, with_results=with_results)), said
 
 
@@ -57,7 +57,9 @@ async def fill(database: Database) -> None:
     await database.fleet.add("http://b:8188", "http://ann:pw@b:8188", "big", 3)
     await database.fleet.drain("http://b:8188", drained=True)
     await database.fleet.describe(GPU, ABLE)
-    await database.fleet.judge(GPU, {"c1": NO, "c2": Verdict(fits=True)}, ABLE.fingerprint)
+    await database.fleet.record_compatibility(
+        GPU, {"c1": NO, "c2": Compatibility(is_compatible=True)}, ABLE.fingerprint
+    )
     await database.policies.set_rule(RoleRule(guild_id=5, role_id=9, weight=2.5, lane=False))
     await database.policies.pause(
         Pause(of_member(5, 99), by=2, reason="caf\N{LATIN SMALL LETTER E WITH ACUTE}", at=1.0)
@@ -67,7 +69,7 @@ async def fill(database: Database) -> None:
     await database.workflow_rules.set_guild_limits(GuildLimits(5, max_steps=20, max_pixels=1 << 40))
     await done(store, 1)
     await failed(store, 2, delivery=Delivery.SENT)
-    await store.move(await running(store, 3), JobState.DELIVERING, delivery=Delivery.PENDING, finished=110.0)
+    await store.transition(await running(store, 3), JobState.DELIVERING, delivery=Delivery.PENDING, finished=110.0)
     await store.add(job(4, 8))
     await store.cancel("job4", 8, 5.0)
     await running(store, 5, spec=with_picture(b"\x00\xff" * 50_000))
@@ -76,10 +78,10 @@ async def fill(database: Database) -> None:
         user = 7 + number % 3
         await store.add(job(number, user, spec=with_picture(bytes([number]) * number), estimate=number % 7 + 0.5))
     await known_class(store, "c1", "c2")
-    await store.record("paused", job_id="job1", actor="7", now=3.25)
+    await store.record_event("paused", job_id="job1", actor="7", now=3.25)
     await database.results.put("job1", RESULT)
-    await database.fleet.appear(ME, "all", -1.0)
-    await store.release(ME)
+    await database.fleet.heartbeat(ME, "all", -1.0)
+    await store.release_leases(ME)
 
 
 async def dump(database: Database) -> Mapping[str, list[dict[str, Any]]]:

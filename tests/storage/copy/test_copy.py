@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.delivery.result_files import DiskShelf
+from bot.jobs.delivery.result_files import FileResultStore
 from bot.jobs.repository import DuplicateJobError
 from bot.storage import copy
 from bot.storage.database import Database
@@ -29,7 +29,7 @@ from tests.storage.samples import (
 
 async def claims(database: Database, count: int) -> list[str]:
     """Return which jobs a server gets, one after the other."""
-    await database.jobs.hold([GPU], "somebody", TTL)
+    await database.jobs.hold_leases([GPU], "somebody", TTL)
     got = [await database.jobs.claim(GPU, "somebody", f"next{turn}", 1e9) for turn in range(count)]
     return [each.id for each in got if each]
 
@@ -39,7 +39,7 @@ async def test_everything_comes_along_and_goes_on(both: tuple[str, str], tmp_pat
     async with AsyncExitStack() as stack:
         old = await opened(source, stack)
         await fill(old)
-        installation, before = await old.fleet.installation(), await dump(old)
+        installation, before = await old.fleet.database_id(), await dump(old)
     report, _said = await copied(source, target, tmp_path)
     assert "job " in report
     assert "DATABASE_URL" in report
@@ -48,7 +48,7 @@ async def test_everything_comes_along_and_goes_on(both: tuple[str, str], tmp_pat
         assert await dump(new) == before
         assert await dump(old) == before
         assert [name for name, rows in before.items() if not rows] == [], "all tables are tried"
-        assert await new.fleet.installation() == installation
+        assert await new.fleet.database_id() == installation
         assert await new.results.get("job1") == RESULT
         assert (await new.jobs.with_inputs((await new.jobs.get("job10")) or job(0))).spec.uploads[
             0
@@ -61,8 +61,8 @@ async def test_everything_comes_along_and_goes_on(both: tuple[str, str], tmp_pat
             await new.jobs.add(replace(job(1), id="other"))
         await new.jobs.add(job(100, 50))
         assert [each.id for each in await new.jobs.browse([], limit=1)] == ["job100"]
-        await new.jobs.record("again", now=4.0)
-        assert [each.id for each in await new.jobs.adopt(GPU, "somebody")][:2] == ["job3", "job5"]
+        await new.jobs.record_event("again", now=4.0)
+        assert [each.id for each in await new.jobs.take_over_server(GPU, "somebody")][:2] == ["job3", "job5"]
 
 
 async def test_large_files_go_by_the_few_and_rows_by_the_many(
@@ -91,7 +91,7 @@ async def test_large_files_go_by_the_few_and_rows_by_the_many(
 async def test_results_in_the_folder_come_along_to_several_machines(
     tmp_path: Path, new_postgres: str, with_results: bool
 ) -> None:
-    source, folder = f"sqlite:///{tmp_path / 'old.db'}", DiskShelf(tmp_path / "results", durable=False)
+    source, folder = f"sqlite:///{tmp_path / 'old.db'}", FileResultStore(tmp_path / "results", durable=False)
     async with AsyncExitStack() as stack:
         await done((await opened(source, stack)).jobs, 1)
     for job_id in ("job1", "nobody"):
@@ -107,7 +107,7 @@ async def test_results_stay_in_the_folder_for_one_machine(tmp_path: Path) -> Non
     source, target = f"sqlite:///{tmp_path / 'old.db'}", f"sqlite:///{tmp_path / 'new.db'}"
     async with AsyncExitStack() as stack:
         await done((await opened(source, stack)).jobs, 1)
-    await DiskShelf(tmp_path / "results", durable=False).put("job1", RESULT)
+    await FileResultStore(tmp_path / "results", durable=False).put("job1", RESULT)
     await copied(source, target, tmp_path)
     async with AsyncExitStack() as stack:
         assert await (await opened(target, stack)).results.get("job1") == []

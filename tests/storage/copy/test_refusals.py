@@ -47,7 +47,7 @@ async def test_what_a_first_start_left_is_no_hindrance(both: tuple[str, str], tm
         old, new = await opened(source, stack), await opened(target, stack)
         await fill(old)
         await new.fleet.register({"http://c:8188": "http://c:8188"})
-        await new.fleet.installation()
+        await new.fleet.database_id()
         before = await dump(old)
     await copied(source, target, tmp_path)
     async with AsyncExitStack() as stack:
@@ -68,15 +68,15 @@ async def test_a_bot_that_works_with_either_is_in_the_way(both: tuple[str, str],
     for url in both:
         async with AsyncExitStack() as stack:
             busy = await opened(url, stack)
-            await busy.fleet.appear("w1", "worker", 30.0)
+            await busy.fleet.heartbeat("w1", "worker", 30.0)
             await refused(source, target, tmp_path, "Another bot process|A bot or another copy is using")
-            await busy.fleet.vanish("w1")
+            await busy.fleet.deregister("w1")
     await copied(source, target, tmp_path)
 
 
 async def test_a_held_lease_shows_a_bot_too(tmp_path: Path, new_postgres: str) -> None:
     async with AsyncExitStack() as stack:
-        await (await opened(new_postgres, stack)).jobs.hold([GPU], ME, TTL)
+        await (await opened(new_postgres, stack)).jobs.hold_leases([GPU], ME, TTL)
     await refused(new_postgres, f"sqlite:///{tmp_path / 'new.db'}", tmp_path, "A bot or another copy is using")
 
 
@@ -135,11 +135,11 @@ async def test_a_copy_that_broke_off_is_no_database_and_is_begun_anew(
         await fill(old)
         before = await dump(old)
 
-    async def breaks(_copy: copying.Copy, _what: Message) -> None:
+    async def breaks(_copy: copying.DatabaseCopy, _what: Message) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(copying.Copy, "beat", breaks)
+        patch.setattr(copying.DatabaseCopy, "beat", breaks)
         with pytest.raises(KeyboardInterrupt):
             await copied(source, target, tmp_path)
     for attempt in (open_store(target), open_store(target, exclusive=False), migrate(target)):
@@ -155,12 +155,12 @@ async def test_a_bot_that_starts_meanwhile_spoils_the_copy(tmp_path: Path, new_p
     async with AsyncExitStack() as stack:
         old, new = await opened(new_postgres, stack), await open_database(target, unfinished=True)
         stack.push_async_callback(new.close)
-        copy = copying.Copy(old.engine, new.engine, clock=SystemClock(), say=lambda _word: None)
+        copy = copying.DatabaseCopy(old.engine, new.engine, clock=SystemClock(), say=lambda _word: None)
 
         async def disturbed() -> None:
             async with copy.begun():
                 await copy.tables()
-                await old.fleet.appear("late", "worker", 30.0)
+                await old.fleet.heartbeat("late", "worker", 30.0)
 
         with pytest.raises(StartupError, match="is using one of the two"):
             await disturbed()

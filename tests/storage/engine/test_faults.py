@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from bot.jobs.job import JobState
-from bot.jobs.repository import DuplicateJobError, StoreDownError
+from bot.jobs.repository import DatabaseUnavailableError, DuplicateJobError
 from bot.storage.engine import base, sqlite
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from tests.jobs.doubles import place
 from tests.storage.breakable_connection import Wire, wire_to
 from tests.storage.engines import Database, empty, execute
@@ -35,7 +35,7 @@ async def wire(postgres_url: str) -> AsyncGenerator[Wire]:
 
 
 @pytest.fixture
-async def far(wire: Wire) -> AsyncGenerator[SqlStore]:
+async def far(wire: Wire) -> AsyncGenerator[SqlJobRepository]:
     """A store at the other end of a wire."""
     database = Database(wire.url)
     store = await database.open()
@@ -50,7 +50,7 @@ async def far(wire: Wire) -> AsyncGenerator[SqlStore]:
 # ------------------------------------------------------------------ a connection that is lost
 
 
-async def test_lost_connections_are_replaced_unnoticed(wire: Wire, far: SqlStore) -> None:
+async def test_lost_connections_are_replaced_unnoticed(wire: Wire, far: SqlJobRepository) -> None:
     await far.add(job(1))
     for number in (2, 3, 4):
         await wire.cut()
@@ -59,7 +59,7 @@ async def test_lost_connections_are_replaced_unnoticed(wire: Wire, far: SqlStore
         assert len(await in_line(far)) == number
 
 
-async def test_connections_that_the_server_ends_are_replaced_unnoticed(far: SqlStore) -> None:
+async def test_connections_that_the_server_ends_are_replaced_unnoticed(far: SqlJobRepository) -> None:
     await far.add(job(1))
     end_others = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
@@ -69,7 +69,7 @@ async def test_connections_that_the_server_ends_are_replaced_unnoticed(far: SqlS
     assert await asyncio.gather(*(far.line_length() for _turn in range(4))) == [1] * 4
 
 
-async def test_a_job_whose_acceptance_was_lost_is_no_duplicate(wire: Wire, far: SqlStore) -> None:
+async def test_a_job_whose_acceptance_was_lost_is_no_duplicate(wire: Wire, far: SqlJobRepository) -> None:
     wire.cut_commits = 1
     await far.add(job(1))
     assert await in_line(far) == ["job1"]
@@ -78,10 +78,10 @@ async def test_a_job_whose_acceptance_was_lost_is_no_duplicate(wire: Wire, far: 
         await far.add(job(2, place=place(1)))
 
 
-async def test_a_claim_whose_answer_was_lost_takes_one_job(wire: Wire, far: SqlStore) -> None:
+async def test_a_claim_whose_answer_was_lost_takes_one_job(wire: Wire, far: SqlJobRepository) -> None:
     for number in (1, 2):
         await far.add(job(number))
-    await far.hold([GPU], ME, TTL)
+    await far.hold_leases([GPU], ME, TTL)
     wire.cut_commits = 1
     claim = await far.claim(GPU, ME, "prompt1", 100.0)
     assert claim is not None
@@ -91,36 +91,36 @@ async def test_a_claim_whose_answer_was_lost_takes_one_job(wire: Wire, far: SqlS
 
 
 @pytest.mark.parametrize("state", [JobState.DELIVERING, JobState.FAILED, JobState.QUEUED])
-async def test_a_move_whose_answer_was_lost_is_made_once(wire: Wire, far: SqlStore, state: JobState) -> None:
+async def test_a_move_whose_answer_was_lost_is_made_once(wire: Wire, far: SqlJobRepository, state: JobState) -> None:
     entry = await running(far)
     wire.cut_commits = 1
-    moved = await far.move(entry, state)
+    moved = await far.transition(entry, state)
     assert await far.get("job1") == moved
     assert moved.state is state
     assert await far.recount() == []
     assert len(await execute(far, "SELECT * FROM usage")) == 1
 
 
-async def test_an_admission_whose_answer_was_lost_is_made_once(wire: Wire, far: SqlStore) -> None:
+async def test_an_admission_whose_answer_was_lost_is_made_once(wire: Wire, far: SqlJobRepository) -> None:
     held = job(1, state=JobState.HELD)
     await far.add(held)
     wire.cut_commits = 1
-    admitted = await far.admit(held)
+    admitted = await far.queue(held)
     assert await far.get("job1") == admitted
     assert await far.recount() == []
 
 
-async def test_other_changes_may_be_made_twice(wire: Wire, far: SqlStore) -> None:
+async def test_other_changes_may_be_made_twice(wire: Wire, far: SqlJobRepository) -> None:
     entry = await running(far)
     wire.cut_commits = 1
-    noted = await far.note(entry, losses=1)
+    noted = await far.update(entry, losses=1)
     assert (noted.losses, noted.epoch) == (1, entry.epoch)
     wire.cut_commits = 1
-    assert await far.hold([GPU], ME, TTL) == {GPU}
+    assert await far.hold_leases([GPU], ME, TTL) == {GPU}
     wire.cut_commits = 1
-    (adopted,) = await far.adopt(GPU, ME)
+    (adopted,) = await far.take_over_server(GPU, ME)
     assert await far.get("job1") == adopted
-    await far.move(adopted, JobState.FAILED, finished=1.0)
+    await far.transition(adopted, JobState.FAILED, finished=1.0)
     wire.cut_commits = 1
     await far.prune(2.0, limit=9)
     assert await far.get("job1") is None
@@ -129,26 +129,28 @@ async def test_other_changes_may_be_made_twice(wire: Wire, far: SqlStore) -> Non
 # ------------------------------------------------------------------ a server that is away
 
 
-async def test_a_server_that_is_away_is_said_to_be(wire: Wire, far: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_is_away_is_said_to_be(
+    wire: Wire, far: SqlJobRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(base, "PAUSES", (0.01, 0.02))
     await far.add(job(1))
     wire.refuses = True
     await wire.cut()
-    for attempt in (far.line_length(), far.add(job(2)), far.hold([GPU], ME, TTL)):
-        with pytest.raises(StoreDownError):
+    for attempt in (far.line_length(), far.add(job(2)), far.hold_leases([GPU], ME, TTL)):
+        with pytest.raises(DatabaseUnavailableError):
             await attempt
     wire.refuses = False
     assert await in_line(far) == ["job1"]
 
 
 async def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_said(
-    wire: Wire, far: SqlStore, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, far: SqlJobRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "LIMIT", 0.3)
     await far.add(job(1))
     wire.speaks.clear()
     began = time.monotonic()
-    with pytest.raises(StoreDownError):
+    with pytest.raises(DatabaseUnavailableError):
         await in_line(far)
     assert time.monotonic() - began < 2.0
     wire.speaks.set()
@@ -205,7 +207,7 @@ async def test_a_file_that_stays_locked_is_said_to_be(tmp_path: Path, monkeypatc
     store = await database.open()
     blocker = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreDownError):
+    with pytest.raises(DatabaseUnavailableError):
         await store.add(job(1))
     blocker.execute("ROLLBACK")
     blocker.close()
@@ -222,7 +224,7 @@ async def test_a_full_disk_is_said_to_be_and_lasts_no_longer_than_it_does(
     store = await database.open()
     await execute(store, "PRAGMA max_page_count = 1")  # SQLite takes the present size as the limit
     ends = [await asyncio.gather(store.add(job(number)), return_exceptions=True) for number in range(1, 60)]
-    assert isinstance(ends[-1][0], StoreDownError)
+    assert isinstance(ends[-1][0], DatabaseUnavailableError)
     await execute(store, "PRAGMA max_page_count = 1000000")
     assert await store.recount() == []
     await store.add(job(1000))
@@ -232,13 +234,13 @@ async def test_a_full_disk_is_said_to_be_and_lasts_no_longer_than_it_does(
 # ------------------------------------------------------------------ those who give up
 
 
-async def test_whoever_gives_up_leaves_no_transaction_open(database: Database, store: SqlStore) -> None:
+async def test_whoever_gives_up_leaves_no_transaction_open(database: Database, store: SqlJobRepository) -> None:
     for number in range(40):
         asking = asyncio.create_task(store.add(job(number + 1)))
         await asyncio.sleep(0.0003 * (number % 10))
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-    await store.hold([GPU], ME, TTL)
+    await store.hold_leases([GPU], ME, TTL)
     assert await store.recount() == []
     if database.is_postgres:
         idle = "SELECT count(*) AS open FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
@@ -249,7 +251,7 @@ async def test_whoever_gives_up_leaves_no_transaction_open(database: Database, s
     await other.add(job(100))
 
 
-async def test_closing_finishes_what_has_begun(database: Database, store: SqlStore) -> None:
+async def test_closing_finishes_what_has_begun(database: Database, store: SqlJobRepository) -> None:
     asking = [asyncio.create_task(store.add(job(number))) for number in range(1, 6)]
     await asyncio.sleep(0)
     for task in asking:
@@ -261,7 +263,7 @@ async def test_closing_finishes_what_has_begun(database: Database, store: SqlSto
     assert await again.recount() == []
 
 
-async def test_a_fault_of_ours_is_not_taken_for_the_databases(store: SqlStore) -> None:
+async def test_a_fault_of_ours_is_not_taken_for_the_databases(store: SqlJobRepository) -> None:
     await store.add(job(1))
     began = time.monotonic()
     with pytest.raises(Exception, match="no_such_table"):
@@ -270,16 +272,16 @@ async def test_a_fault_of_ours_is_not_taken_for_the_databases(store: SqlStore) -
     assert (await claimed(store)).id == "job1"
 
 
-async def test_nothing_is_half_done_when_a_transaction_fails(store: SqlStore) -> None:
+async def test_nothing_is_half_done_when_a_transaction_fails(store: SqlJobRepository) -> None:
     entry = await failed(store)
     await execute(store, "DELETE FROM account")
     await execute(store, "ALTER TABLE usage RENAME TO away")
     try:
-        back = await store.move(entry, JobState.QUEUED)
+        back = await store.transition(entry, JobState.QUEUED)
         await store.recount()
-        claim = await store.note(await claimed(store), posted=True)
+        claim = await store.update(await claimed(store), posted=True)
         with pytest.raises(Exception, match="usage"):
-            await store.move(claim, JobState.FAILED)
+            await store.transition(claim, JobState.FAILED)
         assert await store.get(back.id) == claim
     finally:
         await execute(store, "ALTER TABLE away RENAME TO usage")

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bot.jobs.job import IllegalMoveError, JobState
-from bot.jobs.repository import DuplicateJobError, StoreDownError
+from bot.jobs.job import JobState, StaleJobError
+from bot.jobs.repository import DatabaseUnavailableError, DuplicateJobError
 from bot.storage.database import open_store
 from bot.storage.engine import base
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from tests.jobs.doubles import place
 from tests.storage.engines import execute
 from tests.storage.samples import (
@@ -32,7 +32,7 @@ from tests.storage.samples import (
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncGenerator[SqlStore]:
+async def store(tmp_path: Path) -> AsyncGenerator[SqlJobRepository]:
     """A store in a file."""
     store = await open_store(f"sqlite:///{tmp_path / 'jobs.db'}")
     yield store
@@ -40,7 +40,7 @@ async def store(tmp_path: Path) -> AsyncGenerator[SqlStore]:
 
 
 @asynccontextmanager
-async def busy(store: SqlStore) -> AsyncGenerator[list[str]]:
+async def busy(store: SqlJobRepository) -> AsyncGenerator[list[str]]:
     """Keep the writer busy, so that what is asked meanwhile comes together; yield what SQLite is then told."""
     said: list[str] = []
     entered, go_on = threading.Event(), threading.Event()
@@ -60,7 +60,7 @@ async def busy(store: SqlStore) -> AsyncGenerator[list[str]]:
         await keeping
 
 
-async def together(store: SqlStore, *asking: Any) -> list[Any]:
+async def together(store: SqlJobRepository, *asking: Any) -> list[Any]:
     """Ask all this in one transaction and return the answers."""
     async with busy(store) as said:
         tasks = [asyncio.ensure_future(each) for each in asking]
@@ -71,7 +71,7 @@ async def together(store: SqlStore, *asking: Any) -> list[Any]:
     return answers
 
 
-async def fail(store: SqlStore) -> None:
+async def fail(store: SqlJobRepository) -> None:
     """Change something, and then break off."""
 
     def work(conn: sa.Connection, _again: bool) -> None:
@@ -81,37 +81,37 @@ async def fail(store: SqlStore) -> None:
     await store._engine.write(work)
 
 
-async def test_who_comes_while_the_disk_is_busy_shares_the_next_transaction(store: SqlStore) -> None:
+async def test_who_comes_while_the_disk_is_busy_shares_the_next_transaction(store: SqlJobRepository) -> None:
     assert await together(store, *(store.add(job(number)) for number in range(1, 9))) == [None] * 8
     assert await in_line(store) == [f"job{number}" for number in range(1, 9)]
 
 
-async def test_one_who_fails_takes_back_nothing_of_the_others(store: SqlStore) -> None:
+async def test_one_who_fails_takes_back_nothing_of_the_others(store: SqlJobRepository) -> None:
     await store.add(job(1))
     answers = await together(
         store,
         store.add(job(2)),
         fail(store),
         store.add(job(3, place=place(1))),
-        store.move(replace(job(1), epoch=9), JobState.CANCELLED),
+        store.transition(replace(job(1), epoch=9), JobState.CANCELLED),
         store.add(job(4)),
     )
     assert [type(answer) for answer in answers] == [
-        type(None), ZeroDivisionError, DuplicateJobError, IllegalMoveError, type(None),
+        type(None), ZeroDivisionError, DuplicateJobError, StaleJobError, type(None),
     ]  # fmt: skip
     assert await in_line(store) == ["job1", "job2", "job4"]
     assert await store.recount() == []
 
 
-async def test_each_sees_what_those_before_it_did(store: SqlStore) -> None:
-    await store.hold([GPU], ME, TTL)
+async def test_each_sees_what_those_before_it_did(store: SqlJobRepository) -> None:
+    await store.hold_leases([GPU], ME, TTL)
     claims = [store.claim(GPU, ME, f"prompt{number}", 100.0) for number in (1, 2, 3)]
     answers = await together(store, store.add(job(1)), claims[0], claims[1], store.add(job(2)), claims[2])
     assert [each and each.id for each in answers] == [None, "job1", None, None, "job2"]
     assert await store.recount() == []
 
 
-async def test_who_gives_up_changes_nothing_for_the_others(store: SqlStore) -> None:
+async def test_who_gives_up_changes_nothing_for_the_others(store: SqlJobRepository) -> None:
     async with busy(store):
         tasks = [asyncio.create_task(store.add(job(number))) for number in range(1, 7)]
         await asyncio.sleep(0.05)
@@ -123,7 +123,7 @@ async def test_who_gives_up_changes_nothing_for_the_others(store: SqlStore) -> N
 
 
 async def test_one_for_whom_the_disk_is_too_small_does_not_keep_the_others_out(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    store: SqlJobRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "PAUSES", (0.01,))
     (pages,) = await execute(store, "PRAGMA page_count")
@@ -133,7 +133,7 @@ async def test_one_for_whom_the_disk_is_too_small_does_not_keep_the_others_out(
         tasks = [asyncio.create_task(each) for each in asking]
         await asyncio.sleep(0.05)
     answers = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(answer) for answer in answers] == [type(None), StoreDownError, type(None)]
+    assert [type(answer) for answer in answers] == [type(None), DatabaseUnavailableError, type(None)]
     assert await in_line(store) == ["job1", "job3"]
     assert await store.recount() == []
 
@@ -165,7 +165,7 @@ asyncio.run(main())
     await again.close()
 
 
-async def test_a_common_commit_that_fails_is_the_fault_of_one_only(store: SqlStore) -> None:
+async def test_a_common_commit_that_fails_is_the_fault_of_one_only(store: SqlJobRepository) -> None:
     """A deferred constraint makes COMMIT itself fail, and leaves the transaction open."""
 
     def orphan(conn: sa.Connection, _again: bool) -> None:
@@ -191,7 +191,7 @@ async def test_what_is_asked_after_the_end_is_refused_at_once(tmp_path: Path) ->
                 await store.add(job(1))
 
 
-async def syncs(store: SqlStore, *asking: Any) -> bool:
+async def syncs(store: SqlJobRepository, *asking: Any) -> bool:
     """Return whether the common transaction of these waited for the disk."""
     level = 0
 
@@ -203,17 +203,17 @@ async def syncs(store: SqlStore, *asking: Any) -> bool:
     return level == 2
 
 
-async def test_what_is_promised_waits_for_the_disk_and_nothing_else_does(store: SqlStore) -> None:
+async def test_what_is_promised_waits_for_the_disk_and_nothing_else_does(store: SqlJobRepository) -> None:
     held = job(1, state=JobState.HELD, holder=ME)
     assert not await syncs(store, store.add(held))
-    assert await syncs(store, store.admit(held))
-    await store.hold([GPU], ME, TTL)
+    assert await syncs(store, store.queue(held))
+    await store.hold_leases([GPU], ME, TTL)
     assert not await syncs(store, store.claim(GPU, ME, "prompt1", 100.0))
     running = await store.get("job1")
     assert running is not None
-    assert not await syncs(store, store.note(running, posted=True))
-    assert await syncs(store, store.note(running, told=True)), "what happens once only is written down first"
-    assert await syncs(store, store.note(running, not_before=1.0), store.add(job(2))), "one of them is a promise"
+    assert not await syncs(store, store.update(running, posted=True))
+    assert await syncs(store, store.update(running, told=True)), "what happens once only is written down first"
+    assert await syncs(store, store.update(running, not_before=1.0), store.add(job(2))), "one of them is a promise"
 
 
 async def test_who_wants_no_waiting_gets_none(tmp_path: Path) -> None:

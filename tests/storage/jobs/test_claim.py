@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from bot.i18n import _
 from bot.jobs.job import Delivery, JobState
 from bot.storage.jobs import claim, recovery
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from tests.storage.engines import Database, empty, execute
 from tests.storage.samples import (
     GPU,
@@ -23,7 +23,7 @@ from tests.storage.samples import (
 )
 
 
-async def test_jobs_are_claimed_in_the_order_they_came(store: SqlStore) -> None:
+async def test_jobs_are_claimed_in_the_order_they_came(store: SqlJobRepository) -> None:
     for number in (1, 2, 3):
         await store.add(job(number))
     ids = [(await claimed(store, f"prompt{number}")).id for number in (1, 2, 3)]
@@ -31,7 +31,7 @@ async def test_jobs_are_claimed_in_the_order_they_came(store: SqlStore) -> None:
     assert await store.claim(GPU, ME, "prompt4", 100.0) is None
 
 
-async def test_a_claim_begins_a_new_run(store: SqlStore) -> None:
+async def test_a_claim_begins_a_new_run(store: SqlJobRepository) -> None:
     await store.add(job(1))
     taken = await claimed(store)
     assert (taken.state, taken.server, taken.prompt_id) == (JobState.RUNNING, GPU, "prompt1")
@@ -39,7 +39,7 @@ async def test_a_claim_begins_a_new_run(store: SqlStore) -> None:
     assert await store.get("job1") == taken
 
 
-async def test_a_smaller_priority_goes_first(store: SqlStore) -> None:
+async def test_a_smaller_priority_goes_first(store: SqlJobRepository) -> None:
     for number in (1, 2):
         await store.add(job(number))
     await execute(store, "UPDATE job SET priority = -1 WHERE id = 'job2'")
@@ -47,24 +47,24 @@ async def test_a_smaller_priority_goes_first(store: SqlStore) -> None:
     assert (await claimed(store)).id == "job2"
 
 
-async def test_a_job_that_comes_back_has_its_old_place(store: SqlStore) -> None:
+async def test_a_job_that_comes_back_has_its_old_place(store: SqlJobRepository) -> None:
     for number in (1, 2, 3):
         await store.add(job(number))
     taken = [await claimed(store, f"prompt{number}") for number in (1, 2)]
     for entry in reversed(taken):
-        await store.move(entry, JobState.QUEUED)
+        await store.transition(entry, JobState.QUEUED)
     assert await in_line(store) == ["job1", "job2", "job3"]
 
 
-async def test_a_run_that_begins_again_is_a_new_one(store: SqlStore) -> None:
+async def test_a_run_that_begins_again_is_a_new_one(store: SqlJobRepository) -> None:
     first = await running(store)
-    back = await store.move(first, JobState.QUEUED, losses=first.losses + 1)
+    back = await store.transition(first, JobState.QUEUED, losses=first.losses + 1)
     assert (back.epoch, back.losses, back.finished, back.delivery) == (2, 1, 0.0, Delivery.NONE)
     second = await claimed(store, "prompt2")
     assert (second.epoch, second.attempts, second.prompt_id, second.posted) == (3, 2, "prompt2", False)
 
 
-async def test_nobody_takes_a_job_before_its_time(store: SqlStore) -> None:
+async def test_nobody_takes_a_job_before_its_time(store: SqlJobRepository) -> None:
     await store.add(job(1, not_before=150.0))
     await store.add(job(2))
     assert (await claimed(store)).id == "job2"
@@ -75,16 +75,16 @@ async def test_nobody_takes_a_job_before_its_time(store: SqlStore) -> None:
     assert due.not_before == 0.0
 
 
-async def test_only_who_holds_the_server_claims_for_it(store: SqlStore) -> None:
+async def test_only_who_holds_the_server_claims_for_it(store: SqlJobRepository) -> None:
     await store.add(job(1))
     assert await store.claim(GPU, ME, "prompt1", 100.0) is None
-    await store.hold([GPU], YOU, TTL)
+    await store.hold_leases([GPU], YOU, TTL)
     assert await store.claim(GPU, ME, "prompt1", 100.0) is None
     assert await in_line(store) == ["job1"]
     assert await store.claim(GPU, YOU, "prompt1", 100.0) is not None
 
 
-async def test_asking_again_with_one_prompt_id_gives_the_same_job(store: SqlStore) -> None:
+async def test_asking_again_with_one_prompt_id_gives_the_same_job(store: SqlJobRepository) -> None:
     for number in (1, 2):
         await store.add(job(number))
     first = await claimed(store)
@@ -92,9 +92,9 @@ async def test_asking_again_with_one_prompt_id_gives_the_same_job(store: SqlStor
     assert await in_line(store) == ["job2"]
 
 
-async def test_claims_at_the_same_time_get_different_jobs(database: Database, store: SqlStore) -> None:
+async def test_claims_at_the_same_time_get_different_jobs(database: Database, store: SqlJobRepository) -> None:
     other = await database.open()
-    await store.hold([GPU], ME, TTL)
+    await store.hold_leases([GPU], ME, TTL)
     for number in range(20):
         await store.add(job(number + 1))
     taken = await asyncio.gather(
@@ -114,13 +114,13 @@ async def test_a_line_that_changes_while_one_looks_is_looked_at_again(postgres_u
     database = Database(postgres_url)
     store = await database.open()
     await empty(store)
-    await store.hold([GPU], ME, TTL)
+    await store.hold_leases([GPU], ME, TTL)
     await store.add(job(1))
     async with store._engine._engine.begin() as other:  # type: ignore[attr-defined]
         await other.execute(sa.text("SELECT owner FROM server FOR UPDATE"))
         claiming = asyncio.create_task(store.claim(GPU, ME, "prompt1", 1e9))
         await asyncio.sleep(0.1)
-        await store.move(job(1), JobState.CANCELLED)
+        await store.transition(job(1), JobState.CANCELLED)
         await store.add(job(2))
     taken = await claiming
     assert taken is not None
@@ -134,9 +134,9 @@ async def test_a_plan_made_for_an_empty_line_will_do_for_a_long_one(postgres_url
     database = Database(postgres_url)
     store = await database.open()
     await empty(store)
-    await store.hold([GPU], ME, TTL)
+    await store.hold_leases([GPU], ME, TTL)
     assert await store.claim(GPU, ME, "prompt0", 1e9) is None
-    assert await store.take_untold(ME, 1e9, 2e9) is None
+    assert await store.claim_due_delivery(ME, 1e9, 2e9) is None
     await store.add(job(1))
     same = (
         "account_id, user_id, requester, application_id, interaction_token, channel_id, message_id, upload_limit, spec"
@@ -148,7 +148,7 @@ async def test_a_plan_made_for_an_empty_line_will_do_for_a_long_one(postgres_url
 
     def work(conn: sa.Connection, _again: bool) -> int:
         assert claim.claim(conn, GPU, ME, "prompt1", 1e9, 1.0, "") is not None
-        assert recovery.take_untold(conn, ME, 1e9, 2e9, 1.0) is not None
+        assert recovery.claim_due_delivery(conn, ME, 1e9, 2e9, 1.0) is not None
         read = "SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = 'job'::regclass"
         return int(conn.scalar(sa.text(read)) or 0)
 
@@ -156,10 +156,10 @@ async def test_a_plan_made_for_an_empty_line_will_do_for_a_long_one(postgres_url
     await database.close()
 
 
-async def test_whoever_adds_a_job_finds_one_however_many_claim(database: Database, store: SqlStore) -> None:
+async def test_whoever_adds_a_job_finds_one_however_many_claim(database: Database, store: SqlJobRepository) -> None:
     """The line is nearly empty all the time, so that each is after the job of another."""
     both = [store, await database.open()]
-    await store.hold([GPU], ME, TTL)
+    await store.hold_leases([GPU], ME, TTL)
 
     async def lane(lane: int) -> None:
         for turn in range(60):
@@ -171,18 +171,20 @@ async def test_whoever_adds_a_job_finds_one_however_many_claim(database: Databas
     assert await in_line(store) == []
 
 
-async def test_the_counters_are_right_however_many_change_them_at_once(database: Database, store: SqlStore) -> None:
+async def test_the_counters_are_right_however_many_change_them_at_once(
+    database: Database, store: SqlJobRepository
+) -> None:
     """One account, two instances, and the corrections in between: each change must add to the newest counters."""
     others = [store, await database.open()]
-    await store.hold([GPU], ME, TTL)
+    await store.hold_leases([GPU], ME, TTL)
 
     async def life(number: int) -> None:
         mine = others[number % 2]
         await mine.add(job(number))
         taken = await mine.claim(GPU, ME, f"prompt{number}", 1e9)
         if taken is not None:
-            taken = await mine.note(taken, posted=True)
-            await mine.move(taken, JobState.QUEUED if number % 3 else JobState.FAILED)
+            taken = await mine.update(taken, posted=True)
+            await mine.transition(taken, JobState.QUEUED if number % 3 else JobState.FAILED)
 
     async def correct() -> None:
         for _turn in range(5):
@@ -194,7 +196,7 @@ async def test_the_counters_are_right_however_many_change_them_at_once(database:
     assert await execute(store, "SELECT waiting, running FROM account") == [{"waiting": length, "running": 0}]
 
 
-async def test_a_run_that_cannot_be_read_holds_up_nobody(store: SqlStore) -> None:
+async def test_a_run_that_cannot_be_read_holds_up_nobody(store: SqlJobRepository) -> None:
     await store.add(job(1))
     await store.add(job(2))
     await execute(store, "UPDATE job SET spec = '{\"workflow\": ' WHERE id = 'job1'")
@@ -206,7 +208,7 @@ async def test_a_run_that_cannot_be_read_holds_up_nobody(store: SqlStore) -> Non
     assert await store.recount() == []
 
 
-async def test_members_waiting_jobs_are_counted(store: SqlStore) -> None:
+async def test_members_waiting_jobs_are_counted(store: SqlJobRepository) -> None:
     await store.add(job(1, state=JobState.HELD))
     await store.add(job(2))
     await store.add(job(3, user_id=8))
@@ -215,21 +217,21 @@ async def test_members_waiting_jobs_are_counted(store: SqlStore) -> None:
     assert [await store.count_waiting(user) for user in (7, 8, 9)] == [1, 1, 0]
 
 
-async def test_a_job_taken_back_from_a_bad_end_has_no_end(store: SqlStore) -> None:
-    ended = await store.move(
+async def test_a_job_taken_back_from_a_bad_end_has_no_end(store: SqlJobRepository) -> None:
+    ended = await store.transition(
         await running(store), JobState.FAILED, error=_("It broke."), delivery=Delivery.PENDING, finished=110.0
     )
-    ended = await store.note(ended, tries=3)
-    back = await store.move(ended, JobState.QUEUED)
+    ended = await store.update(ended, tries=3)
+    back = await store.transition(ended, JobState.QUEUED)
     expected = replace(job(1), epoch=2, attempts=1, server=GPU, prompt_id="prompt1", posted=True, started=100.0)
     assert back == expected
-    assert await store.take_untold(ME, 1e9, 2e9) is None
+    assert await store.claim_due_delivery(ME, 1e9, 2e9) is None
     assert (await claimed(store, "prompt2")).id == "job1"
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-async def test_a_long_line_is_not_read_for_each_claim(store: SqlStore) -> None:
-    await store.hold([GPU], ME, TTL)
+async def test_a_long_line_is_not_read_for_each_claim(store: SqlJobRepository) -> None:
+    await store.hold_leases([GPU], ME, TTL)
     statements: list[str] = []
 
     def listen(conn: sa.Connection, _again: bool) -> None:
@@ -238,7 +240,7 @@ async def test_a_long_line_is_not_read_for_each_claim(store: SqlStore) -> None:
     await store._engine.write(listen)
     await store.add(job(1))
     assert await store.claim(GPU, ME, "prompt1", 100.0, loaded="m") is not None
-    await store.take_untold(ME, 0.0, 1.0)
+    await store.claim_due_delivery(ME, 0.0, 1.0)
     found = [each for each in statements if "job" in each and each.startswith(("SELECT", "UPDATE"))]
     assert len(found) >= 3
     for statement in found:

@@ -9,9 +9,9 @@ import pytest
 
 from bot.jobs.job import Job, JobState
 from bot.policy import pauses
-from bot.policy.fair_share import PATIENCE
-from bot.policy.terms import Terms
-from bot.storage.jobs.repository import SqlStore
+from bot.policy.fair_share import STARVATION_LIMIT
+from bot.policy.terms import QueueTerms
+from bot.storage.jobs.repository import SqlJobRepository
 from bot.storage.servers import compatibility
 from bot.workflow.run.needs import Needs
 from tests.clocks import ManualClock
@@ -32,11 +32,13 @@ OTHER = "http://gpu2:8188"
 class Hall:
     """A line with members of several guilds in front of a server."""
 
-    def __init__(self, store: SqlStore, clock: ManualClock) -> None:
+    def __init__(self, store: SqlJobRepository, clock: ManualClock) -> None:
         self.store, self.clock = store, clock
         self.number = 0
 
-    async def ask(self, user: int, guild: int = 4, terms: Terms | None = None, jobs: int = 1, **changes: Any) -> str:
+    async def ask(
+        self, user: int, guild: int = 4, terms: QueueTerms | None = None, jobs: int = 1, **changes: Any
+    ) -> str:
         """Let a member ask for a picture, or for several; return the id of the last one."""
         for _turn in range(jobs):
             self.number += 1
@@ -59,7 +61,7 @@ class Hall:
 async def hall(database: Database) -> Hall:
     clock = ManualClock(NOW)
     store = await database.open(clock=clock.now)
-    await store.hold([GPU, OTHER], ME, 1e9)
+    await store.hold_leases([GPU, OTHER], ME, 1e9)
     return Hall(store, clock)
 
 
@@ -93,7 +95,7 @@ async def test_those_who_are_new_are_served_in_the_order_in_which_they_came(hall
 
 
 async def test_a_larger_weight_is_a_larger_share(hall: Hall) -> None:
-    await hall.ask(7, terms=Terms(weight=3.0), jobs=40)
+    await hall.ask(7, terms=QueueTerms(weight=3.0), jobs=40)
     await hall.ask(8, jobs=40)
     counts = Counter(await hall.served(40))
     assert 29 <= counts[7] <= 31
@@ -116,17 +118,17 @@ async def test_longer_jobs_count_for_more(hall: Hall) -> None:
 
 async def test_the_moderators_lane_is_served_first(hall: Hall) -> None:
     await hall.ask(7, jobs=3)
-    await hall.ask(8, guild=5, terms=Terms(lane=-1), jobs=2)
+    await hall.ask(8, guild=5, terms=QueueTerms(lane=-1), jobs=2)
     assert await hall.served(3) == [8, 8, 7]
 
 
 async def test_nobody_waits_for_ever(hall: Hall) -> None:
-    await hall.ask(7, terms=Terms(weight=0.001), jobs=2)
+    await hall.ask(7, terms=QueueTerms(weight=0.001), jobs=2)
     assert await hall.served(1) == [7]
     await hall.clock.advance(1.0)
     for user in range(10, 14):
         await hall.ask(user, jobs=2)
-    await hall.clock.advance(PATIENCE + 1)
+    await hall.clock.advance(STARVATION_LIMIT + 1)
     await hall.ask(30)
     assert (await hall.served(5))[0] == 7, "it waits longest"
     assert await hall.served(2) == [30, 10]
@@ -154,25 +156,25 @@ async def test_ones_own_jobs_may_change_places_for_the_loaded_model_but_not_for_
 
 
 async def test_nobody_has_more_jobs_on_servers_than_their_cap(hall: Hall) -> None:
-    await hall.ask(7, terms=Terms(cap=2), jobs=3)
+    await hall.ask(7, terms=QueueTerms(cap=2), jobs=3)
     first = await hall.claim()
     assert await hall.served(2) == [7]
     assert first is not None
-    await hall.store.move(first, JobState.FAILED)
+    await hall.store.transition(first, JobState.FAILED)
     assert await hall.served(2) == [7]
-    await hall.ask(7, terms=Terms(cap=None))
+    await hall.ask(7, terms=QueueTerms(cap=None))
     assert await hall.served(2) == [7]
 
 
 async def test_a_cap_of_none_at_all_lets_nothing_start(hall: Hall) -> None:
-    await hall.ask(7, terms=Terms(cap=0))
+    await hall.ask(7, terms=QueueTerms(cap=0))
     assert await hall.claim() is None
 
 
 async def test_a_cap_holds_however_many_claim(database: Database, hall: Hall) -> None:
     others = [await database.open() for _turn in range(3)]
-    await hall.ask(7, terms=Terms(cap=3), jobs=20)
-    await hall.ask(8, terms=Terms(cap=2), jobs=20)
+    await hall.ask(7, terms=QueueTerms(cap=3), jobs=20)
+    await hall.ask(8, terms=QueueTerms(cap=2), jobs=20)
     everybody = [hall.store, *others]
     taken = await asyncio.gather(
         *(each.claim(GPU, ME, f"p{turn}-{number}", NOW) for turn in range(6) for number, each in enumerate(everybody))
@@ -253,7 +255,7 @@ async def test_a_class_is_written_to_once_an_hour(hall: Hall) -> None:
     await hall.clock.advance(1.0)
     held = job(99, state=JobState.HELD, place=replace(place(99), guild_id=4))
     await hall.store.add(held)
-    await hall.store.admit(replace(held, **needing()))
+    await hall.store.queue(replace(held, **needing()))
     assert await used_at() == compatibility.RECENT
 
 
@@ -261,7 +263,7 @@ async def test_a_lost_lease_lets_nothing_start(hall: Hall) -> None:
     await hall.ask(7)
     await execute(hall.store, "UPDATE server SET lease_until = 0")
     assert await hall.claim() is None
-    await hall.store.hold([GPU], YOU, 1e9)
+    await hall.store.hold_leases([GPU], YOU, 1e9)
     assert await hall.claim() is None
     assert await in_line(hall.store) == ["job1"]
 
@@ -270,7 +272,7 @@ async def test_a_lost_lease_lets_nothing_start(hall: Hall) -> None:
 
 
 async def test_a_snapshot_has_everything_of_a_short_line(hall: Hall) -> None:
-    await hall.ask(7, terms=Terms(weight=2.0, cap=3), jobs=2)
+    await hall.ask(7, terms=QueueTerms(weight=2.0, cap=3), jobs=2)
     await hall.ask(8, guild=5, estimate=4.0, not_before=NOW + 5, **needing())
     await hall.claim()
     snapshot = await hall.store.snapshot(10)
@@ -279,7 +281,7 @@ async def test_a_snapshot_has_everything_of_a_short_line(hall: Hall) -> None:
         "job2": ("4:7", "4", 10.0, 0.0), "job3": ("5:8", "5", 4.0, NOW + 5),
     }  # fmt: skip
     account = snapshot.accounts["4:7"]
-    assert (account.terms, account.running, account.waits_since) == (Terms(weight=2.0, cap=3), 1, NOW)
+    assert (account.terms, account.running, account.waits_since) == (QueueTerms(weight=2.0, cap=3), 1, NOW)
     assert (account.share.used, snapshot.guilds["4"].used, snapshot.guilds["5"].used) == (5.0, 10.0, 0.0)
 
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
 from bot.jobs.repository import DuplicateJobError
 from bot.policy import pauses
-from bot.policy.terms import Terms
-from bot.storage.jobs.repository import SqlStore
+from bot.policy.terms import QueueTerms
+from bot.storage.jobs.repository import SqlJobRepository
 from bot.workflow.run.needs import Needs
 from tests.jobs.doubles import place, spec
 from tests.storage.engines import Database, empty, execute
@@ -33,7 +33,7 @@ PICK = st.integers(0, 10**6)
 ALL_NEEDS = [Needs(), Needs(nodes=frozenset({"A"}), models=("a",)), Needs(nodes=frozenset({"B"}), models=("b",))]
 NEEDS = st.sampled_from([Needs(), *ALL_NEEDS])
 TERMS = st.none() | st.builds(
-    Terms, st.sampled_from([1.0, 2.5]), st.sampled_from([None, None, 1]), st.sampled_from([0, 0, 0, -1])
+    QueueTerms, st.sampled_from([1.0, 2.5]), st.sampled_from([None, None, 1]), st.sampled_from([0, 0, 0, -1])
 )
 SCOPES = st.sampled_from([
     pauses.EVERYTHING, pauses.of_server("gpu1"), pauses.of_guild(4), pauses.of_member(5, 1), pauses.of_member(4, 2),
@@ -43,13 +43,13 @@ REQUEST = st.fixed_dictionaries({
     "user": st.integers(1, 3), "guild_id": st.sampled_from([4, 5]), "needs": NEEDS, "terms": TERMS,
     "workflow": st.sampled_from(["imagine", "video"]), "estimate": st.sampled_from([7.0, 31.0]),
 })  # fmt: skip
-END = st.sampled_from([Delivery.PENDING, Delivery.PENDING, Delivery.SENT, Delivery.KEPT])
+END = st.sampled_from([Delivery.PENDING, Delivery.PENDING, Delivery.SENT, Delivery.UNDELIVERABLE])
 
 
 class Machine(RuleBasedStateMachine):
     """Asks the store and the model the same, and compares all that they say and all that they know."""
 
-    def __init__(self, runner: asyncio.Runner, store: SqlStore) -> None:
+    def __init__(self, runner: asyncio.Runner, store: SqlJobRepository) -> None:
         super().__init__()
         self.runner, self.store, self.model = runner, store, Model()
         self.now = START
@@ -62,7 +62,7 @@ class Machine(RuleBasedStateMachine):
         async def answer() -> T | None:
             try:
                 return await question
-            except IllegalMoveError:
+            except StaleJobError:
                 return None
 
         return self.runner.run(answer())
@@ -92,8 +92,8 @@ class Machine(RuleBasedStateMachine):
         self.add(state, holder=holder, **request)
 
     def add(
-        self, state: JobState, user: int, holder: str, guild_id: int, needs: Needs, terms: Terms | None, workflow: str,
-        estimate: float,
+        self, state: JobState, user: int, holder: str, guild_id: int, needs: Needs, terms: QueueTerms | None,
+        workflow: str, estimate: float,
     ) -> None:  # fmt: skip
         self.number += 1
         holder = holder if state is JobState.HELD else ""
@@ -158,11 +158,11 @@ class Machine(RuleBasedStateMachine):
     def admit(self, number: int) -> None:
         held = self.pick(number, JobState.HELD)
         if held is not None:
-            self.agree(self.ask(self.store.admit(held)), self.model.admit(held, self.now))
+            self.agree(self.ask(self.store.queue(held)), self.model.admit(held, self.now))
 
     @rule(server=SERVERS, owner=OWNERS)
     def hold(self, server: str, owner: str) -> None:
-        held = self.runner.run(self.store.hold([server], owner, LONG))
+        held = self.runner.run(self.store.hold_leases([server], owner, LONG))
         assert bool(held) == self.model.hold(server, owner)
 
     @rule(server=SERVERS)
@@ -173,7 +173,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(owner=OWNERS)
     def release(self, owner: str) -> None:
-        self.runner.run(self.store.release(owner))
+        self.runner.run(self.store.release_leases(owner))
         self.model.release(owner)
 
     @rule(server=SERVERS, owner=OWNERS, loaded=LOADED)
@@ -194,7 +194,7 @@ class Machine(RuleBasedStateMachine):
     def post(self, number: int) -> None:
         entry = self.pick(number, JobState.RUNNING)
         if entry is not None:
-            self.agree(self.ask(self.store.note(entry, posted=True)), self.model.note(entry, posted=True))
+            self.agree(self.ask(self.store.update(entry, posted=True)), self.model.note(entry, posted=True))
 
     @rule(number=PICK)
     def lose(self, number: int) -> None:
@@ -221,7 +221,7 @@ class Machine(RuleBasedStateMachine):
             self.move(entry, state, **({"delivery": delivery} if state.is_final else {}))
 
     def move(self, entry: Job, state: JobState, **changes: Any) -> None:
-        real = self.ask(self.store.move(entry, state, **changes))
+        real = self.ask(self.store.transition(entry, state, **changes))
         self.agree(real, self.model.move(entry, state, self.now, **changes))
 
     @rule(number=PICK, pause=st.integers(0, 200))
@@ -229,7 +229,7 @@ class Machine(RuleBasedStateMachine):
         entry = self.pick(number)
         if entry is not None:
             changes: dict[str, Any] = {"not_before": self.now + pause, "tries": entry.tries + 1}
-            self.agree(self.ask(self.store.note(entry, **changes)), self.model.note(entry, **changes))
+            self.agree(self.ask(self.store.update(entry, **changes)), self.model.note(entry, **changes))
 
     @rule(number=PICK)
     def renew_token(self, number: int) -> None:
@@ -248,21 +248,21 @@ class Machine(RuleBasedStateMachine):
     def seize(self, number: int) -> None:
         entry = self.pick(number)
         if entry is not None:
-            self.agree(self.ask(self.store.seize(entry.id)), self.model.seize(entry.id))
+            self.agree(self.ask(self.store.take_over(entry.id)), self.model.seize(entry.id))
 
     @rule(server=SERVERS, owner=OWNERS)
     def adopt(self, server: str, owner: str) -> None:
-        self.agree(self.ask(self.store.adopt(server, owner)), self.model.adopt(server, owner))
+        self.agree(self.ask(self.store.take_over_server(server, owner)), self.model.adopt(server, owner))
 
     @rule(owner=OWNERS, servers=st.sets(SERVERS), alone=st.booleans())
     def strays(self, owner: str, servers: set[str], alone: bool) -> None:
-        real = self.ask(self.store.strays(owner, servers, self.now, alone=alone))
+        real = self.ask(self.store.orphans(owner, servers, self.now, alone=alone))
         self.agree(real, self.model.strays(owner, servers, self.now, alone))
 
     @rule(owner=OWNERS)
     def take_untold(self, owner: str) -> None:
         until = self.now + 30
-        real = self.ask(self.store.take_untold(owner, self.now, until))
+        real = self.ask(self.store.claim_due_delivery(owner, self.now, until))
         self.agree(real, self.model.take_untold(owner, self.now, until))
 
     @rule(seconds=st.sampled_from([1, 61, 1000, 1900]))

@@ -1,8 +1,8 @@
 """Looking at jobs, forgetting them, and keeping the counters honest."""
 
-from bot.jobs.job import Delivery, JobState, Place, Requester
+from bot.jobs.job import Delivery, JobState, MessageLocation, Requester
 from bot.jobs.repository import Drift
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from tests.jobs.doubles import place
 from tests.storage.engines import execute
 from tests.storage.samples import (
@@ -15,7 +15,7 @@ from tests.storage.samples import (
 )
 
 
-async def test_jobs_are_found_by_how_their_id_begins(store: SqlStore) -> None:
+async def test_jobs_are_found_by_how_their_id_begins(store: SqlJobRepository) -> None:
     for number in (1, 10, 11, 2):
         await store.add(job(number))
     assert [entry.id for entry in await store.find("job1")] == ["job11", "job10", "job1"]
@@ -25,7 +25,7 @@ async def test_jobs_are_found_by_how_their_id_begins(store: SqlStore) -> None:
     assert len(await store.find("")) == 10
 
 
-async def test_a_members_history_is_newest_first(store: SqlStore) -> None:
+async def test_a_members_history_is_newest_first(store: SqlJobRepository) -> None:
     for number in range(1, 6):
         await store.add(job(number, user_id=7 if number % 2 else 8))
     assert [entry.id for entry in await store.history(7, limit=2)] == ["job5", "job3"]
@@ -33,7 +33,7 @@ async def test_a_members_history_is_newest_first(store: SqlStore) -> None:
     assert await store.history(9, limit=2) == []
 
 
-async def test_jobs_are_browsed_by_state(store: SqlStore) -> None:
+async def test_jobs_are_browsed_by_state(store: SqlJobRepository) -> None:
     await failed(store, 1)
     await delivering(store, 2)
     await store.add(job(3))
@@ -46,14 +46,14 @@ async def test_jobs_are_browsed_by_state(store: SqlStore) -> None:
     assert set(counted) == set(JobState)
 
 
-async def test_a_job_in_an_unknown_state_is_left_out(store: SqlStore) -> None:
+async def test_a_job_in_an_unknown_state_is_left_out(store: SqlJobRepository) -> None:
     await store.add(job(1))
     await store.add(job(2))
     await execute(store, "UPDATE job SET state = 'odd' WHERE id = 'job1'")
     assert [entry.id for entry in await store.browse([], limit=9)] == ["job2"]
 
 
-async def test_columns_that_cannot_be_read_cost_no_more_than_they_held(store: SqlStore) -> None:
+async def test_columns_that_cannot_be_read_cost_no_more_than_they_held(store: SqlJobRepository) -> None:
     entry = await delivering(store)
     broken = dict.fromkeys(("outputs", "note", "error", "parts", "spec", "requester"), "no JSON")
     await execute(store, f"UPDATE job SET {', '.join(f'{name} = :{name}' for name in broken)}", **broken)  # noqa: S608
@@ -66,13 +66,13 @@ async def test_columns_that_cannot_be_read_cost_no_more_than_they_held(store: Sq
 # ------------------------------------------------------------------ forgetting
 
 
-async def test_old_jobs_that_are_told_are_forgotten(store: SqlStore) -> None:
+async def test_old_jobs_that_are_told_are_forgotten(store: SqlJobRepository) -> None:
     await done(store, 1)
-    await failed(store, 2, delivery=Delivery.KEPT)
+    await failed(store, 2, delivery=Delivery.UNDELIVERABLE)
     await failed(store, 3, delivery=Delivery.PENDING)
     await delivering(store, 4)
     await running(store, 5, spec=with_picture())
-    await store.move(await running(store, 6, spec=with_picture()), JobState.CANCELLED, finished=99.0)
+    await store.transition(await running(store, 6, spec=with_picture()), JobState.CANCELLED, finished=99.0)
     await store.add(job(7))
     assert await store.prune(99.0, limit=9) == []
     assert await store.prune(111.0, limit=2) == ["job6", "job1"]
@@ -85,15 +85,17 @@ async def test_old_jobs_that_are_told_are_forgotten(store: SqlStore) -> None:
 # ------------------------------------------------------------------ counters
 
 
-async def counters(store: SqlStore) -> list[tuple[str, int, int, int]]:
+async def counters(store: SqlJobRepository) -> list[tuple[str, int, int, int]]:
     rows = await execute(store, "SELECT account_id, waiting, running, ready FROM account ORDER BY account_id")
     return [(row["account_id"], row["waiting"], row["running"], row["ready"]) for row in rows]
 
 
-async def test_accounts_count_what_waits_and_what_runs(store: SqlStore) -> None:
+async def test_accounts_count_what_waits_and_what_runs(store: SqlJobRepository) -> None:
     await store.add(job(1))
     await store.add(job(2, user_id=8))
-    direct = Place(**{**{name: getattr(place(3), name) for name in Place.__slots__}, "guild_id": None})
+    direct = MessageLocation(
+        **{**{name: getattr(place(3), name) for name in MessageLocation.__slots__}, "guild_id": None}
+    )
     await store.add(job(3, user_id=8, place=direct))
     held = job(4, state=JobState.HELD)
     await store.add(held)
@@ -101,22 +103,22 @@ async def test_accounts_count_what_waits_and_what_runs(store: SqlStore) -> None:
     entry = await running(store, 5)
     assert entry.id == "job1"
     assert (await counters(store))[0] == ("4:7", 1, 1, 1)
-    await store.move(entry, JobState.DELIVERING)
-    await store.admit(held)
+    await store.transition(entry, JobState.DELIVERING)
+    await store.queue(held)
     assert (await counters(store))[0] == ("4:7", 2, 0, 1)
 
 
-async def test_a_member_at_its_cap_is_not_ready(store: SqlStore) -> None:
+async def test_a_member_at_its_cap_is_not_ready(store: SqlJobRepository) -> None:
     await store.add(job(1))
     await store.add(job(2))
     await execute(store, "UPDATE account SET cap = 1")
     entry = await running(store, 3)
     assert await counters(store) == [("4:7", 2, 1, 0)]
-    await store.move(entry, JobState.QUEUED)
+    await store.transition(entry, JobState.QUEUED)
     assert await counters(store) == [("4:7", 3, 0, 1)]
 
 
-async def test_counters_that_drifted_are_corrected(store: SqlStore) -> None:
+async def test_counters_that_drifted_are_corrected(store: SqlJobRepository) -> None:
     await running(store, 1)
     await store.add(job(2, user_id=8))
     assert await store.recount() == []
@@ -133,12 +135,12 @@ async def test_counters_that_drifted_are_corrected(store: SqlStore) -> None:
 # ------------------------------------------------------------------ the log
 
 
-async def test_events_are_remembered(store: SqlStore) -> None:
-    await store.record("stopped", now=100.0)
-    await store.record("requeued", job_id="job1", actor="owner", now=200.0)
-    assert await store.recorded_since("stopped", 100.0)
-    assert not await store.recorded_since("stopped", 100.5)
-    assert not await store.recorded_since("started", 0.0)
+async def test_events_are_remembered(store: SqlJobRepository) -> None:
+    await store.record_event("stopped", now=100.0)
+    await store.record_event("requeued", job_id="job1", actor="owner", now=200.0)
+    assert await store.has_event_since("stopped", 100.0)
+    assert not await store.has_event_since("stopped", 100.5)
+    assert not await store.has_event_since("started", 0.0)
     assert await execute(store, "SELECT what, job_id, actor, at FROM event WHERE at = 200") == [
         {"what": "requeued", "job_id": "job1", "actor": "owner", "at": 200.0}
     ]

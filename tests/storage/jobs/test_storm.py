@@ -6,10 +6,10 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 
-from bot.jobs.job import Delivery, IllegalMoveError, Job, JobState
-from bot.policy.terms import Terms
-from bot.storage.engine.postgres import passes
-from bot.storage.jobs.repository import SqlStore
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
+from bot.policy.terms import QueueTerms
+from bot.storage.engine.postgres import is_transient
+from bot.storage.jobs.repository import SqlJobRepository
 from bot.workflow.run.needs import Needs
 from tests.jobs.doubles import place, spec
 from tests.storage.engines import Database, empty, execute
@@ -25,14 +25,14 @@ LATER = 2e9
 class Storm:
     """Members who ask and cancel, and servers that claim and finish, over several connections."""
 
-    def __init__(self, stores: list[SqlStore], seed: int) -> None:
+    def __init__(self, stores: list[SqlJobRepository], seed: int) -> None:
         self._stores = stores
         self._chance = random.Random(seed)
         self._ids: list[str] = []
         self._number = 0
         self.claims: Counter[tuple[str, int]] = Counter()
 
-    def _store(self) -> SqlStore:
+    def _store(self) -> SqlJobRepository:
         return self._chance.choice(self._stores)
 
     async def member(self, user: int) -> None:
@@ -46,7 +46,7 @@ class Storm:
             )
             where = replace(place(self._number), guild_id=user % 2)
             new = job(self._number, user, estimate=self._chance.uniform(1, 99), place=where, spec=spec(needs=needs))
-            await self._store().add(new, Terms(weight=self._chance.choice([0.5, 1.0, 2.0]), cap=CAP))
+            await self._store().add(new, QueueTerms(weight=self._chance.choice([0.5, 1.0, 2.0]), cap=CAP))
             self._ids.append(new.id)
 
     async def server(self, name: str) -> None:
@@ -56,14 +56,16 @@ class Storm:
                 await asyncio.sleep(0.005)
                 continue
             self.claims[entry.id, entry.epoch] += 1
-            with suppress(IllegalMoveError):
-                await self._finish(await self._store().note(entry, posted=True))
+            with suppress(StaleJobError):
+                await self._finish(await self._store().update(entry, posted=True))
 
     async def _finish(self, entry: Job) -> None:
         state = self._chance.choice([JobState.QUEUED, JobState.DELIVERING, JobState.FAILED, JobState.CANCELLED])
-        moved = await self._store().move(entry, state, **({} if state is JobState.QUEUED else {"finished": LATER + 9}))
+        moved = await self._store().transition(
+            entry, state, **({} if state is JobState.QUEUED else {"finished": LATER + 9})
+        )
         if state is JobState.DELIVERING:
-            await self._store().move(moved, JobState.DONE, delivery=Delivery.SENT)
+            await self._store().transition(moved, JobState.DONE, delivery=Delivery.SENT)
 
     async def correct(self) -> None:
         for _turn in range(5):
@@ -79,8 +81,8 @@ async def test_a_storm_of_everything_deadlocks_nobody(postgres_url: str) -> None
     await empty(stores[0])
     faults: list[Exception] = []
     for store in stores:
-        store._engine._tries._passes = lambda error: faults.append(error) or passes(error)  # type: ignore[attr-defined]
-    await stores[0].hold(SERVERS, ME, 1e9)
+        store._engine._tries._passes = lambda error: faults.append(error) or is_transient(error)  # type: ignore[attr-defined]
+    await stores[0].hold_leases(SERVERS, ME, 1e9)
     storm = Storm(stores, seed)
     await asyncio.gather(
         *(storm.member(user) for user in range(6)), *(storm.server(name) for name in SERVERS), storm.correct()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.jobs.job import MOVES, Delivery, JobState
-from bot.storage.jobs.repository import SqlStore
+from bot.jobs.job import TRANSITIONS, Delivery, JobState
+from bot.storage.jobs.repository import SqlJobRepository
 from tests.storage.engines import Database, execute
 from tests.storage.samples import job
 from tests.storage.worker_processes import SERVERS
@@ -50,7 +50,7 @@ async def crowd_database(postgres_url: str) -> Database:
     return database
 
 
-async def ended(store: SqlStore) -> bool:
+async def ended(store: SqlJobRepository) -> bool:
     """Return whether every job has ended and is told."""
     (left,) = await execute(
         store,
@@ -121,7 +121,7 @@ def check_fences(folder: Path) -> None:
     assert [key for key, lives in holders.items() if len(lives) > 1] == []
 
 
-async def check_history(store: SqlStore) -> None:
+async def check_history(store: SqlJobRepository) -> None:
     """Every job went from state to state as it may, under epochs that only grew; each claim had a prompt of its own."""
     versions: dict[str, list[tuple[JobState, int]]] = defaultdict(list)
     prompts: dict[str, set[str]] = defaultdict(set)
@@ -130,6 +130,6 @@ async def check_history(store: SqlStore) -> None:
         prompts[row["prompt_id"]].add(row["job_id"])
     for job_id, states in versions.items():
         for (before, old), (after, new) in itertools.pairwise(states):
-            assert before is after or after in MOVES[before], job_id
+            assert before is after or after in TRANSITIONS[before], job_id
             assert old <= new, job_id
     assert [prompt_id for prompt_id, job_ids in prompts.items() if prompt_id and len(job_ids) > 1] == []

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection
 import pytest
 
 from bot.jobs.cluster.leases import (
-    LEASE,
-    LOOK_EVERY,
+    FREE_POLL_INTERVAL,
+    LEASE_SECONDS,
     MARGIN,
-    Tenancy,
+    LeaseManager,
 )
-from bot.storage.jobs.repository import SqlStore
+from bot.storage.jobs.repository import SqlJobRepository
 from tests.clocks import ManualClock
 from tests.databases import fleet_of
 from tests.storage.engines import Database, execute
@@ -21,11 +21,11 @@ LINE = "@line"
 class House:
     """Some processes on one database, whose time a test moves."""
 
-    def __init__(self, database: Database, store: SqlStore, clock: ManualClock) -> None:
+    def __init__(self, database: Database, store: SqlJobRepository, clock: ManualClock) -> None:
         self.clock, self.store, self._is_postgres = clock, store, database.is_postgres
         self.records = fleet_of(store)
         self.servers: list[str] = []
-        self.living: list[Tenancy] = []
+        self.living: list[LeaseManager] = []
         self.seconds = 0.0
 
     async def register(self, number: int) -> None:
@@ -40,30 +40,30 @@ class House:
         only: Collection[str] | None = None,
         role: str = "worker",
         busyness: Callable[[str], float] = lambda _key: 0.0,
-    ) -> Tenancy:
-        process = Tenancy(
+    ) -> LeaseManager:
+        process = LeaseManager(
             store=self.store,
             owner=owner,
             servers=[*(self.servers if only is None else only)],
             clock=self.clock,
             fleet=self.records,
             role=role,
-            singles=(LINE,) if role != "worker" else (),
+            singleton_keys=(LINE,) if role != "worker" else (),
             busyness=busyness,
         )
         self.living.append(process)
         return process
 
-    def dies(self, process: Tenancy) -> None:
+    def dies(self, process: LeaseManager) -> None:
         self.living.remove(process)
 
     async def passes(self, seconds: float) -> None:
         """Let time pass; nobody but one may use a server at any moment."""
-        for _ in range(round(seconds / LOOK_EVERY)):
-            await self.clock.advance(LOOK_EVERY)
+        for _ in range(round(seconds / FREE_POLL_INTERVAL)):
+            await self.clock.advance(FREE_POLL_INTERVAL)
             if self._is_postgres:  # whose time is its own
-                await execute(self.store, "UPDATE server SET lease_until = lease_until - :s", s=LOOK_EVERY)
-                await execute(self.store, "UPDATE process SET seen_until = seen_until - :s", s=LOOK_EVERY)
+                await execute(self.store, "UPDATE server SET lease_until = lease_until - :s", s=FREE_POLL_INTERVAL)
+                await execute(self.store, "UPDATE process SET seen_until = seen_until - :s", s=FREE_POLL_INTERVAL)
             for process in self.living:
                 await process.renew()
             for key in (*self.servers, LINE):
@@ -71,17 +71,17 @@ class House:
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> float:
         """Return after how many seconds it holds."""
-        for passed in range(0, round(seconds) + 1, round(LOOK_EVERY)):
+        for passed in range(0, round(seconds) + 1, round(FREE_POLL_INTERVAL)):
             if condition():
                 return float(passed)
-            await self.passes(LOOK_EVERY)
+            await self.passes(FREE_POLL_INTERVAL)
         raise AssertionError(f"not within {seconds} s: {self.shares}")
 
     @property
     def shares(self) -> list[int]:
         return [len(self.of(process)) for process in self.living]
 
-    def of(self, process: Tenancy) -> set[str]:
+    def of(self, process: LeaseManager) -> set[str]:
         return {key for key in self.servers if process.holds(key)}
 
     @property
@@ -108,7 +108,7 @@ async def test_two_that_start_together_share_at_once(house: House) -> None:
     await house.register(7)
     for owner in "ab":
         house.starts(owner)
-        await house.records.appear(owner, "worker", 15.0)
+        await house.records.heartbeat(owner, "worker", 15.0)
     await house.passes(4)
     assert sorted(house.shares) == [3, 4]
 
@@ -135,7 +135,7 @@ async def test_a_server_that_is_left_to_another_is_used_by_nobody_until_the_last
     second = house.starts("second")
     await house.until(lambda: len(house.of(first)) == 1, 10)
     without = await house.until(lambda: bool(house.of(second)), 30)
-    assert MARGIN <= without <= MARGIN + 3 * LOOK_EVERY
+    assert MARGIN <= without <= MARGIN + 3 * FREE_POLL_INTERVAL
 
 
 async def test_the_idle_ones_are_left(house: House) -> None:
@@ -202,7 +202,7 @@ async def test_the_line_is_one_processs_and_goes_on_when_that_dies(house: House)
     await house.passes(30)
     assert [gateway.holds(LINE) for gateway in gateways] == [True, False]
     house.dies(gateways[0])
-    await house.until(lambda: gateways[1].holds(LINE), LEASE + 3 * LOOK_EVERY)
+    await house.until(lambda: gateways[1].holds(LINE), LEASE_SECONDS + 3 * FREE_POLL_INTERVAL)
 
 
 async def test_servers_come_and_go_while_they_run(house: House) -> None:
@@ -216,7 +216,7 @@ async def test_servers_come_and_go_while_they_run(house: House) -> None:
     process.set_servers(house.servers)
     await house.passes(4)
     assert not process.holds(removed)
-    await house.passes(MARGIN + 2 * LOOK_EVERY)
+    await house.passes(MARGIN + 2 * FREE_POLL_INTERVAL)
     [row] = await execute(house.store, "SELECT owner FROM server WHERE server_id = :key", key=removed)
     assert row["owner"] == ""
 

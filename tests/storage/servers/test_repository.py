@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 import pytest
 
-from bot.jobs.server_registry import ServerRecord, Verdict
-from bot.storage.jobs.repository import SqlStore
+from bot.jobs.server_registry import Compatibility, ServerRecord
+from bot.storage.jobs.repository import SqlJobRepository
 from bot.storage.servers import repository
-from bot.storage.servers.repository import SqlFleet
+from bot.storage.servers.repository import SqlServerRegistry
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.run.needs import (
     Abilities,
-    Lack,
-    LackKind,
+    MissingKind,
+    MissingResource,
     Needs,
 )
 from tests.databases import fleet_of
@@ -27,20 +27,26 @@ NODES = {"KSampler": {"input": {"required": {"steps": ["INT", {"min": 1, "max": 
 ABLE = Abilities(Definitions.parse(NODES), vram=12_000_000_000, version="0.3.64")
 ABLER = Abilities(Definitions.parse({**NODES, "SaveImage": {"output_node": True}}), vram=12_000_000_000)
 NEEDS = Needs(nodes=frozenset({"KSampler"}), models=("sd.safetensors",))
-NO = Verdict(fits=False, lacks=(Lack(LackKind.NODE, "Nix\N{SNOWMAN}"), Lack(LackKind.MEMORY, needed=2, there=1)))
-YES = Verdict(fits=True)
+NO = Compatibility(
+    is_compatible=False,
+    missing=(
+        MissingResource(MissingKind.NODE, "Nix\N{SNOWMAN}"),
+        MissingResource(MissingKind.MEMORY, needed=2, there=1),
+    ),
+)
+YES = Compatibility(is_compatible=True)
 
 
 @pytest.fixture
-def fleet(store: SqlStore) -> SqlFleet:
+def fleet(store: SqlJobRepository) -> SqlServerRegistry:
     return fleet_of(store)
 
 
-async def names(fleet: SqlFleet) -> Mapping[str, str]:
+async def names(fleet: SqlServerRegistry) -> Mapping[str, str]:
     return {server.key: server.name for server in await fleet.servers()}
 
 
-async def known_class(store: SqlStore, *classes: str, needs: Needs = NEEDS) -> None:
+async def known_class(store: SqlJobRepository, *classes: str, needs: Needs = NEEDS) -> None:
     for at, cls in enumerate(classes):
         row = {"cls": cls, "needs": needs.to_json(), "at": float(at)}
         await execute(store, "INSERT INTO job_class (cls, needs, used_at) VALUES (:cls, :needs, :at)", **row)
@@ -49,7 +55,7 @@ async def known_class(store: SqlStore, *classes: str, needs: Needs = NEEDS) -> N
 # ------------------------------------------------------------------ which there are
 
 
-async def test_servers_of_the_settings_are_there_in_their_order_with_names(fleet: SqlFleet) -> None:
+async def test_servers_of_the_settings_are_there_in_their_order_with_names(fleet: SqlServerRegistry) -> None:
     await fleet.register({B: SECRET, A: A})
     assert await fleet.servers() == [
         ServerRecord(key=B, url=SECRET, name="gpu1"),
@@ -58,7 +64,7 @@ async def test_servers_of_the_settings_are_there_in_their_order_with_names(fleet
     assert "hunter2" not in repr(await fleet.servers())
 
 
-async def test_servers_that_left_the_settings_rest_and_come_back_under_their_names(fleet: SqlFleet) -> None:
+async def test_servers_that_left_the_settings_rest_and_come_back_under_their_names(fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A, B: B})
     await fleet.register({B: SECRET})
     assert [(server.key, server.url, server.name) for server in await fleet.servers()] == [(B, SECRET, "gpu2")]
@@ -66,13 +72,13 @@ async def test_servers_that_left_the_settings_rest_and_come_back_under_their_nam
     assert await names(fleet) == {A: "gpu1", B: "gpu2", C: "gpu3"}
 
 
-async def test_a_process_among_others_says_nothing_about_their_servers(fleet: SqlFleet) -> None:
+async def test_a_process_among_others_says_nothing_about_their_servers(fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A}, all_there_are=False)
     await fleet.register({B: B}, all_there_are=False)
     assert set(await names(fleet)) == {A, B}
 
 
-async def test_registering_again_changes_nothing(fleet: SqlFleet) -> None:
+async def test_registering_again_changes_nothing(fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A, B: B})
     await fleet.drain(A, drained=True)
     before = await fleet.servers()
@@ -80,7 +86,7 @@ async def test_registering_again_changes_nothing(fleet: SqlFleet) -> None:
     assert await fleet.servers() == before
 
 
-async def test_a_server_that_was_added_stays_when_the_settings_do_not_name_it(fleet: SqlFleet) -> None:
+async def test_a_server_that_was_added_stays_when_the_settings_do_not_name_it(fleet: SqlServerRegistry) -> None:
     added = await fleet.add(B, B, "big", 7)
     assert (added.name, added.source, added.added_by, added.enabled) == ("big", "command", 7, True)
     await fleet.register({A: A})
@@ -96,26 +102,26 @@ async def test_a_server_that_was_added_stays_when_the_settings_do_not_name_it(fl
 
 
 @pytest.mark.parametrize("wanted", ["", "GPU1", "   ", "gpu1"])
-async def test_a_name_that_is_empty_or_taken_becomes_the_next_free_one(fleet: SqlFleet, wanted: str) -> None:
+async def test_a_name_that_is_empty_or_taken_becomes_the_next_free_one(fleet: SqlServerRegistry, wanted: str) -> None:
     await fleet.register({A: A})
     assert (await fleet.add(B, B, wanted, 7)).name == "gpu2"
 
 
-async def test_a_name_that_nobody_has_any_more_is_free(fleet: SqlFleet) -> None:
+async def test_a_name_that_nobody_has_any_more_is_free(fleet: SqlServerRegistry) -> None:
     await fleet.add(A, A, "big", 7)
     await fleet.remove(A)
     assert (await fleet.add(B, B, "big", 7)).name == "big"
     assert (await fleet.add(A, A, "", 8)).name == "gpu1"
 
 
-async def test_hostile_names_are_kept_as_far_as_they_can_be(fleet: SqlFleet) -> None:
+async def test_hostile_names_are_kept_as_far_as_they_can_be(fleet: SqlServerRegistry) -> None:
     added = await fleet.add(A, A, "x\0y\ud800" + "z" * 100, 7)
     assert (await fleet.servers())[0] == added
     assert added.name.startswith("xy?zz")
     assert len(added.name) == 32
 
 
-async def test_a_drained_server_is_told_so_until_it_is_added_anew(fleet: SqlFleet) -> None:
+async def test_a_drained_server_is_told_so_until_it_is_added_anew(fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A})
     assert await fleet.drain(A, drained=True)
     assert (await fleet.servers())[0].drained
@@ -125,8 +131,10 @@ async def test_a_drained_server_is_told_so_until_it_is_added_anew(fleet: SqlFlee
     assert not (await fleet.add(A, A, "", 7)).drained
 
 
-async def test_a_lease_makes_no_server_but_names_the_owner_of_one(store: SqlStore, fleet: SqlFleet) -> None:
-    await store.hold([GPU, "@line"], ME, TTL)
+async def test_a_lease_makes_no_server_but_names_the_owner_of_one(
+    store: SqlJobRepository, fleet: SqlServerRegistry
+) -> None:
+    await store.hold_leases([GPU, "@line"], ME, TTL)
     assert await fleet.servers() == []
     assert not await fleet.remove("@line")
     assert not await fleet.drain(GPU, drained=True)
@@ -136,9 +144,9 @@ async def test_a_lease_makes_no_server_but_names_the_owner_of_one(store: SqlStor
     assert (await fleet.servers())[0].health == "offline"
 
 
-async def test_nobody_owns_a_server_whose_lease_has_run_out(store: SqlStore, fleet: SqlFleet) -> None:
+async def test_nobody_owns_a_server_whose_lease_has_run_out(store: SqlJobRepository, fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A})
-    await store.hold([A], ME, -1.0)
+    await store.hold_leases([A], ME, -1.0)
     assert (await fleet.servers())[0].owner == ""
 
 
@@ -152,7 +160,7 @@ async def test_those_who_add_servers_at_the_same_time_get_different_names(databa
 # ------------------------------------------------------------------ what they can do
 
 
-async def test_what_a_server_can_do_is_read_back(fleet: SqlFleet) -> None:
+async def test_what_a_server_can_do_is_read_back(fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A, B: B})
     assert await fleet.definitions() == {}
     await fleet.describe(A, ABLE)
@@ -167,7 +175,7 @@ async def test_what_a_server_can_do_is_read_back(fleet: SqlFleet) -> None:
     assert await fleet.definitions() == {}
 
 
-async def test_definitions_are_unpacked_once(fleet: SqlFleet) -> None:
+async def test_definitions_are_unpacked_once(fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A})
     await fleet.describe(A, ABLE)
     first, second = (await fleet.definitions())[A], (await fleet.definitions())[A]
@@ -180,7 +188,7 @@ async def test_definitions_are_unpacked_once(fleet: SqlFleet) -> None:
     ids=["empty", "other", "short", "bomb", "binary"],
 )
 async def test_a_damaged_description_costs_its_server_only(
-    store: SqlStore, fleet: SqlFleet, damaged: bytes, caplog: pytest.LogCaptureFixture
+    store: SqlJobRepository, fleet: SqlServerRegistry, damaged: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     await fleet.register({A: A, B: B})
     await fleet.describe(A, ABLE)
@@ -197,78 +205,84 @@ async def test_a_damaged_description_costs_its_server_only(
 # ------------------------------------------------------------------ verdicts
 
 
-async def test_a_class_is_judged_once_for_each_server(store: SqlStore, fleet: SqlFleet) -> None:
+async def test_a_class_is_judged_once_for_each_server(store: SqlJobRepository, fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A, B: B})
     await fleet.describe(A, ABLE)
     await fleet.describe(B, ABLE)
     await known_class(store, "c1", "c2")
-    assert list((await fleet.unjudged(A)).items()) == [("c2", NEEDS), ("c1", NEEDS)]
-    assert list(await fleet.unjudged(A, limit=1)) == ["c2"]
-    await fleet.judge(A, {"c1": YES, "c2": NO}, ABLE.fingerprint)
-    assert await fleet.unjudged(A) == {}
-    assert set(await fleet.unjudged(B)) == {"c1", "c2"}
-    assert await fleet.verdicts("c2") == {A: NO}
-    await fleet.judge(A, {"c2": YES}, ABLE.fingerprint)
-    await fleet.judge(B, {"c2": NO}, ABLE.fingerprint)
-    assert await fleet.verdicts("c2") == {A: YES, B: NO}
+    assert list((await fleet.unchecked_classes(A)).items()) == [("c2", NEEDS), ("c1", NEEDS)]
+    assert list(await fleet.unchecked_classes(A, limit=1)) == ["c2"]
+    await fleet.record_compatibility(A, {"c1": YES, "c2": NO}, ABLE.fingerprint)
+    assert await fleet.unchecked_classes(A) == {}
+    assert set(await fleet.unchecked_classes(B)) == {"c1", "c2"}
+    assert await fleet.compatibility("c2") == {A: NO}
+    await fleet.record_compatibility(A, {"c2": YES}, ABLE.fingerprint)
+    await fleet.record_compatibility(B, {"c2": NO}, ABLE.fingerprint)
+    assert await fleet.compatibility("c2") == {A: YES, B: NO}
     await fleet.remove(A)
-    assert await fleet.verdicts("c2") == {B: NO}
+    assert await fleet.compatibility("c2") == {B: NO}
 
 
-async def test_verdicts_go_when_a_server_can_do_something_else(store: SqlStore, fleet: SqlFleet) -> None:
+async def test_verdicts_go_when_a_server_can_do_something_else(
+    store: SqlJobRepository, fleet: SqlServerRegistry
+) -> None:
     await fleet.register({A: A, B: B})
     await known_class(store, "c1")
     for key in (A, B):
         await fleet.describe(key, ABLE)
-        await fleet.judge(key, {"c1": NO}, ABLE.fingerprint)
+        await fleet.record_compatibility(key, {"c1": NO}, ABLE.fingerprint)
     await fleet.describe(A, ABLE)
-    assert set(await fleet.verdicts("c1")) == {A, B}
+    assert set(await fleet.compatibility("c1")) == {A, B}
     await fleet.describe(A, ABLER)
-    assert set(await fleet.verdicts("c1")) == {B}
-    assert set(await fleet.unjudged(A)) == {"c1"}
+    assert set(await fleet.compatibility("c1")) == {B}
+    assert set(await fleet.unchecked_classes(A)) == {"c1"}
 
 
-async def test_a_verdict_about_what_a_server_was_is_thrown_away(store: SqlStore, fleet: SqlFleet) -> None:
+async def test_a_verdict_about_what_a_server_was_is_thrown_away(
+    store: SqlJobRepository, fleet: SqlServerRegistry
+) -> None:
     await fleet.register({A: A})
     await known_class(store, "c1")
     await fleet.describe(A, ABLER)
-    await fleet.judge(A, {"c1": NO}, ABLE.fingerprint)
-    assert set(await fleet.unjudged(A)) == {"c1"}
+    await fleet.record_compatibility(A, {"c1": NO}, ABLE.fingerprint)
+    assert set(await fleet.unchecked_classes(A)) == {"c1"}
 
 
-async def test_old_classes_are_forgotten_with_their_verdicts(store: SqlStore, fleet: SqlFleet) -> None:
+async def test_old_classes_are_forgotten_with_their_verdicts(store: SqlJobRepository, fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A})
     await fleet.describe(A, ABLE)
     await known_class(store, "old", "new")
-    await fleet.judge(A, {"old": YES, "new": YES}, ABLE.fingerprint)
+    await fleet.record_compatibility(A, {"old": YES, "new": YES}, ABLE.fingerprint)
     await store.prune(30 * 86_400.0 + 0.5, limit=10)
-    assert await fleet.verdicts("old") == {}
-    assert await fleet.verdicts("new") == {A: YES}
+    assert await fleet.compatibility("old") == {}
+    assert await fleet.compatibility("new") == {A: YES}
     assert await execute(store, "SELECT cls FROM job_class") == [{"cls": "new"}]
 
 
 # ------------------------------------------------------------------ processes
 
 
-async def test_living_processes_are_counted_by_role(fleet: SqlFleet) -> None:
-    assert await fleet.appear("w1", "worker", 30.0) == {"worker": 1}
-    assert await fleet.appear("w2", "worker", 30.0) == {"worker": 2}
-    assert await fleet.appear("g1", "gateway", 30.0) == {"worker": 2, "gateway": 1}
-    assert await fleet.appear("w2", "worker", -1.0) == {"worker": 1, "gateway": 1}
-    await fleet.vanish("w1")
-    assert await fleet.appear("g1", "gateway", 30.0) == {"gateway": 1}
+async def test_living_processes_are_counted_by_role(fleet: SqlServerRegistry) -> None:
+    assert await fleet.heartbeat("w1", "worker", 30.0) == {"worker": 1}
+    assert await fleet.heartbeat("w2", "worker", 30.0) == {"worker": 2}
+    assert await fleet.heartbeat("g1", "gateway", 30.0) == {"worker": 2, "gateway": 1}
+    assert await fleet.heartbeat("w2", "worker", -1.0) == {"worker": 1, "gateway": 1}
+    await fleet.deregister("w1")
+    assert await fleet.heartbeat("g1", "gateway", 30.0) == {"gateway": 1}
 
 
-async def test_processes_that_ended_without_a_word_are_forgotten_in_time(store: SqlStore, fleet: SqlFleet) -> None:
-    await fleet.appear("w1", "worker", -3599.0)
-    await fleet.appear("w2", "worker", -3700.0)
-    await fleet.appear("w3", "worker", 30.0)
+async def test_processes_that_ended_without_a_word_are_forgotten_in_time(
+    store: SqlJobRepository, fleet: SqlServerRegistry
+) -> None:
+    await fleet.heartbeat("w1", "worker", -3599.0)
+    await fleet.heartbeat("w2", "worker", -3700.0)
+    await fleet.heartbeat("w3", "worker", 30.0)
     owners = await execute(store, "SELECT owner FROM process ORDER BY owner")
     assert [row["owner"] for row in owners] == ["w1", "w3"]
 
 
 async def test_a_database_has_one_id_whoever_asks_first(database: Database) -> None:
     fleets = [fleet_of(await database.open()) for _turn in range(4)]
-    ids = await asyncio.gather(*(fleet.installation() for fleet in fleets))
+    ids = await asyncio.gather(*(fleet.database_id() for fleet in fleets))
     assert len(set(ids)) == 1
-    assert await fleet_of(await database.open()).installation() == ids[0]
+    assert await fleet_of(await database.open()).database_id() == ids[0]

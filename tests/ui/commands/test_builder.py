@@ -6,7 +6,7 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.ui.commands.autocomplete import Suggester
+from bot.ui.commands.autocomplete import Autocompleter
 from bot.ui.commands.builder import build_command
 from bot.workflow.graph.definitions import Definitions, InputDefinition, NodeDefinition
 from bot.workflow.library.catalog import Catalog
@@ -60,10 +60,10 @@ def test_types_and_limits_come_from_the_manifest() -> None:
     assert options("img2img")["image"]["type"] == kinds.attachment.value
 
 
-def suggester(*names: str) -> Suggester:
+def suggester(*names: str) -> Autocompleter:
     inputs = {"sampler_name": InputDefinition("COMBO", choices=names), "scheduler": InputDefinition("COMBO")}
     known = Definitions({"KSampler": NodeDefinition("KSampler", inputs)})
-    return Suggester(definitions=lambda: known, uses=Uses())
+    return Autocompleter(definitions=lambda: known, uses=Uses())
 
 
 def test_what_is_offered_fits_what_was_typed() -> None:
@@ -123,7 +123,7 @@ def test_sizes_are_offered_and_others_may_be_typed() -> None:
 def test_the_last_of_several_loras_is_completed() -> None:
     inputs = {"lora_name": InputDefinition("COMBO", choices=("detail.safetensors", "style/ink.safetensors"))}
     known = Definitions({"LoraLoader": NodeDefinition("LoraLoader", inputs)})
-    some = Suggester(definitions=lambda: known, uses=Uses())
+    some = Autocompleter(definitions=lambda: known, uses=Uses())
     option = LorasOption(kind="loras", description="D", bind="LoRA")  # type: ignore[call-arg]  # pydantic's aliases
     assert some.values(option, "ink") == ["style/ink.safetensors"]
     assert some.values(option, "detail.safetensors:0.8, in") == ["detail.safetensors:0.8, style/ink.safetensors"]

@@ -8,11 +8,11 @@ import pytest
 from bot.i18n import _
 from bot.jobs.job import Job, JobState
 from bot.jobs.status import (
-    Away,
-    Fetching,
+    FetchingStatus,
     JobUpdate,
-    Running,
-    Waiting,
+    QueuedStatus,
+    RunningStatus,
+    ServerOffline,
 )
 from bot.ui.locale import Languages
 from bot.ui.messages.render import Renderer
@@ -36,17 +36,23 @@ def size(page: Page) -> int:
 @pytest.mark.parametrize(
     ("update", "words"),
     [
-        (Waiting(1, 1), "in a moment"),
-        (Waiting(3, 7), "#3 of 7"),
-        (Waiting(1, 1, offline=True), "offline"),
-        (Waiting(9, 9, offline=True, reason=_("Paused by a moderator: {reason}", reason="*tea*")), "moderator: \\*tea"),
-        (Running(elapsed=0.0), "next"),
-        (Running(elapsed=0.0, fraction=0.0), "Starting"),
-        (Running(elapsed=12.3, fraction=0.42, node="KSampler", step=8, steps=20), "42% · step 8/20 · 12 s elapsed"),
-        (Running(elapsed=3.0, fraction=0.9, node="VAE Decode"), "VAE Decode"),
-        (Running(elapsed=3.0, fraction=0.1, resubmitted=True), "started over"),
-        (Away(), "Lost contact"),
-        (Fetching(), "Fetching"),
+        (QueuedStatus(1, 1), "in a moment"),
+        (QueuedStatus(3, 7), "#3 of 7"),
+        (QueuedStatus(1, 1, offline=True), "offline"),
+        (
+            QueuedStatus(9, 9, offline=True, reason=_("Paused by a moderator: {reason}", reason="*tea*")),
+            "moderator: \\*tea",
+        ),
+        (RunningStatus(elapsed=0.0), "next"),
+        (RunningStatus(elapsed=0.0, fraction=0.0), "Starting"),
+        (
+            RunningStatus(elapsed=12.3, fraction=0.42, node="KSampler", step=8, steps=20),
+            "42% · step 8/20 · 12 s elapsed",
+        ),
+        (RunningStatus(elapsed=3.0, fraction=0.9, node="VAE Decode"), "VAE Decode"),
+        (RunningStatus(elapsed=3.0, fraction=0.1, resubmitted=True), "started over"),
+        (ServerOffline(), "Lost contact"),
+        (FetchingStatus(), "Fetching"),
     ],
 )
 def test_what_those_who_wait_read(update: JobUpdate, words: str) -> None:
@@ -66,7 +72,7 @@ def test_the_result_shows_prompt_seed_and_settings_but_no_file_names() -> None:
 
 
 def test_a_prompt_cannot_format_the_message() -> None:
-    page = RENDER.update(job(prompt="**bold** `code`\n# title\n> quote <@1> https://x.test/a_b_c"), Waiting(1, 1))
+    page = RENDER.update(job(prompt="**bold** `code`\n# title\n> quote <@1> https://x.test/a_b_c"), QueuedStatus(1, 1))
     assert "\n" not in page.quote
     assert "\\*\\*bold" in page.quote
     assert "\\`code" in page.quote
@@ -76,11 +82,11 @@ def test_a_prompt_cannot_format_the_message() -> None:
 def test_every_page_fits_discord(text: str) -> None:
     entry = job(prompt=text, negative=text, style=text, **{f"option{number}": text for number in range(20)})
     pages = [
-        RENDER.update(entry, Running(elapsed=1.0, fraction=0.5, node=text)),
+        RENDER.update(entry, RunningStatus(elapsed=1.0, fraction=0.5, node=text)),
         RENDER.result(entry, [f"{number}.png" for number in range(10)], _("{text}", text=text)),
         RENDER.failure(entry, _("{text}", text=text)),
         RENDER.refusal("title", _("{text}", text=text), "en-US"),
-        RENDER.offer(entry, RENDER.update(entry, Running(elapsed=1.0, fraction=0.5, node=text))),
+        RENDER.offer(entry, RENDER.update(entry, RunningStatus(elapsed=1.0, fraction=0.5, node=text))),
         RENDER.more(entry, [f"{number}.png" for number in range(10)], 2, 3),
         RENDER.kept(entry, _("{text}", text=text)),
     ]

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from bot.i18n import _, verbatim
 from bot.jobs.job import Job
 from bot.jobs.server_registry import ServerRecord
-from bot.jobs.status import Standing as Place
-from bot.jobs.status import Survey
+from bot.jobs.status import QueuePosition as Place
+from bot.jobs.status import QueueStatus
 from bot.policy.pauses import EVERYTHING, Pause, of_guild, of_member, of_server, of_workflow
-from bot.policy.quotas import Standing
+from bot.policy.quotas import Usage
 from bot.policy.role_rules import Allowance, RoleRule
 from bot.ui.locale import Languages
-from bot.ui.pages.account import Account, MePage
-from bot.ui.pages.moderation import ModeratePage
+from bot.ui.pages.account import AccountPage, AccountSummary
+from bot.ui.pages.moderation import ModerationPage
 from bot.ui.pages.queue import QueuePage, Reader
-from bot.ui.pages.servers import FleetPage, ServerView
-from bot.workflow.run.needs import Lack, LackKind
+from bot.ui.pages.servers import ServersPage, ServerView
+from bot.workflow.run.needs import MissingKind, MissingResource
 from tests.jobs.doubles import place, requester, spec
 from tests.ui.pages.text import text_of
 
@@ -28,7 +28,7 @@ LANGUAGES = Languages()
 NOW = 1_800_000_000.0
 HERE, ANN = 4, 7
 HOSTILE = "**bold** [link](http://evil.example) `code`\n# heading @everyone <@1>"
-MODERATE, ME, FLEET = ModeratePage(LANGUAGES), MePage(LANGUAGES), FleetPage(LANGUAGES)
+MODERATE, ME, FLEET = ModerationPage(LANGUAGES), AccountPage(LANGUAGES), ServersPage(LANGUAGES)
 HEADING = _("Your usage and limits")
 
 
@@ -38,8 +38,8 @@ def job(number: int = 1, user_id: int = ANN, title: str = "Imagine") -> Job:
     )
 
 
-def account(**changes: object) -> Account:
-    base = Account(HERE, Allowance(), Standing(), running=(), waiting=(), pauses=(), now=NOW)
+def account(**changes: object) -> AccountSummary:
+    base = AccountSummary(HERE, Allowance(), Usage(), running=(), waiting=(), pauses=(), now=NOW)
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -114,7 +114,7 @@ def test_a_member_reads_what_was_used_and_what_is_left() -> None:
     allowance = Allowance(
         weight=2.0, day_seconds=600.0, day_pictures=20, cooldown=60.0, running=1, waiting=5, lane=True
     )
-    standing = Standing(
+    standing = Usage(
         day_seconds=200.0, day_pictures=3, pending=2, pending_seconds=90.0, pending_pictures=4, last_asked=NOW - 20
     )
     text = text_of(ME.view(account(allowance=allowance, standing=standing), HEADING, "en-US"))
@@ -157,7 +157,7 @@ def test_nobody_is_promised_more_than_is_left(limit: float, used: float, picture
         ME.view(
             account(
                 allowance=Allowance(day_seconds=limit, day_pictures=pictures),
-                standing=Standing(day_seconds=used, day_pictures=pictures),
+                standing=Usage(day_seconds=used, day_pictures=pictures),
             ),
             HEADING,
             "en-US",
@@ -178,7 +178,7 @@ def server(**changes: object) -> ServerRecord:
 
 
 def test_the_list_of_servers_says_how_they_are() -> None:
-    lacks = (Lack(LackKind.MODEL, "flux.safetensors", "UNETLoader.unet_name"),)
+    lacks = (MissingResource(MissingKind.MODEL, "flux.safetensors", "UNETLoader.unet_name"),)
     views = [
         ServerView(server(), jobs=2, unfit=3, lacks=lacks),
         ServerView(server(name="gpu2", health="offline")),
@@ -220,7 +220,9 @@ def test_many_servers_with_hostile_names_fit_a_message() -> None:
 
 def test_why_something_waits_is_told_to_its_member_only() -> None:
     reason = verbatim("Paused by a moderator: spam")
-    survey = Survey(running=(), waiting=[Place(job(1), 1, None, reason), Place(job(2, user_id=8), 2, 5.0)], total=2)
+    survey = QueueStatus(
+        running=(), waiting=[Place(job(1), 1, None, reason), Place(job(2, user_id=8), 2, 5.0)], total=2
+    )
     page = QueuePage(LANGUAGES)
     mine = text_of(page.view(survey, Reader(ANN, HERE, "en-US")))
     assert "1\\. **you** · Imagine · ⏸️ Paused by a moderator: spam" in mine
@@ -232,6 +234,6 @@ def test_why_something_waits_is_told_to_its_member_only() -> None:
 def test_the_queue_says_how_far_running_jobs_are() -> None:
     page = QueuePage(LANGUAGES, {"far": 0.42}.get)
     running = [replace(job(), id=job_id) for job_id in ("far", "new")]
-    shown = text_of(page.view(Survey(running=running, waiting=(), total=0), Reader(ANN, HERE, "en-US")))
+    shown = text_of(page.view(QueueStatus(running=running, waiting=(), total=0), Reader(ANN, HERE, "en-US")))
     assert shown.count("**you** · Imagine") == 2
     assert shown.count("**you** · Imagine · 42%") == 1

@@ -35,7 +35,7 @@ def broken(folder: Path, name: str = "imagine") -> None:
 async def test_a_new_pair_is_added_and_one_that_is_taken_away_goes(folder: Path) -> None:
     library = opened(folder)
     heard: list[Changes] = []
-    library.listen(heard.append)
+    library.on_change(heard.append)
     for ending in ("json", "toml"):
         shutil.copy(SHIPPED / f"img2img.{ending}", folder)
         (folder / f"upscale.{ending}").unlink()

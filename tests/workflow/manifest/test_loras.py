@@ -16,9 +16,9 @@ from bot.workflow.manifest.loras import (
     read_loras,
     written,
 )
-from bot.workflow.manifest.values import Allowed
+from bot.workflow.manifest.values import AllowedValues
 
-LIVE = Allowed(live=("styles/Ink.safetensors", "detail.safetensors", "old/detail.safetensors", "neon.pt"))
+LIVE = AllowedValues(live=("styles/Ink.safetensors", "detail.safetensors", "old/detail.safetensors", "neon.pt"))
 
 
 @pytest.mark.parametrize(

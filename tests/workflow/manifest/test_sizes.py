@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from bot.workflow.errors import RefusedValueError
 from bot.workflow.manifest.sizes import MEGAPIXEL, Size, read_size
-from bot.workflow.manifest.values import Allowed
+from bot.workflow.manifest.values import AllowedValues
 
-LIMITS = Allowed(minimum=64, maximum=2048)
+LIMITS = AllowedValues(minimum=64, maximum=2048)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_no_size_is_explained(text: str, words: str) -> None:
 
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 8, 16, 64]), st.sampled_from([0.25, 1.0, 2.0]))
 def test_a_ratio_becomes_about_as_many_pixels_as_are_usual(wide: int, high: int, step: int, megapixels: float) -> None:
-    size = read_size(f"{wide}:{high}", Allowed(), step, megapixels)
+    size = read_size(f"{wide}:{high}", AllowedValues(), step, megapixels)
     assert size.width % step == size.height % step == 0
     if min(size) > 8 * step:
         assert size.width * size.height == pytest.approx(megapixels * MEGAPIXEL, rel=0.13)

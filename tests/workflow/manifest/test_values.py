@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bot.workflow.errors import RefusedValueError
 from bot.workflow.manifest.values import (
     MAX_SEED,
-    Allowed,
+    AllowedValues,
     Choice,
     read_boolean,
     read_choice,
@@ -20,7 +20,7 @@ from bot.workflow.manifest.values import (
     seed_range,
 )
 
-FREE = Allowed()
+FREE = AllowedValues()
 ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.lists(st.integers(), max_size=2)
 )
@@ -47,7 +47,7 @@ def test_what_is_no_seed_is_refused_with_the_range(value: object) -> None:
 
 
 def test_a_server_may_take_shorter_seeds() -> None:
-    short = Allowed(maximum=2**32 - 1)
+    short = AllowedValues(maximum=2**32 - 1)
     assert seed_range(short) == (0, 2**32 - 1)
     with pytest.raises(RefusedValueError, match="4294967295"):
         read_seed(str(2**32), short)
@@ -55,7 +55,7 @@ def test_a_server_may_take_shorter_seeds() -> None:
 
 @given(st.integers(0, MAX_SEED), st.integers(0, MAX_SEED), st.integers())
 def test_random_seeds_lie_in_the_range(one: int, other: int, chance: int) -> None:
-    limits = Allowed(min(one, other), max(one, other))
+    limits = AllowedValues(min(one, other), max(one, other))
     low, high = seed_range(limits)
     assert read_seed(random.Random(chance).randint(low, high), limits) >= low
 
@@ -87,7 +87,7 @@ def test_what_is_no_number(raw: object) -> None:
 
 
 def test_limits_are_told() -> None:
-    limits = Allowed(1, 50)
+    limits = AllowedValues(1, 50)
     with pytest.raises(RefusedValueError, match="must be at most 50, not 80"):
         read_integer(80, limits)
     with pytest.raises(RefusedValueError, match=r"must be at least 1, not 0\.5"):
@@ -99,7 +99,7 @@ def test_limits_are_told() -> None:
 )
 def test_steps_name_the_nearest_values(value: int, advice: str) -> None:
     with pytest.raises(RefusedValueError, match=rf"multiple of 8\. Try {advice}"):
-        read_integer(value, Allowed(60, 2048), 8)
+        read_integer(value, AllowedValues(60, 2048), 8)
 
 
 @given(st.integers(-1000, 1000), st.sampled_from([0.1, 0.05, 0.01, 0.25]))
@@ -138,7 +138,7 @@ def test_a_wrong_choice_is_told_the_right_ones() -> None:
         read_choice("zzzzz", CHOICES)
 
 
-LIVE = Allowed(live=("euler", "SDXL/base.safetensors", "A", "a"))
+LIVE = AllowedValues(live=("euler", "SDXL/base.safetensors", "A", "a"))
 
 
 def test_live_choices() -> None:
@@ -147,7 +147,7 @@ def test_live_choices() -> None:
     with pytest.raises(RefusedValueError, match="Did you mean “euler”"):
         read_live("eulr", LIVE)
     with pytest.raises(RefusedValueError, match="no GPU server offers"):
-        read_live("euler", Allowed(live=()))
+        read_live("euler", AllowedValues(live=()))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_paths_do_not_pass(name: object) -> None:
 def test_nothing_but_a_value_or_a_refusal_comes_back(raw: object) -> None:
     readers = (
         lambda: read_integer(raw, FREE, 8),
-        lambda: read_number(raw, Allowed(0, 5), 0.5),
+        lambda: read_number(raw, AllowedValues(0, 5), 0.5),
         lambda: read_boolean(raw),
         lambda: read_seed(raw, FREE),
         lambda: read_text(raw, 10).encode(),

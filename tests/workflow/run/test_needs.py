@@ -12,13 +12,13 @@ from bot.workflow.run.needs import (
     ANYTHING,
     GIGABYTE,
     Abilities,
-    Lack,
-    LackKind,
+    MissingKind,
+    MissingResource,
     Needs,
-    dump_lacks,
-    lacks,
-    load_lacks,
-    missing,
+    dump_missing,
+    load_missing,
+    missing_resources,
+    missing_text,
 )
 from tests.workflow.samples import (
     NODES,
@@ -130,9 +130,9 @@ def test_what_a_member_left_open_needs_any_model_but_names_the_likely_one():
     assert (*LOADER, ANYTHING) in open_.needs.choices
     assert open_.needs.model == open_.values["it"] == "anything.safetensors"
     assert (*LOADER, BASE) in chosen.needs.choices
-    assert lacks(open_.needs, able(definitions(checkpoints=("mine.ckpt",)))) == ()
-    assert lacks(chosen.needs, able(definitions(checkpoints=("mine.ckpt",)))) == (
-        Lack(LackKind.MODEL, BASE, ".".join(LOADER)),
+    assert missing_resources(open_.needs, able(definitions(checkpoints=("mine.ckpt",)))) == ()
+    assert missing_resources(chosen.needs, able(definitions(checkpoints=("mine.ckpt",)))) == (
+        MissingResource(MissingKind.MODEL, BASE, ".".join(LOADER)),
     )
 
 
@@ -141,7 +141,7 @@ def test_a_picture_that_a_member_gives_is_not_needed_from_the_server():
         option("image", "#20.image"), **{"20": {"class_type": "LoadImage", "inputs": {"image": "example.png"}}}
     )
 
-    assert lacks(run(made, {"it": picture()}).needs, able()) is not None
+    assert missing_resources(run(made, {"it": picture()}).needs, able()) is not None
     assert not [each for each in run(made, {"it": picture()}).needs.choices if each[0] == "LoadImage"]
 
 
@@ -216,12 +216,12 @@ def test_the_fingerprint_of_abilities_tells_any_change():
 
 
 def test_a_server_that_has_it_all_lacks_nothing():
-    assert lacks(Needs.of(graph(), STOCK, vram=12), able(vram=12)) == ()
+    assert missing_resources(Needs.of(graph(), STOCK, vram=12), able(vram=12)) == ()
 
 
 def test_a_server_that_has_told_nothing_is_not_judged():
-    assert lacks(Needs.of(graph(), STOCK), Abilities(vram=1)) is None
-    assert lacks(Needs(), Abilities()) is None
+    assert missing_resources(Needs.of(graph(), STOCK), Abilities(vram=1)) is None
+    assert missing_resources(Needs(), Abilities()) is None
 
 
 def test_nodes_models_values_and_memory_are_missed():
@@ -229,27 +229,27 @@ def test_nodes_models_values_and_memory_are_missed():
     wanted["1"]["inputs"]["ckpt_name"] = "gone.ckpt"
     needs = Needs.of(wanted, definitions(node("Magic", mode=combo("fast"))), vram=24 * GIGABYTE)
 
-    assert lacks(needs, able(vram=12 * GIGABYTE)) == (
-        Lack(LackKind.NODE, "Magic"),
-        Lack(LackKind.MODEL, "gone.ckpt", "CheckpointLoaderSimple.ckpt_name"),
-        Lack(LackKind.CHOICE, "warp", "KSampler.sampler_name"),
-        Lack(LackKind.MEMORY, needed=24 * GIGABYTE, there=12 * GIGABYTE),
+    assert missing_resources(needs, able(vram=12 * GIGABYTE)) == (
+        MissingResource(MissingKind.NODE, "Magic"),
+        MissingResource(MissingKind.MODEL, "gone.ckpt", "CheckpointLoaderSimple.ckpt_name"),
+        MissingResource(MissingKind.CHOICE, "warp", "KSampler.sampler_name"),
+        MissingResource(MissingKind.MEMORY, needed=24 * GIGABYTE, there=12 * GIGABYTE),
     )
 
 
 def test_memory_is_no_obstacle_where_the_server_does_not_say_how_much_it_has():
-    assert lacks(Needs.of(graph(), STOCK, vram=24 * GIGABYTE), able()) == ()
+    assert missing_resources(Needs.of(graph(), STOCK, vram=24 * GIGABYTE), able()) == ()
 
 
 def test_a_card_of_twelve_gigabytes_has_them():
-    assert lacks(Needs.of(graph(), STOCK, vram=12 * GIGABYTE), able(vram=12_628_656_128)) == ()
+    assert missing_resources(Needs.of(graph(), STOCK, vram=12 * GIGABYTE), able(vram=12_628_656_128)) == ()
 
 
 def test_a_server_without_any_model_cannot_choose_one():
     needs = Needs.of(graph(), STOCK, left_open={("1", "ckpt_name"): ()})
-    (lack,) = lacks(needs, able(definitions(checkpoints=()))) or ()
+    (lack,) = missing_resources(needs, able(definitions(checkpoints=()))) or ()
 
-    assert (lack.kind, lack.name) == (LackKind.MODEL, "")
+    assert (lack.kind, lack.name) == (MissingKind.MODEL, "")
     assert str(lack.message) == "any model for “CheckpointLoaderSimple.ckpt_name”"
 
 
@@ -258,7 +258,7 @@ def test_a_model_that_several_nodes_load_is_missed_once():
     known = definitions(node("Second", ckpt_name=combo(BASE)))
     without = definitions(node("Second", ckpt_name=combo()), checkpoints=())
 
-    assert [lack.name for lack in lacks(Needs.of(twice, known), able(without)) or ()] == [BASE]
+    assert [lack.name for lack in missing_resources(Needs.of(twice, known), able(without)) or ()] == [BASE]
 
 
 def test_an_input_that_a_server_knows_in_another_way_is_its_own_business():
@@ -266,30 +266,32 @@ def test_an_input_that_a_server_knows_in_another_way_is_its_own_business():
     free = node("KSampler", sampler_name=InputDefinition("STRING"))
     gone = node("KSampler")
 
-    assert lacks(needs, able(definitions(free))) == ()
-    assert lacks(needs, able(definitions(gone))) == ()
+    assert missing_resources(needs, able(definitions(free))) == ()
+    assert missing_resources(needs, able(definitions(gone))) == ()
 
 
 def test_what_only_the_graph_names_is_missed_everywhere_and_said():
     needs = Needs.of(NODES, STOCK)
-    (lack,) = lacks(needs, able()) or ()
+    (lack,) = missing_resources(needs, able()) or ()
 
-    assert str(missing([lack])) == (
+    assert str(missing_text([lack])) == (
         "No GPU server can run this yet. Missing: the model “old.ckpt”. Your request will start once that is available."
     )
 
 
 def test_a_long_list_is_cut_and_names_nobody():
-    things = [Lack(LackKind.NODE, f"@everyone{number}") for number in range(8)]
-    things[1] = Lack(LackKind.MEMORY, needed=5_500_000_000)
+    things = [MissingResource(MissingKind.NODE, f"@everyone{number}") for number in range(8)]
+    things[1] = MissingResource(MissingKind.MEMORY, needed=5_500_000_000)
 
-    assert "5.5 GB of graphics memory" in str(missing(things))
-    assert "and 3 more" in str(missing(things))
-    assert "@everyone" not in str(missing(things))
+    assert "5.5 GB of graphics memory" in str(missing_text(things))
+    assert "and 3 more" in str(missing_text(things))
+    assert "@everyone" not in str(missing_text(things))
 
 
 def test_lacks_come_back_from_json():
-    things = (Lack(LackKind.CHOICE, "a", "B.c"), Lack(LackKind.MEMORY, needed=2, there=1))
+    things = (MissingResource(MissingKind.CHOICE, "a", "B.c"), MissingResource(MissingKind.MEMORY, needed=2, there=1))
 
-    assert load_lacks(dump_lacks(things)) == things
-    assert load_lacks('[["node"], ["odd", "", "", 0, 0], 7, ["node", "A", "", 0, 0]]') == (Lack(LackKind.NODE, "A"),)
+    assert load_missing(dump_missing(things)) == things
+    assert load_missing('[["node"], ["odd", "", "", 0, 0], 7, ["node", "A", "", 0, 0]]') == (
+        MissingResource(MissingKind.NODE, "A"),
+    )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bot.errors import InputError
 from bot.workflow.graph.definitions import Definitions
-from bot.workflow.run.prepare import check, settle
+from bot.workflow.run.prepare import check, resolve_for_server
 from bot.workflow.run.spec import Target, Upload
 from tests.workflow.samples import (
     NODES,
@@ -134,11 +134,11 @@ def test_a_default_that_the_servers_lack_gives_way_to_one_that_they_have() -> No
     assert run(made, known=strange).values == {"it": "alpha"}
     assert run(made).values == {"it": "euler"}
     assert run(made, known=OFFLINE).left_open == {"it": "KSampler.sampler_name"}
-    settled = settle(run(made, known=OFFLINE), strange)
+    settled = resolve_for_server(run(made, known=OFFLINE), strange)
     assert settled.values == {"it": "alpha"}
     assert settled.graph["54:3"]["inputs"]["sampler_name"] == "alpha"
     given = run(made, {"it": "euler"}, OFFLINE)
-    assert settle(given, strange) is given, "what a member asked for is not replaced"
+    assert resolve_for_server(given, strange) is given, "what a member asked for is not replaced"
 
 
 def test_pictures_become_uploads() -> None:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.workflow.importer.detect.author_hints import Claim
+from bot.workflow.importer.detect.author_hints import AuthorHint
 from bot.workflow.importer.detect.proposal import Use
-from bot.workflow.importer.detect.wiring import Wiring
+from bot.workflow.importer.detect.wiring import GraphWiring
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.importer.ui_format.ui_graph import (
     MAX_NESTING,
@@ -33,13 +33,13 @@ _PATH = re.compile(r"[0-9a-fA-F-]{36}:(.+):([^:]+)")
 class AppMode:
     """The App mode form of one document, as far as it leads to values in the graph."""
 
-    def __init__(self, document: object, wiring: Wiring) -> None:
+    def __init__(self, document: object, wiring: GraphWiring) -> None:
         extra = mapping(mapping(document).get("extra"))
         self._data: Mapping[str, Any] = mapping(extra.get("linearData"))
         self._document = document
         self._wiring = wiring
 
-    def claims(self) -> Iterator[Claim]:
+    def hints(self) -> Iterator[AuthorHint]:
         """Yield the chosen inputs in the author's order."""
         entries = items(self._data.get("inputs"))[:MOST]
         workflow = self._workflow() if entries else None
@@ -47,7 +47,7 @@ class AppMode:
             node_id, name = _parsed(entry)
             target = self._target(workflow, node_id, name)
             if target:
-                yield Claim(self._use(target))
+                yield AuthorHint(self._use(target))
 
     def outputs(self) -> tuple[str, ...]:
         """Return the ids of the nodes whose results the author chose to show."""

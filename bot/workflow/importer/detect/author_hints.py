@@ -6,8 +6,8 @@ Claims come before everything that is only found, and are merged with what was f
 from dataclasses import dataclass, replace
 
 from bot.i18n import Message, _
-from bot.workflow.importer.detect.maker import Maker
-from bot.workflow.importer.detect.proposal import Proposal, Use
+from bot.workflow.importer.detect.maker import ProposalMaker
+from bot.workflow.importer.detect.proposal import OptionProposal, Use
 from bot.workflow.importer.naming import option_name
 from bot.workflow.manifest.values import Number, Scalar
 from bot.workflow.text_format import shown
@@ -17,7 +17,7 @@ FIRST = -10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class AuthorHint:
     """One option declared by the author; empty fields were not declared."""
 
     use: Use
@@ -33,18 +33,18 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ResolvedHints:
     """All proposals, the claimed ones first, and notes on rejected claims."""
 
-    proposals: tuple[Proposal, ...]
+    proposals: tuple[OptionProposal, ...]
     notes: tuple[Message, ...]
 
 
-def settle(claims: list[Claim], found: list[Proposal], maker: Maker) -> Settled:
+def resolve_hints(claims: list[AuthorHint], found: list[OptionProposal], maker: ProposalMaker) -> ResolvedHints:
     """Merge claims with what was found: the author's words win, the rest is filled in."""
     places = {target: number for number, proposal in enumerate(found) for target in proposal.targets}
-    left: dict[int, Proposal] = dict(enumerate(found))
-    chosen: list[Proposal] = []
+    left: dict[int, OptionProposal] = dict(enumerate(found))
+    chosen: list[OptionProposal] = []
     notes: list[Message] = []
     for rank, claim in enumerate(claims, FIRST):
         if any(claim.use.target in proposal.targets for proposal in chosen):
@@ -61,10 +61,10 @@ def settle(claims: list[Claim], found: list[Proposal], maker: Maker) -> Settled:
             for number, each in left.items()
             if base and each.mask_of == base.name
         }
-    return Settled((*chosen, *left.values()), tuple(notes))
+    return ResolvedHints((*chosen, *left.values()), tuple(notes))
 
 
-def _joined(claim: Claim, made: Proposal, *, is_found: bool) -> Proposal:
+def _joined(claim: AuthorHint, made: OptionProposal, *, is_found: bool) -> OptionProposal:
     keeps_kind = is_found and (made.kind in ("seed", "model", "image") or claim.kind in ("", made.kind))
     kind = made.kind if keeps_kind or not claim.kind else claim.kind
     numbers = kind in ("integer", "number")
@@ -92,7 +92,7 @@ def _limit(said: Number | None, found: Number | None, kind: str) -> Number | Non
     return int(limit) if limit is not None and kind == "integer" else limit
 
 
-def _refused(claim: Claim) -> Message:
+def _refused(claim: AuthorHint) -> Message:
     return _(
         "“{input}” of {source} was declared as an option, but members must not set it: it names a file or holds no"
         " plain value. It keeps its value.",

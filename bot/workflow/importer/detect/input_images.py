@@ -8,12 +8,12 @@ from bot.i18n import _
 from bot.workflow.graph.graph import Node
 from bot.workflow.importer.detect.maker import (
     CLIPS,
-    Maker,
+    ProposalMaker,
     file_kind,
     is_picture_input,
 )
-from bot.workflow.importer.detect.proposal import RANKS, Proposal, Use
-from bot.workflow.importer.detect.reading import Reading
+from bot.workflow.importer.detect.proposal import RANKS, OptionProposal, Use
+from bot.workflow.importer.detect.reading import GraphReading
 from bot.workflow.importer.detect.wiring import is_number, is_text
 from bot.workflow.run.spec import Target
 from bot.workflow.text_format import shown
@@ -30,12 +30,12 @@ PICTURE, MASK = 0, 1
 """The outputs of Load Image."""
 
 
-class InputPictures:
-    def __init__(self, reading: Reading, maker: Maker) -> None:
+class InputImages:
+    def __init__(self, reading: GraphReading, maker: ProposalMaker) -> None:
         self._reading = reading
         self._maker = maker
 
-    def proposals(self) -> Iterator[Proposal]:
+    def proposals(self) -> Iterator[OptionProposal]:
         """Yield images, masks, video and audio, and the factor of a graph that only upscales."""
         nodes = [(node, use) for node in self._reading.nodes if (use := self._picture(node))]
         masks = [(node, use) for node, use in nodes if self._is_mask(node)]
@@ -45,13 +45,13 @@ class InputPictures:
             yield from self._masked(pictures[0][0], [use for _node, use in (*pictures, *masks)])
         else:
             for role, several in (("image", pictures), ("mask", masks)):
-                told = self._told_apart(role, [node for node, _use in several])
+                told = self._distinguished(role, [node for node, _use in several])
                 for (node, use), description in zip(several, told, strict=True):
                     yield from self._plain(role, node, use, description)
         yield from self._clips()
         yield from self._factor()
 
-    def _clips(self) -> Iterator[Proposal]:
+    def _clips(self) -> Iterator[OptionProposal]:
         for kind in CLIPS:
             nodes = [
                 (node, use)
@@ -59,13 +59,13 @@ class InputPictures:
                 for name in node.inputs
                 if file_kind(node.class_type, name) == kind and (use := self._reading.use(node, name, is_text))
             ]
-            told = self._told_apart(kind, [node for node, _use in nodes])
+            told = self._distinguished(kind, [node for node, _use in nodes])
             for (_node, use), description in zip(nodes, told, strict=True):
                 made = self._maker.of_role(kind, [use])
                 if made:
                     yield replace(made, description=description or made.description)
 
-    def _told_apart(self, role: str, nodes: list[Node]) -> list[str]:
+    def _distinguished(self, role: str, nodes: list[Node]) -> list[str]:
         """Return descriptions that tell several files apart: by node title, or else by purpose."""
         if len(nodes) <= 1:
             return [""] * len(nodes)
@@ -102,7 +102,7 @@ class InputPictures:
             waiting = [(target.node_id, 0) for target in readers]
         return ""
 
-    def _plain(self, role: str, node: Node, use: Use, description: str) -> Iterator[Proposal]:
+    def _plain(self, role: str, node: Node, use: Use, description: str) -> Iterator[OptionProposal]:
         made = self._maker.of_role(role, [use])
         if made is None:
             return
@@ -115,14 +115,14 @@ class InputPictures:
             made = replace(made, description=shown(told, 100), needs_mask=True)
         yield replace(made, fit=self._fit(node))
 
-    def _masked(self, node: Node, uses: list[Use]) -> Iterator[Proposal]:
+    def _masked(self, node: Node, uses: list[Use]) -> Iterator[OptionProposal]:
         """Yield an image whose transparent areas are the mask, and a second attachment that can replace them."""
         made = self._maker.of_role("image", uses)
         if made is None:
             return
         told = "Image to edit: its transparent areas, unless you attach a mask"
         yield replace(made, description=told, needs_mask=True, fit=self._fit(node))
-        yield Proposal(
+        yield OptionProposal(
             "mask", "image", "Mask: a second image, white where to edit, black elsewhere", mask_of="image",
             rank=RANKS["mask"],
         )  # fmt: skip
@@ -153,7 +153,7 @@ class InputPictures:
                 return Target(reader.id, "scale_by")
         return None
 
-    def _factor(self) -> Iterator[Proposal]:
+    def _factor(self) -> Iterator[OptionProposal]:
         for node in self._reading.nodes:
             name = "upscale_by" if "upscale_by" in node.inputs else "scale_by"
             if self._reading.samplers and name == "scale_by":
@@ -165,7 +165,7 @@ class InputPictures:
                 return
 
 
-def too_large_remark(proposal: Proposal) -> Proposal:
+def too_large_remark(proposal: OptionProposal) -> OptionProposal:
     """Add a remark for the author if an image is used at any size."""
     if proposal.kind != "image" or proposal.fit or proposal.mask_of:
         return proposal

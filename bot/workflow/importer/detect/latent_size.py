@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bot.workflow.graph.graph import Node
-from bot.workflow.importer.detect.maker import Maker
-from bot.workflow.importer.detect.proposal import Proposal, Use
-from bot.workflow.importer.detect.reading import Reading, beneath, linked
+from bot.workflow.importer.detect.maker import ProposalMaker
+from bot.workflow.importer.detect.proposal import OptionProposal, Use
+from bot.workflow.importer.detect.reading import GraphReading, beneath, linked
 from bot.workflow.importer.detect.wiring import is_number, is_text, is_whole
 
 _LENGTHS = ("length", "num_frames", "video_frames", "frames", "frame_count")
@@ -14,18 +14,18 @@ _NAMED_SIZES = ("resolution", "dimensions", "aspect_ratio", "size_selected", "si
 _COUNTS = ("batch_size",)
 
 
-class _Size(NamedTuple):
+class _LatentSize(NamedTuple):
     node: Node
     width: Use
     height: Use
 
 
-class Canvas:
-    def __init__(self, reading: Reading, maker: Maker) -> None:
+class LatentSizes:
+    def __init__(self, reading: GraphReading, maker: ProposalMaker) -> None:
         self._reading = reading
         self._maker = maker
 
-    def proposals(self) -> Iterator[Proposal]:
+    def proposals(self) -> Iterator[OptionProposal]:
         """Yield width, height, count and length of the first latent that has them."""
         nodes = list(self._canvases())
         size = next((found for node in nodes if (found := self._size(node))), None)
@@ -66,7 +66,7 @@ class Canvas:
                 if base is None:
                     yield last
 
-    def _size(self, node: Node) -> _Size | None:
+    def _size(self, node: Node) -> _LatentSize | None:
         name = node.class_type.casefold()
         # Sizes of encoders are hints for the model; those of later passes derive from the first
         if "textencode" in name or "upscale" in name or "crop" in name or "composite" in name:
@@ -75,17 +75,17 @@ class Canvas:
             width = self._reading.use(node, f"{prefix}width", is_whole)
             height = self._reading.use(node, f"{prefix}height", is_whole)
             if width and height:
-                return _Size(node, width, height)
+                return _LatentSize(node, width, height)
         return None
 
-    def _sides(self, size: _Size) -> Iterator[Proposal]:
+    def _sides(self, size: _LatentSize) -> Iterator[OptionProposal]:
         if size.width.target == size.height.target:
             yield from self._made("size", [size.width])
             return
         for name, use in (("width", size.width), ("height", size.height)):
             yield from self._made(name, [use, *self._twins(name, size)])
 
-    def _twins(self, name: str, size: _Size) -> Iterator[Use]:
+    def _twins(self, name: str, size: _LatentSize) -> Iterator[Use]:
         """Yield inputs that repeat the size: hints for models and encoders, latents of other samplers."""
         value = self._reading.wiring.value
         wanted = value(size.width.target), value(size.height.target)
@@ -97,7 +97,7 @@ class Canvas:
                 if tuple(value(use.target) for use in both if use) == wanted:
                     yield from (use for use in both if use and use.input_name == f"{prefix}{name}")
 
-    def _amounts(self, node: Node) -> Iterator[Proposal]:
+    def _amounts(self, node: Node) -> Iterator[OptionProposal]:
         length = next((use for name in _LENGTHS if (use := self._reading.use(node, name, is_whole))), None)
         if length:
             yield from self._made("length", [length])
@@ -108,7 +108,7 @@ class Canvas:
         if count and not length:
             yield from self._made("count", [count])
 
-    def _named(self, nodes: list[Node]) -> Iterator[Proposal]:
+    def _named(self, nodes: list[Node]) -> Iterator[OptionProposal]:
         """Yield a size that is chosen by name, such as “1024 x 1024”."""
         for node in nodes:
             for name in _NAMED_SIZES:
@@ -118,7 +118,7 @@ class Canvas:
                     yield from self._made("resolution", [use])
                     return
 
-    def _made(self, name: str, uses: list[Use]) -> Iterator[Proposal]:
+    def _made(self, name: str, uses: list[Use]) -> Iterator[OptionProposal]:
         made = self._maker.of_role(name, uses)
         if made:
             yield made

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from bot.workflow.graph.graph import Node
 from bot.workflow.graph.input_names import is_model_file
-from bot.workflow.importer.detect.maker import Maker
-from bot.workflow.importer.detect.proposal import Proposal, Use
-from bot.workflow.importer.detect.reading import Reading
+from bot.workflow.importer.detect.maker import ProposalMaker
+from bot.workflow.importer.detect.proposal import OptionProposal, Use
+from bot.workflow.importer.detect.reading import GraphReading
 from bot.workflow.importer.detect.wiring import is_number, is_text
 
 MOST_ALIKE = 5
@@ -26,12 +26,12 @@ _LOADERS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
 
 
 class Loaders:
-    def __init__(self, reading: Reading, maker: Maker, main: tuple[Node, ...]) -> None:
+    def __init__(self, reading: GraphReading, maker: ProposalMaker, main: tuple[Node, ...]) -> None:
         self._reading = reading
         self._main = main
         self._maker = maker
 
-    def proposals(self) -> Iterator[Proposal]:
+    def proposals(self) -> Iterator[OptionProposal]:
         """Yield one option per model file; a LoRA's strength follows it."""
         by_file: dict[tuple[str, str, object], list[Use]] = {}
         for node in self._in_use():
@@ -55,7 +55,7 @@ class Loaders:
             seen |= {node.id: node for node in self._reading.nodes if node.id in before and node.id not in seen}
         return [*seen.values(), *(node for node in self._reading.nodes if node.id not in seen)]
 
-    def _made(self, role: str, uses: list[Use]) -> Iterator[Proposal]:
+    def _made(self, role: str, uses: list[Use]) -> Iterator[OptionProposal]:
         made = self._maker.of_role(role, uses)
         if not made or (role == "model" and not self._is_file(uses[0])):
             return
@@ -84,7 +84,7 @@ class Loaders:
         definition = self._maker.definition(use)
         return is_model_file(str(self._reading.wiring.value(use.target))) or definition is not None
 
-    def _control_strengths(self) -> Iterator[Proposal]:
+    def _control_strengths(self) -> Iterator[OptionProposal]:
         uses = [
             use
             for node in self._reading.nodes

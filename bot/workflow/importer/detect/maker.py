@@ -11,12 +11,12 @@ from bot.workflow.importer.detect.proposal import (
     OTHER,
     RANKS,
     ROLES,
-    Proposal,
-    Role,
+    OptionProposal,
+    OptionRole,
     Use,
 )
 from bot.workflow.importer.detect.wiring import (
-    Wiring,
+    GraphWiring,
     is_number,
     is_text,
     is_whole,
@@ -37,8 +37,8 @@ FILES = frozenset({"image", *CLIPS})
 _NUMBERS = frozenset({"integer", "number"})
 
 
-class Maker:
-    def __init__(self, wiring: Wiring, definitions: Definitions) -> None:
+class ProposalMaker:
+    def __init__(self, wiring: GraphWiring, definitions: Definitions) -> None:
         self.wiring = wiring
         self.definitions = definitions
 
@@ -46,7 +46,7 @@ class Maker:
         """Return the servers' definition of the input that a value is for."""
         return self.definitions.input(use.class_type, use.input_name)
 
-    def of_role(self, role_name: str, uses: Sequence[Use]) -> Proposal | None:
+    def of_role(self, role_name: str, uses: Sequence[Use]) -> OptionProposal | None:
         """Return the proposal for values of a known role; None if the server's input is of another kind."""
         role = ROLES[role_name]
         uses = [use for use in uses if self._fits(role, use)]
@@ -54,19 +54,19 @@ class Maker:
             return None
         return self._proposal(role_name, role, uses, RANKS[role_name])
 
-    def of_any(self, name: str, use: Use, description: str = "", kind: str = "") -> Proposal | None:
+    def of_any(self, name: str, use: Use, description: str = "", kind: str = "") -> OptionProposal | None:
         """Return the proposal for a value without a known role; None if members must not set it."""
         kind = kind or self._kind(use)
         if not kind:
             return None
         title = self.wiring.graph.nodes[use.target.node_id].title
         told = description or f"“{use.input_name}” of “{shown(title)}”"
-        return self._proposal(name, Role(kind, told, is_required=kind in FILES), [use], OTHER)
+        return self._proposal(name, OptionRole(kind, told, is_required=kind in FILES), [use], OTHER)
 
-    def _proposal(self, name: str, role: Role, uses: Sequence[Use], rank: int) -> Proposal:
+    def _proposal(self, name: str, role: OptionRole, uses: Sequence[Use], rank: int) -> OptionProposal:
         own = self.wiring.value(uses[0].target)
         low, high = self._limits(role, uses, own) if role.kind in _NUMBERS else (None, None)
-        return Proposal(
+        return OptionProposal(
             name=name,
             kind=role.kind,
             description=shown(role.description, MAX_DESCRIPTION),
@@ -81,13 +81,13 @@ class Maker:
             rank=rank,
         )
 
-    def _fits(self, role: Role, use: Use) -> bool:
+    def _fits(self, role: OptionRole, use: Use) -> bool:
         definition = self.definition(use)
         if role.kind in ("choice", "model"):
             return definition is None or definition.is_closed
         return definition is None or definition.type != "COMBO" or role.kind in FILES
 
-    def _limits(self, role: Role, uses: Sequence[Use], own: object) -> tuple[Number | None, Number | None]:
+    def _limits(self, role: OptionRole, uses: Sequence[Use], own: object) -> tuple[Number | None, Number | None]:
         """Return the usual limits, wide enough for the graph's own value and narrow enough for every server."""
         known = [definition for use in uses if (definition := self.definition(use))]
         low, high = role.low, role.high

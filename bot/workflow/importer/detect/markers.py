@@ -9,9 +9,9 @@ from typing import Any
 
 from bot.i18n import Message, _
 from bot.workflow.graph.graph import Node
-from bot.workflow.importer.detect.author_hints import Claim
+from bot.workflow.importer.detect.author_hints import AuthorHint
 from bot.workflow.importer.detect.proposal import Use
-from bot.workflow.importer.detect.wiring import Wiring, is_number
+from bot.workflow.importer.detect.wiring import GraphWiring, is_number
 from bot.workflow.json_access import text
 from bot.workflow.manifest.options import MAX_CHOICES, MAX_LABEL
 from bot.workflow.manifest.values import Number
@@ -38,14 +38,14 @@ _NUMBERED = re.compile(r"\s*([0-9]+)\s*[.)]\s*")
 
 
 class Markers:
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: GraphWiring) -> None:
         self._wiring = wiring
         self.notes: list[Message] = []
         """Markers that `claims` could not turn into options."""
 
-    def claims(self) -> Iterator[Claim]:
+    def hints(self) -> Iterator[AuthorHint]:
         """Yield the declared options in their declared order."""
-        found: list[tuple[float, Claim]] = []
+        found: list[tuple[float, AuthorHint]] = []
         for node in self._wiring.graph.nodes.values():
             reader = _reader(node)
             marked = reader(node, self._consumer(node)) if reader else None
@@ -64,7 +64,7 @@ class Markers:
 
 
 _Consumer = tuple[str, str] | None
-_Marked = tuple[float, Claim] | None
+_Marked = tuple[float, AuthorHint] | None
 
 
 def _reader(node: Node) -> Callable[[Node, _Consumer], _Marked] | None:
@@ -84,7 +84,7 @@ def _etn(node: Node, consumer: _Consumer) -> _Marked:
     label = _NUMBERED.sub("", parts[-1], count=1) if parts else ""
     kind = _ETN_KINDS.get(text(node.inputs.get("type")), "")
     low, high = _limits(node.inputs, "min", "max") if kind in ("number", "integer") else (None, None)
-    return (place, Claim(use, label, "", kind, minimum=low, maximum=high)) if use else None
+    return (place, AuthorHint(use, label, "", kind, minimum=low, maximum=high)) if use else None
 
 
 def _deploy(node: Node, consumer: _Consumer) -> _Marked:
@@ -92,7 +92,9 @@ def _deploy(node: Node, consumer: _Consumer) -> _Marked:
     use = _use(node, "default_value", None if kind in ("model", "choice") else consumer) if kind else None
     low, high = _limits(node.inputs, "min_value", "max_value")
     told = text(node.inputs.get("description")) or text(node.inputs.get("display_name"))
-    return (0, Claim(use, text(node.inputs.get("input_id")), told, kind, minimum=low, maximum=high)) if use else None
+    return (
+        (0, AuthorHint(use, text(node.inputs.get("input_id")), told, kind, minimum=low, maximum=high)) if use else None
+    )
 
 
 def _swarm(node: Node, consumer: _Consumer) -> _Marked:
@@ -107,7 +109,7 @@ def _swarm(node: Node, consumer: _Consumer) -> _Marked:
     choices = tuple(dict.fromkeys(each for each in entries if len(each) <= MAX_LABEL))[:MAX_CHOICES]
     place = node.inputs.get("order_priority")
     name = text(node.inputs.get("title")) or text(node.inputs.get("raw_id"))
-    claim = Claim(
+    claim = AuthorHint(
         use, name, text(node.inputs.get("description")), kind, minimum=low, maximum=high,
         choices=choices if kind == "choice" else (),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bot.i18n import Message, _
 from bot.workflow.graph.input_names import is_media_input, is_model_file
 from bot.workflow.importer.detect.maker import FILES, file_kind
-from bot.workflow.importer.detect.reading import Reading
+from bot.workflow.importer.detect.reading import GraphReading
 from bot.workflow.run.spec import Target
 from bot.workflow.text_format import listed, shown
 from bot.workflow.workflow import Workflow
@@ -16,7 +16,7 @@ _BUTTONS = frozenset({"image", "video", "audio"})
 """What the upload button leaves in old files."""
 
 
-def omissions(reading: Reading, workflow: Workflow) -> Iterator[Message]:
+def skipped(reading: GraphReading, workflow: Workflow) -> Iterator[Message]:
     bound = {target for targets in workflow.bindings.values() for target in targets}
     yield from _main_options(reading, workflow, bound)
     yield from _files(reading, bound)
@@ -27,7 +27,7 @@ def omissions(reading: Reading, workflow: Workflow) -> Iterator[Message]:
         yield _("Nothing in this graph saves or shows a result. Add a node such as Save Image.")
 
 
-def _main_options(reading: Reading, workflow: Workflow, bound: set[Target]) -> Iterator[Message]:
+def _main_options(reading: GraphReading, workflow: Workflow, bound: set[Target]) -> Iterator[Message]:
     kinds = {option.kind for option in workflow.manifest.options.values()}
     if not reading.samplers:
         if not bound:
@@ -42,13 +42,13 @@ def _main_options(reading: Reading, workflow: Workflow, bound: set[Target]) -> I
         yield _("No size found: it is computed in the graph, or set in an unknown kind of node.")
 
 
-def _is_of_sound(reading: Reading) -> bool:
+def _is_of_sound(reading: GraphReading) -> bool:
     """Whether all outputs are audio."""
     classes = [reading.wiring.graph.nodes[node_id].class_type.casefold() for node_id in reading.outputs]
     return bool(classes) and all("audio" in each for each in classes)
 
 
-def _files(reading: Reading, bound: set[Target]) -> Iterator[Message]:
+def _files(reading: GraphReading, bound: set[Target]) -> Iterator[Message]:
     for target, value in _texts(reading):
         node = reading.wiring.graph.nodes[target.node_id]
         name = target.input_name
@@ -64,7 +64,7 @@ def _files(reading: Reading, bound: set[Target]) -> Iterator[Message]:
         )
 
 
-def _texts(reading: Reading) -> Iterator[tuple[Target, str]]:
+def _texts(reading: GraphReading) -> Iterator[tuple[Target, str]]:
     for node in reading.nodes:
         for name, value in node.inputs.items():
             if isinstance(value, str):

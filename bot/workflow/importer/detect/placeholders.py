@@ -13,7 +13,7 @@ from bot.i18n import Message, _
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.graph.graph import Graph, Node
 from bot.workflow.graph.input_names import is_media_input
-from bot.workflow.importer.detect.author_hints import Claim
+from bot.workflow.importer.detect.author_hints import AuthorHint
 from bot.workflow.importer.detect.maker import is_seed_name
 from bot.workflow.importer.detect.proposal import ROLES, Use
 from bot.workflow.importer.detect.wiring import is_number, is_whole
@@ -49,7 +49,7 @@ class Placeholders:
         """Placeholders that could not become options."""
         self._claims = list(self._read())
 
-    def claims(self) -> Iterator[Claim]:
+    def hints(self) -> Iterator[AuthorHint]:
         """Yield one option per text with placeholders."""
         yield from self._claims
 
@@ -63,7 +63,7 @@ class Placeholders:
             raw[target.node_id]["inputs"][target.input_name] = self._sample(claim)
         return Graph.parse(json.dumps(raw), "graph")
 
-    def _sample(self, claim: Claim) -> Scalar:
+    def _sample(self, claim: AuthorHint) -> Scalar:
         if claim.default is not None:
             return claim.default
         definition = self._definitions.input(claim.use.class_type, claim.use.input_name)
@@ -74,7 +74,7 @@ class Placeholders:
             return usual if is_number(usual) else 1.0
         return False if claim.kind == "boolean" else ""
 
-    def _read(self) -> Iterator[Claim]:
+    def _read(self) -> Iterator[AuthorHint]:
         for node in self._graph.nodes.values():
             for input_name, value in node.inputs.items():
                 found = _found(value)
@@ -84,16 +84,16 @@ class Placeholders:
                     if "$" in value:
                         self.notes.append(_names_file(node, input_name))
                     continue
-                yield self._claim(node, input_name, *found)
+                yield self._hint(node, input_name, *found)
 
-    def _claim(self, node: Node, input_name: str, name: str, default: str | None, is_part: bool) -> Claim:
+    def _hint(self, node: Node, input_name: str, name: str, default: str | None, is_part: bool) -> AuthorHint:
         use = Use(Target(node.id, input_name), node.class_type, input_name)
         kind = self._kind(use)
         value = None if kind == "seed" else _typed(kind, default)
         if value is None and kind == "text" and "neg" in name.casefold():
             value = ""
         role = ROLES.get(name)
-        return Claim(
+        return AuthorHint(
             use,
             name,
             role.description if role else "",

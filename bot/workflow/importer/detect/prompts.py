@@ -11,9 +11,9 @@ from itertools import islice
 
 from bot.workflow.graph.graph import Node, is_link
 from bot.workflow.graph.input_names import is_media_input
-from bot.workflow.importer.detect.maker import Maker
-from bot.workflow.importer.detect.proposal import Proposal, Use
-from bot.workflow.importer.detect.reading import Reading, linked
+from bot.workflow.importer.detect.maker import ProposalMaker
+from bot.workflow.importer.detect.proposal import OptionProposal, Use
+from bot.workflow.importer.detect.reading import GraphReading, linked
 from bot.workflow.importer.detect.wiring import MAX_HOPS
 from bot.workflow.run.spec import Target
 
@@ -60,7 +60,7 @@ class _Text:
 
 
 class Prompts:
-    def __init__(self, reading: Reading, maker: Maker) -> None:
+    def __init__(self, reading: GraphReading, maker: ProposalMaker) -> None:
         self._reading = reading
         self._wiring = reading.wiring
         self._maker = maker
@@ -75,7 +75,7 @@ class Prompts:
         )
         return tuple(following) or samplers
 
-    def proposals(self) -> Iterator[Proposal]:
+    def proposals(self) -> Iterator[OptionProposal]:
         """Yield the options `prompt` and `negative`, and further ones of both by the same names."""
         positive, negative = self._texts(_Side.POSITIVE), self._texts(_Side.NEGATIVE)
         if not positive:
@@ -88,7 +88,7 @@ class Prompts:
         for role, texts in (("prompt", positive), ("negative", negative)):
             yield from self._options(role, texts)
 
-    def _options(self, role: str, texts: Iterable[_Text]) -> Iterator[Proposal]:
+    def _options(self, role: str, texts: Iterable[_Text]) -> Iterator[OptionProposal]:
         for at, uses in enumerate(list(self._merged(texts))[:MOST_PROMPTS]):
             for made in self._split(role, uses):
                 # Further texts describe parts of the image and are optional
@@ -98,7 +98,7 @@ class Prompts:
                     else replace(made, is_required=False, description=f"{made.description}, part {at + 1}")
                 )
 
-    def _split(self, role: str, uses: list[Use]) -> Iterator[Proposal]:
+    def _split(self, role: str, uses: list[Use]) -> Iterator[OptionProposal]:
         """Make lyrics an option of their own beside the tags that describe the song."""
         lyrics = [use for use in uses if use.input_name == "lyrics"]
         for name, part in ((role, [use for use in uses if use not in lyrics]), ("lyrics", lyrics)):
@@ -128,7 +128,7 @@ class Prompts:
                     found.setdefault(node.id, _Text(uses, is_later and at == 0))
         return list(found.values())
 
-    def _without_samplers(self, known: Collection[Target]) -> Iterator[Proposal]:
+    def _without_samplers(self, known: Collection[Target]) -> Iterator[OptionProposal]:
         """Yield the prompts of nodes that sample and encode in one; inputs in `known` are skipped."""
         for role, side in (("prompt", _Side.POSITIVE), ("negative", _Side.NEGATIVE)):
             texts = [

@@ -25,7 +25,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class OptionProposal:
     """An option as it would appear in a manifest."""
 
     name: str
@@ -50,7 +50,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class OptionRole:
     """Usual values of one kind of option. Limits are widened to include the graph's own value."""
 
     kind: str
@@ -60,37 +60,37 @@ class Role:
     is_required: bool = False
 
 
-ROLES: Mapping[str, Role] = {
-    "image": Role("image", "Image to start from", is_required=True),
-    "video": Role("video", "Video to start from", is_required=True),
-    "audio": Role("audio", "Audio to start from", is_required=True),
-    "prompt": Role("text", "Describe what you want", is_required=True),
-    "mask": Role("image", "Mask: white where to edit, black elsewhere", is_required=True),
-    "lyrics": Role("text", "Lyrics"),
-    "negative": Role("text", "What to avoid (negative prompt)"),
-    "strength": Role("number", "How much to change (0.3 keeps most of the image, 0.8 very little)", 0.05, 1),
-    "factor": Role("number", "Scale factor (2 = twice the width and height)", 1, 4),
-    "size": Role("integer", "Width and height in pixels", 64, 2048),
-    "resolution": Role("choice", "Image size"),
-    "width": Role("integer", "Width in pixels", 64, 2048),
-    "height": Role("integer", "Height in pixels", 64, 2048),
-    "length": Role("integer", "Number of frames", 1, 121),
-    "seconds": Role("number", "Length in seconds", 1, 240),
-    "count": Role("integer", "Number of images", 1, 4),
-    "steps": Role("integer", "Steps (more is slower)", 1, 60),
-    "cfg": Role("number", "Prompt strength (lower = more creative)", 1, 20),
-    "guidance": Role("number", "Prompt strength (lower = more creative)", 1, 10),
-    "denoise": Role("number", "How much the last pass can change", 0.05, 1),
-    "sampler": Role("choice", "Sampling method"),
-    "scheduler": Role("choice", "Noise schedule"),
-    "seed": Role("seed", "Seed for repeatable results (random if omitted)"),
-    "checkpoint": Role("model", "Image model (default: chosen automatically)"),
-    "model": Role("model", "Model (default: chosen automatically)"),
-    "lora": Role("model", "LoRA: a style or subject to add (default: chosen automatically)"),
-    "lora_strength": Role("number", "LoRA strength", 0, 2),
-    "controlnet": Role("model", "ControlNet model (default: chosen automatically)"),
-    "control_strength": Role("number", "How closely to follow the control image", 0, 2),
-    "upscaler": Role("model", "Upscale model (default: chosen automatically)"),
+ROLES: Mapping[str, OptionRole] = {
+    "image": OptionRole("image", "Image to start from", is_required=True),
+    "video": OptionRole("video", "Video to start from", is_required=True),
+    "audio": OptionRole("audio", "Audio to start from", is_required=True),
+    "prompt": OptionRole("text", "Describe what you want", is_required=True),
+    "mask": OptionRole("image", "Mask: white where to edit, black elsewhere", is_required=True),
+    "lyrics": OptionRole("text", "Lyrics"),
+    "negative": OptionRole("text", "What to avoid (negative prompt)"),
+    "strength": OptionRole("number", "How much to change (0.3 keeps most of the image, 0.8 very little)", 0.05, 1),
+    "factor": OptionRole("number", "Scale factor (2 = twice the width and height)", 1, 4),
+    "size": OptionRole("integer", "Width and height in pixels", 64, 2048),
+    "resolution": OptionRole("choice", "Image size"),
+    "width": OptionRole("integer", "Width in pixels", 64, 2048),
+    "height": OptionRole("integer", "Height in pixels", 64, 2048),
+    "length": OptionRole("integer", "Number of frames", 1, 121),
+    "seconds": OptionRole("number", "Length in seconds", 1, 240),
+    "count": OptionRole("integer", "Number of images", 1, 4),
+    "steps": OptionRole("integer", "Steps (more is slower)", 1, 60),
+    "cfg": OptionRole("number", "Prompt strength (lower = more creative)", 1, 20),
+    "guidance": OptionRole("number", "Prompt strength (lower = more creative)", 1, 10),
+    "denoise": OptionRole("number", "How much the last pass can change", 0.05, 1),
+    "sampler": OptionRole("choice", "Sampling method"),
+    "scheduler": OptionRole("choice", "Noise schedule"),
+    "seed": OptionRole("seed", "Seed for repeatable results (random if omitted)"),
+    "checkpoint": OptionRole("model", "Image model (default: chosen automatically)"),
+    "model": OptionRole("model", "Model (default: chosen automatically)"),
+    "lora": OptionRole("model", "LoRA: a style or subject to add (default: chosen automatically)"),
+    "lora_strength": OptionRole("number", "LoRA strength", 0, 2),
+    "controlnet": OptionRole("model", "ControlNet model (default: chosen automatically)"),
+    "control_strength": OptionRole("number", "How closely to follow the control image", 0, 2),
+    "upscaler": OptionRole("model", "Upscale model (default: chosen automatically)"),
 }
 """In the order in which members look for them."""
 

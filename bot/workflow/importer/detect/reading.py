@@ -11,7 +11,7 @@ from itertools import islice
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.graph.graph import Node, is_link
 from bot.workflow.importer.detect.proposal import Use
-from bot.workflow.importer.detect.wiring import Wanted, Wiring
+from bot.workflow.importer.detect.wiring import GraphWiring, Wanted
 
 MAX_SAMPLERS = 32
 """Real graphs have one to three; each is followed through the whole graph."""
@@ -26,8 +26,8 @@ _PICTURES = frozenset({"pixels", "image", "images", "start_image"})
 _OF_SAMPLERS = frozenset({"steps", "sampler_name", "cfg", "sigmas", "sampler", "denoise", "seed", "noise_seed"})
 
 
-class Reading:
-    def __init__(self, wiring: Wiring, definitions: Definitions) -> None:
+class GraphReading:
+    def __init__(self, wiring: GraphWiring, definitions: Definitions) -> None:
         self.wiring = wiring
         self.definitions = definitions
 

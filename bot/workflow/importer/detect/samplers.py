@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from bot.i18n import _
 from bot.workflow.graph.graph import Node
-from bot.workflow.importer.detect.maker import Maker, is_picture_input, is_seed_name
-from bot.workflow.importer.detect.proposal import Proposal, Use
-from bot.workflow.importer.detect.reading import Reading, linked, painted_on
+from bot.workflow.importer.detect.maker import ProposalMaker, is_picture_input, is_seed_name
+from bot.workflow.importer.detect.proposal import OptionProposal, Use
+from bot.workflow.importer.detect.reading import GraphReading, linked, painted_on
 from bot.workflow.importer.detect.wiring import (
     Wanted,
     is_number,
@@ -30,13 +30,13 @@ _INPUTS: tuple[tuple[str, tuple[str, ...], Wanted], ...] = (
 class Samplers:
     """The settings of the `main` samplers; the seed is one for all samplers."""
 
-    def __init__(self, reading: Reading, maker: Maker, main: tuple[Node, ...]) -> None:
+    def __init__(self, reading: GraphReading, maker: ProposalMaker, main: tuple[Node, ...]) -> None:
         self._reading = reading
         self._main = {node.id for node in main}
         self._maker = maker
         self._canvases: dict[str, str] = {}
 
-    def proposals(self) -> Iterator[Proposal]:
+    def proposals(self) -> Iterator[OptionProposal]:
         """Yield one option for values that are equal everywhere, and a second one where they differ."""
         yield from self._seeds()
         yield from self._strengths()
@@ -65,7 +65,7 @@ class Samplers:
             seen |= {node.id: node for node in self._reading.nodes if node.id in before and node.id not in seen}
         return sorted(seen.values(), key=lambda node: node.id not in self._reading.sampler_ids)
 
-    def _seeds(self) -> Iterator[Proposal]:
+    def _seeds(self) -> Iterator[OptionProposal]:
         """Yield one seed for all samplers: members want to repeat the whole image, not a part of it."""
         uses = [
             use
@@ -77,7 +77,7 @@ class Samplers:
         if made:
             yield made
 
-    def _whole(self, made: Proposal, uses: list[Use]) -> Proposal:
+    def _whole(self, made: OptionProposal, uses: list[Use]) -> OptionProposal:
         """Keep the steps above the one at which one sampler takes over from another."""
         turns = [
             turn
@@ -94,7 +94,7 @@ class Samplers:
 
     # ------------------------------------------------------------------ how much of an image stays
 
-    def _strengths(self) -> Iterator[Proposal]:
+    def _strengths(self) -> Iterator[OptionProposal]:
         by_role: dict[str, list[Use]] = {}
         for node in self._reading.nodes:
             use = self._reading.use(node, "denoise", is_number)

@@ -42,7 +42,7 @@ def _is_decided(value: object) -> bool:
     return isinstance(value, bool)
 
 
-class Wiring:
+class GraphWiring:
     """The links of one graph, in both directions."""
 
     def __init__(self, graph: Graph) -> None:

@@ -39,7 +39,7 @@ class _BrokenError(Exception):
     """A container is cut off or damaged."""
 
 
-def read_picture_workflow(data: bytes) -> tuple[Written | None, Written | None]:
+def read_image_workflow(data: bytes) -> tuple[Written | None, Written | None]:
     """Return `(prompt, workflow)`: the API graph and the UI document in a PNG, WebP or JPEG, or None for each.
 
     Raises `WorkflowImportError` if the file is none of these, or what it contains cannot be read.

@@ -22,8 +22,8 @@ from bot.workflow.importer.ui_format.classes import (
 from bot.workflow.importer.ui_format.groups import Groups, is_group
 from bot.workflow.importer.ui_format.links import Given, Links, Source
 from bot.workflow.importer.ui_format.promoted import Promotions
-from bot.workflow.importer.ui_format.scopes import Layout, Scope
-from bot.workflow.importer.ui_format.size_limits import Weights
+from bot.workflow.importer.ui_format.scopes import Layout, SubgraphScope
+from bot.workflow.importer.ui_format.size_limits import SizeBudget
 from bot.workflow.importer.ui_format.texts import (
     Choose,
     dynamic_prompt,
@@ -37,7 +37,7 @@ from bot.workflow.importer.ui_format.ui_graph import (
     UiWorkflow,
 )
 from bot.workflow.importer.ui_format.virtual import BROADCASTING, VIRTUAL
-from bot.workflow.importer.ui_format.widget_values import Holdings
+from bot.workflow.importer.ui_format.widget_values import WidgetValues
 from bot.workflow.importer.ui_format.widgets import (
     Values,
     fault,
@@ -81,12 +81,12 @@ class _Conversion:
         self._choose = choose
         self._problems: list[ImportProblem] = []
         self._graph: JsonGraph = {}
-        self._weights = Weights()
+        self._weights = SizeBudget()
 
     def run(self) -> JsonGraph:
         promotions = Promotions(self._workflow.subgraphs, self._classes)
         root = Layout(self._workflow, promotions, Groups(self._workflow.groups, self._places)).lay_out()
-        self._holdings = Holdings(root, self._classes)
+        self._holdings = WidgetValues(root, self._classes)
         for scope, node in root.walk():
             if node.mode not in (MUTED, BYPASSED) and not self._is_virtual(node):
                 self._add(scope, node)
@@ -103,7 +103,7 @@ class _Conversion:
         saved = node.values if isinstance(node.values, list) else []
         return sum(1 for _placed in placed(node_class, saved)) if node_class else len(saved)
 
-    def _add(self, scope: Scope, node: UiNode) -> None:
+    def _add(self, scope: SubgraphScope, node: UiNode) -> None:
         node_class = self._classes.get(node.type)
         unusable = _unusable(node, node_class)
         if unusable is not None or node_class is None:
@@ -120,7 +120,7 @@ class _Conversion:
             "_meta": {"title": node.title or node_class.display_name or node.type},
         }
 
-    def _linked(self, scope: Scope, node: UiNode, values: Values) -> dict[str, Any]:
+    def _linked(self, scope: SubgraphScope, node: UiNode, values: Values) -> dict[str, Any]:
         """Return the inputs that other nodes feed; store values held by subgraph hosts in `values`."""
         linked: dict[str, Any] = {}
         for slot in node.inputs:
@@ -132,7 +132,7 @@ class _Conversion:
                 values[slot.name] = (widget, plain_value(widget, found.value))
         return linked
 
-    def _posted(self, scope: Scope, node_class: NodeClass, widget: Widget, value: Any) -> Any:
+    def _posted(self, scope: SubgraphScope, node_class: NodeClass, widget: Widget, value: Any) -> Any:
         self._weights.add(value)
         if not isinstance(value, str):
             return posted(value)
@@ -142,7 +142,7 @@ class _Conversion:
             return fill_tokens(value, self._holdings.token)
         return value
 
-    def _check(self, scope: Scope, node: UiNode, node_class: NodeClass, values: Values) -> None:
+    def _check(self, scope: SubgraphScope, node: UiNode, node_class: NodeClass, values: Values) -> None:
         wrong = misplaced(node_class, node)
         if wrong is None:
             faults = ((name, fault(widget, value)) for name, (widget, value) in values.items())
@@ -158,7 +158,7 @@ class _Conversion:
                 ),
             )
 
-    def _complain(self, scope: Scope, node: UiNode, reason: Message) -> None:
+    def _complain(self, scope: SubgraphScope, node: UiNode, reason: Message) -> None:
         node_id = scope.id_of(node)
         whom = named(node.title, node_id, node.type)
         sentence = Message("{node}: {reason}.", {"node": whom, "reason": reason})

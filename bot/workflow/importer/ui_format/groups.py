@@ -10,8 +10,8 @@ from typing import Any
 
 from bot.workflow.importer.ui_format.ui_graph import (
     SUBGRAPH_INPUT,
+    NodeSlot,
     Port,
-    Slot,
     Subgraph,
     UiGraph,
     UiLink,
@@ -149,6 +149,6 @@ def _names(group: _Group, host: UiNode) -> Iterator[str]:
         yield name
 
 
-def _free_name(node: UiNode, slot: Slot, taken: set[str]) -> str:
+def _free_name(node: UiNode, slot: NodeSlot, taken: set[str]) -> str:
     """Return the input's name, prefixed with its node's if the name is taken."""
     return slot.name if slot.name not in taken else f"{node.title or node.type} {slot.name}"

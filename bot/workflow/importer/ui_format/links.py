@@ -10,20 +10,20 @@ from typing import Any
 from bot.i18n import _
 from bot.workflow.importer.errors import ImportProblem, WorkflowImportError, named
 from bot.workflow.importer.ui_format.classes import NodeClasses
-from bot.workflow.importer.ui_format.scopes import Scope
+from bot.workflow.importer.ui_format.scopes import SubgraphScope
 from bot.workflow.importer.ui_format.ui_graph import (
     ANY,
     BYPASSED,
     MUTED,
     SUBGRAPH_INPUT,
-    Slot,
+    NodeSlot,
     UiGraph,
     UiLink,
     UiNode,
 )
 from bot.workflow.importer.ui_format.virtual import (
     GET_NODE,
-    PASSING,
+    PASS_THROUGH,
     SET_NODE,
     VIRTUAL,
 )
@@ -51,7 +51,7 @@ class Given:
 class _Wanted:
     """The question of what feeds a link of a scope, for an input of type `type`."""
 
-    scope: Scope
+    scope: SubgraphScope
     link: str
     type: str
 
@@ -69,7 +69,7 @@ class Links:
         self._setters: dict[UiGraph, Mapping[str, UiNode]] = {}
         self._steps = 0
 
-    def feeding(self, scope: Scope, slot: Slot) -> Found:
+    def feeding(self, scope: SubgraphScope, slot: NodeSlot) -> Found:
         """Return what feeds a linked input. Raises `WorkflowImportError` for circular links."""
         trail: dict[_Wanted, None] = {}
         at: _Wanted | Found = _Wanted(scope, slot.link or "", slot.type)
@@ -108,9 +108,9 @@ class Links:
             return self._through(at.scope, node, at.type)
         return Source(at.scope.id_of(node), link.slot)
 
-    def _through(self, scope: Scope, node: UiNode, wanted: str) -> _Wanted | None:
+    def _through(self, scope: SubgraphScope, node: UiNode, wanted: str) -> _Wanted | None:
         """Follow a link through a node that exists only in the editor."""
-        found: tuple[Scope, UiNode] | None = (scope, node) if node.type in PASSING else None
+        found: tuple[SubgraphScope, UiNode] | None = (scope, node) if node.type in PASS_THROUGH else None
         if node.type == GET_NODE:
             found = self._setter(scope, _name(node))
         if found is None:
@@ -118,7 +118,7 @@ class Links:
         where, passing = found
         return _next(where, passing.inputs[0] if passing.inputs else None, wanted)
 
-    def _setter(self, scope: Scope | None, name: str) -> tuple[Scope, UiNode] | None:
+    def _setter(self, scope: SubgraphScope | None, name: str) -> tuple[SubgraphScope, UiNode] | None:
         """Find the SetNode of that name in this scope or an enclosing one."""
         while scope is not None and name:
             self._spend(1)
@@ -130,7 +130,7 @@ class Links:
             scope = scope.parent
         return None
 
-    def _ascend(self, scope: Scope, link: UiLink) -> "_Wanted | Found":
+    def _ascend(self, scope: SubgraphScope, link: UiLink) -> "_Wanted | Found":
         """Leave subgraphs by their inputs: to the outermost host's link, or else to a value that a host holds."""
         found: Found = None
         while scope.subgraph is not None and scope.parent is not None and link.origin == SUBGRAPH_INPUT:
@@ -149,7 +149,7 @@ class Links:
             link = above
         return None
 
-    def _descend(self, inner: Scope, output: int, wanted: str) -> _Wanted | None:
+    def _descend(self, inner: SubgraphScope, output: int, wanted: str) -> _Wanted | None:
         """Enter a subgraph by one of its outputs."""
         ports = inner.subgraph.outputs if inner.subgraph else ()
         known = ports[output].links if output < len(ports) else ()
@@ -157,7 +157,7 @@ class Links:
         link = next((each for each in known if each in inner.graph.links), None)
         return _Wanted(inner, link, wanted) if link is not None else None
 
-    def _around(self, scope: Scope, node: UiNode, output: int, wanted: str) -> "_Wanted | None":
+    def _around(self, scope: SubgraphScope, node: UiNode, output: int, wanted: str) -> "_Wanted | None":
         """Pass a bypassed node by the input of the same number if its type fits, else by the first that fits."""
         slots = self._slots(node)
         self._spend(len(slots))
@@ -165,13 +165,13 @@ class Links:
         chosen = next((slot for slot in (*same, *slots) if fits(slot.type, wanted)), None)
         return _next(scope, chosen, chosen.type) if chosen else None
 
-    def _slots(self, node: UiNode) -> tuple[Slot, ...]:
+    def _slots(self, node: UiNode) -> tuple[NodeSlot, ...]:
         """Return the inputs that the editor shows: the saved ones, then those that old files omit."""
         node_class = self._classes.get(node.type)
         if node_class is None:
             return node.inputs
         saved = {slot.name for slot in node.inputs}
-        return (*node.inputs, *(Slot(name, kind) for name, kind in node_class.slots.items() if name not in saved))
+        return (*node.inputs, *(NodeSlot(name, kind) for name, kind in node_class.slots.items() if name not in saved))
 
 
 def fits(one: str, other: str) -> bool:
@@ -189,7 +189,7 @@ def _name(node: UiNode) -> str:
     return text(next(iter(items(node.values)), None))
 
 
-def _next(scope: Scope, slot: Slot | None, wanted: str) -> _Wanted | None:
+def _next(scope: SubgraphScope, slot: NodeSlot | None, wanted: str) -> _Wanted | None:
     return _Wanted(scope, slot.link, wanted) if slot and slot.link is not None else None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from bot.workflow.importer.ui_format.classes import NodeClasses
 from bot.workflow.importer.ui_format.ui_graph import (
     MAX_NESTING,
-    Slot,
+    NodeSlot,
     Subgraph,
     UiNode,
 )
@@ -43,7 +43,7 @@ class Promotions:
             if slot.link is not None and self._is_widget(node, slot)
         )
 
-    def _is_widget(self, node: UiNode, slot: Slot) -> bool:
+    def _is_widget(self, node: UiNode, slot: NodeSlot) -> bool:
         inner = self._subgraphs.get(node.type)
         if inner is not None:
             return inner.input_numbers.get(slot.name) in self.of(inner)

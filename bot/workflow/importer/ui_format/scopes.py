@@ -19,7 +19,7 @@ from bot.workflow.importer.ui_format.ui_graph import (
     MAX_NODES,
     MAX_PARTS,
     MUTED,
-    Slot,
+    NodeSlot,
     Subgraph,
     UiGraph,
     UiNode,
@@ -33,20 +33,20 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(eq=False)
-class Scope:
+class SubgraphScope:
     """The nodes of one graph in one place of the workflow."""
 
     graph: UiGraph
     prefix: str = ""
-    parent: "Scope | None" = None
+    parent: "SubgraphScope | None" = None
     host: UiNode | None = None
     subgraph: Subgraph | None = None
-    host_slots: Mapping[str, Slot] = field(default_factory=dict[str, Slot])
+    host_slots: Mapping[str, NodeSlot] = field(default_factory=dict[str, NodeSlot])
     given: dict[int, Any] = field(default_factory=dict[int, Any])
     """Values that the host holds for inputs of the subgraph, by input number."""
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Values that the host holds for inner widgets, by node id and widget."""
-    inner: dict[UiNode, "Scope"] = field(default_factory=dict[UiNode, "Scope"])
+    inner: dict[UiNode, "SubgraphScope"] = field(default_factory=dict[UiNode, "SubgraphScope"])
     is_shown: bool = True
     """Whether its nodes are exported."""
     renamed: dict[UiNode, str] = field(default_factory=dict[UiNode, str])
@@ -56,7 +56,7 @@ class Scope:
         """Return the id of a node in the exported graph."""
         return self.renamed.get(node) or self.prefix + node.id
 
-    def walk(self) -> Iterator[tuple["Scope", UiNode]]:
+    def walk(self) -> Iterator[tuple["SubgraphScope", UiNode]]:
         """Yield every node that can be exported, with its scope; hosts are replaced by their content."""
         for node in self.graph.nodes:
             held = self.inner.get(node)
@@ -76,12 +76,12 @@ class Layout:
         self._nodes = 0
         self._parts = 0
 
-    def lay_out(self) -> Scope:
-        root = self._filled(Scope(self._workflow.graph), depth=0)
+    def lay_out(self) -> SubgraphScope:
+        root = self._filled(SubgraphScope(self._workflow.graph), depth=0)
         _rename_twins(root)
         return root
 
-    def _filled(self, scope: Scope, depth: int) -> Scope:
+    def _filled(self, scope: SubgraphScope, depth: int) -> SubgraphScope:
         self._count(scope.graph)
         for node in scope.graph.nodes:
             subgraph = self._workflow.subgraphs.get(node.type) or self._groups.find(node)
@@ -102,8 +102,8 @@ class Layout:
         if self._parts > MAX_PARTS:
             raise WorkflowImportError(_("has more than {limit} inputs and values.", limit=MAX_PARTS))
 
-    def _scope(self, parent: Scope, host: UiNode, subgraph: Subgraph) -> Scope:
-        scope = Scope(
+    def _scope(self, parent: SubgraphScope, host: UiNode, subgraph: Subgraph) -> SubgraphScope:
+        scope = SubgraphScope(
             graph=subgraph.graph,
             prefix=f"{parent.id_of(host)}:",
             parent=parent,
@@ -120,7 +120,7 @@ class Layout:
                 scope.given[subgraph.input_numbers[widget]] = value
         return scope
 
-    def _give(self, scope: Scope, host: UiNode, subgraph: Subgraph) -> None:
+    def _give(self, scope: SubgraphScope, host: UiNode, subgraph: Subgraph) -> None:
         """Pass the host's values in: one per promoted widget, or per proxy if the file has those."""
         values = items(host.values)
         proxies = items(host.properties.get("proxyWidgets"))
@@ -135,7 +135,7 @@ class Layout:
                 scope.given[subgraph.input_numbers[text(widget)]] = value
 
 
-def _rename_twins(root: Scope) -> None:
+def _rename_twins(root: SubgraphScope) -> None:
     """Give each node whose id is taken the next free number, as the editor does."""
     taken: set[str] = set()
     free = count(1 + max((int(node.id) for node in root.graph.nodes if _NUMBER.fullmatch(node.id)), default=0))
@@ -145,7 +145,7 @@ def _rename_twins(root: Scope) -> None:
         taken.add(scope.id_of(node))
 
 
-def _too_deep(scope: Scope, node: UiNode) -> WorkflowImportError:
+def _too_deep(scope: SubgraphScope, node: UiNode) -> WorkflowImportError:
     whom = named(node.title or "subgraph", scope.id_of(node), node.type)
     reason = _(
         "{node} is nested more than {limit} levels deep, or contains itself. Remove it.",
@@ -155,7 +155,7 @@ def _too_deep(scope: Scope, node: UiNode) -> WorkflowImportError:
     return WorkflowImportError(ImportProblem(reason, scope.id_of(node), node.type))
 
 
-def _bypassed_group(scope: Scope, node: UiNode) -> WorkflowImportError:
+def _bypassed_group(scope: SubgraphScope, node: UiNode) -> WorkflowImportError:
     reason = _(
         "{node} is a bypassed group node, which ComfyUI versions read differently."
         " Open the workflow in ComfyUI, turn it into a subgraph or remove it, and save again.",

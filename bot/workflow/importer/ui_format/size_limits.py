@@ -7,7 +7,7 @@ from bot.workflow.graph.graph import MAX_BYTES
 from bot.workflow.importer.errors import WorkflowImportError
 
 
-class Weights:
+class SizeBudget:
     """Adds up the size of one graph. Values must outlive it, since they are cached by `id`."""
 
     def __init__(self) -> None:

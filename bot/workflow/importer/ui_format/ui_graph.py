@@ -33,7 +33,7 @@ LIVE, MUTED, BYPASSED = 0, 2, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class NodeSlot:
     """An input of a node; `link` is the id of the link that feeds it."""
 
     name: str
@@ -59,7 +59,7 @@ class UiNode:
     type: str
     mode: int = LIVE
     title: str = ""
-    inputs: tuple[Slot, ...] = ()
+    inputs: tuple[NodeSlot, ...] = ()
     outputs: int = 0
     """Number of saved outputs."""
     values: list[Any] | Mapping[str, Any] | None = None
@@ -157,10 +157,10 @@ def index(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else -1
 
 
-def _slot(value: object) -> Slot:
+def _slot(value: object) -> NodeSlot:
     raw = mapping(value)
     widget = text(mapping(raw.get("widget")).get("name"))
-    return Slot(text(raw.get("name")), _type_name(raw.get("type")), identity(raw.get("link")) or None, widget)
+    return NodeSlot(text(raw.get("name")), _type_name(raw.get("type")), identity(raw.get("link")) or None, widget)
 
 
 def _type_name(value: object) -> str:

@@ -11,7 +11,7 @@ SET_NODE = "SetNode"
 GET_NODE = "GetNode"
 """A GetNode outputs the input of the SetNode of the same name, without a link between them."""
 
-PASSING = frozenset({REROUTE, "Reroute (rgthree)", SET_NODE})
+PASS_THROUGH = frozenset({REROUTE, "Reroute (rgthree)", SET_NODE})
 """Output their input."""
 
 FOR_PEOPLE = frozenset(
@@ -44,4 +44,4 @@ BROADCASTING = frozenset(
 )
 """Feed unlinked inputs by code in the editor; without it, those inputs stay empty."""
 
-VIRTUAL = PASSING | FOR_PEOPLE | {PRIMITIVE, GET_NODE}
+VIRTUAL = PASS_THROUGH | FOR_PEOPLE | {PRIMITIVE, GET_NODE}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.workflow.importer.ui_format.classes import NO_DEFAULT, NodeClasses
-from bot.workflow.importer.ui_format.scopes import Scope
+from bot.workflow.importer.ui_format.scopes import SubgraphScope
 from bot.workflow.importer.ui_format.ui_graph import UiNode
 from bot.workflow.importer.ui_format.virtual import PRIMITIVE
 from bot.workflow.importer.ui_format.widgets import (
@@ -20,16 +20,16 @@ _NAME = "Node name for S&R"
 """The property by which tokens in file names refer to a node."""
 
 
-class Holdings:
+class WidgetValues:
     """Looks up widget values in a workflow that is laid out."""
 
-    def __init__(self, root: Scope, classes: NodeClasses) -> None:
+    def __init__(self, root: SubgraphScope, classes: NodeClasses) -> None:
         self._root = root
         self._classes = classes
-        self._by_name: dict[str, tuple[Scope, UiNode]] | None = None
+        self._by_name: dict[str, tuple[SubgraphScope, UiNode]] | None = None
         self._known: dict[str, Values] = {}
 
-    def of(self, scope: Scope, node: UiNode) -> Values:
+    def of(self, scope: SubgraphScope, node: UiNode) -> Values:
         """Return a node's widget values, as if no widget were linked to another node."""
         node_class = self._classes.get(node.type)
         if node_class is None:
@@ -55,10 +55,10 @@ class Holdings:
         values = self._known[name]
         return as_text(values[widget][1]) if widget in values else None
 
-    def _names(self) -> dict[str, tuple[Scope, UiNode]]:
+    def _names(self) -> dict[str, tuple[SubgraphScope, UiNode]]:
         """Return the first node of each name; names from properties come before titles."""
         nodes = list(_everywhere(self._root))
-        named: dict[str, tuple[Scope, UiNode]] = {}
+        named: dict[str, tuple[SubgraphScope, UiNode]] = {}
         for scope, node in nodes:
             named.setdefault(text(node.properties.get(_NAME)) or node.type, (scope, node))
         for scope, node in nodes:
@@ -67,14 +67,14 @@ class Holdings:
         return named
 
 
-def _everywhere(scope: Scope) -> Iterator[tuple[Scope, UiNode]]:
+def _everywhere(scope: SubgraphScope) -> Iterator[tuple[SubgraphScope, UiNode]]:
     """Yield all nodes, outer ones first, including those that are not exported."""
     yield from ((scope, node) for node in scope.graph.nodes)
     for inner in scope.inner.values():
         yield from _everywhere(inner)
 
 
-def _from_primitives(scope: Scope, node: UiNode) -> Iterator[tuple[str, Any]]:
+def _from_primitives(scope: SubgraphScope, node: UiNode) -> Iterator[tuple[str, Any]]:
     """Yield the inputs that a PrimitiveNode feeds directly, with its value, whatever its mode."""
     for slot in node.inputs:
         link = scope.graph.links.get(slot.link) if slot.link is not None else None

@@ -9,7 +9,7 @@ from bot.errors import InputError
 from bot.i18n import _
 from bot.workflow.errors import RefusedValueError
 from bot.workflow.manifest.options.binds import Addresses, Bind, Binds
-from bot.workflow.manifest.values import Allowed, Choice, Scalar
+from bot.workflow.manifest.values import AllowedValues, Choice, Scalar
 from bot.workflow.text_format import listed, shown
 
 MAX_LABEL = 100
@@ -98,11 +98,11 @@ class OptionBase(BaseModel):
         """The name of the image option that this one is the mask of."""
         return None
 
-    def own_limits(self) -> Allowed:
+    def own_limits(self) -> AllowedValues:
         """Return the author's limits, without those of any server."""
-        return Allowed()
+        return AllowedValues()
 
-    def parse(self, name: str, value: object, allowed: Allowed | None = None) -> object:
+    def parse(self, name: str, value: object, allowed: AllowedValues | None = None) -> object:
         """Return the graph's value for a raw value; without `allowed`, within the author's limits.
 
         Raises `InputError`, which names the option and the accepted values.
@@ -112,7 +112,7 @@ class OptionBase(BaseModel):
         except RefusedValueError as refusal:
             raise InputError(_("**{option}** {reason}", option=name, reason=refusal.reason)) from refusal
 
-    def read(self, value: object, allowed: Allowed) -> object:
+    def read(self, value: object, allowed: AllowedValues) -> object:
         """Do the same as `parse`, but raise `RefusedValueError`, which does not name the option."""
         raise NotImplementedError
 

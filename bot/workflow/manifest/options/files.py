@@ -13,7 +13,7 @@ from bot.workflow.manifest.options.base import (
     Unlisted,
 )
 from bot.workflow.manifest.options.binds import Address
-from bot.workflow.manifest.values import Allowed
+from bot.workflow.manifest.values import AllowedValues
 from bot.workflow.run.events import InputFile
 
 
@@ -23,7 +23,7 @@ class FileOption(Unbounded, Unlisted, NoText, OptionBase):
     is_file: ClassVar[bool] = True
     default: ClassVar[None] = None
 
-    def read(self, value: object, allowed: Allowed) -> InputFile:
+    def read(self, value: object, allowed: AllowedValues) -> InputFile:
         if not isinstance(value, InputFile):
             raise RefusedValueError(_("must be an image."))
         return value
@@ -96,7 +96,7 @@ class VideoOption(FileOption):
 
     kind: Literal["video"]
 
-    def read(self, value: object, allowed: Allowed) -> InputFile:
+    def read(self, value: object, allowed: AllowedValues) -> InputFile:
         if not isinstance(value, InputFile):
             raise RefusedValueError(_("must be a video."))
         return value
@@ -107,7 +107,7 @@ class AudioOption(FileOption):
 
     kind: Literal["audio"]
 
-    def read(self, value: object, allowed: Allowed) -> InputFile:
+    def read(self, value: object, allowed: AllowedValues) -> InputFile:
         if not isinstance(value, InputFile):
             raise RefusedValueError(_("must be an audio file."))
         return value

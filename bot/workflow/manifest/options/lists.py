@@ -17,7 +17,7 @@ from bot.workflow.manifest.options.base import (
 )
 from bot.workflow.manifest.options.binds import Addresses
 from bot.workflow.manifest.sizes import Size, read_size
-from bot.workflow.manifest.values import Allowed, Choice, Scalar
+from bot.workflow.manifest.values import AllowedValues, Choice, Scalar
 from bot.workflow.patterns import matching
 
 MAX_CHOICES = 25
@@ -56,7 +56,7 @@ class ChoiceOption(Unbounded, NoText, OptionBase):
         Field(alias="from", pattern=SOURCE_PATTERN, description="“Class.input” whose live list is offered."),
     ] = None
 
-    def read(self, value: object, allowed: Allowed) -> Scalar:
+    def read(self, value: object, allowed: AllowedValues) -> Scalar:
         return values.read_live(value, allowed) if self.source else values.read_choice(value, self.choices)
 
     def require_sense(self) -> None:
@@ -82,10 +82,10 @@ class ModelOption(Unbounded, NoText, OptionBase):
     source: Source
     match: Match = ()
 
-    def own_limits(self) -> Allowed:
-        return Allowed()
+    def own_limits(self) -> AllowedValues:
+        return AllowedValues()
 
-    def read(self, value: object, allowed: Allowed) -> str:
+    def read(self, value: object, allowed: AllowedValues) -> str:
         name = values.read_live(value, allowed)
         if self.match and not matching((name,), self.match):
             raise RefusedValueError(
@@ -113,7 +113,7 @@ class LorasOption(Unbounded, OptionBase):
     match: Match = ()
     most: Annotated[int, Field(alias="max", ge=1, le=20, description="How many LoRAs a member can name.")] = 5
 
-    def read(self, value: object, allowed: Allowed) -> tuple[Lora, ...]:
+    def read(self, value: object, allowed: AllowedValues) -> tuple[Lora, ...]:
         return read_loras(value, allowed, self.most, self.match)
 
     def is_off(self, value: object) -> bool:
@@ -145,10 +145,10 @@ class SizeOption(Unbounded, OptionBase):
         float, Field(gt=0, le=64, description="Size for a ratio such as 3:2, in units of 1024 × 1024 pixels.")
     ] = 1.0
 
-    def own_limits(self) -> Allowed:
-        return Allowed(self.least, self.most)
+    def own_limits(self) -> AllowedValues:
+        return AllowedValues(self.least, self.most)
 
-    def read(self, value: object, allowed: Allowed) -> Size:
+    def read(self, value: object, allowed: AllowedValues) -> Size:
         if isinstance(value, str):
             labels = {choice.label.casefold(): choice.value for choice in self.choices}
             value = labels.get(value.strip().casefold(), value)

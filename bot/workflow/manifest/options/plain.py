@@ -13,7 +13,7 @@ from bot.workflow.manifest.options.base import (
     Unbounded,
     Unlisted,
 )
-from bot.workflow.manifest.values import Allowed, Scalar
+from bot.workflow.manifest.values import AllowedValues, Scalar
 
 MAX_TEXT = 6000
 """Discord's limit for one text option."""
@@ -30,7 +30,7 @@ class TextOption(Unbounded, Unlisted, OptionBase):
     default: Annotated[str | None, Field(description="Default value.")] = None
     max_length: Annotated[int, Field(ge=1, le=MAX_TEXT, description="Maximum number of characters.")] = 2000
 
-    def read(self, value: object, allowed: Allowed) -> str:
+    def read(self, value: object, allowed: AllowedValues) -> str:
         text = values.read_text(value, self.max_length)
         if self.required and not text.strip():
             raise RefusedValueError(_("must not be empty."))
@@ -67,10 +67,10 @@ class IntegerOption(_Bounded):
     ] = None
     step: Annotated[int | None, Field(ge=1, description="Values must be multiples of it.")] = None
 
-    def own_limits(self) -> Allowed:
-        return Allowed(self.minimum, self.maximum)
+    def own_limits(self) -> AllowedValues:
+        return AllowedValues(self.minimum, self.maximum)
 
-    def read(self, value: object, allowed: Allowed) -> int:
+    def read(self, value: object, allowed: AllowedValues) -> int:
         return values.read_integer(value, allowed, self.step)
 
 
@@ -88,10 +88,10 @@ class NumberOption(_Bounded):
     ] = None
     step: Annotated[float | None, Field(gt=0, description="Values must be multiples of it.")] = None
 
-    def own_limits(self) -> Allowed:
-        return Allowed(self.minimum, self.maximum)
+    def own_limits(self) -> AllowedValues:
+        return AllowedValues(self.minimum, self.maximum)
 
-    def read(self, value: object, allowed: Allowed) -> float:
+    def read(self, value: object, allowed: AllowedValues) -> float:
         return values.read_number(value, allowed, self.step)
 
 
@@ -103,7 +103,7 @@ class BooleanOption(Unbounded, Unlisted, NoText, OptionBase):
     kind: Literal["boolean"]
     default: Annotated[bool | None, Field(description="Default value.")] = None
 
-    def read(self, value: object, allowed: Allowed) -> bool:
+    def read(self, value: object, allowed: AllowedValues) -> bool:
         return values.read_boolean(value)
 
     def require_bind(self) -> None:
@@ -119,10 +119,10 @@ class SeedOption(Unbounded, Unlisted, NoText, OptionBase):
     kind: Literal["seed"]
     default: Annotated[int | str | None, Field(description="Default value, instead of a random one.")] = None
 
-    def read(self, value: object, allowed: Allowed) -> int:
+    def read(self, value: object, allowed: AllowedValues) -> int:
         return values.read_seed(value, allowed)
 
-    def draw(self, source: values.RandomSource, allowed: Allowed) -> int:
+    def draw(self, source: values.RandomSource, allowed: AllowedValues) -> int:
         return source.randint(*values.seed_range(allowed))
 
 
@@ -137,7 +137,7 @@ class ConstantOption(Unbounded, Unlisted, NoText, OptionBase):
     description: Annotated[str, Field(max_length=100, description="What it is for; not shown to members.")] = ""
     value: Annotated[str | int | float | bool, Field(description="The value to set.")]
 
-    def read(self, value: object, allowed: Allowed) -> Scalar:
+    def read(self, value: object, allowed: AllowedValues) -> Scalar:
         if value != self.value:
             raise RefusedValueError(_("is fixed and can't be changed."))
         return self.value

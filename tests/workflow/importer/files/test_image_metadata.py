@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bot.workflow.importer.errors import WorkflowImportError
-from bot.workflow.importer.files.image_metadata import MAX_TEXT, read_picture_workflow
+from bot.workflow.importer.files.image_metadata import MAX_TEXT, read_image_workflow
 
 PROMPT = {"1": {"class_type": "SaveImage", "inputs": {"filename_prefix": "ü"}}}
 WORKFLOW: dict[str, Any] = {"nodes": [], "version": 0.4}
@@ -50,7 +50,7 @@ def infos() -> list[PngInfo]:
 
 @pytest.mark.parametrize("info", infos(), ids=["tEXt", "zTXt and iTXt", "UTF-8 and animated"])
 def test_a_png_gives_what_was_posted_and_what_was_open(info: PngInfo):
-    assert read_picture_workflow(png(info)) == BOTH
+    assert read_image_workflow(png(info)) == BOTH
 
 
 @pytest.mark.parametrize("tail", [b"", b"\0\0", b"IHDR and whatever"])
@@ -58,8 +58,8 @@ def test_what_stands_behind_the_end_of_a_png_is_read_as_the_editor_does(tail: by
     body = b"workflow\0" + json.dumps(WORKFLOW).encode()
     chunk = struct.pack(">I", len(body)) + b"tEXt" + body + b"sum?"
 
-    assert read_picture_workflow(png(PngInfo()) + chunk + tail) == (None, WORKFLOW)
-    assert read_picture_workflow(png(infos()[0]) + tail) == BOTH
+    assert read_image_workflow(png(PngInfo()) + chunk + tail) == (None, WORKFLOW)
+    assert read_image_workflow(png(infos()[0]) + tail) == BOTH
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "JPEG"])
@@ -73,7 +73,7 @@ def test_what_stands_behind_the_end_of_a_png_is_read_as_the_editor_does(tail: by
     ids=["ComfyUI", "packs", "one object"],
 )
 def test_exif_gives_the_same(kind: str, tags: dict[int, str]):
-    assert read_picture_workflow(with_exif(kind, tags)) == BOTH
+    assert read_image_workflow(with_exif(kind, tags)) == BOTH
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "JPEG"])
@@ -84,24 +84,24 @@ def test_exif_gives_the_same(kind: str, tags: dict[int, str]):
 def test_a_comment_of_the_user_is_read(kind: str, head: bytes, encoding: str):
     comment = head + json.dumps({"prompt": PROMPT}).encode(encoding)
 
-    assert read_picture_workflow(with_exif(kind, {}, comment)) == (PROMPT, None)
+    assert read_image_workflow(with_exif(kind, {}, comment)) == (PROMPT, None)
 
 
 def test_a_bare_nan_is_none():
     info = PngInfo()
     info.add_text("prompt", '{"1": {"class_type": "A", "inputs": {}, "is_changed": [NaN]}}')
 
-    assert read_picture_workflow(png(info)) == ({"1": {"class_type": "A", "inputs": {}, "is_changed": [None]}}, None)
+    assert read_image_workflow(png(info)) == ({"1": {"class_type": "A", "inputs": {}, "is_changed": [None]}}, None)
 
 
 @pytest.mark.parametrize("data", [png(PngInfo()), with_exif("WEBP", {}), with_exif("JPEG", {MAKE: "{a camera}"})])
 def test_other_pictures_have_none(data: bytes):
-    assert read_picture_workflow(data) == (None, None)
+    assert read_image_workflow(data) == (None, None)
 
 
 def test_other_files_are_refused():
     with pytest.raises(WorkflowImportError, match="not a PNG"):
-        read_picture_workflow(b"GIF89a")
+        read_image_workflow(b"GIF89a")
 
 
 def _text_start(data: bytes) -> int:
@@ -118,13 +118,13 @@ def _text_start(data: bytes) -> int:
 )
 def test_a_damaged_png_gets_a_sentence(damage: Any):
     with pytest.raises(WorkflowImportError, match="is damaged"):
-        read_picture_workflow(damage(png(infos()[0])))
+        read_image_workflow(damage(png(infos()[0])))
 
 
 def test_what_was_read_before_the_damage_counts():
     data = png(infos()[0])
 
-    assert read_picture_workflow(data[: data.index(b"IDAT") + 6]) == BOTH
+    assert read_image_workflow(data[: data.index(b"IDAT") + 6]) == BOTH
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000])
@@ -133,7 +133,7 @@ def test_a_text_that_is_no_json_gets_a_sentence(text: str):
     info.add_text("prompt", text)
 
     with pytest.raises(WorkflowImportError, match="is damaged"):
-        read_picture_workflow(png(info))
+        read_image_workflow(png(info))
 
 
 def test_a_text_that_unpacks_to_too_much_is_refused():
@@ -142,4 +142,4 @@ def test_a_text_that_unpacks_to_too_much_is_refused():
     data = png(PngInfo())
 
     with pytest.raises(WorkflowImportError, match="is damaged"):
-        read_picture_workflow(data[:33] + chunk + data[33:])
+        read_image_workflow(data[:33] + chunk + data[33:])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.importer.files.document import DocumentKind, kind_of
-from bot.workflow.importer.files.image_metadata import read_picture_workflow
+from bot.workflow.importer.files.image_metadata import read_image_workflow
 from bot.workflow.importer.ui_format.convert import convert
 from bot.workflow.importer.ui_format.texts import dynamic_prompt
 from tests.workflow.importer.samples import OBJECT_INFO, PAIRS, SUBGRAPH
@@ -215,7 +215,7 @@ def test_a_prompt_with_braces_always_has_a_result(text: str):
 @given(st.sampled_from([b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBPEXIF", b"\xff\xd8\xff\xe1"]), st.binary(max_size=60))
 def test_nothing_but_a_sentence_escapes_from_a_broken_picture(head: bytes, rest: bytes):
     with contextlib.suppress(WorkflowImportError):
-        read_picture_workflow(head + rest)
+        read_image_workflow(head + rest)
 
 
 @few
