@@ -35,7 +35,7 @@ ANSWER_LIMIT = 2.0
 
 
 class Jobs(Protocol):
-    """The part of `bot.jobs.repository.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobRepository` that is needed here."""
 
     async def get(self, job_id: str) -> Job | None: ...
 

@@ -14,10 +14,10 @@ from bot.workflow.workflow import Workflow
 class Generate(commands.Cog):
     """The workflow commands: `registrar` registers them, `run` is their callback."""
 
-    def __init__(self, *, orders: JobSubmitter, forms: Forms) -> None:
-        self._orders = orders
+    def __init__(self, *, submitter: JobSubmitter, forms: Forms) -> None:
+        self._submitter = submitter
         self._forms = forms
-        self.registrar: CommandRegistry | None = None
+        self.registry: CommandRegistry | None = None
 
     async def run(self, interaction: discord.Interaction, workflow: Workflow, given: Given) -> None:
         asks_for_more = given.get(ADVANCED) is True and ADVANCED not in workflow.manifest.options
@@ -26,4 +26,4 @@ class Generate(commands.Cog):
             names = [name for name, _option in workflow.manifest.advanced_options()]
             await self._forms.open(interaction, workflow, given, names)
         else:
-            await self._orders.submit(interaction, workflow, given)
+            await self._submitter.submit(interaction, workflow, given)

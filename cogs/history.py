@@ -33,7 +33,7 @@ DATABASE_TIMEOUT = 2.0
 
 
 class Jobs(Protocol):
-    """The part of `bot.jobs.repository.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobRepository` that is needed here."""
 
     async def get(self, job_id: str) -> Job | None: ...
 
@@ -44,10 +44,10 @@ class Jobs(Protocol):
 
 class HistoryService:
     def __init__(
-        self, *, store: Jobs, shelf: ResultStore, packer: Packer, renderer: Renderer, languages: Languages
+        self, *, store: Jobs, results: ResultStore, packer: Packer, renderer: Renderer, languages: Languages
     ) -> None:
         self._store = store
-        self._shelf = shelf
+        self._results = results
         self._packer = packer
         self._renderer = renderer
         self._page = HistoryPage(languages)
@@ -84,7 +84,7 @@ class HistoryService:
         job = await self._store.get(job_id)
         if job is None or job.requester.user_id != interaction.user.id or not has_result(job):
             raise InputError(_("I can't find that result."))
-        outputs = await self._shelf.get(job.id)
+        outputs = await self._results.get(job.id)
         if not outputs:
             raise InputError(_gone(job))
         # One private message: the bot cannot post follow-ups below it

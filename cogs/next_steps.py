@@ -34,7 +34,7 @@ DATABASE_TIMEOUT = 2.0
 
 
 class Jobs(Protocol):
-    """The part of `bot.jobs.repository.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobRepository` that is needed here."""
 
     async def get(self, job_id: str) -> Job | None: ...
 
@@ -44,18 +44,18 @@ class NextSteps:
         self,
         *,
         store: Jobs,
-        shelf: ResultStore,
-        finder: WorkflowLookup,
+        results: ResultStore,
+        lookup: WorkflowLookup,
         definitions: Callable[[], Definitions],
-        orders: JobSubmitter,
+        submitter: JobSubmitter,
         forms: Forms,
         tree: CommandTree,
     ) -> None:
         self._store = store
-        self._shelf = shelf
-        self._finder = finder
+        self._results = results
+        self._lookup = lookup
         self._definitions = definitions
-        self._orders = orders
+        self._submitter = submitter
         self._forms = forms
         self._tree = tree
 
@@ -72,13 +72,13 @@ class NextSteps:
         if job is None or number >= len(job.spec.steps):
             raise InputError(_("This result is too old for buttons. Save the file and attach it to the command."))
         step = job.spec.steps[number]
-        target = self._finder.resolve(step.workflow)
+        target = self._lookup.resolve(step.workflow)
         option = target.manifest.options.get(step.input)
         if option is None or not option.is_file:
             raise _changed(target.name)
         given = handed_on(step, job.spec.values, target, self._definitions())
         files = [
-            KeptFile(job.outputs[place].filename, job.id, place, self._shelf)
+            KeptFile(job.outputs[place].filename, job.id, place, self._results)
             for place in usable_files(step, job.outputs)
         ]
         if not files:
@@ -89,7 +89,7 @@ class NextSteps:
         if lacking:
             await self._forms.open(interaction, target, given, lacking, kept={step.input: files})
         else:
-            await self._orders.submit(interaction, target, given)
+            await self._submitter.submit(interaction, target, given)
 
 
 def _lacking(step: NextStep, target: Workflow, given: Mapping[str, object]) -> Iterator[str]:

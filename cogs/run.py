@@ -19,11 +19,13 @@ MAX_NAME = 100
 
 
 class Runs:
-    def __init__(self, *, finder: WorkflowLookup, orders: JobSubmitter, forms: Forms, suggester: Autocompleter) -> None:
-        self._finder = finder
-        self._orders = orders
+    def __init__(
+        self, *, lookup: WorkflowLookup, submitter: JobSubmitter, forms: Forms, autocompleter: Autocompleter
+    ) -> None:
+        self._lookup = lookup
+        self._submitter = submitter
         self._forms = forms
-        self._suggester = suggester
+        self._autocompleter = autocompleter
 
     async def run(
         self,
@@ -34,12 +36,12 @@ class Runs:
         file: discord.Attachment | None,
         advanced: bool,
     ) -> None:
-        workflow = self._finder.resolve(name)
+        workflow = self._lookup.resolve(name)
         given = _given(workflow, prompt, file)
         options = dict(workflow.manifest.ordered_options())
         lacking = [each for each, option in options.items() if option.required and each not in given]
         if not lacking and not advanced:
-            await self._orders.submit(interaction, workflow, given)
+            await self._submitter.submit(interaction, workflow, given)
             return
         others = [each for each in options if each not in lacking and each not in given]
         is_enough = lacking and not advanced
@@ -47,9 +49,9 @@ class Runs:
 
     def suggest(self, typed: str) -> list[app_commands.Choice[str]]:
         """Return workflows that match by name, title or tag, the most used first."""
-        offered = self._finder.offered()
+        offered = self._lookup.offered()
         labels = {_label(name, workflow): name for name, workflow in offered.items()}
-        uses = {label: self._suggester.uses.get(name, 0) for label, name in labels.items()}
+        uses = {label: self._autocompleter.uses.get(name, 0) for label, name in labels.items()}
         found = Index(labels).best(typed, uses, MOST)
         return [app_commands.Choice(name=cut(label, MAX_NAME), value=labels[label]) for label in found]
 

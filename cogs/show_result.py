@@ -31,7 +31,7 @@ ANSWERED_WITHIN = 3.0
 
 
 class Jobs(Protocol):
-    """The part of `bot.jobs.repository.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobRepository` that is needed here."""
 
     async def get(self, job_id: str) -> Job | None: ...
 
@@ -51,16 +51,16 @@ class ShowResult:
         self,
         *,
         store: Jobs,
-        shelf: ResultStore,
+        results: ResultStore,
         messages: DiscordPresenter,
         languages: Languages,
         clock: Clock,
         is_ours: Callable[[Job], bool] = lambda _job: True,
     ) -> None:
-        """`is_ours` says whether this process updates the job's message; if not, another one picks up the token."""
+        """`is_leased` says whether this process updates the job's message; if not, another one picks up the token."""
         self._store = store
         self._is_ours = is_ours
-        self._shelf = shelf
+        self._results = results
         self._messages = messages
         self._languages = languages
         self._clock = clock
@@ -99,7 +99,7 @@ class ShowResult:
 
     async def _show_end(self, job: Job) -> None:
         has_result = job.state in (JobState.DONE, JobState.DELIVERING)
-        files = await self._shelf.get(job.id) if has_result else ()
+        files = await self._results.get(job.id) if has_result else ()
         if job.state is JobState.DELIVERING and not files:
             return self._go_on(job)  # still being fetched from the server
         ours = await self._store.take_over(job.id)

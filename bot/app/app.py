@@ -61,7 +61,7 @@ class App:
         self,
         settings: Settings,
         workflows: Library | Catalog,
-        installation: Resources,
+        resources: Resources,
         *,
         part: ProcessConfig | None = None,
         clock: Clock | None = None,
@@ -76,7 +76,7 @@ class App:
         """
         self._clock, random = clock or SystemClock(), random or SystemRandom()
         self._urls = {str(ServerUrl.parse(url).root): url for url in settings.comfyui_urls}
-        self._part, self._installation, self._settings = part or ProcessConfig(), installation, settings
+        self._part, self._resources, self._settings = part or ProcessConfig(), resources, settings
         self._sync = CommandSync(
             memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids, hidden=self._hidden
         )
@@ -84,12 +84,12 @@ class App:
         self._starting: asyncio.Task[None] | None = None
         self._languages = Languages()
         self.client = self._new_client()
-        self.store = installation.store
+        self.store = resources.store
         self.fleet = Fleet.of(
             (),
             clock=self._clock,
             random=random,
-            instance=installation.database_id,
+            instance=resources.database_id,
             park=park,
             keep_alive=keep_alive,
             on_change=self._on_fleet_change,
@@ -99,10 +99,10 @@ class App:
         self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
         self._pictures = ImageService(pool=self._images)
         self._renderer = Renderer(self._languages)
-        self._board = ProgressCache(hints=installation.hints, clock=self._clock)
+        self._board = ProgressCache(bus=resources.bus, clock=self._clock)
         self._messages = self._build_messages()
-        self._works = Services(
-            installation=installation,
+        self._services = Services(
+            resources=resources,
             fleet=self.fleet,
             messages=self._messages,
             part=self._part,
@@ -110,20 +110,20 @@ class App:
             results_kept=settings.results_kept_days * DAY,
             clock=self._clock,
         )
-        self.queue = self._works.queue
+        self.queue = self._services.queue
         library = workflows if isinstance(workflows, Library) else Library(workflows)
         self._library = library
-        library.use_auto_manifests(self._known, self._works.definitions)
+        library.use_auto_manifests(self._known, self._services.definitions)
         self._front = self._build_front(library, limits or Limits(), random) if self._part.has_gateway else None
         self._plan_ending()
 
     def _on_fleet_change(self, _online: bool) -> None:
-        self._works.on_fleet_change()
+        self._services.on_fleet_change()
 
     def _on_learnt(self, _server: ComfyServer) -> None:
-        self._works.on_learnt()
+        self._services.on_learnt()
         if self._front:
-            self._front.registrar.wake()
+            self._front.registry.wake()
 
     @property
     def bot(self) -> ComfycordBot:
@@ -152,19 +152,19 @@ class App:
         return DiscordPresenter(
             route=MessageRoute(client=client, clock=self._clock),
             posts=ChannelMessages(client=client),
-            mailbox=DirectMessages(client=client, renderer=self._renderer, notes=self.store, clock=self._clock),
+            direct_messages=DirectMessages(client=client, renderer=self._renderer, notes=self.store, clock=self._clock),
             renderer=self._renderer,
             pictures=self._pictures,
             notes=self.store,
             clock=self._clock,
-            share=lambda: 1.0 / self._works.tenancy.processes,
+            share=lambda: 1.0 / self._services.leases.processes,
             board=self._board,
         )
 
     def _build_front(self, library: Library, limits: Limits, random: Random) -> Gateway:
         office = Office(
-            installation=self._installation,
-            works=self._works,
+            resources=self._resources,
+            services=self._services,
             fleet=self.fleet,
             library=library,
             limits=limits,
@@ -174,8 +174,8 @@ class App:
         )
         return Gateway(
             bot=self.bot,
-            installation=self._installation,
-            works=self._works,
+            resources=self._resources,
+            services=self._services,
             office=office,
             library=library,
             pictures=self._pictures,
@@ -191,12 +191,12 @@ class App:
     def _plan_ending(self) -> None:
         # Run from last to first, after the tasks that `_start` creates have stopped
         closing = (
-            self._installation.hints.close,
-            self._works.release,
+            self._resources.bus.close,
+            self._services.release,
             self.fleet.close,
             self._messages.close,
-            self._works.close,
-            *((self._front.orders.close,) if self._front else ()),
+            self._services.close,
+            *((self._front.submitter.close,) if self._front else ()),
             self._images.close,
         )
         for close in closing:
@@ -207,9 +207,9 @@ class App:
         await self._starting
 
     async def _start_all(self) -> None:
-        self._spawn(self._installation.hints.run, "hints")
-        await self._works.begin(self._urls)
-        for name, work in self._works.tasks():
+        self._spawn(self._resources.bus.run, "hints")
+        await self._services.begin(self._urls)
+        for name, work in self._services.tasks():
             self._spawn(work, name)
         if self._front:
             await self._open_front(self._front)
@@ -219,7 +219,7 @@ class App:
             await self.bot.add_cog(cog)
         if self._library.has_graphs_without_manifest:
             await self._library.reload()
-        front.registrar.update()
+        front.registry.update()
         if self._part.is_leader:
             await self.sync_commands()
         for name, work in front.tasks():
@@ -231,14 +231,14 @@ class App:
         with suppress(TimeoutError):
             async with asyncio.timeout(KNOWN_WITHIN):
                 answers = await self.fleet.object_infos()
-        return KnownNodes.of(answers) if answers else KnownNodes({}, self._works.definitions())
+        return KnownNodes.of(answers) if answers else KnownNodes({}, self._services.definitions())
 
     def is_quiet(self) -> bool:
         """Whether the queue is empty."""
-        return self._works.lineup.total == 0
+        return self._services.queue_view.total == 0
 
     def offered(self) -> Mapping[str, Workflow]:
-        return self._front.registrar.offered() if self._front else {}
+        return self._front.registry.offered() if self._front else {}
 
     async def sync_commands(self) -> Sequence[str]:
         """Register the commands where they have changed; return those places."""

@@ -57,8 +57,8 @@ class Gateway:
         self,
         *,
         bot: ComfycordBot,
-        installation: Resources,
-        works: Services,
+        resources: Resources,
+        services: Services,
         office: Office,
         library: Library,
         pictures: ImageService,
@@ -71,8 +71,8 @@ class Gateway:
         tell: Callable[[], Awaitable[bool]] | None,
     ) -> None:
         self._bot = bot
-        self._installation = installation
-        self._works = works
+        self._resources = resources
+        self._services = services
         self._office = office
         self._library = library
         self._pictures = pictures
@@ -82,36 +82,36 @@ class Gateway:
         self._board = board
         self._clock = clock
         self._tree = tree = cast("CommandTree", bot.tree)
-        self._suggester = Autocompleter(definitions=works.definitions, uses=Uses())
-        self.orders = JobSubmitter(
+        self._autocompleter = Autocompleter(definitions=services.definitions, uses=Uses())
+        self.submitter = JobSubmitter(
             tree=tree,
             house=office.house,
-            definitions=works.definitions,
+            definitions=services.definitions,
             attachments=Attachments(pictures=pictures),
             admission=office.admission,
-            queue=works.queue,
-            intake=works.intake,
+            queue=services.queue,
+            enqueuer=services.enqueuer,
             renderer=renderer,
             clock=clock,
             random=random,
             offered=self._offered_in,
             on_accepted=self._learn,
         )
-        self._forms = Forms(orders=self.orders, suggester=self._suggester, tree=tree, languages=languages)
-        self.generate = Generate(orders=self.orders, forms=self._forms)
-        self.registrar = CommandRegistry(
+        self._forms = Forms(submitter=self.submitter, autocompleter=self._autocompleter, tree=tree, languages=languages)
+        self.generate = Generate(submitter=self.submitter, forms=self._forms)
+        self.registry = CommandRegistry(
             tree=tree,
             library=library,
-            servers=works.servers,
-            build=lambda workflow: build_command(workflow, run=self.generate.run, suggester=self._suggester),
+            servers=services.servers,
+            build=lambda workflow: build_command(workflow, run=self.generate.run, autocompleter=self._autocompleter),
             clock=clock,
             tell=tell,
         )
-        self._finder = WorkflowLookup(
-            library=library, offered=self.registrar.offered, reason_off=self.registrar.reason_off
+        self._lookup = WorkflowLookup(
+            library=library, offered=self.registry.offered, reason_off=self.registry.reason_off
         )
         library.on_change(self._hint_at)
-        installation.hints.subscribe(Topic.RULES, lambda _payload: self.registrar.wake())
+        resources.bus.subscribe(Topic.RULES, lambda _payload: self.registry.wake())
         self._hint_at(Changes())
 
     async def look_at_guilds(self, guild_ids: Sequence[int]) -> None:
@@ -126,14 +126,14 @@ class Gateway:
         return [name for name in self._library.workflows if not is_offered(guild_id, name)]
 
     def _offered_in(self, guild_id: int | None) -> Mapping[str, Workflow]:
-        offered = self.registrar.offered()
+        offered = self.registry.offered()
         if guild_id is None:
             return offered
         return {name: flow for name, flow in offered.items() if self._office.house.is_offered_in(guild_id, name)}
 
     def tasks(self) -> Iterator[Task]:
         yield "workflows", self._library.run
-        yield "commands", self.registrar.run
+        yield "commands", self.registry.run
         yield "uses", self._recall
         yield "suggestions", self._prepare_lists
 
@@ -141,69 +141,73 @@ class Gateway:
         """Rank suggestions by recent jobs, including those of other processes and before a restart."""
         while True:
             with suppress(OfflineError):
-                jobs = await self._installation.store.browse([JobState.DONE], limit=RECALLED)
-                self._suggester.relearn((self._library.get(job.spec.workflow), job.spec) for job in reversed(jobs))
+                jobs = await self._resources.store.browse([JobState.DONE], limit=RECALLED)
+                self._autocompleter.relearn((self._library.get(job.spec.workflow), job.spec) for job in reversed(jobs))
             await self._clock.sleep(RECALL_EVERY)
 
     async def _prepare_lists(self) -> None:
         known: tuple[object, object] = (None, None)
         while True:
-            definitions, workflows = self._works.definitions(), self._library.workflows
+            definitions, workflows = self._services.definitions(), self._library.workflows
             if definitions is not known[0] or workflows is not known[1]:
                 known = (definitions, workflows)
-                await self._suggester.prepare(
+                await self._autocompleter.prepare(
                     option for flow in workflows.values() for option in flow.manifest.options.values()
                 )
             await self._clock.sleep(PREPARE_EVERY)
 
     def _learn(self, spec: RunSpec) -> None:
-        self._suggester.learn(self._library.get(spec.workflow), spec)
+        self._autocompleter.learn(self._library.get(spec.workflow), spec)
 
     def _hint_at(self, _changes: Changes) -> None:
         """Pass on the run times that workflow authors state."""
         known = self._library.workflows.items()
-        self._works.durations.set_hints({name: flow.manifest.seconds for name, flow in known if flow.manifest.seconds})
+        self._services.run_times.set_hints(
+            {name: flow.manifest.seconds for name, flow in known if flow.manifest.seconds}
+        )
 
     def cogs(self) -> Sequence[commands.Cog]:
-        bot, store, works, languages = self._bot, self._installation.store, self._works, self._languages
+        bot, store, services, languages = self._bot, self._resources.store, self._services, self._languages
         return (
             self.generate,
             RunCommand(
-                runs=Runs(finder=self._finder, orders=self.orders, forms=self._forms, suggester=self._suggester)
+                runs=Runs(
+                    lookup=self._lookup, submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter
+                )
             ),
             ShowResultButton(bot=bot, show=self._show_result()),
             NextStepButtons(bot=bot, steps=self._next_steps()),
             HistoryCommand(bot=bot, history=self._past()),
-            CancelCommand(bot=bot, jobs=JobCancelling(store=store, canceller=works.canceller, languages=languages)),
-            QueueCommand(survey=works.lineup.status, page=QueuePage(languages, self._board.fraction)),
-            *self._office.cogs(self.registrar, self._suggester),
+            CancelCommand(bot=bot, jobs=JobCancelling(store=store, canceller=services.canceller, languages=languages)),
+            QueueCommand(survey=services.queue_view.status, page=QueuePage(languages, self._board.fraction)),
+            *self._office.cogs(self.registry, self._autocompleter),
         )
 
     def _show_result(self) -> ShowResult:
         return ShowResult(
-            store=self._installation.store,
-            shelf=self._installation.shelf,
+            store=self._resources.store,
+            results=self._resources.results,
             messages=self._messages,
             languages=self._languages,
             clock=self._clock,
-            is_ours=self._works.is_reported_here,
+            is_ours=self._services.is_reported_here,
         )
 
     def _next_steps(self) -> NextSteps:
         return NextSteps(
-            store=self._installation.store,
-            shelf=self._installation.shelf,
-            finder=self._finder,
-            definitions=self._works.definitions,
-            orders=self.orders,
+            store=self._resources.store,
+            results=self._resources.results,
+            lookup=self._lookup,
+            definitions=self._services.definitions,
+            submitter=self.submitter,
             forms=self._forms,
             tree=self._tree,
         )
 
     def _past(self) -> HistoryService:
         return HistoryService(
-            store=self._installation.store,
-            shelf=self._installation.shelf,
+            store=self._resources.store,
+            results=self._resources.results,
             packer=Packer(pictures=self._pictures),
             renderer=self._renderer,
             languages=self._languages,

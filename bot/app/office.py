@@ -36,8 +36,8 @@ class Office:
     def __init__(
         self,
         *,
-        installation: Resources,
-        works: Services,
+        resources: Resources,
+        services: Services,
         fleet: Fleet,
         library: Library,
         limits: Limits,
@@ -45,26 +45,26 @@ class Office:
         languages: Languages,
         clock: Clock,
     ) -> None:
-        self._installation = installation
-        self._works = works
+        self._resources = resources
+        self._services = services
         self._fleet = fleet
         self._library = library
         self._languages = languages
         self._clock = clock
-        store, policies = installation.store, installation.policies
+        store, policies = resources.store, resources.policies
         self.admission = Admission(
-            store=store, policies=policies, expect=works.queue.expect, clock=clock, limits=limits
+            store=store, policies=policies, expect=services.queue.expect, clock=clock, limits=limits
         )
-        self.house = GuildRules(rules=installation.workflow_rules, hints=installation.hints, limits=limits, clock=clock)
-        self._authority = AccessChecks(home_guilds=home_guilds, clock=clock)
+        self.house = GuildRules(rules=resources.workflow_rules, bus=resources.bus, limits=limits, clock=clock)
+        self._access = AccessChecks(home_guilds=home_guilds, clock=clock)
         self._audit = AuditLog(store=store, clock=clock)
 
-    def cogs(self, registrar: CommandRegistry, suggester: Autocompleter) -> Sequence[commands.Cog]:
+    def cogs(self, registry: CommandRegistry, autocompleter: Autocompleter) -> Sequence[commands.Cog]:
         members = AccountPages(
-            policies=self._installation.policies,
+            policies=self._resources.policies,
             admission=self.admission,
-            survey=self._works.lineup.status,
-            authority=self._authority,
+            survey=self._services.queue_view.status,
+            access=self._access,
             languages=self._languages,
             clock=self._clock,
         )
@@ -72,38 +72,38 @@ class Office:
             ModerateCommand(moderation=self._moderation(), rules=self._rules(), members=members),
             ServerCommand(desk=self._desk()),
             MeCommand(members=members),
-            WorkflowCommand(desk=self._workflow_desk(registrar, suggester), addition=self._addition(registrar)),
+            WorkflowCommand(desk=self._workflow_desk(registry, autocompleter), addition=self._addition(registry)),
         )
 
-    def _workflow_desk(self, registrar: CommandRegistry, suggester: Autocompleter) -> WorkflowService:
+    def _workflow_desk(self, registry: CommandRegistry, autocompleter: Autocompleter) -> WorkflowService:
         return WorkflowService(
             library=self._library,
-            rules=self._installation.workflow_rules,
+            rules=self._resources.workflow_rules,
             house=self.house,
-            reason_off=registrar.reason_off,
-            on_change=registrar.wake,
-            suggester=suggester,
+            reason_off=registry.reason_off,
+            on_change=registry.wake,
+            autocompleter=autocompleter,
             audit=self._audit,
-            authority=self._authority,
+            access=self._access,
             languages=self._languages,
         )
 
-    def _addition(self, registrar: CommandRegistry) -> AddWorkflow:
+    def _addition(self, registry: CommandRegistry) -> AddWorkflow:
         return AddWorkflow(
             library=self._library,
             ask=self._fleet.object_infos,
-            on_change=registrar.wake,
+            on_change=registry.wake,
             audit=self._audit,
-            authority=self._authority,
+            access=self._access,
             languages=self._languages,
         )
 
     def _moderation(self) -> Moderation:
         return Moderation(
-            policies=self._installation.policies,
+            policies=self._resources.policies,
             audit=self._audit,
-            hints=self._installation.hints,
-            authority=self._authority,
+            bus=self._resources.bus,
+            access=self._access,
             library=self._library,
             languages=self._languages,
             clock=self._clock,
@@ -111,23 +111,23 @@ class Office:
 
     def _rules(self) -> RoleRules:
         return RoleRules(
-            policies=self._installation.policies,
+            policies=self._resources.policies,
             admission=self.admission,
             audit=self._audit,
-            authority=self._authority,
+            access=self._access,
             languages=self._languages,
         )
 
     def _desk(self) -> ServerService:
         return ServerService(
-            fleet=self._installation.fleet,
-            store=self._installation.store,
-            survey=self._works.lineup.status,
+            fleet=self._resources.fleet,
+            store=self._resources.store,
+            survey=self._services.queue_view.status,
             key_of=_key_of,
             probe=self._fleet.probe,
             audit=self._audit,
-            hints=self._installation.hints,
-            authority=self._authority,
+            bus=self._resources.bus,
+            access=self._access,
             languages=self._languages,
         )
 

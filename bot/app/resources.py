@@ -43,8 +43,8 @@ class Resources:
     fleet: ServerRegistry
     policies: PolicyRepository
     workflow_rules: WorkflowRulesRepository
-    shelf: PrunableResultStore
-    hints: NotificationBus
+    results: PrunableResultStore
+    bus: NotificationBus
     """Notifications between the processes that share the database. `App` runs them."""
     exclusive: bool
     """Whether no other process can work on the same jobs."""
@@ -62,10 +62,10 @@ async def open_resources(settings: Settings, role: str = ALL) -> AsyncGenerator[
         owner = await _entered(ending, acquire_instance_id(settings.data_dir, role))
         database = await open_database(url, synchronous=settings.database_synchronous)
         ending.push_async_callback(database.close)
-        yield await _installation(owner, database, settings, role)
+        yield await _resources(owner, database, settings, role)
 
 
-async def _installation(owner: str, database: Database, settings: Settings, role: str) -> Resources:
+async def _resources(owner: str, database: Database, settings: Settings, role: str) -> Resources:
     on_disk = FileResultStore(settings.data_dir / RESULTS, durable=settings.database_synchronous == "full")
     # With other processes, results go into the database; files from before the change are still found
     shelves = (on_disk, database.results) if role == ALL else (database.results, on_disk)
@@ -76,14 +76,14 @@ async def _installation(owner: str, database: Database, settings: Settings, role
         fleet=database.fleet,
         policies=database.policies,
         workflow_rules=database.workflow_rules,
-        shelf=FallbackResultStore(*shelves),
-        hints=_hints(owner, database, settings),
+        results=FallbackResultStore(*shelves),
+        bus=_bus(owner, database, settings),
         exclusive=database.exclusive,
         is_shared=database.is_shared,
     )
 
 
-def _hints(owner: str, database: Database, settings: Settings) -> NotificationBus:
+def _bus(owner: str, database: Database, settings: Settings) -> NotificationBus:
     if not database.is_shared:
         return LocalBus()
     dsn = settings.database_listen_url or settings.database_url

@@ -45,7 +45,7 @@ class Services:
     def __init__(
         self,
         *,
-        installation: Resources,
+        resources: Resources,
         fleet: Fleet,
         messages: DiscordPresenter,
         part: ProcessConfig,
@@ -53,15 +53,15 @@ class Services:
         results_kept: float,
         clock: Clock,
     ) -> None:
-        self._installation = installation
+        self._resources = resources
         self._fleet = fleet
         self._messages = messages
-        self._hints = installation.hints
+        self._bus = resources.bus
         self._part = part
         self._depth = depth
         self._clock = clock
-        self._store, self._owner = installation.store, installation.owner
-        self.durations = RunTimeEstimates()
+        self._store, self._owner = resources.store, resources.owner
+        self.run_times = RunTimeEstimates()
         self._build_line()
         self._build_ends(results_kept)
         self._build_crew()
@@ -69,202 +69,204 @@ class Services:
     # ------------------------------------------------------------------ building
 
     def _build_line(self) -> None:
-        records, store, clock = self._installation.fleet, self._store, self._clock
-        self.tenancy = LeaseManager(
+        records, store, clock = self._resources.fleet, self._store, self._clock
+        self.leases = LeaseManager(
             store=store,
             owner=self._owner,
             servers=(),
             clock=clock,
-            fleet=None if self._installation.exclusive else records,
+            fleet=None if self._resources.exclusive else records,
             role=self._part.role,
             singleton_keys=(POSITIONS_LEASE,) if self._part.has_gateway else (),
             busyness=self._busyness,
         )
-        self.crew = WorkerPool(
+        self.worker_pool = WorkerPool(
             fleet=records,
-            tenancy=self.tenancy,
-            durations=self.durations,
-            hints=self._hints,
+            leases=self.leases,
+            run_times=self.run_times,
+            bus=self._bus,
             clock=clock,
             only=self._part.servers,
-            waiting=lambda: self.lineup.total,
+            waiting=lambda: self.queue_view.total,
         )
-        self.lineup = QueueView(
+        self.queue_view = QueueView(
             store=store,
-            durations=self.durations,
-            places=CapacityEstimator(fleet=records, known=self.crew, durations=self.durations, clock=clock),
-            obstacles=StartBlockers(fleet=records, policy=self._installation.policies, clock=clock),
+            run_times=self.run_times,
+            places=CapacityEstimator(fleet=records, known=self.worker_pool, run_times=self.run_times, clock=clock),
+            blockers=StartBlockers(fleet=records, policy=self._resources.policies, clock=clock),
             clock=clock,
         )
-        self._hints.subscribe(Topic.PAUSES, lambda _payload: self.lineup.invalidate())
-        self._hints.subscribe(Topic.FLEET, lambda _payload: self.lineup.fleet_changed())
-        self._departures = StalePositionRepair(
-            store=store, presenter=self._messages, hints=self._hints, is_ours=self.crew.is_leased, clock=clock
+        self._bus.subscribe(Topic.PAUSES, lambda _payload: self.queue_view.invalidate())
+        self._bus.subscribe(Topic.FLEET, lambda _payload: self.queue_view.fleet_changed())
+        self._stale_positions = StalePositionRepair(
+            store=store, presenter=self._messages, bus=self._bus, is_ours=self.worker_pool.is_leased, clock=clock
         )
         self.queue = Dispatcher(
             store=store,
             presenter=self._messages,
-            lineup=self.lineup,
-            durations=self.durations,
-            hints=self._hints,
+            queue_view=self.queue_view,
+            run_times=self.run_times,
+            bus=self._bus,
             clock=clock,
             owner=self._owner,
-            tells=lambda: self._part.has_gateway and self.tenancy.holds(POSITIONS_LEASE),
-            on_left=None if self._installation.exclusive else self._departures.check,
+            tells=lambda: self._part.has_gateway and self.leases.holds(POSITIONS_LEASE),
+            on_left=None if self._resources.exclusive else self._stale_positions.check,
         )
 
     def _build_ends(self, results_kept: float) -> None:
         store, clock = self._store, self._clock
-        self.deliverer = DeliveryService(
+        self.delivery_service = DeliveryService(
             store=store,
             presenter=self._messages,
-            shelf=self._installation.shelf,
+            results=self._resources.results,
             find=self._fleet.get,
-            hints=self._hints,
+            bus=self._bus,
             owner=self._owner,
             clock=clock,
         )
-        self.intake = Enqueuer(
+        self.enqueuer = Enqueuer(
             store=store,
             queue=self.queue,
             presenter=self._messages,
-            deliverer=self.deliverer,
-            durations=self.durations,
+            delivery_service=self.delivery_service,
+            run_times=self.run_times,
             clock=clock,
             owner=self._owner,
         )
         self._recovery = Recovery(
             store=store,
             queue=self.queue,
-            intake=self.intake,
-            deliverer=self.deliverer,
-            fleet=self._installation.fleet,
+            enqueuer=self.enqueuer,
+            delivery_service=self.delivery_service,
+            fleet=self._resources.fleet,
             clock=clock,
             owner=self._owner,
-            alone=self._installation.exclusive,
+            alone=self._resources.exclusive,
         )
-        self._janitor = Retention(store=store, shelf=self._installation.shelf, clock=clock, results_kept=results_kept)
+        self._retention = Retention(
+            store=store, results=self._resources.results, clock=clock, results_kept=results_kept
+        )
 
     def _build_crew(self) -> None:
         clock = self._clock
         self.canceller = JobCanceller(
             store=self._store,
             queue=self.queue,
-            deliverer=self.deliverer,
-            carriers=lambda: [member.carrier for member in self.crew.workers],
-            hints=self._hints,
+            delivery_service=self.delivery_service,
+            executors=lambda: [member.executor for member in self.worker_pool.workers],
+            bus=self._bus,
             clock=clock,
         )
-        self._judge = CompatibilityChecker(
-            fleet=self._installation.fleet,
-            servers=self.crew.leased_backends,
-            is_resting=self.crew.is_resting,
-            hints=self._hints,
+        self._compatibility = CompatibilityChecker(
+            fleet=self._resources.fleet,
+            servers=self.worker_pool.leased_backends,
+            is_resting=self.worker_pool.is_resting,
+            bus=self._bus,
             clock=clock,
         )
-        self._learning = RunTimeLoader(store=self._store, durations=self.durations, clock=clock)
-        self._recorded = SharedDefinitions(fleet=self._installation.fleet, hints=self._hints, clock=clock)
+        self._learning = RunTimeLoader(store=self._store, run_times=self.run_times, clock=clock)
+        self._recorded = SharedDefinitions(fleet=self._resources.fleet, bus=self._bus, clock=clock)
 
     def _busyness(self, key: str) -> float:
-        member = self.crew.get(key)
-        return member.carrier.busy_for if member else 0.0
+        member = self.worker_pool.get(key)
+        return member.executor.busy_for if member else 0.0
 
     # ------------------------------------------------------------------ queries and events
 
     def is_reported_here(self, job: Job) -> bool:
         """Whether this process updates the message of a job."""
-        if self._installation.exclusive:
+        if self._resources.exclusive:
             return True
         is_with_a_server = job.state in (JobState.RUNNING, JobState.DELIVERING)
-        return self.crew.is_leased(job.server) if is_with_a_server else self.tenancy.holds(POSITIONS_LEASE)
+        return self.worker_pool.is_leased(job.server) if is_with_a_server else self.leases.holds(POSITIONS_LEASE)
 
     def definitions(self) -> Definitions:
         """Return the servers' combined definitions: those of connected servers, or the stored ones of all."""
         live = self._fleet.definitions()
         recorded = self._recorded()
-        if not live.nodes or not self._installation.exclusive:
+        if not live.nodes or not self._resources.exclusive:
             return recorded if recorded.nodes else live
         return live
 
     def servers(self) -> Sequence[Definitions]:
         """Return the definitions of each server: connected ones, and stored ones."""
         live = [server.definitions for server in self._fleet.servers if server.definitions.nodes]
-        return live if live and self._installation.exclusive else (*live, *self._recorded.servers())
+        return live if live and self._resources.exclusive else (*live, *self._recorded.servers())
 
     def on_fleet_change(self) -> None:
         """Handle a server of this process going online or offline."""
         self.queue.wake()
-        self._judge.wake()
-        self.lineup.fleet_changed()
-        for member in self.crew.workers:
+        self._compatibility.wake()
+        self.queue_view.fleet_changed()
+        for member in self.worker_pool.workers:
             member.runner.update_status()
 
     def on_learnt(self) -> None:
         """Handle new definitions of a server of this process."""
-        self._judge.wake()
+        self._compatibility.wake()
 
     # ------------------------------------------------------------------ life cycle
 
     async def begin(self, urls: dict[str, str]) -> None:
         """Recover jobs of earlier processes. `urls` are the servers in the settings (key → URL)."""
         if self._part.has_servers:
-            await self._installation.fleet.register(urls, all_there_are=self._part.role is ProcessRole.ALL)
+            await self._resources.fleet.register(urls, all_there_are=self._part.role is ProcessRole.ALL)
         await self._learning.load()
         await self._recorded.load()
         await self._recovery.at_start()
-        await self.lineup.status()  # prepares its queries for the first command
+        await self.queue_view.status()  # prepares its queries for the first command
         if self._part.has_servers:
-            await self.crew.reconcile(self)
+            await self.worker_pool.reconcile(self)
 
     def tasks(self) -> Iterator[Task]:
         """Yield the background tasks; they are stopped in reverse order."""
-        yield "leases", self.tenancy.run
-        yield "janitor", self._janitor.run
+        yield "leases", self.leases.run
+        yield "janitor", self._retention.run
         yield "recovery", self._recovery.run
-        yield "deliverer", self.deliverer.run
+        yield "deliverer", self.delivery_service.run
         yield "definitions", self._recorded.run
-        if not self._installation.exclusive:
+        if not self._resources.exclusive:
             yield "learning", self._learning.run
         if self._part.has_servers:
             yield "canceller", self.canceller.run
-            yield "crew", self._crew
-            yield "judge", self._judge.run
+            yield "crew", self._workers
+            yield "judge", self._compatibility.run
         if self._part.has_gateway:
             yield "positions", self.queue.run_position_updates
 
     async def close(self) -> None:
         """Close what remains after the tasks have ended."""
-        await self.intake.close()
-        await self._departures.close()
+        await self.enqueuer.close()
+        await self._stale_positions.close()
 
     async def release(self) -> None:
         """Release the leases, once nothing needs them any more."""
-        await self.tenancy.release()
+        await self.leases.release()
 
-    async def _crew(self) -> None:
+    async def _workers(self) -> None:
         try:
-            await self.crew.run(self)
+            await self.worker_pool.run(self)
         finally:
-            await self.crew.close()
+            await self.worker_pool.close()
 
     # ------------------------------------------------------------------ servers
 
     async def build(self, record: ServerRecord) -> WorkerHandle:
         server = self._fleet.get(record.key) or await self._fleet.add(record.url, record.name)
-        carrier = JobExecutor(
+        executor = JobExecutor(
             backend=server,
             store=self._store,
-            tenancy=self.tenancy,
-            durations=self.durations,
+            leases=self.leases,
+            run_times=self.run_times,
             presenter=self._messages,
-            deliverer=self.deliverer,
+            delivery_service=self.delivery_service,
             clock=self._clock,
-            elsewhere=self.crew.can_run_elsewhere,
+            elsewhere=self.worker_pool.can_run_elsewhere,
         )
 
         @asynccontextmanager
         async def connected() -> AsyncGenerator[None]:
-            self._judge.forget(record.key)
+            self._compatibility.forget(record.key)
             await server.start()
             try:
                 yield
@@ -275,16 +277,16 @@ class Services:
             backend=server,
             store=self._store,
             queue=self.queue,
-            tenancy=self.tenancy,
-            carrier=carrier,
-            deliverer=self.deliverer,
+            leases=self.leases,
+            executor=executor,
+            delivery_service=self.delivery_service,
             clock=self._clock,
             depth=self._depth,
             connect=connected,
-            may_rest=lambda: self.crew.has_others(record.key),
-            is_worthwhile=lambda: self.crew.is_worthwhile(record.key),
+            may_rest=lambda: self.worker_pool.has_others(record.key),
+            is_worthwhile=lambda: self.worker_pool.is_worthwhile(record.key),
         )
-        return WorkerHandle(record, server, carrier, runner)
+        return WorkerHandle(record, server, executor, runner)
 
     async def discard(self, key: str) -> None:
         await self._fleet.remove(key)

@@ -28,8 +28,8 @@ async def serve(settings: Settings, stop: asyncio.Event, part: ProcessConfig) ->
         log.warning("%s: %s", problem.file, problem.message)
     if not library.workflows and part.has_gateway:
         log.warning("no workflows found in %s: the bot starts without commands", settings.workflows_dir)
-    async with open_resources(settings, part.role) as installation:
-        app = App(settings, library, installation, part=part)
+    async with open_resources(settings, part.role) as resources:
+        app = App(settings, library, resources, part=part)
         with freeze_startup_objects():
             sweeping = asyncio.create_task(collect_when_idle(app.is_quiet, SystemClock()), name="sweeping")
             try:

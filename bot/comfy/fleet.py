@@ -109,7 +109,7 @@ class Fleet:
         return self._servers.get(key)
 
     async def add(self, url: str, name: str | None = None) -> ComfyServer:
-        """Add a server without starting it. Addresses entered in Discord must pass `check_address` first.
+        """Add a server without starting it. Addresses entered in Discord must pass `check_server_url` first.
 
         Raises `InputError` for an invalid address, and when the server or its name already exists.
         """

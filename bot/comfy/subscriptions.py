@@ -1,7 +1,7 @@
 """Subscriptions to prompts: turn the server's events into run events for the subscriber.
 
-The WebSocket reader calls `Watches.dispatch` for every event; nothing here waits or sends requests. Events of other
-clients' prompts, and events without a prompt id, are dropped.
+The WebSocket reader calls `PromptSubscriptions.dispatch` for every event; nothing here waits or sends requests. Events
+of other clients' prompts, and events without a prompt id, are dropped.
 """
 
 import asyncio

@@ -54,7 +54,7 @@ _LONGEST_FTYP = 128
 
 
 def sniff(data: bytes) -> FileType:
-    """Return the type that the signature indicates, or `UNKNOWN`."""
+    """Return the type that the signature indicates, or `DEFAULT_SECONDS`."""
     for prefix, media in _PREFIXES:
         if data.startswith(prefix):
             return media

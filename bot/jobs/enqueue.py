@@ -42,8 +42,8 @@ class Enqueuer:
         store: JobRepository,
         queue: Dispatcher,
         presenter: Presenter,
-        deliverer: DeliveryService,
-        durations: RunTimeEstimates,
+        delivery_service: DeliveryService,
+        run_times: RunTimeEstimates,
         clock: Clock,
         owner: str,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -51,8 +51,8 @@ class Enqueuer:
         self._store = store
         self._queue = queue
         self._presenter = presenter
-        self._deliverer = deliverer
-        self._durations = durations
+        self._delivery_service = delivery_service
+        self._run_times = run_times
         self._clock = clock
         self._owner = owner
         self._new_id = new_id
@@ -64,7 +64,7 @@ class Enqueuer:
         """Save a request before it is answered; `place` has no message yet, and `spec` may lack its graph.
 
         `terms` apply to all queued jobs of this member in this guild from now on. Raises `DuplicateJobError` for an
-        interaction seen before, and `StoreDownError` early enough for another answer.
+        interaction seen before, and `DatabaseUnavailableError` early enough for another answer.
         """
         job = Job(
             id=self._new_id(),
@@ -74,7 +74,7 @@ class Enqueuer:
             created=self._clock.now(),
             state=JobState.HELD,
             holder=self._owner,
-            estimate=self._durations.expect(spec.workflow),
+            estimate=self._run_times.expect(spec.workflow),
             pictures=measure(spec).count if spec.graph else 1,
         )
         try:
@@ -89,7 +89,7 @@ class Enqueuer:
         return job
 
     async def enqueue(self, job: Job, spec: RunSpec, place: MessageLocation) -> Job:
-        """Queue an answered request. Raises `IllegalMoveError` when it was cancelled meanwhile."""
+        """Queue an answered request. Raises `StaleJobError` when it was cancelled meanwhile."""
         admitted = await self._store.queue(replace(job, spec=spec, place=place, pictures=measure(spec).count))
         self._queue.entered(admitted)
         return admitted
@@ -173,7 +173,7 @@ class Enqueuer:
     async def _give_up(self, job: Job, reason: Message) -> None:
         """Fail a request that may have been accepted; the member is notified, by DM if its message is unknown."""
         try:
-            await self._deliverer.fail(job, reason)
+            await self._delivery_service.fail(job, reason)
         except StaleJobError:
             log.info("job %s was taken over elsewhere", job.id)
 

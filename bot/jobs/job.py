@@ -57,7 +57,7 @@ class Delivery(StrEnum):
 
 
 class StaleJobError(Exception):
-    """A transition that `MOVES` does not allow: a bug, or another process was faster."""
+    """A transition that `TRANSITIONS` does not allow: a bug, or another process was faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Job:
 
     id: str
     spec: RunSpec
-    """As loaded from the store, its input files have no bytes; `JobStore.with_inputs` adds them."""
+    """As loaded from the store, its input files have no bytes; `JobRepository.with_inputs` adds them."""
     requester: Requester
     place: MessageLocation
     created: float
@@ -146,7 +146,7 @@ class Job:
     """Whether its member got a direct message, which happens only once."""
 
     def with_state(self, state: JobState, **changes: Any) -> Self:
-        """Return this job in another state. Raises `IllegalMoveError`."""
+        """Return this job in another state. Raises `StaleJobError`."""
         if state not in TRANSITIONS[self.state]:
             raise StaleJobError(f"job {self.id}: {self.state} → {state}")
         return replace(self, state=state, **changes)

@@ -146,7 +146,7 @@ class Presenter(Protocol):
         """Show the result with an optional remark. Idempotent: nothing is posted twice.
 
         Raises `FailedError`, with a message for the member, when the files cannot be shown in any way, and
-        `IllegalMoveError` when another process took the job over.
+        `StaleJobError` when another process took the job over.
         """
         ...
 

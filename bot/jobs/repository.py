@@ -86,7 +86,7 @@ class PastRun:
 
 
 class JobRepository(Protocol):
-    """The jobs in the database. Any method may raise `StoreDownError`.
+    """The jobs in the database. Any method may raise `DatabaseUnavailableError`.
 
     Returned jobs have no bytes of input files, except from `with_inputs`.
     """
@@ -104,7 +104,7 @@ class JobRepository(Protocol):
     async def queue(self, job: Job) -> Job:
         """Queue a HELD job with the run, input files and message location known by now.
 
-        Raises `IllegalMoveError` when it is no longer HELD.
+        Raises `StaleJobError` when it is no longer HELD.
         """
         ...
 
@@ -117,7 +117,7 @@ class JobRepository(Protocol):
         jobs of similar priority, one that uses them is preferred.
 
         None when nothing is queued for this server, or `owner` does not hold its lease. Idempotent per prompt id: after
-        `StoreDownError`, retry with the same id to get the job that may already have been claimed.
+        `DatabaseUnavailableError`, retry with the same id to get the job that may already have been claimed.
         """
         ...
 
@@ -128,7 +128,7 @@ class JobRepository(Protocol):
         increments the epoch and clears the outcome. A final state sets `finished` by default, and reserves the delivery
         for the caller for a minute unless `not_before` is given. The newest interaction token is kept.
 
-        Raises `IllegalMoveError` when state or epoch differ from `job`, or the transition is not allowed.
+        Raises `StaleJobError` when state or epoch differ from `job`, or the transition is not allowed.
         """
         ...
 
@@ -148,7 +148,7 @@ class JobRepository(Protocol):
         """Cancel a job for the user `by`; return its newest version.
 
         A queued job is CANCELLED at once, with its delivery pending. For a running one the request is saved: see
-        `to_cancel`. Later states do not change.
+        `cancel_requests`. Later states do not change.
         """
         ...
 

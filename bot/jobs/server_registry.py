@@ -55,7 +55,7 @@ class Compatibility:
 
 
 class ServerRegistry(Protocol):
-    """Servers and the processes that use them. Any method may raise `StoreDownError`."""
+    """Servers and the processes that use them. Any method may raise `DatabaseUnavailableError`."""
 
     async def servers(self) -> Sequence[ServerRecord]:
         """Return the enabled servers in the order in which they were added."""

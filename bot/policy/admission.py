@@ -133,7 +133,7 @@ class Admission:
                 del self._turns[key]
 
     async def read(self, asker: Requester, limits: Limits | None = None) -> AdmissionContext:
-        """Return what decides about a request, within the member's `turn`. May raise `StoreDownError`.
+        """Return what decides about a request, within the member's `turn`. May raise `DatabaseUnavailableError`.
 
         `limits` are those of the guild or channel; without them, those of the installation apply.
         """
@@ -153,7 +153,7 @@ class Admission:
         )
 
     async def allowance(self, asker: Requester) -> Allowance:
-        """Return the limits that a member's roles give. May raise `StoreDownError`."""
+        """Return the limits that a member's roles give. May raise `DatabaseUnavailableError`."""
         if asker.guild_id is None:
             return Allowance()
         return resolve(await self._rules_of(asker.guild_id), asker.guild_id, asker.role_ids)

@@ -97,7 +97,7 @@ def narrowed(limits: Limits, guild: GuildLimits | None) -> Limits:
 
 
 class WorkflowRulesRepository(Protocol):
-    """Stores guild settings. Any method may raise `StoreDownError`."""
+    """Stores guild settings. Any method may raise `DatabaseUnavailableError`."""
 
     async def guild_rules(self, guild_id: int) -> GuildWorkflowRules: ...
 

@@ -32,7 +32,7 @@ class Limits:
 
 
 def review(request: AdmissionRequest, limits: Limits) -> Decision:
-    """Check the size alone: `Allowed`, or `Refused` for the first limit exceeded."""
+    """Check the size alone: `AllowedValues`, or `Refused` for the first limit exceeded."""
     for rule in _RULES:
         message = rule(request, limits)
         if message is not None:

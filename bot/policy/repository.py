@@ -9,7 +9,7 @@ from bot.policy.role_rules import RoleRule
 
 
 class PolicyRepository(Protocol):
-    """Stores rules, pauses and usage. Any method may raise `StoreDownError`."""
+    """Stores rules, pauses and usage. Any method may raise `DatabaseUnavailableError`."""
 
     async def rules(self, guild_id: int) -> Sequence[RoleRule]: ...
 

@@ -1,7 +1,7 @@
 """Notifications between processes over PostgreSQL's LISTEN and NOTIFY; implements `bot.jobs.cluster.bus`.
 
 Listening needs a connection of its own, without a pooler that switches sessions: notifications get lost there without
-an error. So the process regularly sends itself a test; while none comes back, `look_every` asks for polling instead.
+an error. So the process regularly sends itself a test; while none comes back, `poll_interval` asks for polling instead.
 """
 
 import asyncio

@@ -40,7 +40,7 @@ CLOSE_TIMEOUT = 1.0
 """Seconds to send what is left on close."""
 
 SendThrough = Callable[[Sequence[str]], Awaitable[None]]
-"""Sends payloads to all processes in one transaction. May raise `StoreDownError`."""
+"""Sends payloads to all processes in one transaction. May raise `DatabaseUnavailableError`."""
 
 
 class NotifySender:
@@ -106,10 +106,10 @@ class NotifySender:
     def _hint(self, topic: str, payload: str) -> str:
         return json.dumps({"topic": topic, "payload": payload, "from": self._me})
 
-    async def _send(self, hints: Sequence[str]) -> bool:
-        short = [hint for hint in hints if len(hint) <= MAX_PAYLOAD]  # ASCII: JSON escapes everything else
-        if len(short) < len(hints):
-            log.warning("%d notifications are too long and were not sent", len(hints) - len(short))
+    async def _send(self, bus: Sequence[str]) -> bool:
+        short = [hint for hint in bus if len(hint) <= MAX_PAYLOAD]  # ASCII: JSON escapes everything else
+        if len(short) < len(bus):
+            log.warning("%d notifications are too long and were not sent", len(bus) - len(short))
         try:
             if short:
                 await self._send_through(short)

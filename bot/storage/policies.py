@@ -1,4 +1,4 @@
-"""`PolicyRecords` over a database: role rules, pauses, and what members have used."""
+"""`PolicyRepository` over a database: role rules, pauses, and what members have used."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -27,7 +27,7 @@ PAUSES_AT_MOST: Final = 10_000
 
 
 class SqlPolicyRepository:
-    """Implements `PolicyRecords`."""
+    """Implements `PolicyRepository`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

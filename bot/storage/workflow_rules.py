@@ -1,4 +1,4 @@
-"""`WorkflowRules` over a database: which workflows a guild enables, with their defaults and limits."""
+"""`WorkflowRulesRepository` over a database: which workflows a guild enables, with their defaults and limits."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ RULES_AT_MOST: Final = 5000
 
 
 class SqlWorkflowRules:
-    """Implements `WorkflowRules`."""
+    """Implements `WorkflowRulesRepository`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -28,14 +28,14 @@ class AccountPages:
         policies: PolicyRepository,
         admission: Admission,
         survey: Callable[[], Awaitable[QueueStatus]],
-        authority: AccessChecks,
+        access: AccessChecks,
         languages: Languages,
         clock: Clock,
     ) -> None:
         self._policies = policies
         self._admission = admission
         self._survey = survey
-        self._authority = authority
+        self._access = access
         self._page = AccountPage(languages)
         self._clock = clock
 
@@ -44,7 +44,7 @@ class AccountPages:
         await self._show(interaction, requester_of(interaction), _("Your usage and limits"))
 
     async def member(self, interaction: discord.Interaction, user: discord.User | discord.Member) -> None:
-        self._authority.require_moderator(interaction)
+        self._access.require_moderator(interaction)
         heading = _("Usage and limits of {who}", who=f"<@{user.id}>")
         await self._show(interaction, member_of(user, interaction.guild_id), heading)
 

@@ -20,7 +20,7 @@ class AuditLog:
         self._clock = clock
 
     async def write(self, interaction: discord.Interaction, what: str) -> None:
-        """Record what the user did, on one line of at most `MAX_WHAT` characters. May raise `StoreDownError`."""
+        """Record what the user did, on one line of at most `MAX_WHAT` characters. May raise `DatabaseUnavailableError`."""
         line = re.sub(r"\s+", " ", what).strip()[:MAX_WHAT]
         where = "" if interaction.guild_id is None else f" (in {interaction.guild_id})"
         await self._store.record_event(f"{line}{where}", actor=str(interaction.user.id), now=self._clock.now())

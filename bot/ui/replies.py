@@ -25,7 +25,7 @@ MAX_SECTIONS = 30
 
 @asynccontextmanager
 async def in_time(seconds: float) -> AsyncGenerator[None]:
-    """Raise `StoreDownError` if the database takes too long: Discord wants an answer within three seconds."""
+    """Raise `DatabaseUnavailableError` if the database takes too long: Discord wants an answer within three seconds."""
     try:
         async with asyncio.timeout(seconds):
             yield

@@ -121,16 +121,16 @@ class Moderation:
         *,
         policies: PolicyRepository,
         audit: AuditLog,
-        hints: NotificationBus,
-        authority: AccessChecks,
+        bus: NotificationBus,
+        access: AccessChecks,
         library: Library,
         languages: Languages,
         clock: Clock,
     ) -> None:
         self._policies = policies
         self._audit = audit
-        self._hints = hints
-        self._authority = authority
+        self._bus = bus
+        self._access = access
         self._library = library
         self._languages = languages
         self._page = ModerationPage(languages)
@@ -148,8 +148,8 @@ class Moderation:
         async with in_time(ANSWER_LIMIT):
             await self._policies.pause(pause)
             await self._audit.write(interaction, f"paused {scope} until {until or 'resumed'}: {pause.reason}")
-        self._hints.send(Topic.PAUSES)
-        self._hints.send(Topic.WORK)
+        self._bus.send(Topic.PAUSES)
+        self._bus.send(Topic.WORK)
         await reply_text(interaction, _paused(pause, length, interaction.guild_id), self._languages)
 
     async def resume(
@@ -166,15 +166,15 @@ class Moderation:
                 await self._audit.write(interaction, f"resumed {scope}")
         if not was_paused:
             raise InputError(_("That isn't paused. See `/moderate paused`."))
-        self._hints.send(Topic.PAUSES)
-        self._hints.send(Topic.WORK)
+        self._bus.send(Topic.PAUSES)
+        self._bus.send(Topic.WORK)
         name = scope_name(scope, interaction.guild_id)
         await reply_text(interaction, _("Resumed: {what}.", what=name), self._languages)
 
     async def paused(self, interaction: discord.Interaction) -> None:
         """Show the pauses that affect this guild."""
-        if not self._authority.moderates(interaction):
-            await self._authority.require_bot_admin(interaction)
+        if not self._access.moderates(interaction):
+            await self._access.require_bot_admin(interaction)
         async with in_time(ANSWER_LIMIT):
             pauses = await self._visible(interaction)
         await reply_view(interaction, self._page.pauses(pauses, interaction.guild_id, interaction.locale.value))
@@ -183,7 +183,7 @@ class Moderation:
         try:
             async with asyncio.timeout(SUGGEST_LIMIT):
                 pauses = await self._visible(interaction)
-                is_ruler = await self._authority.is_bot_admin(interaction)
+                is_ruler = await self._access.is_bot_admin(interaction)
         except Exception:  # autocomplete cannot show an error
             return []
         guild_id = interaction.guild_id
@@ -195,8 +195,8 @@ class Moderation:
 
     async def _visible(self, interaction: discord.Interaction) -> list[Pause]:
         """Return the pauses that affect the moderator's guild; all pauses for a bot admin."""
-        is_ruler = await self._authority.is_bot_admin(interaction)
-        if not is_ruler and not self._authority.moderates(interaction):
+        is_ruler = await self._access.is_bot_admin(interaction)
+        if not is_ruler and not self._access.moderates(interaction):
             return []
         pauses = await self._policies.pauses(self._clock.now())
         return [
@@ -205,9 +205,9 @@ class Moderation:
 
     async def _require(self, interaction: discord.Interaction, scope: str) -> None:
         if not PauseScope.parse(scope).is_within(interaction.guild_id) or interaction.guild_id is None:
-            await self._authority.require_bot_admin(interaction)
-        elif not self._authority.moderates(interaction) and not await self._authority.is_bot_admin(interaction):
-            self._authority.require_moderator(interaction)
+            await self._access.require_bot_admin(interaction)
+        elif not self._access.moderates(interaction) and not await self._access.is_bot_admin(interaction):
+            self._access.require_moderator(interaction)
 
     def _label(self, pause: Pause, interaction: discord.Interaction) -> str:
         """Return the label of a suggestion, where Discord does not turn mentions into names."""

@@ -29,13 +29,13 @@ class RoleRules:
         policies: PolicyRepository,
         admission: Admission,
         audit: AuditLog,
-        authority: AccessChecks,
+        access: AccessChecks,
         languages: Languages,
     ) -> None:
         self._policies = policies
         self._admission = admission
         self._audit = audit
-        self._authority = authority
+        self._access = access
         self._languages = languages
         self._page = ModerationPage(languages)
 
@@ -43,7 +43,7 @@ class RoleRules:
         self, interaction: discord.Interaction, role_id: int, given: Mapping[str, object], forget: str | None
     ) -> None:
         """Set the limits in `given`, named as in `RoleRule`; `forget` names one to reset, or `EVERYTHING`."""
-        self._authority.require_manager(interaction)
+        self._access.require_manager(interaction)
         if interaction.guild_id is None or not (given or forget):
             raise InputError(_("Nothing to change: please set at least one option besides **role**."))
         async with in_time(ANSWER_LIMIT):
@@ -55,7 +55,7 @@ class RoleRules:
         await reply_text(interaction, _told(rule), self._languages)
 
     async def show(self, interaction: discord.Interaction) -> None:
-        self._authority.require_moderator(interaction)
+        self._access.require_moderator(interaction)
         guild_id = interaction.guild_id or 0
         async with in_time(ANSWER_LIMIT):
             rules = await self._policies.rules(guild_id)

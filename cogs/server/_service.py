@@ -51,8 +51,8 @@ class ServerService:
         key_of: Callable[[str], str],
         probe: Callable[[str], Awaitable[Abilities]],
         audit: AuditLog,
-        hints: NotificationBus,
-        authority: AccessChecks,
+        bus: NotificationBus,
+        access: AccessChecks,
         languages: Languages,
     ) -> None:
         self._fleet = fleet
@@ -60,14 +60,14 @@ class ServerService:
         self._key_of = key_of
         self._probe = probe
         self._audit = audit
-        self._hints = hints
-        self._authority = authority
+        self._bus = bus
+        self._access = access
         self._languages = languages
         self._page = ServersPage(languages)
 
     async def add(self, interaction: discord.Interaction, url: str, name: str | None) -> None:
         """Add a server once it has responded; deferred, since that can take longer than Discord waits."""
-        await self._authority.require_bot_admin(interaction)
+        await self._access.require_bot_admin(interaction)
         url = url.strip()
         key = self._key_of(url)
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -84,7 +84,7 @@ class ServerService:
         async with in_time(STORE_LIMIT):
             record = await self._fleet.add(key, url, name, interaction.user.id)
             await self._audit.write(interaction, f"server {record.name} added: {key}")
-        self._hints.send(Topic.FLEET)
+        self._bus.send(Topic.FLEET)
         return _added(record, abilities)
 
     async def remove(self, interaction: discord.Interaction, name: str) -> None:
@@ -114,9 +114,9 @@ class ServerService:
         )
 
     async def overview(self, interaction: discord.Interaction) -> None:
-        is_ruler = await self._authority.is_bot_admin(interaction)
+        is_ruler = await self._access.is_bot_admin(interaction)
         if not is_ruler:
-            self._authority.require_moderator(interaction)
+            self._access.require_moderator(interaction)
         async with in_time(ANSWER_LIMIT):
             servers = await self._look.read()
         await reply_view(interaction, self._page.view(servers, interaction.locale.value, addresses=is_ruler))
@@ -125,7 +125,7 @@ class ServerService:
         """Return the server names, for bot admins only."""
         try:
             async with asyncio.timeout(SUGGEST_LIMIT):
-                await self._authority.require_bot_admin(interaction)
+                await self._access.require_bot_admin(interaction)
                 records = await self._fleet.servers()
         except Exception:  # autocomplete cannot show an error
             return []
@@ -134,7 +134,7 @@ class ServerService:
     # ------------------------------------------------------------------ one server
 
     async def _named(self, interaction: discord.Interaction, name: str) -> ServerRecord:
-        await self._authority.require_bot_admin(interaction)
+        await self._access.require_bot_admin(interaction)
         async with in_time(ANSWER_LIMIT):
             records = await self._fleet.servers()
         for record in records:
@@ -161,8 +161,8 @@ class ServerService:
             raise InputError(_("That ComfyUI server has been removed. See `/server list`."))
 
     async def _reply(self, interaction: discord.Interaction, message: Message) -> None:
-        self._hints.send(Topic.FLEET)
-        self._hints.send(Topic.WORK)
+        self._bus.send(Topic.FLEET)
+        self._bus.send(Topic.WORK)
         await reply_text(interaction, message, self._languages)
 
 

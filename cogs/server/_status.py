@@ -16,7 +16,7 @@ CLASSES_LOOKED_AT = 20
 
 
 class Line(Protocol):
-    """The part of `bot.jobs.repository.JobStore` that is needed here."""
+    """The part of `bot.jobs.repository.JobRepository` that is needed here."""
 
     async def snapshot(self, limit: int) -> QueueSnapshot: ...
 
@@ -28,7 +28,7 @@ class ServerStatus:
         self._survey = survey
 
     async def read(self) -> list[ServerView]:
-        """Raises `StoreDownError`."""
+        """Raises `DatabaseUnavailableError`."""
         records = await self._fleet.servers()
         there = Counter(job.server for job in (await self._survey()).running)
         unfit, lacks = await self._unfit()

@@ -52,20 +52,20 @@ class AddWorkflow:
         ask: Ask,
         on_change: Callable[[], None],
         audit: AuditLog,
-        authority: AccessChecks,
+        access: AccessChecks,
         languages: Languages,
     ) -> None:
         self._library = library
         self._ask = ask
         self._on_change = on_change
         self._audit = audit
-        self._authority = authority
+        self._access = access
         self._languages = languages
         self._reading = asyncio.Semaphore(2)
 
     async def propose(self, interaction: discord.Interaction, file: discord.Attachment, name: str | None) -> None:
         """Show a preview of the command that the file would become."""
-        await self._authority.require_bot_admin(interaction)
+        await self._access.require_bot_admin(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
             made, export = await self._drafted(file, name)
@@ -85,7 +85,7 @@ class AddWorkflow:
 
     async def add(self, interaction: discord.Interaction, made: Draft, export: bytes | None) -> Message:
         """Write the manifest and graph, load them and return the answer. Raises `BotError`."""
-        await self._authority.require_bot_admin(interaction)
+        await self._access.require_bot_admin(interaction)
         folder = self._library.folder
         if folder is None:
             raise InputError(_("No writable workflow folder is configured."))

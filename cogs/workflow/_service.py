@@ -53,9 +53,9 @@ class WorkflowService:
         house: GuildRules,
         reason_off: Callable[[Workflow], Message | None],
         on_change: Callable[[], None],
-        suggester: Autocompleter,
+        autocompleter: Autocompleter,
         audit: AuditLog,
-        authority: AccessChecks,
+        access: AccessChecks,
         languages: Languages,
     ) -> None:
         self._library = library
@@ -63,9 +63,9 @@ class WorkflowService:
         self._house = house
         self._reason_off = reason_off
         self._on_change = on_change
-        self._suggester = suggester
+        self._autocompleter = autocompleter
         self._audit = audit
-        self._authority = authority
+        self._access = access
         self._languages = languages
         self._page = WorkflowPage(languages)
 
@@ -85,7 +85,7 @@ class WorkflowService:
         await reply_view(interaction, view)
 
     async def reload(self, interaction: discord.Interaction) -> None:
-        await self._authority.require_bot_admin(interaction)
+        await self._access.require_bot_admin(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         changes = await self._library.reload()
         self._on_change()
@@ -197,14 +197,14 @@ class WorkflowService:
         chosen = workflow.manifest.options.get(option) if workflow else None
         if chosen is None or chosen.is_file or chosen.is_hidden or not await self._may_look(interaction):
             return []
-        choices = [Choice(each, each) for each in self._suggester.values(chosen, typed)]
+        choices = [Choice(each, each) for each in self._autocompleter.values(chosen, typed)]
         return suggestions([(choice.label, str(choice.value)) for choice in choices], "")
 
     # ------------------------------------------------------------------ one workflow
 
     async def _manager(self, interaction: discord.Interaction) -> int:
-        if interaction.guild_id is None or not await self._authority.is_bot_admin(interaction):
-            self._authority.require_manager(interaction)
+        if interaction.guild_id is None or not await self._access.is_bot_admin(interaction):
+            self._access.require_manager(interaction)
         if interaction.guild_id is None:
             raise InputError(_("Please use this in a Discord server."))
         return interaction.guild_id
@@ -212,7 +212,7 @@ class WorkflowService:
     async def _may_look(self, interaction: discord.Interaction) -> bool:
         try:
             async with asyncio.timeout(ANSWER_LIMIT):
-                return self._authority.manages(interaction) or await self._authority.is_bot_admin(interaction)
+                return self._access.manages(interaction) or await self._access.is_bot_admin(interaction)
         except Exception:  # autocomplete cannot show an error
             return False
 

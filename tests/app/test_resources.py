@@ -40,12 +40,12 @@ async def test_results_are_found_under_every_role_wherever_they_were_put(databas
         open_resources(settings(database.url, tmp_path), "worker") as worker,
         open_resources(settings(database.url, tmp_path / "elsewhere"), "worker") as far,
     ):
-        await alone.shelf.put("job1", FILES)
-        await worker.shelf.put("job2", FILES)
+        await alone.results.put("job1", FILES)
+        await worker.results.put("job2", FILES)
         assert await on_disk.older_than(2e10) == ["job1"]
-        for shelf in (alone.shelf, worker.shelf):
-            assert [await shelf.get("job1"), await shelf.get("job2")] == [FILES, FILES]
-        assert [await far.shelf.get("job1"), await far.shelf.get("job2")] == [[], FILES]
+        for results in (alone.results, worker.results):
+            assert [await results.get("job1"), await results.get("job2")] == [FILES, FILES]
+        assert [await far.results.get("job1"), await far.results.get("job2")] == [[], FILES]
 
 
 @pytest.mark.parametrize("role", ["gateway", "worker"])
@@ -55,8 +55,8 @@ async def test_a_file_is_for_one_process_that_does_everything(tmp_path: Path, ro
         async with open_resources(settings(url, tmp_path), role):
             pass
     assert not (tmp_path / "jobs.db").exists()
-    async with open_resources(settings(url, tmp_path)) as installation:
-        assert (installation.exclusive, installation.is_shared) == (True, False)
-        first = installation.database_id
-    async with open_resources(settings(url, tmp_path)) as installation:
-        assert installation.database_id == first
+    async with open_resources(settings(url, tmp_path)) as resources:
+        assert (resources.exclusive, resources.is_shared) == (True, False)
+        first = resources.database_id
+    async with open_resources(settings(url, tmp_path)) as resources:
+        assert resources.database_id == first

@@ -40,7 +40,7 @@ class Heart:
 async def measure(name: str, work: Callable[[], Awaitable[object]]) -> None:
     """Print the median duration, and the median and the worst of the longest stalls of several rounds."""
     stalls: list[float] = []
-    durations: list[float] = []
+    run_times: list[float] = []
     for _round in range(ROUNDS):
         heart = Heart()
         task = asyncio.create_task(heart.beat())
@@ -48,13 +48,13 @@ async def measure(name: str, work: Callable[[], Awaitable[object]]) -> None:
         heart.longest = 0.0
         start = time.perf_counter()
         await work()
-        durations.append(time.perf_counter() - start)
+        run_times.append(time.perf_counter() - start)
         await asyncio.sleep(2 * BEAT)
         task.cancel()
         stalls.append(heart.longest)
     middle = ROUNDS // 2
     print(  # noqa: T201
-        f"{name:44} {sorted(durations)[middle] * 1000:6.0f} ms   stall: median {sorted(stalls)[middle] * 1000:5.1f} ms,"
+        f"{name:44} {sorted(run_times)[middle] * 1000:6.0f} ms   stall: median {sorted(stalls)[middle] * 1000:5.1f} ms,"
         f" worst {max(stalls) * 1000:5.1f} ms"
     )
 

@@ -65,8 +65,8 @@ async def bot_on(wire: WireDiscord, comfy: StandIn, folder: Path, data: Path) ->
         data_dir=data,
         database_url=f"sqlite:///{data / 'comfycord.db'}",
     )
-    async with open_resources(settings) as installation:
-        app = App(settings, load_library(folder), installation)
+    async with open_resources(settings) as resources:
+        app = App(settings, load_library(folder), resources)
         connection = asyncio.create_task(app.bot.start("wire-token"))
         try:
             await wire.ready()
@@ -82,12 +82,12 @@ async def bot_on(wire: WireDiscord, comfy: StandIn, folder: Path, data: Path) ->
 def alone(definitions: Definitions) -> list[float]:
     """Return the seconds that working out suggestions takes, without the first, which prepares the list."""
     option = Catalog.load(WORKFLOWS).workflows["imagine"].manifest.options["checkpoint"]
-    suggester = Autocompleter(definitions=lambda: definitions, uses=Uses())
-    suggester.values(option, "")  # prepares the list
+    autocompleter = Autocompleter(definitions=lambda: definitions, uses=Uses())
+    autocompleter.values(option, "")  # prepares the list
     took: list[float] = []
     for typed in TYPED * ROUNDS:
         began = time.perf_counter()
-        suggester.values(option, typed)
+        autocompleter.values(option, typed)
         took.append(time.perf_counter() - began)
     return took
 

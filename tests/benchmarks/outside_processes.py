@@ -95,10 +95,10 @@ async def working_bot(
             data_dir=Path(folder),
             **more,
         )
-        async with open_resources(settings) as installation:
+        async with open_resources(settings) as resources:
             if wrapped is not None:
-                installation = replace(installation, store=wrapped(installation.store))
-            app = App(settings, load_catalog(WORKFLOWS), installation)
+                resources = replace(resources, store=wrapped(resources.store))
+            app = App(settings, load_catalog(WORKFLOWS), resources)
             with freeze_startup_objects():
                 connection = asyncio.create_task(app.bot.start(TOKEN))
                 try:

@@ -75,7 +75,7 @@ class Counter:
 
     sim: Simulation
     database: Database
-    hints: HeardHints
+    bus: HeardHints
     bot: OwnedBot
     machines: dict[str, Abilities]
     """What answers at addresses."""
@@ -103,17 +103,17 @@ class Counter:
 async def opened_counter(home_guilds: Collection[int] = ()) -> AsyncGenerator[Counter]:
     """Open the counter; without `home_guilds` the one guild that there is counts as the bot's home."""
     database = await open_database("sqlite:///:memory:")
-    hints = HeardHints()
+    bus = HeardHints()
     machines: dict[str, Abilities] = {}
     bots: list[OwnedBot] = []
 
     def make(sim: Simulation) -> OwnedBot:
-        bots.append(_bot(sim, database, hints, home_guilds, machines))
+        bots.append(_bot(sim, database, bus, home_guilds, machines))
         return bots[0]
 
     try:
         async with simulated(make) as sim:
-            yield Counter(sim, database, hints, bots[0], machines)
+            yield Counter(sim, database, bus, bots[0], machines)
     finally:
         await database.close()
 
@@ -121,48 +121,48 @@ async def opened_counter(home_guilds: Collection[int] = ()) -> AsyncGenerator[Co
 def _bot(
     sim: Simulation,
     database: Database,
-    hints: HeardHints,
+    bus: HeardHints,
     home_guilds: Collection[int],
     machines: dict[str, Abilities],
 ) -> OwnedBot:
-    languages, clock, durations = Languages(), sim.clock, RunTimeEstimates()
+    languages, clock, run_times = Languages(), sim.clock, RunTimeEstimates()
     policies, fleet, store = database.policies, database.fleet, database.jobs
-    authority, audit = AccessChecks(home_guilds=home_guilds, clock=clock), AuditLog(store=store, clock=clock)
-    admission = Admission(store=store, policies=policies, expect=durations.expect, clock=clock)
-    lineup = QueueView(
+    access, audit = AccessChecks(home_guilds=home_guilds, clock=clock), AuditLog(store=store, clock=clock)
+    admission = Admission(store=store, policies=policies, expect=run_times.expect, clock=clock)
+    queue_view = QueueView(
         store=store,
-        durations=durations,
+        run_times=run_times,
         places=FewPlaces(lambda: [0.0]),  # type: ignore[arg-type]
-        obstacles=StartBlockers(fleet=fleet, policy=policies, clock=clock),
+        blockers=StartBlockers(fleet=fleet, policy=policies, clock=clock),
         clock=clock,
     )
     members = AccountPages(
         policies=policies,
         admission=admission,
-        survey=lineup.status,
-        authority=authority,
+        survey=queue_view.status,
+        access=access,
         languages=languages,
         clock=clock,
     )
     moderation = Moderation(
         policies=policies,
         audit=audit,
-        hints=hints,
-        authority=authority,
+        bus=bus,
+        access=access,
         library=Library(Catalog.load(WORKFLOWS)),
         languages=languages,
         clock=clock,
     )
-    rules = RoleRules(policies=policies, admission=admission, audit=audit, authority=authority, languages=languages)
+    rules = RoleRules(policies=policies, admission=admission, audit=audit, access=access, languages=languages)
     desk = ServerService(
         fleet=fleet,
         store=store,
-        survey=lineup.status,
+        survey=queue_view.status,
         key_of=_key_of,
         probe=_probing(machines),
         audit=audit,
-        hints=hints,
-        authority=authority,
+        bus=bus,
+        access=access,
         languages=languages,
     )
 

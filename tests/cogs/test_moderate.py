@@ -48,7 +48,7 @@ async def test_a_moderator_pauses_and_resumes_the_guild(counter: Counter, mod: M
     assert (pause.scope, pause.by, pause.reason) == (of_guild(guild_id), mod.id, "new *cooling*")
     assert pause.until is not None
     assert 7100 < pause.until - counter.sim.clock.now() <= 7200
-    assert counter.hints.sent == [Topic.PAUSES, Topic.WORK]
+    assert counter.bus.sent == [Topic.PAUSES, Topic.WORK]
     shown = await mod.slash(art, "moderate paused")
     assert shown.ephemeral
     assert "new \\*cooling\\*" in shown.text
@@ -119,7 +119,7 @@ async def test_a_moderator_decides_for_their_own_guild_only(counter: Counter, mo
     assert "`/imagine` in all" in text
     assert "999" not in text
     assert "http://a" not in text
-    assert counter.hints.sent == []
+    assert counter.bus.sent == []
 
 
 async def test_the_owner_of_the_bot_decides_for_all(counter: Counter) -> None:

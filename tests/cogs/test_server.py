@@ -45,7 +45,7 @@ async def test_a_server_is_added_once_it_has_answered(counter: Counter, manager:
     assert "secret" not in reply.text
     (record,) = await servers(counter)
     assert (record.key, record.url, record.name, record.added_by) == (KEY, URL, "the big one", manager.id)
-    assert Topic.FLEET in counter.hints.sent
+    assert Topic.FLEET in counter.bus.sent
     assert await counter.recorded(f"server the big one added: {KEY}")
     again = await manager.slash(art, "server add", url=URL)
     assert "already been added: the big one" in again.text
@@ -58,7 +58,7 @@ async def test_what_is_no_server_is_not_added(counter: Counter, manager: Member,
     assert words in reply.text
     assert reply.ephemeral
     assert await servers(counter) == []
-    assert counter.hints.sent == []
+    assert counter.bus.sent == []
 
 
 async def test_a_server_rests_comes_back_and_goes(counter: Counter, manager: Member) -> None:

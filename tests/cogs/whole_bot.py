@@ -31,14 +31,12 @@ async def playing(folder: Path, state: ServerState, limits: Limits | None = None
             database_url="sqlite://",
             data_dir=folder,
         )
-        async with open_resources(settings) as installation:
+        async with open_resources(settings) as resources:
             apps: list[App] = []
 
             def make(sim: Simulation) -> ComfycordBot:
                 catalog = load_catalog(WORKFLOWS)
-                app = App(
-                    settings, catalog, installation, park=sim.park, clock=sim.clock, keep_alive=False, limits=limits
-                )
+                app = App(settings, catalog, resources, park=sim.park, clock=sim.clock, keep_alive=False, limits=limits)
                 apps.append(app)
                 return app.bot
 
@@ -78,12 +76,12 @@ async def watching(tmp_path: Path, *names: str, **files: str) -> AsyncIterator[S
             data_dir=tmp_path,
             workflows_dir=folder,
         )
-        async with open_resources(settings) as installation:
+        async with open_resources(settings) as resources:
             apps: list[App] = []
 
             def make(sim: Simulation) -> ComfycordBot:
                 library = load_library(folder)
-                apps.append(App(settings, library, installation, park=sim.park, clock=sim.clock, keep_alive=False))
+                apps.append(App(settings, library, resources, park=sim.park, clock=sim.clock, keep_alive=False))
                 return apps[0].bot
 
             async with simulated(make) as sim:

@@ -23,7 +23,7 @@ LOG_SHOWN = 6000
 class Census:
     """Facts about one run. `departures` is empty when every promise was kept."""
 
-    departures: list[str] = field(default_factory=list[str])
+    stale_positions: list[str] = field(default_factory=list[str])
     shown: int = 0
     told: list[str] = field(default_factory=list[str])
     """What those members read who got a sentence instead of a picture."""
@@ -34,7 +34,7 @@ class Census:
         again = sum(count > 1 for count in self.prompts.values())
         return (
             f"{self.shown} shown, {len(self.told)} told, {sum(self.prompts.values())} prompts ({again} orders had more "
-            f"than one); {len(self.departures)} departures"
+            f"than one); {len(self.stale_positions)} departures"
         )
 
 
@@ -42,15 +42,15 @@ def take_census(crowd: Crowd, wire: WireDiscord, servers: Sequence[StandIn], log
     """Look at everything that Discord, the servers and the log have to say."""
     census = Census()
     for order in crowd.orders:
-        census.departures += _look_at(order, census)
-    census.departures += [f"order {order.number} was not answered by a bot that lived" for order in crowd.ignored]
-    census.departures += _look_at_messages(crowd.orders, wire)
-    census.departures += _look_for_twins(servers)
+        census.stale_positions += _look_at(order, census)
+    census.stale_positions += [f"order {order.number} was not answered by a bot that lived" for order in crowd.ignored]
+    census.stale_positions += _look_at_messages(crowd.orders, wire)
+    census.stale_positions += _look_for_twins(servers)
     for server in servers:
-        census.departures += _look_at_prompts(crowd.orders, server, census)
-    census.departures += _look_at_log(log, secrets_of(wire))
+        census.stale_positions += _look_at_prompts(crowd.orders, server, census)
+    census.stale_positions += _look_at_log(log, secrets_of(wire))
     if wire.counters.rate_limited:
-        census.departures.append(f"{wire.counters.rate_limited} requests were too many (429)")
+        census.stale_positions.append(f"{wire.counters.rate_limited} requests were too many (429)")
     return census
 
 

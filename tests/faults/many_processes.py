@@ -98,7 +98,7 @@ class Town:
 
     def report(self, census: Census) -> str:
         """Return everything that is needed to run the same again, and to understand it."""
-        lines = [f"--fault-seed {self.seed}: {census}", *census.departures, *census.told]
+        lines = [f"--fault-seed {self.seed}: {census}", *census.stale_positions, *census.told]
         lines.append("diary: " + "; ".join(self.diary))
         for process in self.processes:
             lines += [f"log of {process.name}:", *process.printed.splitlines()[-LINES_SHOWN:]]

@@ -85,7 +85,7 @@ class Installation:
         return "\n".join(
             [
                 f"--fault-seed {self.seed}: {census}",
-                *census.departures,
+                *census.stale_positions,
                 *census.told,
                 "diary: " + "; ".join(self.havoc.diary),
                 "log:",

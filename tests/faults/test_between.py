@@ -81,7 +81,9 @@ async def _replace(town: Town) -> None:
     await town.crowd.ends(TAKEN_OVER)
     log.info("all jobs of a dead worker had ended after %.1f s", time.monotonic() - died)
     census = town.census()
-    strangers = [one for one in census.departures if not one.startswith(("a message too many", "a prompt that nobody"))]
+    strangers = [
+        one for one in census.stale_positions if not one.startswith(("a message too many", "a prompt that nobody"))
+    ]
     assert not strangers, town.report(census)
     assert census.shown == 8, town.report(census)
     assert set(census.prompts.values()) == {1}, town.report(census)
@@ -103,7 +105,7 @@ async def test_where_the_database_passes_no_hints_on_everything_takes_a_little_l
         await town.crowd.order(MANY)  # their places are told by one process, their ends by the other
         await town.crowd.ends(20.0)
         census = town.census()
-        assert (census.departures, census.shown) == ([], times + MANY), town.report(census)
+        assert (census.stale_positions, census.shown) == ([], times + MANY), town.report(census)
         waited = [
             run.began - order.accepted.sent
             for run, order in zip(town.servers[0].state.seen.runs, orders, strict=False)

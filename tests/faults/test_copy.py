@@ -32,6 +32,6 @@ async def test_jobs_that_wait_and_run_survive_the_way_from_sqlite_to_postgresql(
         await house.start()
         await house.crowd.ends(60.0)
         census = house.census()
-        assert not census.departures, house.report(census)
+        assert not census.stale_positions, house.report(census)
         assert census.shown == orders, house.report(census)
         assert set(census.prompts.values()) == {1}, house.report(census)

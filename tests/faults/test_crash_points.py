@@ -122,7 +122,7 @@ async def test_killed_when(house: Installation, point: Callable[[Installation], 
     await house.crowd.ends(ENDS)
     await asyncio.sleep(2 * HELD if point is result_is_late else 0.0)
     census = house.census()
-    assert not census.departures, house.report(census)
+    assert not census.stale_positions, house.report(census)
     assert census.shown == 1, house.report(census)
     assert census.prompts == {0: 1}, house.report(census)
 
@@ -147,7 +147,7 @@ async def test_away_for_hours_after(
     await house.start()
     await house.crowd.ends(ENDS)
     census = house.census()
-    assert not census.departures, house.report(census)
+    assert not census.stale_positions, house.report(census)
     assert census.shown + len(census.told) == 1, house.report(census)
     if point is not answer_has_arrived:
         assert (census.shown, census.prompts) == (1, {0: 1}), house.report(census)
@@ -169,7 +169,7 @@ async def test_killed_between_the_answer_and_the_line(house: Installation, tmp_p
     await house.start()
     await house.crowd.ends(ENDS)
     census = house.census()
-    assert not census.departures, house.report(census)
+    assert not census.stale_positions, house.report(census)
     assert (census.shown, census.prompts) == (1, {0: 1}), house.report(census)
 
 
@@ -186,7 +186,7 @@ async def test_a_result_outlives_comfyui_the_bot_and_a_discord_in_trouble(house:
     fault.times = 0
     await house.crowd.ends(ENDS)
     census = house.census()
-    assert not census.departures, house.report(census)
+    assert not census.stale_positions, house.report(census)
     assert (census.shown, census.prompts) == (1, {0: 1}), house.report(census)
 
 
@@ -205,7 +205,7 @@ async def test_an_event_that_comes_again_is_no_second_order(house: Installation)
     await house.wire.gateway.dispatch("INTERACTION_CREATE", event["d"], shard=0)
     await asyncio.sleep(1.5)
     census = house.census()
-    assert not census.departures, house.report(census)
+    assert not census.stale_positions, house.report(census)
     assert (census.shown, census.prompts) == (1, {0: 1}), house.report(census)
 
 

@@ -29,7 +29,7 @@ async def all_ended(house: Installation, count: int) -> None:
     """Require the right picture for every order, each drawn once."""
     await house.crowd.ends(ENDS)
     census = house.census()
-    assert not census.departures, house.report(census)
+    assert not census.stale_positions, house.report(census)
     assert census.shown == count, house.report(census)
     assert set(census.prompts.values()) == {1}, house.report(census)
 

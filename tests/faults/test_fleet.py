@@ -61,7 +61,7 @@ class Fleet:
         """Return the count, once every order has its picture."""
         await self.house.crowd.ends(SOON)
         census = self.house.census(*self.servers[1:])
-        assert not census.departures, self.house.report(census)
+        assert not census.stale_positions, self.house.report(census)
         assert census.shown == count, self.house.report(census)
         return census
 
@@ -210,7 +210,7 @@ async def test_prompts_of_others_are_respected_and_counted(tmp_path: Path, datab
         shared.seconds_per_step = 0.0
         await house.crowd.ends(SOON)
         census = house.census(*gpus.servers[1:])
-        assert [one for one in census.departures if "nobody waits for" not in one] == [], house.report(census)
+        assert [one for one in census.stale_positions if "nobody waits for" not in one] == [], house.report(census)
         assert census.shown == 10, house.report(census)
         ran = [_words(server, run.prompt_id) for run in shared.seen.runs]
         assert ran[-2:] == [f"order {order.number} attempt 0." for order in (first, second)]

@@ -36,7 +36,7 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing_when_it_wa
             house.bot.thaw()
             await asyncio.sleep(8.0)
             census = house.census(log=other.printed)
-            assert not census.departures, house.report(census) + other.printed
+            assert not census.stale_positions, house.report(census) + other.printed
             assert census.shown == 4, house.report(census) + other.printed
             assert set(census.prompts.values()) == {1}, house.report(census)
             assert edits == [len(order.accepted.edits) for order in house.crowd.orders if order.accepted]
@@ -62,7 +62,7 @@ async def test_two_servers_share_the_work_and_one_of_them_is_killed(tmp_path: Pa
         await house.start()
         await house.crowd.ends(ENDS)
         census = house.census(second)
-        assert not census.departures, house.report(census)
+        assert not census.stale_positions, house.report(census)
         assert census.shown == 12, house.report(census)
         assert len(set(second.state.seen.prompts) & set(house.comfy.state.seen.prompts)) == 0
 
@@ -84,5 +84,5 @@ async def test_jobs_of_a_server_that_is_used_no_more_go_to_another(tmp_path: Pat
         await house.ready()
         await house.crowd.ends(ENDS)
         census = house.census(second)
-        assert not census.departures, house.report(census)
+        assert not census.stale_positions, house.report(census)
         assert census.shown == 3, house.report(census)

@@ -74,7 +74,7 @@ async def test_every_order_ends_once_though_at_random_moments_this_is_killed(
         await weather(house, storm)
         census = house.census()
         log.info("%s", house.report(census))
-        assert not census.departures, house.report(census)
+        assert not census.stale_positions, house.report(census)
         assert census.shown + len(census.told) == storm.orders, house.report(census)
         assert all(storm.wild and ASK_AGAIN in text for text in census.told), house.report(census)
         if not storm.comfyuis:

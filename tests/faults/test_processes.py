@@ -34,6 +34,6 @@ async def test_whichever_process_is_killed_every_order_ends_once(
         await town.crowd.ends(ENDS)
         census = town.census()
         log.info("%s", town.report(census))
-        assert not census.departures, town.report(census)
+        assert not census.stale_positions, town.report(census)
         assert census.shown == orders, town.report(census)
         assert set(census.prompts.values()) == {1}, town.report(census)

@@ -38,7 +38,7 @@ async def test_running_prompts_go_on_while_it_stops_and_are_delivered_by_the_nex
         await house.start()
         await house.crowd.ends(30.0)
         census = house.census()
-        assert not census.departures, house.report(census)
+        assert not census.stale_positions, house.report(census)
         assert census.shown == 6, house.report(census)
         assert set(census.prompts.values()) == {1}, house.report(census)
 
@@ -60,7 +60,7 @@ async def _comes_back_to_nothing(house: Installation) -> None:
     await house.start()
     await asyncio.sleep(1.5)
     census = house.census()
-    assert not census.departures, house.report(census)
+    assert not census.stale_positions, house.report(census)
     accepted = house.crowd.orders[0].accepted
     assert accepted is not None
     assert len(accepted.edits) == before, "what was delivered is not delivered again"
@@ -104,7 +104,7 @@ async def test_it_stops_in_time_whatever_hangs(
         await house.start()
         await house.crowd.ends(30.0)
         census = house.census()
-        assert not census.departures, house.report(census)
+        assert not census.stale_positions, house.report(census)
         assert census.shown == 2, house.report(census)
 
 
@@ -129,7 +129,7 @@ async def test_a_stopping_bot_accepts_nothing_that_it_then_loses(tmp_path: Path,
         await ordering
         await house.crowd.ends(30.0)
         census = house.census()
-        assert not census.departures, house.report(census)
+        assert not census.stale_positions, house.report(census)
         assert census.shown == 20, house.report(census)
 
 
@@ -149,7 +149,7 @@ async def test_a_second_bot_on_one_file_is_refused_in_a_sentence(tmp_path: Path,
         await house.crowd.order(1)
         await house.crowd.ends(20.0)
         census = house.census()
-        assert (census.departures, census.shown) == ([], 1), house.report(census)
+        assert (census.stale_positions, census.shown) == ([], 1), house.report(census)
 
 
 async def test_a_database_of_a_newer_version_is_refused_in_a_sentence(tmp_path: Path, database: str, seed: int) -> None:

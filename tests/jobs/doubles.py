@@ -187,7 +187,7 @@ class Board:
 
 @dataclass
 class FewPlaces:
-    """Servers, by the seconds in which each is free: `bot.jobs.scheduling.capacity.Places` without a fleet."""
+    """Servers, by the seconds in which each is free: `bot.jobs.scheduling.capacity.CapacityEstimator` without a fleet."""
 
     seconds: Callable[[], Sequence[float]]
     are_drained: bool = False
@@ -201,7 +201,7 @@ class FewPlaces:
 
 @dataclass
 class Reasons:
-    """What holds jobs back: `bot.jobs.scheduling.blockers.Obstacles` without pauses and verdicts."""
+    """What holds jobs back: `bot.jobs.scheduling.blockers.StartBlockers` without pauses and verdicts."""
 
     by_workflow: dict[str, Message] = field(default_factory=dict)
 

@@ -34,52 +34,52 @@ class Staff:
     """One process's worth of collaborators and their tasks."""
 
     def __init__(
-        self, backend: Any, store: Any, shelf: Any, board: Any, clock: Clock, *, depth: int = 2, owner: str = OWNER
+        self, backend: Any, store: Any, results: Any, board: Any, clock: Clock, *, depth: int = 2, owner: str = OWNER
     ) -> None:
-        self.tenancy = LeaseManager(store=store, owner=owner, servers=[backend.key], clock=clock)
-        self.durations = RunTimeEstimates()
-        self.hints = LocalBus()
-        lineup = QueueView(
+        self.leases = LeaseManager(store=store, owner=owner, servers=[backend.key], clock=clock)
+        self.run_times = RunTimeEstimates()
+        self.bus = LocalBus()
+        queue_view = QueueView(
             store=store,
-            durations=self.durations,
-            places=cast("CapacityEstimator", FewPlaces(lambda: [self.carrier.busy_for] if backend.online else [])),
-            obstacles=cast("StartBlockers", Reasons()),
+            run_times=self.run_times,
+            places=cast("CapacityEstimator", FewPlaces(lambda: [self.executor.busy_for] if backend.online else [])),
+            blockers=cast("StartBlockers", Reasons()),
             clock=clock,
         )
         self.queue = Dispatcher(
             store=store,
             presenter=board,
-            lineup=lineup,
-            durations=self.durations,
-            hints=self.hints,
+            queue_view=queue_view,
+            run_times=self.run_times,
+            bus=self.bus,
             clock=clock,
             owner=owner,
         )
-        self.deliverer = DeliveryService(
+        self.delivery_service = DeliveryService(
             store=store,
             presenter=board,
-            shelf=shelf,
+            results=results,
             find=lambda key: backend if key == backend.key else None,
-            hints=self.hints,
+            bus=self.bus,
             owner=owner,
             clock=clock,
         )
-        self.carrier = JobExecutor(
+        self.executor = JobExecutor(
             backend=backend,
             store=store,
-            tenancy=self.tenancy,
-            durations=self.durations,
+            leases=self.leases,
+            run_times=self.run_times,
             presenter=board,
-            deliverer=self.deliverer,
+            delivery_service=self.delivery_service,
             clock=clock,
         )
         self.runner = ServerWorker(
             backend=backend,
             store=store,
             queue=self.queue,
-            tenancy=self.tenancy,
-            carrier=self.carrier,
-            deliverer=self.deliverer,
+            leases=self.leases,
+            executor=self.executor,
+            delivery_service=self.delivery_service,
             clock=clock,
             depth=depth,
         )
@@ -87,12 +87,12 @@ class Staff:
 
     def begin(self) -> None:
         """Start to work."""
-        for work in (self.tenancy.run, self.deliverer.run, self.runner.run):
+        for work in (self.leases.run, self.delivery_service.run, self.runner.run):
             self._tasks.append(asyncio.create_task(work()))
 
     async def crash(self) -> None:
         """End at once: nothing is finished, nobody is told."""
-        await cancel_and_wait(*self._tasks, *self.deliverer._under_way)
+        await cancel_and_wait(*self._tasks, *self.delivery_service._under_way)
 
     async def stop(self) -> None:
         """End as a bot does that is asked to stop."""
@@ -107,7 +107,7 @@ class Shop:
     backend: ScriptedBackend
     board: Board
     store: Any
-    shelf: FileResultStore
+    results: FileResultStore
     clock: ManualClock
     staff: Staff
     numbers: int = 0
@@ -157,10 +157,10 @@ class Shop:
         raise AssertionError(f"job {job.id} is {newest.state}")
 
 
-def lineup(store: Any, durations: RunTimeEstimates, clock: Clock) -> QueueView:
+def queue_view(store: Any, run_times: RunTimeEstimates, clock: Clock) -> QueueView:
     """A lineup that knows of one free server, and of nothing that holds jobs back."""
-    places, obstacles = cast("CapacityEstimator", FewPlaces(lambda: [0.0])), cast("StartBlockers", Reasons())
-    return QueueView(store=store, durations=durations, places=places, obstacles=obstacles, clock=clock)
+    places, blockers = cast("CapacityEstimator", FewPlaces(lambda: [0.0])), cast("StartBlockers", Reasons())
+    return QueueView(store=store, run_times=run_times, places=places, blockers=blockers, clock=clock)
 
 
 def new_job(what: RunSpec, number: int, **changes: Any) -> Job:
@@ -203,10 +203,10 @@ async def opened(
 
     `before` says what an earlier process has left, `around` what stands between the staff and the store.
     """
-    clock, board, shelf = ManualClock(), board or Board(), FileResultStore(folder / "results", durable=False)
+    clock, board, results = ManualClock(), board or Board(), FileResultStore(folder / "results", durable=False)
     async with memory_store(clock.now) as store:
-        staff = Staff(backend, around(store), shelf, board, clock, depth=depth)
-        shop = Shop(backend, board, store, shelf, clock, staff)
+        staff = Staff(backend, around(store), results, board, clock, depth=depth)
+        shop = Shop(backend, board, store, results, clock, staff)
         if before:
             await before(shop)
         staff.begin()

@@ -93,7 +93,7 @@ class Desk:
     store: SqlJobRepository
     discord: Discord
     clock: ManualClock
-    intake: Enqueuer
+    enqueuer: Enqueuer
     recovery: Recovery
 
     async def state(self, job: Job) -> JobState:
@@ -123,50 +123,50 @@ async def opened(*, owner: str = US, store: SqlJobRepository | None = None) -> A
     async with memory_store() as fresh:
         kept = store or fresh
         clock, discord = ManualClock(), Discord()
-        durations, hints = RunTimeEstimates(), LocalBus()
-        lineup = QueueView(
+        run_times, bus = RunTimeEstimates(), LocalBus()
+        queue_view = QueueView(
             store=kept,
-            durations=durations,
+            run_times=run_times,
             places=cast("CapacityEstimator", FewPlaces(lambda: [0.0])),
-            obstacles=cast("StartBlockers", Reasons()),
+            blockers=cast("StartBlockers", Reasons()),
             clock=clock,
         )
         queue = Dispatcher(
-            store=kept, presenter=discord, lineup=lineup, durations=durations, hints=hints, clock=clock, owner=owner
+            store=kept, presenter=discord, queue_view=queue_view, run_times=run_times, bus=bus, clock=clock, owner=owner
         )
-        deliverer = DeliveryService(
+        delivery_service = DeliveryService(
             store=kept,
             presenter=discord,
-            shelf=NoShelf(),
+            results=NoShelf(),
             find=lambda _key: None,
-            hints=hints,
+            bus=bus,
             owner=owner,
             clock=clock,
         )
-        intake = Enqueuer(
+        enqueuer = Enqueuer(
             store=kept,
             queue=queue,
             presenter=discord,
-            deliverer=deliverer,
-            durations=durations,
+            delivery_service=delivery_service,
+            run_times=run_times,
             clock=clock,
             owner=owner,
         )
         recovery = Recovery(
             store=kept,
             queue=queue,
-            intake=intake,
-            deliverer=deliverer,
+            enqueuer=enqueuer,
+            delivery_service=delivery_service,
             clock=clock,
             owner=owner,
             fleet=cast("ServerRegistry", Fleet()),
             alone=True,
         )
-        running = asyncio.create_task(deliverer.run())
+        running = asyncio.create_task(delivery_service.run())
         try:
-            yield Desk(kept, discord, clock, intake, recovery)
+            yield Desk(kept, discord, clock, enqueuer, recovery)
         finally:
-            await intake.close()
+            await enqueuer.close()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
@@ -177,10 +177,10 @@ def unanswered(interaction_id: int = 1) -> MessageLocation:
 
 async def test_a_request_is_written_down_before_it_stands_in_the_line() -> None:
     async with opened() as desk:
-        job = await desk.intake.reserve(spec(), requester(), unanswered())
+        job = await desk.enqueuer.reserve(spec(), requester(), unanswered())
         assert await desk.state(job) is JobState.HELD
         assert await line(desk.store) == []
-        admitted = await desk.intake.enqueue(job, spec(), place())
+        admitted = await desk.enqueuer.enqueue(job, spec(), place())
         assert (admitted.state, admitted.place.message_id) == (JobState.QUEUED, 3)
         assert await line(desk.store) == [job.id]
 
@@ -188,8 +188,8 @@ async def test_a_request_is_written_down_before_it_stands_in_the_line() -> None:
 async def test_pictures_come_with_the_admission() -> None:
     picture = Upload(InputFile("cc_1.png", b"pixels", 1, 1), (Target("3", "image"),))
     async with opened() as desk:
-        job = await desk.intake.reserve(UNREAD, requester(), unanswered())
-        admitted = await desk.intake.enqueue(job, spec(uploads=(picture,)), place())
+        job = await desk.enqueuer.reserve(UNREAD, requester(), unanswered())
+        admitted = await desk.enqueuer.enqueue(job, spec(uploads=(picture,)), place())
         whole = await desk.store.with_inputs(admitted)
         assert whole.spec.uploads == (picture,)
         assert whole.spec.graph == spec().graph
@@ -197,15 +197,15 @@ async def test_pictures_come_with_the_admission() -> None:
 
 async def test_an_event_that_comes_twice_is_one_request() -> None:
     async with opened() as desk:
-        await desk.intake.reserve(spec(), requester(), unanswered())
+        await desk.enqueuer.reserve(spec(), requester(), unanswered())
         with pytest.raises(DuplicateJobError):
-            await desk.intake.reserve(spec(), requester(), unanswered())
+            await desk.enqueuer.reserve(spec(), requester(), unanswered())
 
 
 async def test_a_refused_request_ends_without_another_word() -> None:
     async with opened() as desk:
-        job = await desk.intake.reserve(UNREAD, requester(), unanswered())
-        await desk.intake.refuse(job, verbatim("no picture"))
+        job = await desk.enqueuer.reserve(UNREAD, requester(), unanswered())
+        await desk.enqueuer.refuse(job, verbatim("no picture"))
         ended = await desk.becomes(job, JobState.FAILED)
         assert (ended.delivery, str(ended.error)) == (Delivery.SENT, "no picture")
         await desk.clock.advance(100.0)
@@ -215,7 +215,7 @@ async def test_a_refused_request_ends_without_another_word() -> None:
 async def test_after_a_crash_an_answered_request_goes_on() -> None:
     async with memory_store() as store:
         async with opened(store=store) as crashed:
-            job = await crashed.intake.reserve(spec(), requester(), unanswered())
+            job = await crashed.enqueuer.reserve(spec(), requester(), unanswered())
         async with opened(store=store) as desk:
             await desk.recovery.at_start()
             queued = await desk.becomes(job, JobState.QUEUED)
@@ -225,7 +225,7 @@ async def test_after_a_crash_an_answered_request_goes_on() -> None:
 async def test_after_a_crash_a_request_that_was_never_answered_is_dropped() -> None:
     async with memory_store() as store:
         async with opened(store=store) as crashed:
-            job = await crashed.intake.reserve(spec(), requester(), unanswered())
+            job = await crashed.enqueuer.reserve(spec(), requester(), unanswered())
         async with opened(store=store) as desk:
             desk.discord.answer = None
             await desk.recovery.at_start()
@@ -237,7 +237,7 @@ async def test_after_a_crash_a_request_that_was_never_answered_is_dropped() -> N
 async def test_after_a_crash_a_half_read_request_asks_to_be_repeated() -> None:
     async with memory_store() as store:
         async with opened(store=store) as crashed:
-            job = await crashed.intake.reserve(UNREAD, requester(), unanswered())
+            job = await crashed.enqueuer.reserve(UNREAD, requester(), unanswered())
         async with opened(store=store) as desk:
             await desk.recovery.at_start()
             failed = await desk.becomes(job, JobState.FAILED)
@@ -248,9 +248,9 @@ async def test_after_a_crash_a_half_read_request_asks_to_be_repeated() -> None:
 
 async def test_who_may_have_been_answered_is_told_when_nobody_can_find_out_any_more() -> None:
     async with opened() as desk:
-        job = await desk.intake.reserve(spec(), requester(), unanswered())
+        job = await desk.enqueuer.reserve(spec(), requester(), unanswered())
         desk.discord.is_lost = True
-        desk.intake.resolve_later(job)
+        desk.enqueuer.resolve_later(job)
         await desk.becomes(job, JobState.FAILED)
         await settle()
         assert LATER in desk.discord.told[job.id]
@@ -258,9 +258,9 @@ async def test_who_may_have_been_answered_is_told_when_nobody_can_find_out_any_m
 
 async def test_while_discord_is_away_a_request_in_doubt_waits() -> None:
     async with opened() as desk:
-        job = await desk.intake.reserve(spec(), requester(), unanswered())
+        job = await desk.enqueuer.reserve(spec(), requester(), unanswered())
         desk.discord.away = 3
-        desk.intake.resolve_later(job)
+        desk.enqueuer.resolve_later(job)
         await settle()
         assert await desk.state(job) is JobState.HELD
         for _ in range(20):
@@ -270,7 +270,7 @@ async def test_while_discord_is_away_a_request_in_doubt_waits() -> None:
 
 async def test_what_this_process_reads_is_no_stray_of_its_own() -> None:
     async with opened() as desk:
-        job = await desk.intake.reserve(UNREAD, requester(), unanswered())
+        job = await desk.enqueuer.reserve(UNREAD, requester(), unanswered())
         looking = asyncio.create_task(desk.recovery.run())
         for _ in range(5):
             await desk.clock.advance(60.0)
@@ -282,8 +282,8 @@ async def test_what_this_process_reads_is_no_stray_of_its_own() -> None:
 async def test_a_job_on_a_server_that_is_no_longer_used_goes_back_into_the_line() -> None:
     async with memory_store() as store:
         async with opened(store=store, owner=BEFORE) as desk:
-            job = await desk.intake.reserve(spec(), requester(), unanswered())
-            await desk.intake.enqueue(job, spec(), place())
+            job = await desk.enqueuer.reserve(spec(), requester(), unanswered())
+            await desk.enqueuer.enqueue(job, spec(), place())
             await store.hold_leases(["http://gone:8188"], BEFORE, 30.0)
             assert await store.claim("http://gone:8188", BEFORE, "prompt-1", desk.clock.now())
             await store.release_leases(BEFORE)

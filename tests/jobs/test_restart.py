@@ -62,7 +62,7 @@ class World:
     def __init__(self, standin: StandIn, store: Any, folder: Path, session: aiohttp.ClientSession) -> None:
         self.standin = standin
         self.store = store
-        self.shelf = FileResultStore(folder / "results", durable=False)
+        self.results = FileResultStore(folder / "results", durable=False)
         self.wall = Wall()
         self.session = session
         self.numbers = 0
@@ -92,7 +92,7 @@ class World:
         staff = Staff(
             ServerBehind(server, door),
             StoreBehind(self.store, door),
-            ShelfBehind(self.shelf, door),
+            ShelfBehind(self.results, door),
             BoardBehind(self.wall, door),
             SystemClock(),
         )

@@ -27,22 +27,22 @@ from tests.storage.breakable_connection import wire_to
 class Process:
     """One of several processes on a database, and what it has heard."""
 
-    hints: PostgresBus
+    bus: PostgresBus
     engine: PostgresEngine
     heard: list[tuple[Topic, str]] = field(default_factory=list[tuple[Topic, str]])
 
     def __post_init__(self) -> None:
         for topic in Topic:
-            self.hints.subscribe(topic, lambda payload, topic=topic: self.heard.append((topic, payload)))
+            self.bus.subscribe(topic, lambda payload, topic=topic: self.heard.append((topic, payload)))
 
     async def until_heard(self, topic: Topic, payload: str = "", seconds: float = 1.0) -> None:
         await until(lambda: (topic, payload) in self.heard, seconds)
 
     async def until_it_hears(self) -> None:
-        await until(lambda: self.hints.poll_interval == POLL_INTERVAL)
+        await until(lambda: self.bus.poll_interval == POLL_INTERVAL)
 
     async def until_it_is_deaf(self) -> None:
-        await until(lambda: self.hints.poll_interval == POLL_INTERVAL_UNHEARD)
+        await until(lambda: self.bus.poll_interval == POLL_INTERVAL_UNHEARD)
 
     async def execute(self, sql: str) -> None:
         await self.engine.write(lambda conn, _again: conn.execute(sa.text(sql)), single=True)
@@ -63,13 +63,13 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
 async def process(url: str, listen_url: str = "") -> AsyncGenerator[Process]:
     """A process that sends through `url`, and listens there too unless told where else."""
     engine = PostgresEngine(sa.make_url(url))
-    hints = PostgresBus(dsn=listen_url or url, send_through=through(engine), clock=SystemClock())
-    running = asyncio.create_task(hints.run())
+    bus = PostgresBus(dsn=listen_url or url, send_through=through(engine), clock=SystemClock())
+    running = asyncio.create_task(bus.run())
     try:
-        yield Process(hints, engine)
+        yield Process(bus, engine)
     finally:
         await cancel_and_wait(running)
-        await hints.close()
+        await bus.close()
         await engine.close()
 
 
@@ -103,10 +103,10 @@ async def test_two_processes_hear_each_other_within_a_second_and_themselves_once
     url = f"{postgres_url}&statement_cache_size=0" if pooled else postgres_url
     async with two_processes(url) as (one, other):
         began = time.monotonic()
-        one.hints.send(Topic.CANCEL, 'http://gpu "1"/ü')
+        one.bus.send(Topic.CANCEL, 'http://gpu "1"/ü')
         assert one.heard == [(Topic.CANCEL, 'http://gpu "1"/ü')], "itself at once"
         await other.until_heard(Topic.CANCEL, 'http://gpu "1"/ü')
-        other.hints.send(Topic.WORK)
+        other.bus.send(Topic.WORK)
         await one.until_heard(Topic.WORK)
         assert time.monotonic() - began < 1.0
         await asyncio.sleep(0.1)
@@ -117,10 +117,10 @@ async def test_two_processes_hear_each_other_within_a_second_and_themselves_once
 async def test_a_burst_of_the_same_hint_is_few(postgres_url: str) -> None:
     async with two_processes(postgres_url) as (one, other):
         for _ in range(200):
-            one.hints.send(Topic.WORK)
-            one.hints.send(Topic.DUE)
+            one.bus.send(Topic.WORK)
+            one.bus.send(Topic.DUE)
             await asyncio.sleep(0)
-        one.hints.send(Topic.FLEET)
+        one.bus.send(Topic.FLEET)
         await other.until_heard(Topic.FLEET)
         assert len(one.heard) == 401
         assert 2 <= other.heard.count((Topic.WORK, "")) <= 20
@@ -130,9 +130,9 @@ async def test_a_burst_of_the_same_hint_is_few(postgres_url: str) -> None:
 async def test_progress_is_told_once_a_second_at_most_and_the_newest_counts(postgres_url: str) -> None:
     async with two_processes(postgres_url) as (one, other):
         for step in range(20):
-            one.hints.send(Topic.PROGRESS, json.dumps({"a": step / 20, f"job {step}": 0.5}))
+            one.bus.send(Topic.PROGRESS, json.dumps({"a": step / 20, f"job {step}": 0.5}))
             await asyncio.sleep(0.01)
-        one.hints.send(Topic.WORK)
+        one.bus.send(Topic.WORK)
         await other.until_heard(Topic.WORK)
         assert len(other.heard) == 2, "progress does not hold up the rest"
         await until(lambda: len(other.heard) == 3, 3.0)
@@ -147,8 +147,8 @@ async def test_whoever_cannot_hear_looks_more_often_and_says_so_once(
     async with process(postgres_url, await another_database(postgres_url)) as deaf, process(postgres_url) as other:
         await other.until_it_hears()
         await asyncio.sleep(1.5)
-        assert deaf.hints.poll_interval == POLL_INTERVAL_UNHEARD
-        deaf.hints.send(Topic.WORK)
+        assert deaf.bus.poll_interval == POLL_INTERVAL_UNHEARD
+        deaf.bus.send(Topic.WORK)
         await other.until_heard(Topic.WORK)
         assert deaf.heard == [(Topic.WORK, "")]
     warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -163,7 +163,7 @@ async def test_a_listener_that_is_cut_off_comes_back(postgres_url: str, hurried:
             await one.until_it_is_deaf()
             await one.until_it_hears()
             await other.until_it_hears()
-            other.hints.send(Topic.DUE)
+            other.bus.send(Topic.DUE)
             await one.until_heard(Topic.DUE)
             one.heard.clear()
 
@@ -185,7 +185,7 @@ async def test_a_database_that_cannot_be_reached_at_the_start_is_heard_when_it_c
         wire.refuses = True
         async with process(postgres_url, wire.url) as one:
             await asyncio.sleep(0.3)
-            assert one.hints.poll_interval == POLL_INTERVAL_UNHEARD
+            assert one.bus.poll_interval == POLL_INTERVAL_UNHEARD
             wire.refuses = False
             await one.until_it_hears()
 
@@ -193,11 +193,11 @@ async def test_a_database_that_cannot_be_reached_at_the_start_is_heard_when_it_c
 async def test_a_hint_that_cannot_be_sent_is_lost_and_the_next_one_arrives(postgres_url: str) -> None:
     async with wire_to(postgres_url) as wire, process(wire.url, postgres_url) as one, process(postgres_url) as other:
         await other.until_it_hears()
-        one.hints.send(Topic.CANCEL, "x" * 9_000)
-        one.hints.send(Topic.CANCEL, "short")
+        one.bus.send(Topic.CANCEL, "x" * 9_000)
+        one.bus.send(Topic.CANCEL, "short")
         await other.until_heard(Topic.CANCEL, "short")
         await wire.cut()
-        one.hints.send(Topic.DUE)  # the pool's connection is gone: another one is made
+        one.bus.send(Topic.DUE)  # the pool's connection is gone: another one is made
         await other.until_heard(Topic.DUE, seconds=5)
         assert len(other.heard) == 2
 
@@ -210,7 +210,7 @@ async def test_what_others_write_into_the_channel_does_no_harm(postgres_url: str
         for text in odd:
             quoted = text.replace("'", "''").replace(":", r"\:")
             await one.execute(f"SELECT pg_notify('comfycord', '{quoted}')")
-        one.hints.send(Topic.WORK)
+        one.bus.send(Topic.WORK)
         await other.until_heard(Topic.WORK)
         assert other.heard == [(Topic.WORK, "")]
 
@@ -220,9 +220,9 @@ async def test_a_fault_of_one_who_hears_is_not_the_others(postgres_url: str, cap
         raise RuntimeError("odd")
 
     async with two_processes(postgres_url) as (one, other):
-        other.hints.subscribe(Topic.FLEET, stumble)
-        other.hints.subscribe(Topic.FLEET, lambda _payload: other.heard.append((Topic.DUE, "after it")))
-        one.hints.send(Topic.FLEET)
+        other.bus.subscribe(Topic.FLEET, stumble)
+        other.bus.subscribe(Topic.FLEET, lambda _payload: other.heard.append((Topic.DUE, "after it")))
+        one.bus.send(Topic.FLEET)
         await other.until_heard(Topic.DUE, "after it")
     assert "a listener for fleet crashed" in caplog.text
 
@@ -230,7 +230,7 @@ async def test_a_fault_of_one_who_hears_is_not_the_others(postgres_url: str, cap
 async def test_what_waits_to_be_sent_is_bounded(postgres_url: str) -> None:
     async with two_processes(postgres_url) as (one, other):
         for number in range(MAX_PENDING + 500):
-            one.hints.send(Topic.CANCEL, str(number))
+            one.bus.send(Topic.CANCEL, str(number))
         await other.until_heard(Topic.CANCEL, str(MAX_PENDING + 499), 5.0)
         assert len(other.heard) == MAX_PENDING
 

@@ -75,8 +75,8 @@ async def playing(
         database_synchronous="normal",
         data_dir=data_dir,
     )
-    async with open_resources(settings) as installation:
-        app = App(settings, load_catalog(workflows), installation, limits=limits)
+    async with open_resources(settings) as resources:
+        app = App(settings, load_catalog(workflows), resources, limits=limits)
         connection = asyncio.create_task(app.bot.start("wire-token"))
         try:
             await wire.ready()

@@ -99,21 +99,21 @@ class Desk:
         self,
         trial: Trial,
         store: SqlJobRepository,
-        shelf: MemoryShelf,
+        results: MemoryShelf,
         clock: HurriedClock,
         pool: ImagePool,
         client: discord.Client,
     ) -> None:
         """`client` is what it tells people with, which need not be the one that hears of commands."""
-        self.trial, self.wire, self.store, self.shelf, self.clock = trial, trial.wire, store, shelf, clock
+        self.trial, self.wire, self.store, self.results, self.clock = trial, trial.wire, store, results, clock
         self._pool, self.client = pool, client
         languages = Languages()
         self.renderer = Renderer(languages)
-        self.board = ProgressCache(hints=LocalBus(), clock=clock)
+        self.board = ProgressCache(bus=LocalBus(), clock=clock)
         self.messages = DiscordPresenter(
             route=MessageRoute(client=self._client, clock=clock),
             posts=ChannelMessages(client=self._client),
-            mailbox=DirectMessages(client=self._client, renderer=self.renderer, notes=store, clock=clock),
+            direct_messages=DirectMessages(client=self._client, renderer=self.renderer, notes=store, clock=clock),
             renderer=self.renderer,
             pictures=ImageService(pool=pool),
             notes=store,
@@ -124,7 +124,7 @@ class Desk:
         """Whether this process tells how jobs stand; else only their ends."""
         self.show = ShowResult(
             store=store,
-            shelf=shelf,
+            results=results,
             messages=self.messages,
             languages=languages,
             clock=clock,
@@ -139,7 +139,7 @@ class Desk:
     async def restarted(self) -> AsyncIterator["Desk"]:
         """What comes after this process was killed: nothing in memory is left."""
         await self.trial.bot.remove_cog("Results")
-        after = Desk(self.trial, self.store, self.shelf, self.clock, self._pool, self.client)
+        after = Desk(self.trial, self.store, self.results, self.clock, self._pool, self.client)
         await self.trial.bot.add_cog(after.cog)
         try:
             yield after
@@ -180,7 +180,7 @@ class Desk:
     async def keep(self, order: Order, files: Sequence[OutputFile]) -> None:
         """Let the server be done with a job."""
         if order.job.state is JobState.RUNNING:
-            await self.shelf.put(order.job.id, files)
+            await self.results.put(order.job.id, files)
             now = self.clock.now()
             order.job = await self.store.transition(
                 order.job, JobState.DELIVERING, delivery=Delivery.PENDING, finished=now, outputs=(files[0].ref,)

@@ -159,7 +159,7 @@ async def test_a_failure_that_came_too_late_is_read_behind_the_button(desk: Desk
 
 async def test_a_result_that_nobody_has_any_more_is_said_to_be_gone(desk: Desk) -> None:
     order = await ended_too_late(desk, force_ephemeral=True)
-    await desk.shelf.drop(order.job.id)
+    await desk.results.drop(order.job.id)
     await desk.press(order)
     await until(lambda: "This result has expired" in order.message.text)
 
@@ -201,7 +201,7 @@ async def test_a_token_that_another_process_heard_of_serves_for_the_result(desk:
     await until(lambda: has_button(order))
     await until(lambda: desk.clock.now() > order.job.place.token_expires)
     await desk.keep(order, [picture(5)])
-    await desk.shelf.drop(order.job.id)
+    await desk.results.drop(order.job.id)
     before = len(order.message.edits)
     async with desk.restarted():
         await desk.press(order)

@@ -25,8 +25,8 @@ async def test_it_starts_no_more_and_leaves_nothing_behind(tmp_path: Path, caplo
             data_dir=tmp_path,
         )
         for number in range(8):
-            async with open_resources(settings) as installation:
-                app = App(settings, load_catalog(WORKFLOWS), installation)
+            async with open_resources(settings) as resources:
+                app = App(settings, load_catalog(WORKFLOWS), resources)
                 connection = asyncio.create_task(app.bot.start("wire-token"))
                 await until(lambda app=app: app._starting is not None)
                 await asyncio.sleep(number * 0.004)

@@ -28,18 +28,18 @@ class CompatibilityChecker:
         fleet: ServerRegistry,
         servers: Callable[[], Iterable[Backend]],
         is_resting: Callable[[str], bool],
-        hints: NotificationBus,
+        bus: NotificationBus,
         clock: Clock,
     ) -> None:
         self._fleet = fleet
         self._servers = servers
         self._is_resting = is_resting
-        self._hints = hints
+        self._bus = bus
         self._clock = clock
         self._described: dict[str, str] = {}
         self._reported: dict[str, str] = {}
         self._asked = asyncio.Event()
-        hints.subscribe(Topic.CLASS, lambda _payload: self._asked.set())
+        bus.subscribe(Topic.CLASS, lambda _payload: self._asked.set())
 
     async def run(self) -> None:
         """Loop until cancelled."""
@@ -49,7 +49,7 @@ class CompatibilityChecker:
                 await self.check_all()
             except DatabaseUnavailableError:
                 log.debug("compatibility check skipped: the database does not answer")
-            await wait_for_event(self._clock, self._hints.poll_interval, self._asked)
+            await wait_for_event(self._clock, self._bus.poll_interval, self._asked)
 
     def wake(self) -> None:
         """Check soon: a server appeared, disappeared or changed."""
@@ -65,7 +65,7 @@ class CompatibilityChecker:
                 await self._describe(server, abilities)
                 judged |= await self._check(server, abilities)
         if judged:
-            self._hints.send(Topic.WORK)
+            self._bus.send(Topic.WORK)
 
     def forget(self, key: str) -> None:
         """Record everything again once the server is leased again: another process may have written meanwhile."""
@@ -79,13 +79,13 @@ class CompatibilityChecker:
         if self._reported.get(server.key) != health:
             await self._fleet.report(server.key, health)
             self._reported[server.key] = health
-            self._hints.send(Topic.FLEET)
+            self._bus.send(Topic.FLEET)
 
     async def _describe(self, server: Backend, abilities: Abilities) -> None:
         if self._described.get(server.key) != abilities.fingerprint:
             await self._fleet.describe(server.key, abilities)
             self._described[server.key] = abilities.fingerprint
-            self._hints.send(Topic.FLEET)
+            self._bus.send(Topic.FLEET)
 
     async def _check(self, server: Backend, abilities: Abilities) -> bool:
         """Check the classes that are still unchecked; return whether there were any."""

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 GATEWAY = "gateway"
 """The role of processes without servers."""
 LEASE_SECONDS = 27.0
-"""Seconds; together with `RENEW_EVERY` and the polling of others, a crashed process has lost its leases after 30."""
+"""Seconds; together with `RENEW_INTERVAL` and the polling of others, a crashed process has lost its leases after 30."""
 RENEW_INTERVAL = 5.0
 MARGIN = 10.0
 """Seconds before expiry at which a lease counts as lost: requests to Discord in progress must have ended by then."""

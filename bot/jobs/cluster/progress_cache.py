@@ -21,12 +21,12 @@ MIN_STEP = 0.01
 class ProgressCache:
     """Caches the progress of this process's jobs, and of others as notified."""
 
-    def __init__(self, *, hints: NotificationBus, clock: Clock) -> None:
-        self._hints = hints
+    def __init__(self, *, bus: NotificationBus, clock: Clock) -> None:
+        self._bus = bus
         self._clock = clock
         self._entries: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._told: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        hints.subscribe(Topic.PROGRESS, self._on_progress)
+        bus.subscribe(Topic.PROGRESS, self._on_progress)
 
     def report(self, job_id: str, fraction: float) -> None:
         """Set the progress of a job of this process, from 0 to 1, and notify the others."""
@@ -34,7 +34,7 @@ class ProgressCache:
         told, at = self._told.get(job_id, (-1.0, float("-inf")))
         if abs(fraction - told) >= MIN_STEP or now - at > MAX_AGE / 2:
             _keep(self._told, job_id, (fraction, now))
-            self._hints.send(Topic.PROGRESS, json.dumps({job_id: round(fraction, 3)}))
+            self._bus.send(Topic.PROGRESS, json.dumps({job_id: round(fraction, 3)}))
 
     def forget(self, job_id: str) -> None:
         """Remove a job that has ended."""

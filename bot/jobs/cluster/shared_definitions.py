@@ -23,14 +23,14 @@ RELOAD_INTERVAL = 60.0
 class SharedDefinitions:
     """The node definitions of all servers, merged."""
 
-    def __init__(self, *, fleet: ServerRegistry, hints: NotificationBus, clock: Clock) -> None:
+    def __init__(self, *, fleet: ServerRegistry, bus: NotificationBus, clock: Clock) -> None:
         self._fleet = fleet
         self._clock = clock
         self._definitions = Definitions()
         self._servers: tuple[Definitions, ...] = ()
         self._fingerprints: frozenset[tuple[str, str]] = frozenset()
         self._changed = asyncio.Event()
-        hints.subscribe(Topic.FLEET, lambda _payload: self._changed.set())
+        bus.subscribe(Topic.FLEET, lambda _payload: self._changed.set())
 
     def __call__(self) -> Definitions:
         """Return the last refresh; empty before the first."""
@@ -51,7 +51,7 @@ class SharedDefinitions:
             await wait_for_event(self._clock, RELOAD_INTERVAL, self._changed)
 
     async def load(self) -> None:
-        """Refresh once. May raise `StoreDownError`."""
+        """Refresh once. May raise `DatabaseUnavailableError`."""
         marks = frozenset((record.key, record.fingerprint) for record in await self._fleet.servers())
         if marks == self._fingerprints:
             return

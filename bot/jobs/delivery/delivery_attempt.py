@@ -40,13 +40,13 @@ class DeliveryAttempt:
         *,
         store: JobRepository,
         presenter: Presenter,
-        shelf: ResultStore,
+        results: ResultStore,
         find: Callable[[str], Backend | None],
         clock: Clock,
     ) -> None:
         self._store = store
         self._presenter = presenter
-        self._shelf = shelf
+        self._results = results
         self._find = find
         self._clock = clock
 
@@ -80,7 +80,7 @@ class DeliveryAttempt:
 
     async def _show(self, job: Job, files: Sequence[OutputFile]) -> None:
         try:
-            pictures = files or await self._shelf.get(job.id) or await self._refetched(job)
+            pictures = files or await self._results.get(job.id) or await self._refetched(job)
         except ServerOfflineError:
             await self._reschedule(job)
             return
@@ -92,7 +92,7 @@ class DeliveryAttempt:
 
     async def _deliver_again(self, job: Job) -> None:
         """Show a delivered result again, because an outdated edit may have overwritten it."""
-        pictures = await self._shelf.get(job.id)
+        pictures = await self._results.get(job.id)
         told = (
             await self._with_visibility_timeout(job, self._presenter.deliver(job, pictures, job.note))
             if pictures

@@ -30,7 +30,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class FileResultStore:
-    """A `Shelf` in a folder. Its files survive a crash of the process.
+    """A `ResultStore` in a folder. Its files survive a crash of the process.
 
     With `durable` they also survive a power cut a few milliseconds later. Callers do not wait for the fsync: damaged
     files are detected, and can be fetched from their server again.

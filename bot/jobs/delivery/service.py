@@ -37,26 +37,26 @@ class DeliveryService:
         *,
         store: JobRepository,
         presenter: Presenter,
-        shelf: ResultStore,
+        results: ResultStore,
         find: Callable[[str], Backend | None],
-        hints: NotificationBus,
+        bus: NotificationBus,
         owner: str,
         clock: Clock,
     ) -> None:
-        self._hints = hints
+        self._bus = bus
         self._store = store
-        self._shelf = shelf
+        self._results = results
         self._owner = owner
         self._clock = clock
         self._attempt = DeliveryAttempt(
             store=store,
             presenter=presenter,
-            shelf=shelf,
+            results=results,
             find=find,
             clock=clock,
         )
         self._due = asyncio.Event()
-        hints.subscribe(Topic.DUE, lambda _payload: self._due.set())
+        bus.subscribe(Topic.DUE, lambda _payload: self._due.set())
         self._under_way: dict[asyncio.Task[None], Job] = {}
         self._reserved = 0
 
@@ -65,10 +65,10 @@ class DeliveryService:
     async def succeed(self, job: Job, outcome: Outcome) -> None:
         """Store the result of a RUNNING job and deliver it; on return it survives a crash of bot and server.
 
-        Raises `IllegalMoveError`, without delivering, when another process has taken the job over.
+        Raises `StaleJobError`, without delivering, when another process has taken the job over.
         """
         try:
-            await self._shelf.put(job.id, outcome.files)
+            await self._results.put(job.id, outcome.files)
         except OSError:
             log.exception("job %s: cannot store its result on disk", job.id)
         await self._end(
@@ -81,12 +81,12 @@ class DeliveryService:
         )
 
     async def fail(self, job: Job, reason: Message) -> None:
-        """End a job without a result and deliver the reason. Raises `IllegalMoveError` when it was taken over."""
+        """End a job without a result and deliver the reason. Raises `StaleJobError` when it was taken over."""
         log.info("job %s failed: %s", job.id, reason)
         await self._end(job, JobState.FAILED, error=reason)
 
     async def cancel(self, job: Job) -> None:
-        """End a job that was cancelled while it was on a server. Raises `IllegalMoveError` when it was taken over."""
+        """End a job that was cancelled while it was on a server. Raises `StaleJobError` when it was taken over."""
         log.info("job %s was cancelled by %s", job.id, job.cancel_by)
         await self._end(job, JobState.CANCELLED, cancel_by=job.cancel_by)
 
@@ -97,7 +97,7 @@ class DeliveryService:
 
     def wake(self) -> None:
         """Check for due deliveries soon."""
-        self._hints.send(Topic.DUE)
+        self._bus.send(Topic.DUE)
 
     async def release_server(self, server: str) -> None:
         """Leave the jobs of a server to its new lease holder; deliveries in progress may finish."""
@@ -121,13 +121,13 @@ class DeliveryService:
         """Deliver what is due until cancelled; deliveries in progress then get `STOP_GRACE` to finish."""
         try:
             # At startup, workers first take over the orphaned jobs of their servers, and wake this loop when done
-            await wait_for_event(self._clock, self._hints.poll_interval, self._due)
+            await wait_for_event(self._clock, self._bus.poll_interval, self._due)
             while True:
                 self._due.clear()
                 if (job := await self._claim_due()) is not None:
                     self._start(job, ())
                 else:
-                    await wait_for_event(self._clock, self._hints.poll_interval, self._due)
+                    await wait_for_event(self._clock, self._bus.poll_interval, self._due)
         finally:
             await self._finish(list(self._under_way))
 

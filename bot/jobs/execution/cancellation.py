@@ -31,19 +31,19 @@ class JobCanceller:
         *,
         store: JobRepository,
         queue: Dispatcher,
-        deliverer: DeliveryService,
-        carriers: Callable[[], Iterable[JobExecutor]],
-        hints: NotificationBus,
+        delivery_service: DeliveryService,
+        executors: Callable[[], Iterable[JobExecutor]],
+        bus: NotificationBus,
         clock: Clock,
     ) -> None:
         self._store = store
         self._queue = queue
-        self._deliverer = deliverer
-        self._carriers = carriers
-        self._hints = hints
+        self._delivery_service = delivery_service
+        self._executors = executors
+        self._bus = bus
         self._clock = clock
         self._asked = asyncio.Event()
-        hints.subscribe(Topic.CANCEL, lambda _payload: self._asked.set())
+        bus.subscribe(Topic.CANCEL, lambda _payload: self._asked.set())
 
     async def cancel(self, job_id: str, by: int) -> Job | None:
         """Cancel a job for the user `by` and return its newest version; permissions are the caller's business."""
@@ -51,7 +51,7 @@ class JobCanceller:
         if job is None:
             return None
         if job.state is JobState.CANCELLED:
-            self._deliverer.wake()
+            self._delivery_service.wake()
             self._queue.left(job.id)
         elif job.state is JobState.RUNNING:
             self._reach(job, by)
@@ -59,15 +59,15 @@ class JobCanceller:
 
     def _reach(self, job: Job, by: int) -> None:
         """Notify the executor of the job, in this process or another."""
-        for carrier in self._carriers():
-            if carrier.server == job.server and carrier.cancel(job.id, by):
+        for executor in self._executors():
+            if executor.server == job.server and executor.cancel(job.id, by):
                 return
-        self._hints.send(Topic.CANCEL, job.server)
+        self._bus.send(Topic.CANCEL, job.server)
 
     async def run(self) -> None:
         """Poll for cancel requests until cancelled."""
         while True:
-            await wait_for_event(self._clock, min(POLL_INTERVAL, self._hints.poll_interval), self._asked)
+            await wait_for_event(self._clock, min(POLL_INTERVAL, self._bus.poll_interval), self._asked)
             self._asked.clear()
             try:
                 await self.poll()
@@ -76,7 +76,7 @@ class JobCanceller:
 
     async def poll(self) -> None:
         """Poll once."""
-        for carrier in tuple(self._carriers()):
-            if carrier.is_busy:
-                for job_id, by in await self._store.cancel_requests(carrier.server):
-                    carrier.cancel(job_id, by)
+        for executor in tuple(self._executors()):
+            if executor.is_busy:
+                for job_id, by in await self._store.cancel_requests(executor.server):
+                    executor.cancel(job_id, by)

@@ -1,7 +1,7 @@
 """Executes the jobs of one server, each until it ends or returns to the queue, whatever happens.
 
 A job is either freshly claimed or orphaned by a crashed process; its state decides where to resume. Knows neither
-Discord nor HTTP: a `Backend` runs graphs, a `Deliverer` delivers the results.
+Discord nor HTTP: a `Backend` runs graphs, a `DeliveryService` delivers the results.
 """
 
 import asyncio
@@ -54,23 +54,23 @@ class JobExecutor:
         *,
         backend: Backend,
         store: JobRepository,
-        tenancy: LeaseManager,
-        durations: RunTimeEstimates,
+        leases: LeaseManager,
+        run_times: RunTimeEstimates,
         presenter: Presenter,
-        deliverer: DeliveryService,
+        delivery_service: DeliveryService,
         clock: Clock,
         elsewhere: CanRunElsewhere = nowhere,
     ) -> None:
         self.breaker = CircuitBreaker(clock)
-        self._requeue = RequeuePolicy(store=store, deliverer=deliverer, clock=clock)
+        self._requeue = RequeuePolicy(store=store, delivery_service=delivery_service, clock=clock)
         self._elsewhere = elsewhere
         self._abandoned: dict[str, None] = {}
         self._backend = backend
         self._store = store
-        self._tenancy = tenancy
-        self._durations = durations
+        self._leases = leases
+        self._run_times = run_times
         self._presenter = presenter
-        self._deliverer = deliverer
+        self._delivery_service = delivery_service
         self._clock = clock
         self._collecting = asyncio.Semaphore(MAX_CONCURRENT_FETCHES)
         self._attempts: set[RunAttempt] = set()
@@ -92,12 +92,12 @@ class JobExecutor:
     @property
     def mean(self) -> float:
         """Average seconds of a run on this server."""
-        return self._durations.expect("", self._backend.key)
+        return self._run_times.expect("", self._backend.key)
 
     def _remaining(self, job: Job, now: float) -> float:
         if job.state is not JobState.RUNNING:
             return 0.0
-        expected = self._durations.expect(job.spec.workflow, self._backend.key)
+        expected = self._run_times.expect(job.spec.workflow, self._backend.key)
         return max(0.0, expected - (now - job.started)) if job.started else expected
 
     def cancel(self, job_id: str, by: int) -> bool:
@@ -113,7 +113,7 @@ class JobExecutor:
             visit.withdraw()
 
     async def abandon_all(self) -> None:
-        """Requeue jobs of an offline server that another one can run. May raise `StoreDownError`."""
+        """Requeue jobs of an offline server that another one can run. May raise `DatabaseUnavailableError`."""
         for visit in tuple(self._attempts):
             if await self._elsewhere(visit.job, self._backend.key) and not self._backend.online:
                 visit.abandon()
@@ -138,7 +138,7 @@ class JobExecutor:
     async def execute(self, job: Job, slot: Slot) -> None:
         """Execute a RUNNING job until it ends or is requeued; `slot` is freed once its prompt has left the server.
 
-        Raises `StoreDownError` when the outcome could not be saved: the job is then still RUNNING.
+        Raises `DatabaseUnavailableError` when the outcome could not be saved: the job is then still RUNNING.
         """
         visit = RunAttempt(job, backend=self._backend, store=self._store, show=self._show, clock=self._clock)
         self._attempts.add(visit)
@@ -153,7 +153,7 @@ class JobExecutor:
 
     def _show(self, job: Job, update: JobUpdate) -> None:
         """Show a job's status, unless the lease is lost: another process may have shown its end."""
-        if self._tenancy.holds(self._backend.key):
+        if self._leases.holds(self._backend.key):
             self._presenter.update(job, update)
 
     async def _attempt(self, visit: RunAttempt, slot: Slot) -> None:
@@ -163,7 +163,7 @@ class JobExecutor:
             raise
         except ServerOfflineError:
             if visit.is_cancelled and not visit.job.posted:
-                await self._deliverer.cancel(visit.job)
+                await self._delivery_service.cancel(visit.job)
             else:
                 await self._unreachable(visit.job)
         except ServerFaultError as error:
@@ -184,7 +184,7 @@ class JobExecutor:
         if stay is AttemptEnd.ABANDONED:
             await self._remember_abandoned(visit)
         elif visit.is_cancelled and stay is not AttemptEnd.ENDED:
-            await self._deliverer.cancel(visit.job)
+            await self._delivery_service.cancel(visit.job)
         elif stay is AttemptEnd.NEVER_BEGAN:
             self.breaker.failed()
             await self._requeue.requeue_later(visit.job)
@@ -204,7 +204,7 @@ class JobExecutor:
                 outcome = await visit.outputs.collect(visit.job, visit.watchdog.verdict)
             except RunForgottenError:
                 if visit.is_cancelled:
-                    await self._deliverer.cancel(visit.job)
+                    await self._delivery_service.cancel(visit.job)
                 else:
                     await self._requeue.requeue(visit.job)
             except FilesGoneError as gone:
@@ -217,15 +217,15 @@ class JobExecutor:
 
     def _learn(self, job: Job, outcome: Outcome) -> None:
         if job.started and outcome.files and not outcome.was_stopped:
-            self._durations.record(job.spec.workflow, self._backend.key, max(0.0, self._clock.now() - job.started))
+            self._run_times.record(job.spec.workflow, self._backend.key, max(0.0, self._clock.now() - job.started))
 
     async def _end(self, visit: RunAttempt, outcome: Outcome) -> None:
         if visit.is_cancelled and outcome.was_stopped:
-            await self._deliverer.cancel(visit.job)
+            await self._delivery_service.cancel(visit.job)
         elif visit.is_withdrawn and outcome.was_stopped:
             await self._requeue.requeue(visit.job)
         elif outcome.files:
-            await self._deliverer.succeed(visit.job, outcome)
+            await self._delivery_service.succeed(visit.job, outcome)
         elif outcome.note:
             await self._fail(visit.job, outcome.note)
 
@@ -241,7 +241,7 @@ class JobExecutor:
         if visit.job.posted and len(self._abandoned) < MAX_ABANDONED:
             self._abandoned[visit.job.prompt_id] = None
         if visit.is_cancelled:
-            await self._deliverer.cancel(visit.job)
+            await self._delivery_service.cancel(visit.job)
         else:
             await self._requeue.requeue(visit.job, crashed=visit.was_running)
 
@@ -256,7 +256,7 @@ class JobExecutor:
         await self._fail(job, error.user_message)
 
     async def _fail(self, job: Job, reason: Message) -> None:
-        await self._deliverer.fail(job, reason)
+        await self._delivery_service.fail(job, reason)
 
     async def _rerun_with_new_filename(self, visit: RunAttempt, rest: Outcome) -> None:
         """Rerun once with another filename prefix; after that, deliver the remaining files."""

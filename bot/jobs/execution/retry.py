@@ -29,21 +29,23 @@ REQUEUE_PAUSES = (1.0, 1.0, 2.0, 5.0, 10.0)
 class RequeuePolicy:
     """Moves RUNNING jobs back to QUEUED, or fails them."""
 
-    def __init__(self, *, store: JobRepository, deliverer: DeliveryService, clock: Clock) -> None:
+    def __init__(self, *, store: JobRepository, delivery_service: DeliveryService, clock: Clock) -> None:
         self._store = store
-        self._deliverer = deliverer
+        self._delivery_service = delivery_service
         self._clock = clock
 
     async def requeue(self, job: Job, *, crashed: bool = False) -> None:
         """Requeue a job in its old place, or fail it after too many attempts.
 
-        `crashed`: the server crashed while running it. Raises `IllegalMoveError` when the job was taken over.
+        `crashed`: the server crashed while running it. Raises `StaleJobError` when the job was taken over.
         """
         losses = job.losses + crashed
         if losses > MAX_LOSSES:
-            await self._deliverer.fail(job, _too_much(losses))
+            await self._delivery_service.fail(job, _too_much(losses))
         elif job.attempts >= MAX_ATTEMPTS:
-            await self._deliverer.fail(job, _("The GPU server kept failing on this request. Please try again later."))
+            await self._delivery_service.fail(
+                job, _("The GPU server kept failing on this request. Please try again later.")
+            )
         else:
             log.warning("job %s is queued again (crashes while running: %d)", job.id, losses)
             pause = _pause(LOSS_PAUSES, losses) if crashed else 0.0

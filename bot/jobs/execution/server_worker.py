@@ -52,9 +52,9 @@ class ServerWorker:
         backend: Backend,
         store: JobRepository,
         queue: Dispatcher,
-        tenancy: LeaseManager,
-        carrier: JobExecutor,
-        deliverer: DeliveryService,
+        leases: LeaseManager,
+        executor: JobExecutor,
+        delivery_service: DeliveryService,
         clock: Clock,
         depth: int = 2,
         connect: Connect = nullcontext,
@@ -69,9 +69,9 @@ class ServerWorker:
         self._backend = backend
         self._store = store
         self._queue = queue
-        self._tenancy = tenancy
-        self._carrier = carrier
-        self._deliverer = deliverer
+        self._leases = leases
+        self._executor = executor
+        self._delivery_service = delivery_service
         self._clock = clock
         self._slots = Slots(depth)
         self._running: dict[asyncio.Task[None], Job] = {}
@@ -80,20 +80,20 @@ class ServerWorker:
     async def run(self) -> None:
         """Work until cancelled, which also stops following the jobs (their prompts continue on the server)."""
         while True:
-            await self._tenancy.wait_held(self._backend.key)
+            await self._leases.wait_held(self._backend.key)
             async with self._connect():
                 await self._run_while_leased()
 
     async def retire(self) -> None:
         """Claim no more jobs and return once running ones have finished; pending ones are requeued."""
         self._retires.set()
-        self._carrier.withdraw_waiting()
+        self._executor.withdraw_waiting()
         while self._running:
             await asyncio.wait(tuple(self._running), return_when=asyncio.FIRST_COMPLETED)
 
     def update_status(self) -> None:
         """Refresh the messages of all jobs here: the server went offline or came back."""
-        self._carrier.update_status()
+        self._executor.update_status()
 
     async def run_status_updates(self) -> None:
         """Refresh the messages periodically, also while the server reports nothing, until cancelled."""
@@ -105,7 +105,7 @@ class ServerWorker:
         """Work until the lease is lost."""
         log.info("%s: lease acquired", self._backend.name)
         work = asyncio.create_task(self._work(), name=f"work of {self._backend.name}")
-        loss = asyncio.create_task(self._tenancy.wait_lost(self._backend.key), name=f"lease of {self._backend.name}")
+        loss = asyncio.create_task(self._leases.wait_lost(self._backend.key), name=f"lease of {self._backend.name}")
         try:
             await asyncio.wait({work, loss}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -114,7 +114,7 @@ class ServerWorker:
             await cancel_and_wait(work, loss)
             await cancel_and_wait(*self._running)
         log.warning("%s: lease lost; its jobs are left to the next holder", self._backend.name)
-        await self._deliverer.release_server(self._backend.key)
+        await self._delivery_service.release_server(self._backend.key)
 
     async def _work(self) -> None:
         await self._take_over_all()
@@ -129,7 +129,7 @@ class ServerWorker:
         """Take over the server's unfinished jobs."""
         while True:
             try:
-                for job in await self._store.take_over_server(self._backend.key, self._tenancy.owner):
+                for job in await self._store.take_over_server(self._backend.key, self._leases.owner):
                     log.info("job %s taken over while %s", job.id, job.state)
                     await self._take_over(job)
                 return
@@ -142,7 +142,7 @@ class ServerWorker:
             self._execute(job)
             return
         try:
-            await self._deliverer.deliver_soon(job)
+            await self._delivery_service.deliver_soon(job)
         except StaleJobError:
             log.info("job %s was taken over elsewhere", job.id)
 
@@ -170,9 +170,9 @@ class ServerWorker:
         """Whether the server may have one more job now."""
         return (
             self._backend.online
-            and self._tenancy.holds(self._backend.key)
+            and self._leases.holds(self._backend.key)
             and not self._retires.is_set()
-            and (self._carrier.breaker.allows or not self._may_rest())
+            and (self._executor.breaker.allows or not self._may_rest())
             and self._has_room_among_others()
         )
 
@@ -183,7 +183,9 @@ class ServerWorker:
     async def _until_ready(self) -> None:
         while not self._is_ready():
             await self._backend.wait_online()
-            await self._tenancy.wait_held(self._backend.key)  # if the lease is lost, `_tenure` is about to end this
+            await self._leases.wait_held(
+                self._backend.key
+            )  # if the lease is lost, `_run_while_leased` is about to end this
             if not self._is_ready():
                 await self._clock.sleep(READY_POLL_INTERVAL)
 
@@ -195,10 +197,10 @@ class ServerWorker:
             away = 0.0 if self._backend.online else away + READY_POLL_INTERVAL
             try:
                 if away > OFFLINE_GRACE and self._running:  # the first check may come right after it went offline
-                    await self._carrier.abandon_all()
+                    await self._executor.abandon_all()
             except DatabaseUnavailableError:
                 log.debug("%s is offline, and the database does not answer", self._backend.name)
-            await self._carrier.interrupt_abandoned()
+            await self._executor.interrupt_abandoned()
 
     async def _scan_for_orphans(self) -> None:
         while True:
@@ -230,7 +232,7 @@ class ServerWorker:
 
     def _execute(self, job: Job) -> None:
         self._loaded = job.spec.needs.model or self._loaded
-        task = asyncio.create_task(self._carrier.execute(job, self._slots.take()), name=f"job {job.id}")
+        task = asyncio.create_task(self._executor.execute(job, self._slots.take()), name=f"job {job.id}")
         self._running[task] = job
         task.add_done_callback(self._forget)
 

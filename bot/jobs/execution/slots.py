@@ -27,7 +27,7 @@ class Slots:
             await self._freed.wait()
 
     def give_back(self) -> None:
-        """Free one slot; called by `Slot`."""
+        """Free one slot; called by `NodeSlot`."""
         self._taken -= 1
         self._freed.set()
 

@@ -42,7 +42,7 @@ class JobHandle:
         self.job = replace(self.job, **changes)
 
     async def update(self, **changes: Any) -> None:
-        """Save changes. Raises `IllegalMoveError` when another process took the job over."""
+        """Save changes. Raises `StaleJobError` when another process took the job over."""
         self.job = await self._store.update(self.job, **changes)
 
     async def with_inputs(self) -> Job:

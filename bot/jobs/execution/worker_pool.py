@@ -37,14 +37,14 @@ class WorkerHandle:
 
     record: ServerRecord
     backend: Backend
-    carrier: JobExecutor
+    executor: JobExecutor
     runner: ServerWorker
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     @property
     def wait(self) -> float:
         """Estimated seconds until the server is idle, including prompts of other clients."""
-        return self.carrier.busy_for + self.backend.foreign_prompts * self.carrier.mean
+        return self.executor.busy_for + self.backend.foreign_prompts * self.executor.mean
 
 
 class WorkerFactory(Protocol):
@@ -66,9 +66,9 @@ class WorkerPool:
         self,
         *,
         fleet: ServerRegistry,
-        tenancy: LeaseManager,
-        durations: RunTimeEstimates,
-        hints: NotificationBus,
+        leases: LeaseManager,
+        run_times: RunTimeEstimates,
+        bus: NotificationBus,
         clock: Clock,
         only: Collection[str] = (),
         waiting: Callable[[], int] = lambda: 0,
@@ -76,16 +76,16 @@ class WorkerPool:
         """`waiting` returns the known number of queued jobs."""
         self._waiting = waiting
         self._fleet = fleet
-        self._tenancy = tenancy
-        self._durations = durations
+        self._leases = leases
+        self._run_times = run_times
         self._clock = clock
-        self._hints = hints
+        self._bus = bus
         self._only = frozenset(only)
         self._workers: dict[str, WorkerHandle] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._records: Sequence[ServerRecord] = ()
         self._changed = asyncio.Event()
-        hints.subscribe(Topic.FLEET, lambda _payload: self._changed.set())
+        bus.subscribe(Topic.FLEET, lambda _payload: self._changed.set())
 
     # ------------------------------------------------------------------ state
 
@@ -100,11 +100,11 @@ class WorkerPool:
 
     def leased_backends(self) -> list[Backend]:
         """Return the servers leased by this process."""
-        return [member.backend for member in self.workers if self._tenancy.holds(member.record.key)]
+        return [member.backend for member in self.workers if self._leases.holds(member.record.key)]
 
     def is_leased(self, key: str) -> bool:
         """Return whether this process holds the lease of a server."""
-        return key in self._workers and self._tenancy.holds(key)
+        return key in self._workers and self._leases.holds(key)
 
     def busy(self, key: str) -> float | None:
         """Return the seconds until a server of this process is idle; None when it is offline or not ours."""
@@ -114,7 +114,7 @@ class WorkerPool:
     def is_resting(self, key: str) -> bool:
         """Return whether the circuit breaker keeps jobs from this server; never for the only available one."""
         member = self._workers.get(key)
-        return member is not None and member.carrier.breaker.is_open and self.has_others(key)
+        return member is not None and member.executor.breaker.is_open and self.has_others(key)
 
     def has_others(self, key: str) -> bool:
         """Return whether another server is known to be available."""
@@ -131,10 +131,10 @@ class WorkerPool:
         if not others:
             return True
         line = self._waiting() / len(others)
-        return here <= min(others) + max(1.0, line) * self._workers[key].carrier.mean
+        return here <= min(others) + max(1.0, line) * self._workers[key].executor.mean
 
     async def can_run_elsewhere(self, job: Job, key: str) -> bool:
-        """Return whether another available server can run a job. May raise `StoreDownError`."""
+        """Return whether another available server can run a job. May raise `DatabaseUnavailableError`."""
         there = [record for record in self._records if record.key != key and not record.drained]
         there = [record for record in there if self._is_reachable(record)]
         cls = job.spec.needs.cls
@@ -160,7 +160,7 @@ class WorkerPool:
             await wait_for_event(self._clock, SERVER_POLL_INTERVAL, self._changed)
 
     async def reconcile(self, builder: WorkerFactory) -> None:
-        """Start and stop workers once. May raise `StoreDownError`."""
+        """Start and stop workers once. May raise `DatabaseUnavailableError`."""
         self._records = await self._fleet.servers()
         wanted = {record.key: record for record in self._records if self._is_selected(record)}
         for key in [key for key in self._workers if key not in wanted and key not in self._leaving]:
@@ -170,9 +170,9 @@ class WorkerPool:
             await self._add(record, builder)
         for key, member in self._workers.items():
             member.record = wanted.get(key, member.record)
-        self._tenancy.set_servers(tuple(self._workers))
+        self._leases.set_servers(tuple(self._workers))
         if new:
-            await self._tenancy.renew()
+            await self._leases.renew()
 
     async def close(self) -> None:
         """Stop all workers; prompts on the servers continue."""
@@ -204,7 +204,7 @@ class WorkerPool:
         finally:
             self._workers.pop(key, None)
             self._leaving.pop(key, None)
-            self._tenancy.set_servers(tuple(self._workers))
+            self._leases.set_servers(tuple(self._workers))
             self._changed.set()  # it may have been added again in the meantime
 
     async def _keep_up(self, work: Callable[[], Awaitable[None]], name: str) -> None:

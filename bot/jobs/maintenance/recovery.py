@@ -29,8 +29,8 @@ class Recovery:
         *,
         store: JobRepository,
         queue: Dispatcher,
-        intake: Enqueuer,
-        deliverer: DeliveryService,
+        enqueuer: Enqueuer,
+        delivery_service: DeliveryService,
         clock: Clock,
         owner: str,
         fleet: ServerRegistry,
@@ -38,8 +38,8 @@ class Recovery:
     ) -> None:
         self._store = store
         self._queue = queue
-        self._intake = intake
-        self._deliverer = deliverer
+        self._enqueuer = enqueuer
+        self._delivery_service = delivery_service
         self._clock = clock
         self._owner = owner
         self._fleet = fleet
@@ -74,9 +74,9 @@ class Recovery:
         log.warning("job %s was orphaned while %s", job.id, job.state)
         match job.state:
             case JobState.HELD:
-                self._intake.resolve_later(job)
+                self._enqueuer.resolve_later(job)
             case JobState.RUNNING:  # its server is no longer used and cannot be asked
                 await self._store.transition(job, JobState.QUEUED)
                 self._queue.wake()
             case _:
-                self._deliverer.wake()
+                self._delivery_service.wake()

@@ -26,9 +26,11 @@ LEFTOVERS_KEPT = 3600.0
 class Retention:
     """Runs the cleanup periodically. `results_kept` is in seconds after the end of a job."""
 
-    def __init__(self, *, store: JobRepository, shelf: PrunableResultStore, clock: Clock, results_kept: float) -> None:
+    def __init__(
+        self, *, store: JobRepository, results: PrunableResultStore, clock: Clock, results_kept: float
+    ) -> None:
         self._store = store
-        self._shelf = shelf
+        self._results = results
         self._clock = clock
         self._results_kept = results_kept
 
@@ -53,7 +55,7 @@ class Retention:
         before = self._clock.now() - JOBS_KEPT
         while forgotten := await self._store.prune(before, limit=BATCH):
             for job_id in forgotten:
-                await self._shelf.drop(job_id)
+                await self._results.drop(job_id)
 
     async def _prune_results(self) -> None:
         """Delete expired results, and results whose job is deleted.
@@ -61,11 +63,11 @@ class Retention:
         The latter exist when the answer to `prune` is lost, or the process stops right after it.
         """
         now = self._clock.now()
-        for job_id in await self._shelf.older_than(now - min(self._results_kept, JOBS_KEPT)):
+        for job_id in await self._results.older_than(now - min(self._results_kept, JOBS_KEPT)):
             job = await self._store.get(job_id)
             if job is None or self._is_over(job, now):
-                await self._shelf.drop(job_id)
-        await self._shelf.clear_leftovers(now - LEFTOVERS_KEPT)
+                await self._results.drop(job_id)
+        await self._results.clear_leftovers(now - LEFTOVERS_KEPT)
 
     def _is_over(self, job: Job, now: float) -> bool:
         """Whether the result is expired. An unfinished job may just have stored it, so it is not.

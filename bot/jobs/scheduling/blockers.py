@@ -35,7 +35,7 @@ class StartBlockers:
         self._read = float("-inf")
 
     async def refresh(self, classes: Iterable[str]) -> None:
-        """Refresh pauses and verdicts. May raise `StoreDownError`."""
+        """Refresh pauses and verdicts. May raise `DatabaseUnavailableError`."""
         self._pauses = {pause.scope: pause for pause in await self._policy.pauses(self._clock.now())}
         if self._clock.monotonic() - self._read > CACHE_SECONDS:
             self._verdicts.clear()

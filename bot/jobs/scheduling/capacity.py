@@ -32,11 +32,11 @@ class CapacityEstimator:
     """Estimates the capacity of all servers."""
 
     def __init__(
-        self, *, fleet: ServerRegistry, known: LocalServers, durations: RunTimeEstimates, clock: Clock
+        self, *, fleet: ServerRegistry, known: LocalServers, run_times: RunTimeEstimates, clock: Clock
     ) -> None:
         self._fleet = fleet
         self._known = known
-        self._durations = durations
+        self._run_times = run_times
         self._clock = clock
         self._records: Sequence[ServerRecord] = ()
         self._read = float("-inf")
@@ -67,6 +67,6 @@ class CapacityEstimator:
     def _remaining(self, running: Sequence[Job]) -> dict[str, float]:
         now, remaining = self._clock.now(), defaultdict[str, float](float)
         for job in running:
-            expected = self._durations.expect(job.spec.workflow, job.server)
+            expected = self._run_times.expect(job.spec.workflow, job.server)
             remaining[job.server] += max(0.0, expected - (now - job.started)) if job.started else expected
         return remaining

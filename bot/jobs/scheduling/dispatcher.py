@@ -1,7 +1,7 @@
 """The dispatcher: claims queued jobs for workers, and updates the queue positions shown to members.
 
 The order is decided by the store's `claim`; jobs are added by `bot.jobs.enqueue`. Of several processes only the holder
-of the lease `LINE` updates positions.
+of the lease `POSITIONS_LEASE` updates positions.
 """
 
 import asyncio
@@ -41,9 +41,9 @@ class Dispatcher:
         *,
         store: JobRepository,
         presenter: Presenter,
-        lineup: QueueView,
-        durations: RunTimeEstimates,
-        hints: NotificationBus,
+        queue_view: QueueView,
+        run_times: RunTimeEstimates,
+        bus: NotificationBus,
         clock: Clock,
         owner: str,
         tells: Callable[[], bool] = lambda: True,
@@ -55,9 +55,9 @@ class Dispatcher:
         self._presenter = presenter
         self._clock = clock
         self._owner = owner
-        self._lineup = lineup
-        self._durations = durations
-        self._hints = hints
+        self._queue_view = queue_view
+        self._run_times = run_times
+        self._bus = bus
         self._tells = tells
         self._on_left = on_left
         self._new_id = new_id
@@ -66,15 +66,15 @@ class Dispatcher:
         self._next_ids: dict[str, str] = {}
         self._classes: set[str] = {""}
         self._told: dict[str, QueuedStatus] = {}
-        hints.subscribe(Topic.WORK, lambda _payload: self._wake())
+        bus.subscribe(Topic.WORK, lambda _payload: self._wake())
 
     def expect(self, workflow: str) -> float:
         """Return the estimated GPU-seconds of a run."""
-        return self._durations.expect(workflow)
+        return self._run_times.expect(workflow)
 
     async def outlook(self, guild_id: int | None, user_id: int, workflow: str) -> QueuedStatus:
         """Return the status that a job queued now would get."""
-        outlook = await self._lineup.expected_position(guild_id, user_id, workflow)
+        outlook = await self._queue_view.expected_position(guild_id, user_id, workflow)
         return QueuedStatus(
             position=outlook.position,
             total=outlook.total,
@@ -85,7 +85,7 @@ class Dispatcher:
 
     def entered(self, job: Job) -> None:
         """Announce a job that was queued."""
-        self._lineup.entered(job)
+        self._queue_view.entered(job)
         self._announce(job.spec.needs.cls)
         self.wake()
 
@@ -95,16 +95,16 @@ class Dispatcher:
             if len(self._classes) >= CLASSES:
                 self._classes.clear()
             self._classes.add(cls)
-            self._hints.send(Topic.CLASS, cls)
+            self._bus.send(Topic.CLASS, cls)
 
     def left(self, job_id: str) -> None:
-        """Announce a job that left the queue other than through `next_for`."""
-        self._lineup.left(job_id)
+        """Announce a job that left the queue other than through `claim_next`."""
+        self._queue_view.left(job_id)
         self.wake()
 
     def wake(self) -> None:
         """Check again soon: there may be work, a server appeared or disappeared, or positions changed."""
-        self._hints.send(Topic.WORK)
+        self._bus.send(Topic.WORK)
 
     def _wake(self) -> None:
         self._work.set()
@@ -122,10 +122,10 @@ class Dispatcher:
             job = await self._store.claim(server, self._owner, prompt_id, self._clock.now(), loaded=loaded)
             if job is not None:
                 del self._next_ids[server]
-                self._lineup.left(job.id)
+                self._queue_view.left(job.id)
                 self.wake()  # more than one job may have arrived for the sleeping workers, and positions have changed
                 return job
-            await wait_for_event(self._clock, self._hints.poll_interval, self._work)
+            await wait_for_event(self._clock, self._bus.poll_interval, self._work)
         return None
 
     # ------------------------------------------------------------------ positions
@@ -144,7 +144,7 @@ class Dispatcher:
     @property
     def _next_update_in(self) -> float:
         """Without notifications, poll often, so that jobs that left the queue do not get an outdated position."""
-        return POSITION_UPDATE_INTERVAL if self._hints.poll_interval >= REFRESH_EVERY else self._hints.poll_interval
+        return POSITION_UPDATE_INTERVAL if self._bus.poll_interval >= REFRESH_EVERY else self._bus.poll_interval
 
     async def _update_position(self) -> None:
         try:
@@ -154,7 +154,7 @@ class Dispatcher:
 
     async def update_positions(self) -> None:
         """Update the positions of all queued jobs once."""
-        survey = await self._lineup.status()
+        survey = await self._queue_view.status()
         told: dict[str, QueuedStatus] = {}
         for number, standing in enumerate(survey.waiting, start=1):
             waiting = told[standing.job.id] = QueuedStatus(

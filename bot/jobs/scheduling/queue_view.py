@@ -79,15 +79,15 @@ class QueueView:
         self,
         *,
         store: JobRepository,
-        durations: RunTimeEstimates,
+        run_times: RunTimeEstimates,
         places: CapacityEstimator,
-        obstacles: StartBlockers,
+        blockers: StartBlockers,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._durations = durations
+        self._run_times = run_times
         self._places = places
-        self._obstacles = obstacles
+        self._blockers = blockers
         self._clock = clock
         self._known: dict[str, Job] = {}
         self._cache = _QueueCache()
@@ -114,11 +114,11 @@ class QueueView:
     def fleet_changed(self) -> None:
         """Invalidate everything known about the servers."""
         self._places.invalidate()
-        self._obstacles.invalidate()
+        self._blockers.invalidate()
         self.invalidate()
 
     async def expected_position(self, guild_id: int | None, user_id: int, workflow: str) -> ExpectedPosition:
-        """Return what one more job of a member could expect. Raises `StoreDownError`."""
+        """Return what one more job of a member could expect. Raises `DatabaseUnavailableError`."""
         look = await self._cached()
         asked = self._entry(HYPOTHETICAL, guild_id, user_id, workflow)
         reason = self._reason(look, asked)
@@ -137,7 +137,7 @@ class QueueView:
         )
 
     async def status(self) -> QueueStatus:
-        """Return the current queue. Raises `StoreDownError`."""
+        """Return the current queue. Raises `DatabaseUnavailableError`."""
         look = await self._fresh()
         turns = self._positions(look)
         jobs = await self._jobs(turn.job_id for turn in turns)
@@ -169,7 +169,7 @@ class QueueView:
         came, left = set(look.came), set(look.left)  # changes during the reads may be in the snapshot or not
         snapshot = await self._store.snapshot(HEAD)
         running = await self._store.browse((JobState.RUNNING,), limit=RUNNING)
-        await self._obstacles.refresh(job.cls for job in snapshot.waiting)
+        await self._blockers.refresh(job.cls for job in snapshot.waiting)
         look.places = await self._places.estimate(running)
         look.is_drained = self._places.are_drained
         look.snapshot, look.running, look.at = snapshot, running, self._clock.monotonic()
@@ -200,7 +200,7 @@ class QueueView:
             guild=guild_key(guild_id),
             workflow=workflow,
             cls="",
-            seconds=self._durations.expect(workflow),
+            seconds=self._run_times.expect(workflow),
         )
 
     def _positions(self, look: _QueueCache) -> list["_Position"]:
@@ -226,12 +226,12 @@ class QueueView:
                 look.held.append((job, reason))
 
     def _reason(self, look: _QueueCache, job: QueueEntry) -> Message | None:
-        reason = self._obstacles.of(job, look.snapshot.accounts.get(job.account))
+        reason = self._blockers.of(job, look.snapshot.accounts.get(job.account))
         return DRAINED if reason is None and look.is_drained else reason
 
     def _as_queued(self, job: QueueEntry, look: _QueueCache) -> QueuedJob:
         account = look.snapshot.accounts.get(job.account)
-        waits = QueuedJob(job.job_id, job.account, job.guild, self._durations.expect(job.workflow))
+        waits = QueuedJob(job.job_id, job.account, job.guild, self._run_times.expect(job.workflow))
         if account is None:
             return replace(waits, waits_since=self._clock.now())
         terms = account.terms

@@ -54,9 +54,9 @@ RELOAD_INTERVAL = 60.0
 class RunTimeLoader:
     """Keeps `durations` up to date with the recorded runs."""
 
-    def __init__(self, *, store: JobRepository, durations: RunTimeEstimates, clock: Clock) -> None:
+    def __init__(self, *, store: JobRepository, run_times: RunTimeEstimates, clock: Clock) -> None:
         self._store = store
-        self._durations = durations
+        self._run_times = run_times
         self._clock = clock
 
     async def load(self) -> None:
@@ -66,7 +66,7 @@ class RunTimeLoader:
         except DatabaseUnavailableError:
             log.debug("run-time estimates not refreshed: the database does not answer")
             return
-        self._durations.restart((run.workflow, run.server, run.seconds) for run in runs)
+        self._run_times.restart((run.workflow, run.server, run.seconds) for run in runs)
 
     async def run(self) -> None:
         """Refresh until cancelled."""

@@ -36,14 +36,14 @@ class StalePositionRepair:
         *,
         store: JobRepository,
         presenter: Presenter,
-        hints: NotificationBus,
+        bus: NotificationBus,
         is_ours: Callable[[str], bool],
         clock: Clock,
     ) -> None:
-        """`is_ours` says whether this process holds the lease of a server (`Backend.key`)."""
+        """`is_leased` says whether this process holds the lease of a server (`Backend.key`)."""
         self._store = store
         self._presenter = presenter
-        self._hints = hints
+        self._bus = bus
         self._is_ours = is_ours
         self._clock = clock
         self._few = asyncio.Semaphore(MAX_CONCURRENT)
@@ -86,7 +86,7 @@ class StalePositionRepair:
             job = await self._store.get(job_id)
         if job is not None and job.state.is_final and job.delivery in DELIVERED:
             await self._store.update(job, delivery=Delivery.PENDING, not_before=self._clock.now())
-            self._hints.send(Topic.DUE)
+            self._bus.send(Topic.DUE)
 
 
 def _is_being_delivered(job: Job) -> bool:

@@ -1,6 +1,6 @@
 """Runs transaction functions to the end, even if the caller is cancelled.
 
-Transient faults (a lock, a lost connection, a restart) are retried a few times, then raise `StoreDownError`.
+Transient faults (a lock, a lost connection, a restart) are retried a few times, then raise `DatabaseUnavailableError`.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class RetryingTasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
-        """Return the result of the first attempt that succeeds. Raises `StoreDownError` if none does in time."""
+        """Return the result of the first attempt that succeeds. Raises `DatabaseUnavailableError` if none does in time."""
         task = asyncio.create_task(self._repeat(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._done)

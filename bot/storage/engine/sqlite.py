@@ -81,7 +81,7 @@ def check_version(version: tuple[int, int, int]) -> None:
 def _engine(path: Path | None, pragmas: dict[str, str]) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         target = ":memory:" if path is None else path
-        # `Lane` begins transactions: sqlite3 itself would begin them too late, after the first read.
+        # `GroupCommitThread` begins transactions: sqlite3 itself would begin them too late, after the first read.
         return sqlite3.connect(target, timeout=BUSY, isolation_level=None, check_same_thread=False)
 
     def prepare(connection: sqlite3.Connection, _record: object) -> None:

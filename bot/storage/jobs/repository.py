@@ -1,4 +1,4 @@
-"""`JobStore` over a database: each method passes one transaction function to the engine."""
+"""`JobRepository` over a database: each method passes one transaction function to the engine."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ ONCE = {"parts", "told"}
 
 
 class SqlJobRepository:
-    """Implements `JobStore` in SQLite or PostgreSQL."""
+    """Implements `JobRepository` in SQLite or PostgreSQL."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""`FleetRecords` over a database. Definitions are packed and unpacked in threads: they may be megabytes."""
+"""`ServerRegistry` over a database. Definitions are packed and unpacked in threads: they may be megabytes."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class SqlServerRegistry:
-    """Implements `FleetRecords`. `clock` times leases and heartbeats on SQLite; PostgreSQL uses its own clock."""
+    """Implements `ServerRegistry`. `clock` times leases and heartbeats on SQLite; PostgreSQL uses its own clock."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
         self._engine = engine

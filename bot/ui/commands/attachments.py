@@ -32,11 +32,11 @@ class KeptFile:
     job_id: str
     number: int
     """Index in the result, from 0."""
-    shelf: ResultStore = field(repr=False)
+    results: ResultStore = field(repr=False)
 
     async def read(self) -> bytes:
         """Return the content. Raises `InputError` if the file has expired."""
-        outputs = await self.shelf.get(self.job_id)
+        outputs = await self.results.get(self.job_id)
         if self.number >= len(outputs):
             raise InputError(_("This result has expired. Save the file from its message and attach it."))
         return outputs[self.number].data

@@ -45,9 +45,9 @@ class CommandCallback(Protocol):
 
 
 def build_command(
-    workflow: Workflow, *, run: CommandCallback, suggester: Autocompleter
+    workflow: Workflow, *, run: CommandCallback, autocompleter: Autocompleter
 ) -> app_commands.Command[Any, ..., Any]:
-    parameters = list(_parameters(workflow, suggester))
+    parameters = list(_parameters(workflow, autocompleter))
     names = {f"option_{number}": name for number, (name, _text, _parameter) in enumerate(parameters)}
 
     async def callback(interaction: discord.Interaction, **options: object) -> None:
@@ -73,12 +73,12 @@ def build_command(
     return command
 
 
-def _parameters(workflow: Workflow, suggester: Autocompleter) -> Iterator[tuple[str, str, inspect.Parameter]]:
+def _parameters(workflow: Workflow, autocompleter: Autocompleter) -> Iterator[tuple[str, str, inspect.Parameter]]:
     """Yield name, description and parameter; Discord wants required options first."""
     manifest = workflow.manifest
     for name, option in manifest.slash_options():
         lives = option.source is not None or option.kind == "size"
-        transformer = _LiveOption(option, suggester) if lives else _PlainOption(option)
+        transformer = _LiveOption(option, autocompleter) if lives else _PlainOption(option)
         yield name, _with_default(option), _parameter(transformer, is_required=option.required)
     if manifest.presets:
         titles = [preset.title for preset in manifest.presets.values()]
@@ -129,9 +129,9 @@ class _PlainOption(app_commands.Transformer):
 class _LiveOption(_PlainOption):
     """An option with autocomplete."""
 
-    def __init__(self, option: Option, suggester: Autocompleter) -> None:
+    def __init__(self, option: Option, autocompleter: Autocompleter) -> None:
         super().__init__(option)
-        self._suggester = suggester
+        self._autocompleter = autocompleter
 
     @property
     def choices(self) -> None:
@@ -140,7 +140,9 @@ class _LiveOption(_PlainOption):
     async def autocomplete(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, interaction: discord.Interaction, value: str | int | float, /
     ) -> list[app_commands.Choice[str]]:
-        return [app_commands.Choice(name=each, value=each) for each in self._suggester.values(self._option, str(value))]
+        return [
+            app_commands.Choice(name=each, value=each) for each in self._autocompleter.values(self._option, str(value))
+        ]
 
 
 class _Titles(app_commands.Transformer):

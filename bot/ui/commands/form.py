@@ -53,10 +53,10 @@ class FormState:
 
 class Forms:
     def __init__(
-        self, *, orders: JobSubmitter, suggester: Autocompleter, tree: CommandTree, languages: Languages
+        self, *, submitter: JobSubmitter, autocompleter: Autocompleter, tree: CommandTree, languages: Languages
     ) -> None:
-        self._orders = orders
-        self._suggester = suggester
+        self._submitter = submitter
+        self._autocompleter = autocompleter
         self._tree = tree
         self._languages = languages
 
@@ -87,7 +87,7 @@ class Forms:
             self._take(sheet, each)
         sheet.fault = await self._fault(interaction, sheet)
         if sheet.fault is None and len(sheet.pages) == 1 and sheet.origin is None:
-            await self._orders.submit(interaction, sheet.workflow, sheet.given)
+            await self._submitter.submit(interaction, sheet.workflow, sheet.given)
             return
         await self._show(interaction, sheet)
 
@@ -97,7 +97,7 @@ class Forms:
         if sheet.fault is not None:
             await self._show(interaction, sheet)
             return False
-        await self._orders.submit(interaction, sheet.workflow, sheet.given)
+        await self._submitter.submit(interaction, sheet.workflow, sheet.given)
         await self.retire(sheet, _("Sent – see below."))
         return True
 
@@ -123,13 +123,13 @@ class Forms:
     def _field(self, sheet: FormState, name: str, say: Say) -> Field:
         if name in sheet.kept:
             return choice_of_files(sheet.workflow, name, sheet.kept[name], sheet.given.get(name))
-        return field_of(sheet.workflow, name, sheet.given.get(name), self._suggester, say)
+        return field_of(sheet.workflow, name, sheet.given.get(name), self._autocompleter, say)
 
     def _take(self, sheet: FormState, each: Field) -> None:
         answer = each.answer()
         option = sheet.workflow.manifest.options.get(each.name)
         if option is not None and option.source is not None and option.kind != "loras" and isinstance(answer, str):
-            answer = self._suggester.index(option).resolve(answer) or answer
+            answer = self._autocompleter.index(option).resolve(answer) or answer
         if answer is not None:
             sheet.given[each.name] = answer
         elif option is None or not option.is_file:  # an empty upload field keeps the earlier attachment
@@ -137,7 +137,7 @@ class Forms:
 
     async def _fault(self, interaction: discord.Interaction, sheet: FormState) -> Message | None:
         try:
-            await self._orders.validate(interaction, sheet.workflow, sheet.given)
+            await self._submitter.validate(interaction, sheet.workflow, sheet.given)
         except BotError as error:
             return explain_error(error)
         return None

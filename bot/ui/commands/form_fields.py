@@ -48,14 +48,14 @@ class Field:
         return self.meanings.get(first, first) if isinstance(first, str) else first
 
 
-def field(workflow: Workflow, name: str, given: object, suggester: Autocompleter, say: Say) -> Field:
+def field(workflow: Workflow, name: str, given: object, autocompleter: Autocompleter, say: Say) -> Field:
     """Return the field for an option, with the earlier value filled in."""
     if name == PRESET and name not in workflow.manifest.options:
         titles = [preset.title for preset in workflow.manifest.presets.values()]
         explained = say(_("Preset (your own values override it)"))
         return _labelled(name, explained, _menu(name, titles, given, is_required=False))
     option = workflow.manifest.options[name]
-    component = _component(workflow, name, option, given, suggester, say)
+    component = _component(workflow, name, option, given, autocompleter, say)
     meanings: Mapping[str, object] = {YES: True, NO: False} if option.kind == "boolean" else {}
     return _labelled(name, _explained(option), component, meanings)
 
@@ -85,7 +85,7 @@ def _explained(option: Option) -> str:
 
 
 def _component(
-    workflow: Workflow, name: str, option: Option, given: object, suggester: Autocompleter, say: Say
+    workflow: Workflow, name: str, option: Option, given: object, autocompleter: Autocompleter, say: Say
 ) -> Component:
     is_required = option.required
     if option.is_file:
@@ -97,7 +97,7 @@ def _component(
         return _switch(name, given, say)
     entries = [choice.label for choice in option.choices] if option.kind == "choice" else []
     if option.source is not None and option.kind != "loras":
-        entries = suggester.index(option).best("", most=MAX_ENTRIES + 1)
+        entries = autocompleter.index(option).best("", most=MAX_ENTRIES + 1)
     if 0 < len(entries) <= MAX_ENTRIES and all(len(entry) <= MAX_DESCRIPTION for entry in entries):
         return _menu(name, entries, given, is_required=is_required)
     return _line(workflow, name, option, given, say)

@@ -25,16 +25,16 @@ NOTHING = GuildWorkflowRules()
 
 
 class GuildRules:
-    def __init__(self, *, rules: WorkflowRulesRepository, hints: NotificationBus, limits: Limits, clock: Clock) -> None:
+    def __init__(self, *, rules: WorkflowRulesRepository, bus: NotificationBus, limits: Limits, clock: Clock) -> None:
         self._rules = rules
-        self._hints = hints
+        self._bus = bus
         self._limits = limits
         self._clock = clock
         self._known: OrderedDict[int, tuple[float, GuildWorkflowRules]] = OrderedDict()
-        hints.subscribe(Topic.RULES, self._on_rules_changed)
+        bus.subscribe(Topic.RULES, self._on_rules_changed)
 
     async def resolve(self, interaction: discord.Interaction, workflow: Workflow) -> PlaceSettings:
-        """Return the guild's defaults and limits. Raises `DeniedError`, `StoreDownError`."""
+        """Return the guild's defaults and limits. Raises `DeniedError`, `DatabaseUnavailableError`."""
         denied = why_not(workflow.manifest.access, channel_context(interaction))
         if denied is not None:
             raise DeniedError(denied)
@@ -48,7 +48,7 @@ class GuildRules:
         return PlaceSettings(rules.defaults(workflow.name, places), narrowed(self._limits, rules.limits))
 
     async def of(self, guild_id: int) -> GuildWorkflowRules:
-        """Raises `StoreDownError`."""
+        """Raises `DatabaseUnavailableError`."""
         read_at, rules = self._known.get(guild_id, (float("-inf"), NOTHING))
         if self._clock.monotonic() - read_at > KEPT:
             read_at = self._clock.monotonic()
@@ -67,7 +67,7 @@ class GuildRules:
     def changed(self, guild_id: int) -> None:
         """Invalidate the rules of a guild, here and in all other processes."""
         self._known.pop(guild_id, None)
-        self._hints.send(Topic.RULES, str(guild_id))
+        self._bus.send(Topic.RULES, str(guild_id))
 
     def _on_rules_changed(self, payload: str) -> None:
         if payload.isdecimal():

@@ -77,7 +77,7 @@ class JobSubmitter:
         attachments: Attachments,
         admission: Admission,
         queue: Dispatcher,
-        intake: Enqueuer,
+        enqueuer: Enqueuer,
         renderer: Renderer,
         clock: Clock,
         random: RandomSource,
@@ -90,7 +90,7 @@ class JobSubmitter:
         self._attachments = attachments
         self._admission = admission
         self._queue = queue
-        self._intake = intake
+        self._enqueuer = enqueuer
         self._renderer = renderer
         self._clock = clock
         self._random = random
@@ -178,9 +178,9 @@ class JobSubmitter:
                 entry = await self._read_admission(turn, asker, settled)
                 outlook = await self._queue.outlook(asker.guild_id, asker.user_id, workflow.name)
             entry.admit(spec)
-            job = await self._intake.reserve(spec, reply.requester, reply.draft(), entry.terms)
+            job = await self._enqueuer.reserve(spec, reply.requester, reply.draft(), entry.terms)
         place = await self._answer(reply, job, self._renderer.waiting(outlook))
-        await self._intake.enqueue(job, spec, place)
+        await self._enqueuer.enqueue(job, spec, place)
         self._on_accepted(spec)
 
     async def _accept_with_files(
@@ -199,17 +199,17 @@ class JobSubmitter:
             async with in_time(until - asyncio.get_running_loop().time()):
                 entry = await self._read_admission(turn, asker, settled)
             entry.admit_unread(workflow.name)
-            job = await self._intake.reserve(unread, reply.requester, reply.draft(), entry.terms)
+            job = await self._enqueuer.reserve(unread, reply.requester, reply.draft(), entry.terms)
         place = await self._answer(reply, job, _("Checking your file…"))
         try:
             files = await self._attachments.read(workflow, attached)
             words = {name: value for name, value in given.items() if name not in attached}
             spec = self._prepared(workflow, {**words, **files}, settled, asker.guild_id)
             entry.admit(spec)
-            await self._intake.enqueue(job, spec, place)
+            await self._enqueuer.enqueue(job, spec, place)
         except Exception as error:
             known = isinstance(error, BotError)
-            await self._intake.refuse(job, error.user_message if known else _("Something went wrong on our side."))
+            await self._enqueuer.refuse(job, error.user_message if known else _("Something went wrong on our side."))
             raise
         self._on_accepted(spec)
 
@@ -222,10 +222,10 @@ class JobSubmitter:
         try:
             return await reply.open(self._renderer.opening(job, status))
         except discord.HTTPException:
-            await self._intake.withdraw(job)
+            await self._enqueuer.withdraw(job)
             raise
         except BaseException:  # connection lost, or the bot is stopping: Discord may or may not have the answer
-            self._intake.resolve_later(job)
+            self._enqueuer.resolve_later(job)
             raise
 
     def _prepared(

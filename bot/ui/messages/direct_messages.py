@@ -26,14 +26,14 @@ DAY = 86_400.0
 
 
 class Notes(Protocol):
-    """The slice of `bot.jobs.repository.JobStore` that messages need."""
+    """The slice of `bot.jobs.repository.JobRepository` that messages need."""
 
     async def get(self, job_id: str) -> Job | None: ...
 
     async def update(self, job: Job, **changes: Any) -> Job:
         """Set fields of a job that this process still owns; return it with its newest token.
 
-        Raises `IllegalMoveError`.
+        Raises `StaleJobError`.
         """
         ...
 

@@ -102,7 +102,7 @@ def discord_error(error: Exception) -> DiscordError:
 
 @contextmanager
 def translate_errors() -> Generator[None]:
-    """Turn every exception raised inside into a `RefusedError`."""
+    """Turn every exception raised inside into a `DiscordError`."""
     try:
         yield
     except DiscordError:
@@ -113,7 +113,7 @@ def translate_errors() -> Generator[None]:
 
 @asynccontextmanager
 async def ask_discord(seconds: float) -> AsyncGenerator[None]:
-    """Apply a timeout, and turn every exception raised inside into a `RefusedError`."""
+    """Apply a timeout, and turn every exception raised inside into a `DiscordError`."""
     with translate_errors():
         async with asyncio.timeout(seconds):
             yield

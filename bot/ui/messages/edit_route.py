@@ -33,7 +33,7 @@ WAKE_TIMEOUT = 20.0
 
 
 async def awake(client: discord.Client, channel_id: int, act: Callable[[], Awaitable[T]]) -> T:
-    """Run `act`; if its channel is an archived thread, reopen that and run it again. Raises `RefusedError`."""
+    """Run `act`; if its channel is an archived thread, reopen that and run it again. Raises `DiscordError`."""
     try:
         return await act()
     except DiscordError as refusal:
@@ -89,7 +89,7 @@ class Attached:
 
 
 class MessageRoute:
-    """Edits messages of jobs by whichever way works. Every method may raise `RefusedError`."""
+    """Edits messages of jobs by whichever way works. Every method may raise `DiscordError`."""
 
     def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
         self._client = client
@@ -117,7 +117,7 @@ class MessageRoute:
     async def answer(self, place: MessageLocation) -> int | None:
         """Return the id of the message that answered the interaction; None if there is none, or it was deleted.
 
-        Raises `RefusedError` (TOKEN_DEAD) if the token has expired.
+        Raises `DiscordError` (TOKEN_DEAD) if the token has expired.
         """
         try:
             async with ask_discord(ASK_TIMEOUT):

@@ -25,14 +25,14 @@ RETRY_PAUSES = (2.0, 5.0, 15.0)
 
 
 class FinalEditor:
-    def __init__(self, *, route: MessageRoute, mailbox: DirectMessages, notes: Notes, clock: Clock) -> None:
+    def __init__(self, *, route: MessageRoute, direct_messages: DirectMessages, notes: Notes, clock: Clock) -> None:
         self._route = route
-        self._mailbox = mailbox
+        self._direct_messages = direct_messages
         self._notes = notes
         self._clock = clock
 
     async def edit(self, job: Job, page: Page, files: Sequence[Attached] = ()) -> Job:
-        """Make the final edit; return the newest version of the job. Raises `RefusedError` and `IllegalMoveError`."""
+        """Make the final edit; return the newest version of the job. Raises `DiscordError` and `StaleJobError`."""
         for pause in (*RETRY_PAUSES, None):
             try:
                 await self._route.edit(job.place, page, files)
@@ -64,11 +64,11 @@ class FinalEditor:
     async def _elsewhere(self, job: Job, why: ErrorKind, reason: Message | None) -> DeliveryResult:
         try:
             if why is ErrorKind.FORBIDDEN:
-                await self._mailbox.ask_for_permission(job)
+                await self._direct_messages.ask_for_permission(job)
             if reason is None:
-                await self._mailbox.result_waits(job, why)
+                await self._direct_messages.result_waits(job, why)
             else:
-                await self._mailbox.failed(job, reason)
+                await self._direct_messages.failed(job, reason)
         except DatabaseUnavailableError:
             return DeliveryResult.LATER
         return DeliveryResult.KEPT
@@ -85,5 +85,5 @@ class FinalEditor:
         return None
 
     async def _still_ours(self, job: Job) -> Job:
-        """Return the job with its newest token. Raises `IllegalMoveError` if another process took it over."""
+        """Return the job with its newest token. Raises `StaleJobError` if another process took it over."""
         return await self._notes.update(job, told=job.told)

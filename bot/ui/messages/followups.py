@@ -32,7 +32,7 @@ HISTORY_LIMIT = 500
 
 
 class ChannelMessages:
-    """Every method may raise `RefusedError`."""
+    """Every method may raise `DiscordError`."""
 
     def __init__(self, *, client: Callable[[], discord.Client]) -> None:
         self._client = client
@@ -56,7 +56,7 @@ class ChannelMessages:
     async def find(self, place: MessageLocation, prefixes: tuple[str, ...]) -> int | None:
         """Return the bot's message, after the first one, with a file whose name has one of these prefixes.
 
-        None if there is certainly none. Raises `RefusedError` also if the history cannot be read.
+        None if there is certainly none. Raises `DiscordError` also if the history cannot be read.
         """
         seen = 0
         async with ask_discord(HISTORY_TIMEOUT):
@@ -138,21 +138,21 @@ class FollowupPoster:
         posts: ChannelMessages,
         packer: Packer,
         renderer: Renderer,
-        mailbox: DirectMessages,
+        direct_messages: DirectMessages,
         notes: Notes,
         clock: Clock,
     ) -> None:
         self._posts = posts
         self._packer = packer
         self._renderer = renderer
-        self._mailbox = mailbox
+        self._direct_messages = direct_messages
         self._notes = notes
         self._clock = clock
 
     async def post(self, job: Job, batches: Sequence[Batch]) -> tuple[Job, int]:
         """Post the batches not posted yet; return the newest version of the job and the number of files left out.
 
-        Raises `RefusedError` if the caller should retry later, and `IllegalMoveError`.
+        Raises `DiscordError` if the caller should retry later, and `StaleJobError`.
         """
         left = 0
         for number, batch in enumerate(batches, start=1):
@@ -163,7 +163,7 @@ class FollowupPoster:
                     raise
                 log.warning("job %s: skipped message %d of its result: %s", job.id, number + 1, refusal)
                 if refusal.meaning is ErrorKind.FORBIDDEN:
-                    await self._mailbox.ask_for_permission(job)
+                    await self._direct_messages.ask_for_permission(job)
                 left += len(batch)
         return job, left
 

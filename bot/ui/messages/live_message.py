@@ -49,7 +49,7 @@ class MessageContext:
     clock: Clock
     budget: EditBudget
     newest: Callable[[str], Awaitable[Job | None]]
-    """Reads the newest version of a job by its id. May raise `StoreDownError`."""
+    """Reads the newest version of a job by its id. May raise `DatabaseUnavailableError`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class DiscordPresenter:
         *,
         route: MessageRoute,
         posts: ChannelMessages,
-        mailbox: DirectMessages,
+        direct_messages: DirectMessages,
         renderer: Renderer,
         pictures: PictureShop,
         notes: Notes,
@@ -75,10 +75,15 @@ class DiscordPresenter:
         self._route = route
         self._posts = posts
         self._renderer = renderer
-        self._endings = FinalEditor(route=route, mailbox=mailbox, notes=notes, clock=clock)
+        self._endings = FinalEditor(route=route, direct_messages=direct_messages, notes=notes, clock=clock)
         self._packer = Packer(pictures=pictures)
         self._parts = FollowupPoster(
-            posts=posts, packer=self._packer, renderer=renderer, mailbox=mailbox, notes=notes, clock=clock
+            posts=posts,
+            packer=self._packer,
+            renderer=renderer,
+            direct_messages=direct_messages,
+            notes=notes,
+            clock=clock,
         )
         self._tools = MessageContext(route, renderer, pictures, clock, EditBudget(clock=clock, share=share), notes.get)
         self._board = board

@@ -140,7 +140,7 @@ class _Drafting:
 
     def _settled(self) -> ResolvedHints:
         markers = Markers(self._wiring)
-        claims = [*self._appmode.hints(), *markers.hints(), *self._placeholders.hints()]
+        claims = [*self._appmode.bus(), *markers.bus(), *self._placeholders.bus()]
         settled = resolve_hints(claims[:MAX_PROPOSALS], list(self._found()), self._maker)
         self._notes += (*markers.notes, *self._placeholders.notes)
         return settled
@@ -152,8 +152,8 @@ class _Drafting:
         prompts = Prompts(reading, maker)
         main = prompts.guided()
         finders = (InputImages(reading, maker), prompts, LatentSizes(reading, maker), Samplers(reading, maker, main))
-        for finder in (*finders, Loaders(reading, maker, main)):
-            for proposal in finder.proposals():
+        for lookup in (*finders, Loaders(reading, maker, main)):
+            for proposal in lookup.proposals():
                 targets = tuple(target for target in proposal.targets if target not in taken)
                 taken.update(targets)
                 if targets or proposal.mask_of:

@@ -279,7 +279,7 @@ def dump_missing(things: Sequence[MissingResource]) -> str:
 
 
 def load_missing(stored: str) -> tuple[MissingResource, ...]:
-    """Reverse `dump_lacks`; entries with an unknown shape are left out."""
+    """Reverse `dump_missing`; entries with an unknown shape are left out."""
     return tuple(found for found in map(_load_missing, items(load(stored))) if found)
 
 

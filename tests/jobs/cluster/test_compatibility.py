@@ -35,17 +35,17 @@ class Scene:
 
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database, self.fleet, self.clock = database, database.fleet, clock
-        self.hints = LocalBus()
+        self.bus = LocalBus()
         self.servers = [ScriptedBackend(key=ONE), ScriptedBackend(key=TWO)]
         self.resting: set[str] = set()
-        self.judge = CompatibilityChecker(
+        self.compatibility = CompatibilityChecker(
             fleet=self.fleet,
             servers=lambda: self.servers,
             is_resting=lambda key: key in self.resting,
-            hints=self.hints,
+            bus=self.bus,
             clock=clock,
         )
-        self.obstacles = StartBlockers(fleet=self.fleet, policy=database.policies, clock=clock)
+        self.blockers = StartBlockers(fleet=self.fleet, policy=database.policies, clock=clock)
 
     async def order(self, number: int, needs: Needs) -> None:
         await self.database.jobs.add(new_job(spec(needs=needs), number, created=float(number)))
@@ -54,9 +54,9 @@ class Scene:
         return {key: verdict.is_compatible for key, verdict in (await self.fleet.compatibility(needs.cls)).items()}
 
     async def reason(self, needs: Needs = DRAW, account: AccountStatus | None = None, workflow: str = "imagine") -> str:
-        await self.obstacles.refresh([needs.cls])
+        await self.blockers.refresh([needs.cls])
         job = QueueEntry("job", "5:7", 7, "5", workflow, needs.cls, 10.0)
-        return str(self.obstacles.of(job, account) or "")
+        return str(self.blockers.of(job, account) or "")
 
 
 @asynccontextmanager
@@ -76,7 +76,7 @@ async def test_each_class_is_judged_by_each_server() -> None:
         here.servers[0].abilities, here.servers[1].abilities = able("KSampler"), able("KSampler", "Video")
         await here.order(1, DRAW)
         await here.order(2, FILM)
-        await here.judge.check_all()
+        await here.compatibility.check_all()
         assert await here.fits(DRAW) == {ONE: True, TWO: True}
         assert await here.fits(FILM) == {ONE: False, TWO: True}
 
@@ -85,17 +85,17 @@ async def test_a_server_that_has_learnt_something_is_judged_anew() -> None:
     async with scene() as here:
         here.servers[0].abilities = able("KSampler")
         await here.order(1, FILM)
-        await here.judge.check_all()
+        await here.compatibility.check_all()
         assert await here.fits(FILM) == {ONE: False}
         here.servers[0].abilities = able("KSampler", "Video")
-        await here.judge.check_all()
+        await here.compatibility.check_all()
         assert await here.fits(FILM) == {ONE: True}
 
 
 async def test_a_server_that_has_told_nothing_is_not_judged() -> None:
     async with scene() as here:
         await here.order(1, DRAW)
-        await here.judge.check_all()
+        await here.compatibility.check_all()
         assert await here.fits(DRAW) == {}
         assert await here.reason() == ""
 
@@ -104,13 +104,13 @@ async def test_a_new_class_wakes_the_line_as_soon_as_it_is_judged() -> None:
     async with scene() as here:
         here.servers[0].abilities = able("KSampler")
         woken: list[str] = []
-        here.hints.subscribe(Topic.WORK, woken.append)
-        task = asyncio.create_task(here.judge.run())
+        here.bus.subscribe(Topic.WORK, woken.append)
+        task = asyncio.create_task(here.compatibility.run())
         try:
-            await until(lambda: here.judge._described.get(ONE))
+            await until(lambda: here.compatibility._described.get(ONE))
             woken.clear()
             await here.order(1, DRAW)
-            here.hints.send(Topic.CLASS, DRAW.cls)
+            here.bus.send(Topic.CLASS, DRAW.cls)
             await until(lambda: woken, "for the verdict")
             assert await here.fits(DRAW) == {ONE: True}
         finally:
@@ -123,7 +123,7 @@ async def test_how_a_server_is_is_written_down_when_it_changes() -> None:
         here.servers[1].up.clear()
         for resting in (set[str](), {ONE}, set[str]()):
             here.resting = resting
-            await here.judge.check_all()
+            await here.compatibility.check_all()
             seen.append({record.key: record.health for record in await here.fleet.servers()}[ONE])
         assert seen == [ServerHealth.ONLINE, ServerHealth.RESTING, ServerHealth.ONLINE]
         assert {record.key: record.health for record in await here.fleet.servers()}[TWO] == ServerHealth.OFFLINE
@@ -133,11 +133,11 @@ async def test_what_no_server_can_run_says_what_is_missing() -> None:
     async with scene() as here:
         here.servers[0].abilities = here.servers[1].abilities = able("KSampler")
         await here.order(1, FILM)
-        await here.judge.check_all()
+        await here.compatibility.check_all()
         assert "Video" in await here.reason(FILM)
         here.servers[1].abilities = able("Video")
-        await here.judge.check_all()
-        here.obstacles.invalidate()
+        await here.compatibility.check_all()
+        here.blockers.invalidate()
         assert await here.reason(FILM) == ""
 
 
@@ -168,9 +168,9 @@ async def test_servers_of_other_processes_count_by_what_is_written_down() -> Non
             return key == ONE
 
     async with scene() as here:
-        durations = RunTimeEstimates()
-        durations.record("imagine", TWO, 20.0)
-        places = CapacityEstimator(fleet=here.fleet, known=Ours(), durations=durations, clock=here.clock)
+        run_times = RunTimeEstimates()
+        run_times.record("imagine", TWO, 20.0)
+        places = CapacityEstimator(fleet=here.fleet, known=Ours(), run_times=run_times, clock=here.clock)
         assert await places.estimate([]) == [4.0], "nobody has said that the other one is there"
         await here.fleet.report(TWO, ServerHealth.ONLINE)
         places.invalidate()

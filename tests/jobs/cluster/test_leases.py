@@ -22,26 +22,26 @@ from tests.jobs.queue_setup import Staff, opened, until
 async def test_a_lease_is_ours_until_it_is_not_renewed_any_more() -> None:
     clock = ManualClock()
     async with memory_store(clock.now) as store:
-        tenancy = LeaseManager(store=store, owner="a", servers=["gpu"], clock=clock)
-        assert not tenancy.holds("gpu")
-        await tenancy.renew()
-        assert tenancy.holds("gpu")
+        leases = LeaseManager(store=store, owner="a", servers=["gpu"], clock=clock)
+        assert not leases.holds("gpu")
+        await leases.renew()
+        assert leases.holds("gpu")
         await clock.advance(LEASE_SECONDS - MARGIN - 1)
-        assert tenancy.holds("gpu")
+        assert leases.holds("gpu")
         await clock.advance(1)
-        assert not tenancy.holds("gpu"), "before the lease ends, or two would tell the same people"
+        assert not leases.holds("gpu"), "before the lease ends, or two would tell the same people"
 
 
 async def test_the_loop_keeps_the_lease_and_wakes_who_waits_for_it() -> None:
     clock = ManualClock()
     async with memory_store(clock.now) as store:
-        tenancy = LeaseManager(store=store, owner="a", servers=["gpu"], clock=clock)
-        waiter, loop = asyncio.create_task(tenancy.wait_held("gpu")), asyncio.create_task(tenancy.run())
+        leases = LeaseManager(store=store, owner="a", servers=["gpu"], clock=clock)
+        waiter, loop = asyncio.create_task(leases.wait_held("gpu")), asyncio.create_task(leases.run())
         await asyncio.wait_for(waiter, 5)
         for _ in range(20):
             await clock.advance(RENEW_INTERVAL)
             await asyncio.sleep(0.02)
-            assert tenancy.holds("gpu")
+            assert leases.holds("gpu")
         loop.cancel()
 
 
@@ -78,7 +78,7 @@ async def test_who_loses_its_lease_stops_and_the_next_one_goes_on_with_the_same_
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
         await until(lambda: any(isinstance(update, RunningStatus) for _, update in shop.board.updates))
-        assert shop.staff.tenancy.holds(backend.key)
+        assert shop.staff.leases.holds(backend.key)
         await shop.clock.advance(LEASE_SECONDS + 1)  # the database was out of reach for that long
         other_board = Board()
         other = Staff(
@@ -89,10 +89,10 @@ async def test_who_loses_its_lease_stops_and_the_next_one_goes_on_with_the_same_
             shop.clock,
             owner="other-bot",
         )
-        await other.tenancy.renew()
-        if not other.tenancy.holds(backend.key):  # the first one was quicker, and has it again
+        await other.leases.renew()
+        if not other.leases.holds(backend.key):  # the first one was quicker, and has it again
             await shop.store.release("this-bot")
-            await other.tenancy.renew()
+            await other.leases.renew()
         other.begin()
         await until(lambda: backend.watched.count(backend.submitted[0][0]) >= 2)
         await shop.passes(12.0)

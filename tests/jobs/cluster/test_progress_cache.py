@@ -11,10 +11,10 @@ class Stage:
     """A board, and what the other processes hear of it."""
 
     def __init__(self) -> None:
-        self.clock, self.hints = ManualClock(), LocalBus()
+        self.clock, self.bus = ManualClock(), LocalBus()
         self.said: list[dict[str, float]] = []
-        self.hints.subscribe(Topic.PROGRESS, lambda payload: self.said.append(json.loads(payload)))
-        self.board = ProgressCache(hints=self.hints, clock=self.clock)
+        self.bus.subscribe(Topic.PROGRESS, lambda payload: self.said.append(json.loads(payload)))
+        self.board = ProgressCache(bus=self.bus, clock=self.clock)
 
 
 def test_what_is_told_here_is_known_here_and_said_to_the_others() -> None:
@@ -29,19 +29,19 @@ def test_what_is_told_here_is_known_here_and_said_to_the_others() -> None:
 
 def test_what_others_say_is_known_here() -> None:
     stage = Stage()
-    stage.hints.send(Topic.PROGRESS, '{"a": 0.25, "b": 1}')
-    stage.hints.send(Topic.PROGRESS, '{"a": 0.5}')
+    stage.bus.send(Topic.PROGRESS, '{"a": 0.25, "b": 1}')
+    stage.bus.send(Topic.PROGRESS, '{"a": 0.5}')
     assert (stage.board.fraction("a"), stage.board.fraction("b")) == (0.5, 1.0)
 
 
 def test_what_makes_no_sense_is_not_believed() -> None:
     stage = Stage()
     stage.said = []
-    board = ProgressCache(hints=(hints := LocalBus()), clock=stage.clock)
+    board = ProgressCache(bus=(bus := LocalBus()), clock=stage.clock)
     for payload in ("", "{", "[1]", "null", '{"a": 2}', '{"a": -0.1}', '{"a": NaN}', '{"a": "x"}', '{"a": null}'):
-        hints.send(Topic.PROGRESS, payload)
-    hints.send(Topic.PROGRESS, '{"a": ' + "9" * 400 + "}")
-    hints.send(Topic.PROGRESS, "[" * 100_000)
+        bus.send(Topic.PROGRESS, payload)
+    bus.send(Topic.PROGRESS, '{"a": ' + "9" * 400 + "}")
+    bus.send(Topic.PROGRESS, "[" * 100_000)
     assert board.fraction("a") is None
 
 

@@ -45,7 +45,7 @@ async def test_a_result_is_on_the_shelf_before_anybody_is_told_and_stays_there(t
         job = await shop.order()
         assert await shop.ended(job) is JobState.DONE
         newest = await shop.newest(job)
-        assert [file.data for file in await shop.shelf.get(job.id)] == [b"picture"]
+        assert [file.data for file in await shop.results.get(job.id)] == [b"picture"]
     assert (newest.delivery, newest.outputs) == (Delivery.SENT, (REF,))
     assert newest.started <= newest.finished
 
@@ -93,7 +93,7 @@ async def test_after_a_day_nobody_tries_any_more_and_the_result_waits_in_the_his
         newest = await shop.store.note(newest, finished=shop.clock.now() - TRIED_FOR)
         newest = await told(shop, job)
         assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.UNDELIVERABLE)
-        assert await shop.shelf.get(job.id), "for `/history`"
+        assert await shop.results.get(job.id), "for `/history`"
 
 
 async def test_pictures_that_can_be_shown_in_no_way_end_in_a_sentence(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ async def test_a_result_that_is_not_on_the_shelf_is_fetched_from_the_server_agai
         shop.board.answers = [DeliveryResult.LATER]
         job = await shop.order()
         await until(lambda: shop.board.tries == 1)
-        await shop.shelf.drop(job.id)
+        await shop.results.drop(job.id)
         shop.backend.fetch_errors = [ServerOfflineError("gpu1")]
         newest = await told(shop, job)
     assert newest.state is JobState.DONE
@@ -130,7 +130,7 @@ async def test_a_result_that_is_nowhere_any_more_is_said_to_be_gone(tmp_path: Pa
         shop.board.answers = [DeliveryResult.LATER]
         job = await shop.order()
         await until(lambda: shop.board.tries == 1)
-        await shop.shelf.drop(job.id)
+        await shop.results.drop(job.id)
         shop.backend.fetch_errors = [ServerFaultError(404, "")]
         newest = await told(shop, job)
     assert newest.state is JobState.FAILED
@@ -206,9 +206,9 @@ async def test_a_job_that_was_taken_over_meanwhile_is_neither_changed_nor_told(t
         assert (await shop.newest(job)).epoch == taken.epoch
         assert shop.board.tries == 0
         with pytest.raises(StaleJobError):
-            await shop.staff.deliverer.fail(job, _("no"))
+            await shop.staff.delivery_service.fail(job, _("no"))
         with pytest.raises(StaleJobError):
-            await shop.staff.deliverer.succeed(job, Outcome((), None))
+            await shop.staff.delivery_service.succeed(job, Outcome((), None))
         assert shop.board.tries == 0
 
 
@@ -216,7 +216,7 @@ async def test_a_failure_before_the_line_is_told_too(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
         held = new_job(spec(), 9, created=shop.clock.now(), state=JobState.HELD)
         await shop.store.add(held)
-        await shop.staff.deliverer.fail(held, _("This picture cannot be read."))
+        await shop.staff.delivery_service.fail(held, _("This picture cannot be read."))
         newest = await told(shop, held)
     assert newest.state is JobState.FAILED
     assert shop.board.failed[held.id] == "This picture cannot be read."

@@ -27,9 +27,9 @@ def canceller(shop: Shop) -> JobCanceller:
     return JobCanceller(
         store=shop.store,
         queue=shop.queue,
-        deliverer=shop.staff.deliverer,
-        carriers=lambda: [shop.staff.carrier],
-        hints=shop.staff.hints,
+        delivery_service=shop.staff.delivery_service,
+        executors=lambda: [shop.staff.executor],
+        bus=shop.staff.bus,
         clock=shop.clock,
     )
 

@@ -132,7 +132,7 @@ async def test_a_result_on_the_shelf_needs_no_server(tmp_path: Path, job: Job) -
     async def before(shop: Shop) -> None:
         await left(job, posted=True)(shop)
         claimed = await shop.newest(job)
-        await shop.shelf.put(job.id, [OutputFile(REF, b"from the shelf")])
+        await shop.results.put(job.id, [OutputFile(REF, b"from the shelf")])
         await shop.store.move(claimed, JobState.DELIVERING, delivery=Delivery.PENDING, outputs=(REF,))
 
     backend = ScriptedBackend()
@@ -210,7 +210,7 @@ async def test_a_database_that_is_away_for_a_while_costs_no_job_and_no_second_ru
 
 async def test_a_claim_of_which_nobody_heard_is_noticed_by_the_sweep(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        await until(lambda: shop.staff.tenancy.holds(shop.backend.key))
+        await until(lambda: shop.staff.leases.holds(shop.backend.key))
         await asyncio.sleep(0.05)
         job = new_job(spec(), 7, created=shop.clock.now())
         await shop.store.add(job)

@@ -28,7 +28,7 @@ from bot.workflow.run.events import (
 from bot.workflow.run.needs import Abilities, Needs
 from tests.clocks import ManualClock
 from tests.jobs.doubles import Board, ScriptedBackend, spec
-from tests.jobs.queue_setup import lineup, new_job, until
+from tests.jobs.queue_setup import new_job, queue_view, until
 
 ONE, TWO = "http://one", "http://two"
 RUN = [RunStarted(), RunEnded()]
@@ -55,65 +55,65 @@ class Scene:
 
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database, self.clock = database, clock
-        self.store, self.board, self.hints = database.jobs, Board(), LocalBus()
-        self.durations = RunTimeEstimates()
+        self.store, self.board, self.bus = database.jobs, Board(), LocalBus()
+        self.run_times = RunTimeEstimates()
         self.backends: dict[str, ScriptedBackend] = {}
-        self.tenancy = LeaseManager(store=self.store, owner="us", servers=(), clock=clock)
-        self.crew = WorkerPool(
-            fleet=database.fleet, tenancy=self.tenancy, durations=self.durations, hints=self.hints, clock=clock
+        self.leases = LeaseManager(store=self.store, owner="us", servers=(), clock=clock)
+        self.pool = WorkerPool(
+            fleet=database.fleet, leases=self.leases, run_times=self.run_times, bus=self.bus, clock=clock
         )
         self.queue = Dispatcher(
             store=self.store,
             presenter=self.board,
-            lineup=lineup(self.store, self.durations, clock),
-            durations=self.durations,
-            hints=self.hints,
+            queue_view=queue_view(self.store, self.run_times, clock),
+            run_times=self.run_times,
+            bus=self.bus,
             clock=clock,
             owner="us",
         )
-        self.deliverer = DeliveryService(
+        self.delivery_service = DeliveryService(
             store=self.store,
             presenter=self.board,
-            shelf=Shelf(),
+            results=Shelf(),
             find=self.backends.get,
-            hints=self.hints,
+            bus=self.bus,
             owner="us",
             clock=clock,
         )
-        self.tasks = [asyncio.create_task(self.tenancy.run()), asyncio.create_task(self.deliverer.run())]
+        self.tasks = [asyncio.create_task(self.leases.run()), asyncio.create_task(self.delivery_service.run())]
 
     async def build(self, record: ServerRecord) -> WorkerHandle:
         backend = ScriptedBackend(name=record.name, key=record.key, script=[RUN])
         self.backends[record.key] = backend
-        carrier = JobExecutor(
+        executor = JobExecutor(
             backend=backend,
             store=self.store,
-            tenancy=self.tenancy,
-            durations=self.durations,
+            leases=self.leases,
+            run_times=self.run_times,
             presenter=self.board,
-            deliverer=self.deliverer,
+            delivery_service=self.delivery_service,
             clock=self.clock,
-            elsewhere=self.crew.can_run_elsewhere,
+            elsewhere=self.pool.can_run_elsewhere,
         )
         runner = ServerWorker(
             backend=backend,
             store=self.store,
             queue=self.queue,
-            tenancy=self.tenancy,
-            carrier=carrier,
-            deliverer=self.deliverer,
+            leases=self.leases,
+            executor=executor,
+            delivery_service=self.delivery_service,
             clock=self.clock,
-            may_rest=lambda: self.crew.has_others(record.key),
-            is_worthwhile=lambda: self.crew.is_worthwhile(record.key),
+            may_rest=lambda: self.pool.has_others(record.key),
+            is_worthwhile=lambda: self.pool.is_worthwhile(record.key),
         )
-        return WorkerHandle(record, backend, carrier, runner)
+        return WorkerHandle(record, backend, executor, runner)
 
     async def dismiss(self, key: str) -> None:
         del self.backends[key]
 
     async def add(self, key: str) -> ScriptedBackend:
         await self.database.fleet.add(key, key, "", 1)
-        await self.crew.reconcile(self)
+        await self.pool.reconcile(self)
         return self.backends[key]
 
     async def order(self, number: int, **changes: Any) -> Job:
@@ -144,7 +144,7 @@ async def scene() -> AsyncIterator[Scene]:
     try:
         yield here
     finally:
-        await here.crew.close()
+        await here.pool.close()
         await cancel_and_wait(*here.tasks)
         await database.close()
 
@@ -168,13 +168,13 @@ async def test_a_server_that_is_removed_finishes_what_it_works_on_and_gives_back
         waiting = await here.order(2)
         await until(lambda: len(one.submitted) == 2)
         await here.database.fleet.remove(ONE)
-        await here.crew.reconcile(here)
+        await here.pool.reconcile(here)
         await until(lambda: one.interrupted == [one.submitted[1][0]])
-        assert here.crew.workers
+        assert here.pool.workers
         one.gate.set()
         one.end.set()
         assert (await here.reaches(running, JobState.DONE)).server == ONE
-        await until(lambda: not here.crew.workers)
+        await until(lambda: not here.pool.workers)
         await here.reaches(waiting, JobState.QUEUED)
         two = await here.add(TWO)
         assert (await here.reaches(waiting, JobState.DONE)).server == TWO
@@ -220,26 +220,26 @@ async def test_a_job_goes_elsewhere_only_where_it_can_run() -> None:
         needs = Needs(nodes=frozenset({"KSampler"}))
         job = new_job(spec(needs=needs), 1, created=1.0)
         await here.store.add(job)
-        assert not await here.crew.can_run_elsewhere(job, ONE)
+        assert not await here.pool.can_run_elsewhere(job, ONE)
         able = Abilities(Definitions({"KSampler": NodeDefinition("KSampler")}))
         await here.database.fleet.describe(TWO, able)
         await here.database.fleet.record_compatibility(
             TWO, {needs.cls: Compatibility(is_compatible=True)}, able.fingerprint
         )
-        assert await here.crew.can_run_elsewhere(job, ONE)
-        assert not await here.crew.can_run_elsewhere(job, TWO)
+        assert await here.pool.can_run_elsewhere(job, ONE)
+        assert not await here.pool.can_run_elsewhere(job, TWO)
         assert one.submitted == []
 
 
 async def test_a_faulty_server_rests_only_while_another_one_works() -> None:
     async with scene() as here:
         await here.add(ONE)
-        breaker = here.crew.workers[0].carrier.breaker
+        breaker = here.pool.workers[0].executor.breaker
         for _ in range(TRIP_AFTER):
             breaker.failed()
-        assert not here.crew.is_resting(ONE)
+        assert not here.pool.is_resting(ONE)
         await here.add(TWO)
-        assert here.crew.is_resting(ONE)
+        assert here.pool.is_resting(ONE)
         job = await here.order(1)
         assert (await here.reaches(job, JobState.DONE)).server == TWO
 
@@ -265,8 +265,8 @@ async def test_a_server_whose_queue_others_fill_gets_one_of_ours_at_a_time() -> 
 
 async def test_a_hint_is_enough_to_be_taken_on() -> None:
     async with scene() as here:
-        here.tasks.append(asyncio.create_task(here.crew.run(here)))
+        here.tasks.append(asyncio.create_task(here.pool.run(here)))
         await asyncio.sleep(0.01)
         await here.database.fleet.add(ONE, ONE, "", 1)
-        here.hints.send(Topic.FLEET)
+        here.bus.send(Topic.FLEET)
         await until(lambda: ONE in here.backends)

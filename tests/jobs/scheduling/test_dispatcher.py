@@ -28,7 +28,7 @@ class Line:
     queue: Dispatcher
     board: Board
     clock: ManualClock
-    hints: LocalBus
+    bus: LocalBus
     numbers: int = 0
 
     async def add(self, **changes: Any) -> str:
@@ -43,18 +43,18 @@ async def line() -> AsyncIterator[Line]:
     clock, board = ManualClock(), Board()
     async with memory_store(clock.now) as store:
         await store.hold_leases(["a", "b"], "me", 1e9)
-        durations, hints = RunTimeEstimates(), LocalBus()
-        lineup = QueueView(
+        run_times, bus = RunTimeEstimates(), LocalBus()
+        queue_view = QueueView(
             store=store,
-            durations=durations,
+            run_times=run_times,
             places=cast("CapacityEstimator", FewPlaces(list)),
-            obstacles=cast("StartBlockers", Reasons()),
+            blockers=cast("StartBlockers", Reasons()),
             clock=clock,
         )
         queue = Dispatcher(
-            store=store, presenter=board, lineup=lineup, durations=durations, hints=hints, clock=clock, owner="me"
+            store=store, presenter=board, queue_view=queue_view, run_times=run_times, bus=bus, clock=clock, owner="me"
         )
-        yield Line(store, queue, board, clock, hints)
+        yield Line(store, queue, board, clock, bus)
 
 
 async def test_who_waits_for_work_is_woken_with_it(line: Line) -> None:
@@ -138,7 +138,7 @@ async def test_places_are_told_at_most_once_a_second(line: Line) -> None:
 
 async def test_a_class_of_jobs_is_announced_once(line: Line) -> None:
     announced: list[str] = []
-    line.hints.subscribe(Topic.CLASS, announced.append)
+    line.bus.subscribe(Topic.CLASS, announced.append)
     draw = Needs(nodes=frozenset({"KSampler"}))
     for number, needs in enumerate((draw, draw, Needs()), start=1):
         line.queue.entered(new_job(spec(needs=needs), number, created=0.0))

@@ -58,22 +58,22 @@ def test_without_a_server_there_is_an_order_but_no_time() -> None:
 
 
 def test_durations_are_learnt_by_workflow_and_server() -> None:
-    durations = RunTimeEstimates()
-    assert durations.expect("imagine", "gpu1") == DEFAULT_SECONDS
-    durations.record("imagine", "gpu1", 10.0)
-    durations.record("imagine", "gpu2", 20.0)
-    assert durations.expect("imagine", "gpu1") == 10.0
-    assert durations.expect("imagine", "gpu3") == pytest.approx(10.0 + SMOOTHING * 10.0)
-    assert durations.expect("upscale") == durations.expect("imagine")
+    run_times = RunTimeEstimates()
+    assert run_times.expect("imagine", "gpu1") == DEFAULT_SECONDS
+    run_times.record("imagine", "gpu1", 10.0)
+    run_times.record("imagine", "gpu2", 20.0)
+    assert run_times.expect("imagine", "gpu1") == 10.0
+    assert run_times.expect("imagine", "gpu3") == pytest.approx(10.0 + SMOOTHING * 10.0)
+    assert run_times.expect("upscale") == run_times.expect("imagine")
     for _ in range(50):
-        durations.record("imagine", "gpu1", 40.0)
-    assert durations.expect("imagine", "gpu1") == pytest.approx(40.0, rel=0.01)
+        run_times.record("imagine", "gpu1", 40.0)
+    assert run_times.expect("imagine", "gpu1") == pytest.approx(40.0, rel=0.01)
 
 
 def test_whatever_runs_on_a_server_takes_as_long_as_runs_took_there() -> None:
-    durations = RunTimeEstimates()
+    run_times = RunTimeEstimates()
     for _ in range(20):
-        durations.record("imagine", "gpu1", 30.0)
-        durations.record("upscale", "gpu2", 2.0)
-    assert durations.expect("", "gpu1") == 30.0
-    assert durations.expect("", "gpu2") == 2.0
+        run_times.record("imagine", "gpu1", 30.0)
+        run_times.record("upscale", "gpu2", 2.0)
+    assert run_times.expect("", "gpu1") == 30.0
+    assert run_times.expect("", "gpu2") == 2.0

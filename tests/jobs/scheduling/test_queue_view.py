@@ -25,15 +25,15 @@ class Scene:
     def __init__(self, store: SqlJobRepository, places: list[float]) -> None:
         self.store = store
         self.clock = ManualClock()
-        self.durations = RunTimeEstimates()
+        self.run_times = RunTimeEstimates()
         self.places = places
         self.reasons = Reasons()
         self.fleet = FewPlaces(lambda: self.places)
-        self.lineup = QueueView(
+        self.queue_view = QueueView(
             store=store,
-            durations=self.durations,
+            run_times=self.run_times,
             places=cast("CapacityEstimator", self.fleet),
-            obstacles=cast("StartBlockers", self.reasons),
+            blockers=cast("StartBlockers", self.reasons),
             clock=self.clock,
         )
 
@@ -44,7 +44,7 @@ class Scene:
 
     async def turns(self) -> list[tuple[str, int, float | None]]:
         """Return the line as it is told."""
-        survey = await self.lineup.status()
+        survey = await self.queue_view.status()
         return [(each.job.id, each.position, each.starts_in) for each in survey.waiting]
 
 
@@ -56,8 +56,8 @@ async def scene(*places: float) -> AsyncIterator[Scene]:
 
 async def test_turns_come_as_long_as_runs_take() -> None:
     async with scene(4.0) as here:
-        here.durations.record("imagine", GPU, 10.0)
-        here.durations.record("video", GPU, 100.0)
+        here.run_times.record("imagine", GPU, 10.0)
+        here.run_times.record("video", GPU, 100.0)
         for number, workflow in enumerate(("imagine", "video", "imagine"), start=1):
             await here.order(number, workflow)
         assert await here.turns() == [("job1", 1, 4.0), ("job2", 2, 14.0), ("job3", 3, 114.0)]
@@ -74,17 +74,17 @@ async def test_while_no_server_is_there_no_time_is_told() -> None:
     async with scene() as here:
         await here.order(1)
         assert await here.turns() == [("job1", 1, None)]
-        assert (await here.lineup.status()).is_offline
+        assert (await here.queue_view.status()).is_offline
 
 
 async def test_who_has_a_server_is_not_in_the_line_any_more() -> None:
     async with scene(0.0) as here:
         await here.order(1)
         await here.order(2)
-        assert (await here.lineup.status()).total == 2
+        assert (await here.queue_view.status()).total == 2
         await here.store.hold_leases([GPU], "me", 30.0)
         assert await here.store.claim(GPU, "me", "prompt1", here.clock.now())
-        survey = await here.lineup.status()
+        survey = await here.queue_view.status()
         assert [job.id for job in survey.running] == ["job1"]
         assert [(each.job.id, each.position) for each in survey.waiting] == [("job2", 1)]
         assert survey.total == 1
@@ -108,11 +108,11 @@ async def test_of_those_who_have_used_nothing_who_came_first_is_first() -> None:
 
 async def test_a_newcomer_is_told_a_place_by_their_share() -> None:
     async with scene(0.0) as here:
-        here.durations.record("imagine", GPU, 10.0)
+        here.run_times.record("imagine", GPU, 10.0)
         for number in range(1, 6):
             await here.order(number)
-        newcomer = await here.lineup.expected_position(GUILD, 8, "imagine")
-        again = await here.lineup.expected_position(GUILD, 7, "imagine")
+        newcomer = await here.queue_view.expected_position(GUILD, 8, "imagine")
+        again = await here.queue_view.expected_position(GUILD, 7, "imagine")
         assert (newcomer.position, newcomer.total) == (2, 6)
         assert newcomer.starts_in == 10.0
         assert (again.position, again.total) == (6, 6)
@@ -120,12 +120,12 @@ async def test_a_newcomer_is_told_a_place_by_their_share() -> None:
 
 async def test_between_two_looks_it_knows_what_came_since() -> None:
     async with scene(0.0) as here:
-        await here.lineup.expected_position(GUILD, 7, "imagine")
-        here.lineup.entered(await here.order(1))
-        outlook = await here.lineup.expected_position(GUILD, 7, "imagine")
+        await here.queue_view.expected_position(GUILD, 7, "imagine")
+        here.queue_view.entered(await here.order(1))
+        outlook = await here.queue_view.expected_position(GUILD, 7, "imagine")
         assert (outlook.position, outlook.total) == (2, 2)
         await here.clock.advance(MAX_AGE + 1)
-        outlook = await here.lineup.expected_position(GUILD, 7, "imagine")
+        outlook = await here.queue_view.expected_position(GUILD, 7, "imagine")
         assert (outlook.position, outlook.total) == (2, 2), "counted once, also after the next look"
 
 
@@ -134,12 +134,12 @@ async def test_what_is_held_back_stands_behind_and_says_why() -> None:
         here.reasons.by_workflow["video"] = verbatim("paused")
         await here.order(1, "video")
         await here.order(2)
-        survey = await here.lineup.status()
+        survey = await here.queue_view.status()
         assert [(each.job.id, each.position, str(each.reason or "")) for each in survey.waiting] == [
             ("job2", 1, ""),
             ("job1", 2, "paused"),
         ]
-        outlook = await here.lineup.expected_position(GUILD, 9, "video")
+        outlook = await here.queue_view.expected_position(GUILD, 9, "video")
         assert str(outlook.reason) == "paused"
 
 
@@ -147,6 +147,6 @@ async def test_drained_servers_are_not_offline() -> None:
     async with scene() as here:
         here.fleet.are_drained = True
         await here.order(1)
-        survey = await here.lineup.status()
+        survey = await here.queue_view.status()
         assert not survey.is_offline
         assert survey.waiting[0].reason == DRAINED

@@ -26,10 +26,10 @@ class Scene:
         self.board = Board()
         self.clock = ManualClock()
         self.due: list[str] = []
-        hints = LocalBus()
-        hints.subscribe(Topic.DUE, self.due.append)
-        self.departures = StalePositionRepair(
-            store=store, presenter=self.board, hints=hints, is_ours=lambda _key: is_ours, clock=self.clock
+        bus = LocalBus()
+        bus.subscribe(Topic.DUE, self.due.append)
+        self.stale_positions = StalePositionRepair(
+            store=store, presenter=self.board, bus=bus, is_ours=lambda _key: is_ours, clock=self.clock
         )
 
     async def claimed(self) -> Job:
@@ -66,14 +66,14 @@ async def scene(**options: Any) -> AsyncIterator[Scene]:
         try:
             yield here
         finally:
-            await here.departures.close()
+            await here.stale_positions.close()
 
 
 async def test_an_end_that_was_told_while_an_old_position_was_on_its_way_is_told_again() -> None:
     async with scene() as here:
         job = await here.claimed()
         here.board.in_the_air.add(job.id)
-        here.departures.check([job.id])
+        here.stale_positions.check([job.id])
         await asyncio.sleep(0.02)
         await here.told(job)
         assert (await here.store.get(job.id)).delivery is Delivery.SENT
@@ -87,7 +87,7 @@ async def test_an_end_that_was_told_before_an_old_position_arrived_is_told_again
         job = await here.claimed()
         delivering = await here.ended(job)
         here.board.edited = here.clock.now() + 0.3
-        here.departures.check([job.id])
+        here.stale_positions.check([job.id])
         await asyncio.sleep(0.02)
         await here.store.move(delivering, JobState.DONE, delivery=Delivery.SENT)
         await here.clock.advance(DELIVERY_POLL_INTERVAL)
@@ -101,8 +101,8 @@ async def test_a_position_that_arrived_before_the_end_is_no_reason_to_tell_it_ag
         here.board.edited = here.clock.now()
         await here.clock.advance(2.0)
         job = await here.told(job)
-        here.departures.check([job.id])
-        await asyncio.gather(*here.departures._tasks)
+        here.stale_positions.check([job.id])
+        await asyncio.gather(*here.stale_positions._tasks)
         assert (await here.store.get(job.id)).delivery is Delivery.SENT
         assert here.due == []
 
@@ -116,8 +116,8 @@ async def test_otherwise_nothing_is_told_twice(why: str) -> None:
         if why != "it goes on":
             job = await here.told(job)
         here.board.landed.set()
-        here.departures.check([job.id])
-        await asyncio.gather(*here.departures._tasks)
+        here.stale_positions.check([job.id])
+        await asyncio.gather(*here.stale_positions._tasks)
         assert (await here.store.get(job.id)).delivery is job.delivery
         assert here.due == []
 
@@ -126,7 +126,7 @@ async def test_closing_leaves_nothing_running() -> None:
     async with scene() as here:
         job = await here.claimed()
         here.board.in_the_air.add(job.id)
-        here.departures.check([job.id])
+        here.stale_positions.check([job.id])
         await asyncio.sleep(0.02)
-        await here.departures.close()
-        assert not here.departures._tasks
+        await here.stale_positions.close()
+        assert not here.stale_positions._tasks

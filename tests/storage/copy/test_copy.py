@@ -39,7 +39,7 @@ async def test_everything_comes_along_and_goes_on(both: tuple[str, str], tmp_pat
     async with AsyncExitStack() as stack:
         old = await opened(source, stack)
         await fill(old)
-        installation, before = await old.fleet.database_id(), await dump(old)
+        resources, before = await old.fleet.database_id(), await dump(old)
     report, _said = await copied(source, target, tmp_path)
     assert "job " in report
     assert "DATABASE_URL" in report
@@ -48,7 +48,7 @@ async def test_everything_comes_along_and_goes_on(both: tuple[str, str], tmp_pat
         assert await dump(new) == before
         assert await dump(old) == before
         assert [name for name, rows in before.items() if not rows] == [], "all tables are tried"
-        assert await new.fleet.database_id() == installation
+        assert await new.fleet.database_id() == resources
         assert await new.results.get("job1") == RESULT
         assert (await new.jobs.with_inputs((await new.jobs.get("job10")) or job(0))).spec.uploads[
             0

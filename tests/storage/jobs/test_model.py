@@ -131,7 +131,7 @@ class Machine(RuleBasedStateMachine):
         self.runner.run(execute(self.store, change, p=holds, s=server))
 
     @rule(server=SERVERS, needs=NEEDS, fits=st.sampled_from([True, True, False]))
-    def judge(self, server: str, needs: Needs, fits: bool) -> None:
+    def compatibility(self, server: str, needs: Needs, fits: bool) -> None:
         self.judge_class(server, needs.cls, fits)
 
     def judge_class(self, server: str, cls: str, fits: bool) -> None:

@@ -26,21 +26,21 @@ class StuckShelf(FileResultStore):
 
 
 @pytest.mark.parametrize(
-    ("shelf", "says"),
+    ("results", "says"),
     [
         (StuckShelf, "**image**: I can't read this result right now"),
         (FileResultStore, "**image**: This result has expired"),
     ],
 )
 async def test_a_kept_result_that_cannot_be_read_is_not_laid_to_discord(
-    shelf: type[FileResultStore], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    results: type[FileResultStore], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attachments, "DOWNLOAD_TIMEOUT", 0.5)
     upscale = load_catalog(WORKFLOWS).workflows["upscale"]
     pool = ImagePool(workers=1)
     reader = Attachments(pictures=ImageService(pool=pool, limits=InputLimits()))
     with pytest.raises(InputError) as caught:
-        await reader.read(upscale, {"image": KeptFile("a.png", "job1", 0, shelf(tmp_path, durable=False))})
+        await reader.read(upscale, {"image": KeptFile("a.png", "job1", 0, results(tmp_path, durable=False))})
     await pool.close()
     assert says in str(caught.value)
     assert "attach it" in str(caught.value)

@@ -26,7 +26,7 @@ async def nothing(*_: object) -> None:
 def payload(name: str) -> dict[str, Any]:
     client = discord.Client(intents=discord.Intents.none())
     tree = app_commands.CommandTree(client)
-    command = build_command(SHIPPED.workflows[name], run=nothing, suggester=suggester())
+    command = build_command(SHIPPED.workflows[name], run=nothing, autocompleter=autocompleter())
     tree.add_command(command)
     return command.to_dict(tree)
 
@@ -60,14 +60,16 @@ def test_types_and_limits_come_from_the_manifest() -> None:
     assert options("img2img")["image"]["type"] == kinds.attachment.value
 
 
-def suggester(*names: str) -> Autocompleter:
+def autocompleter(*names: str) -> Autocompleter:
     inputs = {"sampler_name": InputDefinition("COMBO", choices=names), "scheduler": InputDefinition("COMBO")}
     known = Definitions({"KSampler": NodeDefinition("KSampler", inputs)})
     return Autocompleter(definitions=lambda: known, uses=Uses())
 
 
 def test_what_is_offered_fits_what_was_typed() -> None:
-    some = suggester("", "dpmpp_2m", "euler", "euler_ancestral", "heun", "x" * 101, *(f"sampler{n}" for n in range(40)))
+    some = autocompleter(
+        "", "dpmpp_2m", "euler", "euler_ancestral", "heun", "x" * 101, *(f"sampler{n}" for n in range(40))
+    )
     option = SHIPPED.workflows["imagine"].manifest.options["sampler"]
     assert some.values(option, "Eul") == ["euler", "euler_ancestral"]
     assert some.values(option, "2M") == ["dpmpp_2m"]
@@ -103,7 +105,7 @@ values = { cfg = 2.0 }
 
 def test_the_command_gets_presets_and_the_form_and_hides_what_is_fixed() -> None:
     tree = app_commands.CommandTree(discord.Client(intents=discord.Intents.none()))
-    command = build_command(workflow(FULL), run=nothing, suggester=suggester())
+    command = build_command(workflow(FULL), run=nothing, autocompleter=autocompleter())
     tree.add_command(command)
     told = {option["name"]: option for option in command.to_dict(tree)["options"]}
     kinds = discord.AppCommandOptionType
@@ -116,8 +118,8 @@ def test_the_command_gets_presets_and_the_form_and_hides_what_is_fixed() -> None
 
 def test_sizes_are_offered_and_others_may_be_typed() -> None:
     option = workflow(FULL).manifest.options["size"]
-    assert suggester().values(option, "") == ["Square", "Wide"]
-    assert suggester().values(option, "640x480") == ["640x480"]
+    assert autocompleter().values(option, "") == ["Square", "Wide"]
+    assert autocompleter().values(option, "640x480") == ["640x480"]
 
 
 def test_the_last_of_several_loras_is_completed() -> None:
@@ -131,7 +133,7 @@ def test_the_last_of_several_loras_is_completed() -> None:
 
 
 def test_what_was_used_comes_first() -> None:
-    some = suggester("a", "b", "c")
+    some = autocompleter("a", "b", "c")
     option = SHIPPED.workflows["imagine"].manifest.options["sampler"]
     some.learn(SHIPPED.workflows["imagine"], RunSpec("imagine", "T", {}, values={"sampler": "b"}))
     assert some.values(option, "") == ["b", "a", "c"]

@@ -39,7 +39,7 @@ class AppMode:
         self._document = document
         self._wiring = wiring
 
-    def hints(self) -> Iterator[AuthorHint]:
+    def bus(self) -> Iterator[AuthorHint]:
         """Yield the chosen inputs in the author's order."""
         entries = items(self._data.get("inputs"))[:MOST]
         workflow = self._workflow() if entries else None

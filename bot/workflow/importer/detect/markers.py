@@ -43,7 +43,7 @@ class Markers:
         self.notes: list[Message] = []
         """Markers that `claims` could not turn into options."""
 
-    def hints(self) -> Iterator[AuthorHint]:
+    def bus(self) -> Iterator[AuthorHint]:
         """Yield the declared options in their declared order."""
         found: list[tuple[float, AuthorHint]] = []
         for node in self._wiring.graph.nodes.values():

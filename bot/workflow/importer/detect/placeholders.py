@@ -49,7 +49,7 @@ class Placeholders:
         """Placeholders that could not become options."""
         self._claims = list(self._read())
 
-    def hints(self) -> Iterator[AuthorHint]:
+    def bus(self) -> Iterator[AuthorHint]:
         """Yield one option per text with placeholders."""
         yield from self._claims
 

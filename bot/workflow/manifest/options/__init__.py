@@ -1,7 +1,7 @@
 """The options of a workflow: what members can set, and which values are valid.
 
 Each kind is one pydantic model that reads an `[options.<name>]` table of a manifest. Pure: the servers' limits are
-passed in as `Allowed`.
+passed in as `AllowedValues`.
 """
 
 from collections.abc import Mapping
