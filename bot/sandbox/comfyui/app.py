@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bot.sandbox.comfyui.gate import while_frozen
+from bot.sandbox.comfyui.execution.gate import while_frozen
 from bot.sandbox.comfyui.routes.jobs import unknown_path
 from bot.sandbox.comfyui.state import ServerState, take
 

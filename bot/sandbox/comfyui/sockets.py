@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from aiohttp import WSMsgType, web
 
-from bot.sandbox.comfyui.gate import while_stuck
+from bot.sandbox.comfyui.execution.gate import while_stuck
 from bot.sandbox.comfyui.state import Generation, ServerState
 
 _PREVIEW, _PREVIEW_WITH_METADATA = 1, 4

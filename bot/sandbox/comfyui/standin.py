@@ -10,21 +10,21 @@ from typing import Any, Self
 from aiohttp import web
 
 from bot.sandbox.comfyui.app import build_app
-from bot.sandbox.comfyui.cache import NodeCache
 from bot.sandbox.comfyui.definitions import NodeCatalog
+from bot.sandbox.comfyui.execution.cache import NodeCache
+from bot.sandbox.comfyui.execution.memory import ModelMemory
+from bot.sandbox.comfyui.execution.queue import PromptQueue
+from bot.sandbox.comfyui.execution.run import Workshop
+from bot.sandbox.comfyui.execution.stopping import Stopper
+from bot.sandbox.comfyui.execution.worker import Worker
 from bot.sandbox.comfyui.files import Folders
-from bot.sandbox.comfyui.memory import ModelMemory
-from bot.sandbox.comfyui.queue import PromptQueue
 from bot.sandbox.comfyui.routes.info import InfoRoutes
 from bot.sandbox.comfyui.routes.jobs import JobRoutes
 from bot.sandbox.comfyui.routes.prompts import PromptRoutes
 from bot.sandbox.comfyui.routes.uploads import UploadRoutes
 from bot.sandbox.comfyui.routes.view import ViewRoutes
-from bot.sandbox.comfyui.run import Workshop
 from bot.sandbox.comfyui.sockets import Sockets
 from bot.sandbox.comfyui.state import ServerState
-from bot.sandbox.comfyui.stopping import Stopper
-from bot.sandbox.comfyui.worker import Worker
 
 _GRACE_SECONDS = 0.05
 """For requests still running at shutdown; aiohttp treats 0 as no limit."""

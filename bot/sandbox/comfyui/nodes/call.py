@@ -6,8 +6,8 @@ from typing import Any, Protocol, TypeVar, cast
 
 from PIL.Image import Image
 
+from bot.sandbox.comfyui.execution.memory import ModelMemory
 from bot.sandbox.comfyui.files import Folders
-from bot.sandbox.comfyui.memory import ModelMemory
 from bot.sandbox.comfyui.state import ServerState
 from bot.sandbox.comfyui.values import Conditioning, Latent, Masks, Model, Pictures
 

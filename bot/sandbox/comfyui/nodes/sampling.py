@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 from bot.sandbox.comfyui.drawing.painter import Sketch, paint, repaint
 from bot.sandbox.comfyui.drawing.pixels import scaled
-from bot.sandbox.comfyui.gate import work
+from bot.sandbox.comfyui.execution.gate import work
 from bot.sandbox.comfyui.nodes.call import Context, Inputs, Result
 from bot.sandbox.comfyui.nodes.resize import resized
 from bot.sandbox.comfyui.values import Latent

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from bot.sandbox.comfyui.queue import Item
+from bot.sandbox.comfyui.execution.queue import Item
+from bot.sandbox.comfyui.execution.run import Workshop
 from bot.sandbox.comfyui.routes.prompts import is_canonical_uuid
-from bot.sandbox.comfyui.run import Workshop
 from bot.sandbox.comfyui.state import Generation
 
 Job = dict[str, Any]

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from bot.sandbox.comfyui.execution.queue import SENSITIVE, SHOWN
+from bot.sandbox.comfyui.execution.run import Workshop
+from bot.sandbox.comfyui.execution.worker import Worker
 from bot.sandbox.comfyui.nodes.call import json_object
-from bot.sandbox.comfyui.queue import SENSITIVE, SHOWN
-from bot.sandbox.comfyui.run import Workshop
 from bot.sandbox.comfyui.state import Generation
 from bot.sandbox.comfyui.validation import GraphValidator
-from bot.sandbox.comfyui.worker import Worker
 
 _INVALID_ID: dict[str, Any] = {
     "type": "invalid_prompt_id",

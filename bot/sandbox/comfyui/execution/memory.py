@@ -4,7 +4,7 @@ Node results are cached separately and for longer: a cached loader does not run 
 unloaded meanwhile and is then loaded again when used.
 """
 
-from bot.sandbox.comfyui.gate import work
+from bot.sandbox.comfyui.execution.gate import work
 from bot.sandbox.comfyui.state import ServerState
 
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from bot.sandbox.comfyui.cache import Cached, NodeCache, signatures
 from bot.sandbox.comfyui.definitions import NodeCatalog
-from bot.sandbox.comfyui.failures import describe_blocked, describe_failure
+from bot.sandbox.comfyui.execution.cache import Cached, NodeCache, signatures
+from bot.sandbox.comfyui.execution.failures import describe_blocked, describe_failure
+from bot.sandbox.comfyui.execution.memory import ModelMemory
+from bot.sandbox.comfyui.execution.queue import Item, PromptQueue
+from bot.sandbox.comfyui.execution.schedule import needed, pick
+from bot.sandbox.comfyui.execution.stopping import Stopper
 from bot.sandbox.comfyui.files import Folders
 from bot.sandbox.comfyui.frames import PromptFrames
-from bot.sandbox.comfyui.memory import ModelMemory
 from bot.sandbox.comfyui.nodes.call import Context, Inputs, InterruptedRunError, NodeFailedError, Result, json_object
 from bot.sandbox.comfyui.nodes.registry import QUICK, SLOW
-from bot.sandbox.comfyui.queue import Item, PromptQueue
-from bot.sandbox.comfyui.schedule import needed, pick
 from bot.sandbox.comfyui.state import Generation, NodeFault, ServerState
-from bot.sandbox.comfyui.stopping import Stopper
 
 
 @dataclass(frozen=True, slots=True)

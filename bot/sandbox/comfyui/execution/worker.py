@@ -5,10 +5,10 @@ import logging
 import time
 from typing import Any
 
+from bot.sandbox.comfyui.execution.queue import Item
+from bot.sandbox.comfyui.execution.run import GraphRun, Workshop
 from bot.sandbox.comfyui.frames import PromptFrames
 from bot.sandbox.comfyui.nodes.call import json_object
-from bot.sandbox.comfyui.queue import Item
-from bot.sandbox.comfyui.run import GraphRun, Workshop
 from bot.sandbox.comfyui.sockets import Sockets
 from bot.sandbox.comfyui.state import Generation, Run
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from bot.sandbox.comfyui.execution.queue import Item, PromptQueue
 from bot.sandbox.comfyui.nodes.call import json_object
-from bot.sandbox.comfyui.queue import Item, PromptQueue
 from bot.sandbox.comfyui.state import ServerState, Stop
 
 
