@@ -14,20 +14,14 @@ from bot.comfy.errors import node_faults, rejection_faults
 from bot.comfy.timeouts import Timeouts
 from bot.comfy.transport import HttpAnswer, Transport
 from bot.comfy.url import ServerUrl
+from bot.workflow.graph.graph import JsonGraph
 from bot.workflow.json_access import (
     items,
     mapping,
     number,
     text,
 )
-from bot.workflow.run.events import (
-    Accepted,
-    GraphRejectedError,
-    InputFile,
-    JsonGraph,
-    OutputRef,
-    ServerFaultError,
-)
+from bot.workflow.run.events import Accepted, GraphRejectedError, InputFile, OutputRef, ServerFaultError
 
 MAX_FILE = 256 * 1024 * 1024
 """Maximum bytes of a downloaded output; the large ones are videos."""

@@ -25,10 +25,11 @@ from bot.comfy.subscriptions import CHECK_NOW, PromptSubscriptions
 from bot.comfy.timeouts import Timeouts
 from bot.comfy.url import ServerUrl
 from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import JsonGraph
+from bot.workflow.manifest.manifest import IDLE_LIMIT
 from bot.workflow.run.events import (
     Accepted,
     InputFile,
-    JsonGraph,
     OutputFile,
     OutputRef,
     PromptLocation,
@@ -37,7 +38,6 @@ from bot.workflow.run.events import (
     ServerFaultError,
 )
 from bot.workflow.run.needs import Abilities
-from bot.workflow.run.spec import IDLE_LIMIT
 
 log = logging.getLogger(__name__)
 

@@ -31,6 +31,7 @@ from bot.comfy.events import (
 )
 from bot.comfy.history import BLOCKED_TYPE, error_failure, output_refs
 from bot.comfy.idle_hook import IdleHook
+from bot.workflow.manifest.manifest import IDLE_LIMIT
 from bot.workflow.run.events import (
     NodesCached,
     NodeStarted,
@@ -44,7 +45,6 @@ from bot.workflow.run.events import (
     RunLost,
     RunStarted,
 )
-from bot.workflow.run.spec import IDLE_LIMIT
 
 MAX_UNREAD = 1024
 """Unread events kept; beyond it the oldest are dropped. Graphs have a few hundred nodes at most."""

@@ -9,18 +9,10 @@ from bot.i18n import Message
 from bot.jobs.job import Job, MessageLocation
 from bot.jobs.status import JobUpdate
 from bot.workflow.graph.definitions import Definitions
-from bot.workflow.run.events import (
-    Accepted,
-    InputFile,
-    JsonGraph,
-    OutputFile,
-    OutputRef,
-    PromptLocation,
-    RunEvent,
-    RunResult,
-)
+from bot.workflow.graph.graph import JsonGraph
+from bot.workflow.manifest.manifest import IDLE_LIMIT
+from bot.workflow.run.events import Accepted, InputFile, OutputFile, OutputRef, PromptLocation, RunEvent, RunResult
 from bot.workflow.run.needs import Abilities
-from bot.workflow.run.spec import IDLE_LIMIT
 
 
 class Backend(Protocol):

@@ -10,14 +10,10 @@ from typing import Any, cast
 
 from bot.i18n import Message
 from bot.jobs.job import FollowupMessage
+from bot.workflow.graph.graph import Target
 from bot.workflow.run.events import InputFile, OutputRef
 from bot.workflow.run.needs import Needs
-from bot.workflow.run.spec import (
-    NextStep,
-    RunSpec,
-    Target,
-    Upload,
-)
+from bot.workflow.run.spec import NextStep, RunSpec, Upload
 
 
 def dump(value: object) -> str:

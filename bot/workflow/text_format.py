@@ -77,3 +77,8 @@ def joined(messages: Sequence[Message], limit: int = LISTED) -> Message:
     if len(messages) <= limit:
         return text
     return _("{names} and {more} more", names=text, more=len(messages) - limit)
+
+
+def tidy(value: float) -> str:
+    """Format a number as people write it: 7 instead of 7.0."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ from typing import Self
 from bot.i18n import Message, _
 from bot.workflow.errors import RefusedValueError, WorkflowError
 from bot.workflow.graph.file_inputs import file_input_behind
-from bot.workflow.graph.graph import Graph, Node, is_link
+from bot.workflow.graph.graph import Graph, Node, Target, is_link
 from bot.workflow.graph.input_names import is_media_input
 from bot.workflow.graph.validation import circles
 from bot.workflow.manifest.binding import resolve, resolve_node
@@ -26,7 +26,6 @@ from bot.workflow.manifest.options import (
     TextOption,
 )
 from bot.workflow.manifest.sizes import Size
-from bot.workflow.run.spec import Target
 from bot.workflow.text_format import shown
 
 FILLED_LATER = frozenset({"seed", "model", "image", "mask", "video", "audio", "loras", "constant"})

@@ -3,7 +3,8 @@
 import struct
 import zlib
 
-from bot.workflow.run.events import InputFile, JsonGraph
+from bot.workflow.graph.graph import JsonGraph
+from bot.workflow.run.events import InputFile
 
 
 def txt2img(checkpoint: str, *, seed: int = 1, steps: int = 2, batch: int = 1, prefix: str = "comfycord") -> JsonGraph:

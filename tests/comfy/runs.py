@@ -6,12 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from bot.comfy.server import ComfyServer
-from bot.workflow.run.events import (
-    JsonGraph,
-    PromptLocation,
-    RunEvent,
-    RunResult,
-)
+from bot.workflow.graph.graph import JsonGraph
+from bot.workflow.run.events import PromptLocation, RunEvent, RunResult
 
 T = TypeVar("T", bound=RunEvent)
 

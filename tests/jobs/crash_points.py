@@ -7,7 +7,8 @@ from typing import Any
 from bot.i18n import Message
 from bot.jobs.job import Job, JobState
 from bot.jobs.ports import DeliveryResult
-from bot.workflow.run.events import Accepted, JsonGraph, OutputFile
+from bot.workflow.graph.graph import JsonGraph
+from bot.workflow.run.events import Accepted, OutputFile
 
 
 class Door:

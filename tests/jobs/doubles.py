@@ -11,10 +11,10 @@ from bot.jobs.ports import ON_ITS_WAY, DeliveryResult
 from bot.jobs.repository import AccountStatus, QueueEntry
 from bot.jobs.status import JobUpdate
 from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import JsonGraph
 from bot.workflow.run.events import (
     Accepted,
     InputFile,
-    JsonGraph,
     OutputFile,
     OutputRef,
     PromptLocation,

@@ -25,8 +25,9 @@ from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.jobs.server_registry import ServerRecord, ServerRegistry
 from bot.jobs.status import JobUpdate
 from bot.storage.jobs.repository import SqlJobRepository
+from bot.workflow.graph.graph import Target
 from bot.workflow.run.events import InputFile, OutputFile
-from bot.workflow.run.spec import RunSpec, Target, Upload
+from bot.workflow.run.spec import RunSpec, Upload
 from tests.clocks import ManualClock, settle
 from tests.databases import line, memory_store
 from tests.jobs.doubles import FewPlaces, Reasons, place, requester, spec

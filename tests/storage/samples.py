@@ -5,8 +5,9 @@ from typing import Any
 
 from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.repository import JobRepository
+from bot.workflow.graph.graph import Target
 from bot.workflow.run.events import InputFile
-from bot.workflow.run.spec import RunSpec, Target, Upload
+from bot.workflow.run.spec import RunSpec, Upload
 from tests.jobs.doubles import place, requester, spec
 
 GPU = "http://gpu1:8188"

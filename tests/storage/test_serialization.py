@@ -11,14 +11,10 @@ from bot.i18n import Message
 from bot.jobs.job import Delivery, FollowupMessage, Job, JobState, MessageLocation, Requester
 from bot.storage import rows, serialization
 from bot.storage.schema.tables import job as table
+from bot.workflow.graph.graph import Target
 from bot.workflow.run.events import InputFile, OutputRef
 from bot.workflow.run.needs import Needs
-from bot.workflow.run.spec import (
-    NextStep,
-    RunSpec,
-    Target,
-    Upload,
-)
+from bot.workflow.run.spec import NextStep, RunSpec, Upload
 from tests.storage.samples import job
 
 TEXT = st.text(max_size=20)

@@ -7,15 +7,8 @@ never decreases and stays below 1 until the result is delivered.
 from typing import Any, cast
 
 from bot.jobs.status import RunningStatus
-from bot.workflow.run.events import (
-    JsonGraph,
-    NodesCached,
-    NodeStarted,
-    Preview,
-    Progress,
-    RunEvent,
-    RunStarted,
-)
+from bot.workflow.graph.graph import JsonGraph
+from bot.workflow.run.events import NodesCached, NodeStarted, Preview, Progress, RunEvent, RunStarted
 
 SAMPLER_WEIGHT = 12.0
 NODE_WEIGHT = 1.0

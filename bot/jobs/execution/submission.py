@@ -16,11 +16,11 @@ from bot.jobs.job import Job
 from bot.jobs.ports import Backend
 from bot.jobs.repository import JobRepository
 from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import JsonGraph
 from bot.workflow.run.events import (
     Accepted,
     GraphRejectedError,
     InputFile,
-    JsonGraph,
     PromptLocation,
     ServerFaultError,
     ServerOfflineError,

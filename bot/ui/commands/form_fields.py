@@ -17,7 +17,7 @@ from bot.ui.commands.autocomplete import Autocompleter
 from bot.ui.locale import cut
 from bot.workflow.manifest.manifest import PRESET
 from bot.workflow.manifest.options import Option
-from bot.workflow.manifest.values import tidy
+from bot.workflow.text_format import tidy
 from bot.workflow.workflow import Workflow
 
 MAX_LABEL, MAX_DESCRIPTION, MAX_TYPED, MAX_PLACEHOLDER, MAX_ENTRIES = 45, 100, 4000, 100, 25

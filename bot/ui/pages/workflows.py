@@ -16,8 +16,7 @@ from bot.ui.replies import text_page
 from bot.workflow.importer.risks import risks
 from bot.workflow.library.catalog import Problem
 from bot.workflow.library.library import Changes, LibraryEntry
-from bot.workflow.manifest.values import tidy
-from bot.workflow.text_format import lines, listed, shown
+from bot.workflow.text_format import lines, listed, shown, tidy
 from bot.workflow.workflow import Workflow
 
 ON, OFF, BROKEN, KEPT = "🟢", "⚪", "🔴", "🟠"

@@ -9,8 +9,7 @@ from typing import Any
 from bot.errors import InputError
 from bot.i18n import _
 from bot.workflow.graph.definitions import Definitions
-from bot.workflow.graph.graph import is_link
-from bot.workflow.run.events import JsonGraph
+from bot.workflow.graph.graph import JsonGraph, is_link
 
 _ALIKE: Sequence[frozenset[str]] = (
     frozenset({"image", "images", "pixels", "image1", "frames"}),

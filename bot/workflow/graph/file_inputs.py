@@ -3,9 +3,8 @@
 ComfyUI opens any path in them, even outside its folders, so text that a member typed must never reach such an input.
 """
 
-from bot.workflow.graph.graph import Graph
+from bot.workflow.graph.graph import Graph, Target
 from bot.workflow.graph.input_names import is_media_input, is_model_input
-from bot.workflow.run.spec import Target
 
 _MATERIAL = frozenset(
     {"clip", "model", "vae", "samples", "latent_image", "conditioning", "positive", "image", "images"}

@@ -13,7 +13,6 @@ from typing import Any, NoReturn, Self, TypeGuard, cast
 
 from bot.i18n import Message, _
 from bot.workflow.errors import RefusedValueError, WorkflowError
-from bot.workflow.run.events import JsonGraph
 from bot.workflow.text_format import shown
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -21,6 +20,17 @@ MAX_BYTES = 8 * 1024 * 1024
 
 MAX_DEPTH = 64
 """Nesting of values; copying and encoding recurse, so the limit is far below Python's own."""
+
+JsonGraph = dict[str, dict[str, Any]]
+"""A graph as posted to ComfyUI: node id → {"class_type", "inputs", "_meta"?}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One input of one node: where a value goes."""
+
+    node_id: str
+    input_name: str
 
 
 @dataclass(frozen=True, slots=True)

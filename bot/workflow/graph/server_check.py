@@ -12,13 +12,12 @@ from bot.workflow.graph.graph import (
     Graph,
     Link,
     Node,
+    Target,
     is_link,
 )
 from bot.workflow.graph.input_names import is_media_input, is_model_file
 from bot.workflow.graph.validation import live
-from bot.workflow.manifest.values import tidy
-from bot.workflow.run.spec import Target
-from bot.workflow.text_format import listed, nearest, shown
+from bot.workflow.text_format import listed, nearest, shown, tidy
 
 ANY = "*"
 NOT_LINKED = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})

@@ -5,8 +5,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 
 from bot.i18n import Message, _
-from bot.workflow.graph.graph import Graph
-from bot.workflow.run.spec import Target
+from bot.workflow.graph.graph import Graph, Target
 from bot.workflow.text_format import listed, shown
 
 

@@ -17,8 +17,7 @@ from bot.workflow.graph.definitions import Definitions
 from bot.workflow.importer.any_file import needs_definitions, read_any
 from bot.workflow.importer.draft import Draft, draft
 from bot.workflow.manifest.options import Option
-from bot.workflow.manifest.values import tidy
-from bot.workflow.text_format import shown
+from bot.workflow.text_format import shown, tidy
 
 ObjectInfo = dict[str, Any]
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.i18n import Message, _
+from bot.workflow.graph.graph import JsonGraph
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.importer.files.document import DocumentKind, kind_of, read_document
 from bot.workflow.importer.files.image_metadata import read_image_workflow
 from bot.workflow.importer.ui_format.convert import convert
 from bot.workflow.json_access import mapping
-from bot.workflow.run.events import JsonGraph
 from bot.workflow.text_format import listed
 
 MAX_PICTURE = 64 * 1024 * 1024

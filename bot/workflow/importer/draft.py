@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from bot.i18n import Message, _
 from bot.workflow.errors import WorkflowError
 from bot.workflow.graph.definitions import Definitions
-from bot.workflow.graph.graph import Graph, is_link
+from bot.workflow.graph.graph import Graph, JsonGraph, is_link
 from bot.workflow.graph.validation import circles
 from bot.workflow.importer.detect.app_mode import AppMode
 from bot.workflow.importer.detect.author_hints import ResolvedHints, resolve_hints
@@ -40,7 +40,6 @@ from bot.workflow.manifest.manifest import (
     Manifest,
 )
 from bot.workflow.run.check import check
-from bot.workflow.run.events import JsonGraph
 from bot.workflow.text_format import listed
 from bot.workflow.workflow import Workflow
 

@@ -8,9 +8,8 @@ import re
 from collections.abc import Container, Iterator
 
 from bot.i18n import Message, _
-from bot.workflow.graph.graph import Graph, Node
+from bot.workflow.graph.graph import Graph, Node, Target
 from bot.workflow.graph.input_names import is_media_input, is_model_file
-from bot.workflow.run.spec import Target
 from bot.workflow.text_format import listed, shown
 
 CONFINED = frozenset(

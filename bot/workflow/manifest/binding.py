@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.i18n import Message, _
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.graph.graph import Graph, Node, is_link
-from bot.workflow.run.spec import Target
+from bot.workflow.graph.graph import Graph, Node, Target, is_link
 from bot.workflow.text_format import listed, nearest, shown
 
 

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 from bot.i18n import _
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.graph.graph import is_link
+from bot.workflow.graph.graph import JsonGraph, is_link
 from bot.workflow.graph.input_names import is_model_file
 from bot.workflow.manifest import values
-from bot.workflow.manifest.values import AllowedValues, tidy
-from bot.workflow.run.events import JsonGraph
-from bot.workflow.text_format import listed, nearest, shown
+from bot.workflow.manifest.values import AllowedValues
+from bot.workflow.text_format import listed, nearest, shown, tidy
 
 STRONGEST = 10.0
 NAME_INPUT = "lora_name"

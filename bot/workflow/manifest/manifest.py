@@ -24,8 +24,11 @@ from bot.workflow.manifest.sections import (
     Requires,
 )
 from bot.workflow.manifest.validation_errors import manifest_errors
-from bot.workflow.run.spec import IDLE_LIMIT
 from bot.workflow.text_format import listed, nearest, shown
+
+IDLE_LIMIT = 600.0
+"""Seconds; loading a large model from a slow disk takes minutes without any progress event."""
+
 
 SCHEMA = 1
 """The newest supported version of the format."""

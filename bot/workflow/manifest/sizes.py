@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from bot.i18n import _
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.manifest.values import AllowedValues, tidy
-from bot.workflow.text_format import shown
+from bot.workflow.manifest.values import AllowedValues
+from bot.workflow.text_format import shown, tidy
 
 MEGAPIXEL = 1024 * 1024
 """ComfyUI's own unit."""

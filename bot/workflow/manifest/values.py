@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from bot.i18n import Message, _
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.text_format import listed, nearest, shown
+from bot.workflow.text_format import listed, nearest, shown, tidy
 
 MAX_SEED = 2**64 - 1
 """The largest seed of stock ComfyUI nodes."""
@@ -173,11 +173,6 @@ def _is_finite(value: Number) -> bool:
 def _example(allowed: AllowedValues) -> str:
     value = allowed.minimum if allowed.minimum is not None else allowed.maximum
     return tidy(1 if value is None else value)
-
-
-def tidy(value: Number) -> str:
-    """Format a number as people write it: 7 instead of 7.0."""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _require_within(value: Number, allowed: AllowedValues, lowest: Number, highest: Number) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from bot.i18n import Message, _
 from bot.workflow.errors import RefusedValueError
 from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import Target
 from bot.workflow.graph.server_check import GraphCheck, Others
 from bot.workflow.manifest.options import ChoiceOption
 from bot.workflow.run.availability import unmet
 from bot.workflow.run.live_limits import allowed, input_definitions
-from bot.workflow.run.spec import Target
 from bot.workflow.text_format import listed, shown
 from bot.workflow.workflow import Workflow
 

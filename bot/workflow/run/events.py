@@ -6,14 +6,9 @@ Messages for people are made from them in `bot.workflow.run.explain`.
 
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
-from typing import Any
 
 from bot.errors import FailedError, OfflineError
 from bot.i18n import _
-
-JsonGraph = dict[str, dict[str, Any]]
-"""A graph as posted to ComfyUI: node id → {"class_type", "inputs", "_meta"?}."""
-
 
 # ------------------------------------------------------------------ files
 

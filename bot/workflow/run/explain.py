@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from bot.i18n import Message, _
+from bot.workflow.graph.graph import Target
 from bot.workflow.run.events import (
     FailureKind,
     FaultKind,
     GraphFault,
     RunFailure,
 )
-from bot.workflow.run.spec import RunSpec, Target
+from bot.workflow.run.spec import RunSpec
 from bot.workflow.text_format import cleaned, lines, shown
 
 MAX_FAULTS = 3

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.workflow.graph.graph import is_link
-from bot.workflow.run.events import JsonGraph
+from bot.workflow.graph.graph import JsonGraph, is_link
 from bot.workflow.run.spec import RunSpec
 
 MEGAPIXEL = 1024 * 1024

@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 
 from bot.i18n import Message, _
 from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import JsonGraph
 from bot.workflow.graph.input_names import (
     Weight,
     is_media_input,
@@ -24,7 +25,6 @@ from bot.workflow.json_access import (
     texts,
 )
 from bot.workflow.patterns import matching
-from bot.workflow.run.events import JsonGraph
 from bot.workflow.text_format import joined, shown
 
 GIGABYTE = 10**9

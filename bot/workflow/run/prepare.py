@@ -14,6 +14,7 @@ from bot.i18n import Message, _
 from bot.workflow.errors import RefusedValueError
 from bot.workflow.graph.bypass import bypass
 from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import JsonGraph, Target
 from bot.workflow.manifest.loras import Lora, chain
 from bot.workflow.manifest.manifest import PRESET
 from bot.workflow.manifest.options import (
@@ -26,10 +27,10 @@ from bot.workflow.manifest.options import (
 from bot.workflow.manifest.values import AllowedValues, RandomSource
 from bot.workflow.patterns import matching
 from bot.workflow.run.check import check
-from bot.workflow.run.events import InputFile, JsonGraph
+from bot.workflow.run.events import InputFile
 from bot.workflow.run.live_limits import allowed
 from bot.workflow.run.needs import GIGABYTE, InputAddress, Needs
-from bot.workflow.run.spec import RunSpec, Target, Upload
+from bot.workflow.run.spec import RunSpec, Upload
 from bot.workflow.text_format import listed, nearest, shown
 from bot.workflow.workflow import Workflow
 

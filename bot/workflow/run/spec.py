@@ -6,18 +6,11 @@ Plain data that can be stored, because a job outlives the process that accepted 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bot.workflow.graph.graph import JsonGraph, Target
+from bot.workflow.manifest.manifest import IDLE_LIMIT
 from bot.workflow.manifest.values import Scalar
-from bot.workflow.run.events import InputFile, JsonGraph
+from bot.workflow.run.events import InputFile
 from bot.workflow.run.needs import Needs
-
-IDLE_LIMIT = 600.0
-"""Seconds; loading a large model from a slow disk takes minutes without any progress event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    node_id: str
-    input_name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,8 @@
 """How far a run is: samplers weigh most, the bar only grows, and the end is not announced early."""
 
 from bot.jobs.execution.progress import CEILING, ProgressTracker
-from bot.workflow.run.events import (
-    JsonGraph,
-    NodesCached,
-    NodeStarted,
-    Progress,
-    RunStarted,
-)
+from bot.workflow.graph.graph import JsonGraph
+from bot.workflow.run.events import NodesCached, NodeStarted, Progress, RunStarted
 
 FLUX: JsonGraph = {
     "1": {"class_type": "UNETLoader", "inputs": {}},

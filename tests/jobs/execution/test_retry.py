@@ -1,7 +1,7 @@
 """Saving a cached run again, under other names."""
 
 from bot.jobs.execution.retry import with_new_filename_prefix
-from bot.workflow.run.events import JsonGraph
+from bot.workflow.graph.graph import JsonGraph
 from tests.jobs.doubles import spec
 
 GRAPH: JsonGraph = {

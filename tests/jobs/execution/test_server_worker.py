@@ -9,6 +9,7 @@ from bot.jobs.execution.retry import MAX_ATTEMPTS, MAX_LOSSES
 from bot.jobs.job import JobState
 from bot.jobs.status import QueuedStatus, RunningStatus, ServerOffline
 from bot.workflow.graph.definitions import Definitions, InputDefinition, NodeDefinition
+from bot.workflow.graph.graph import Target
 from bot.workflow.run.events import (
     Accepted,
     FailureKind,
@@ -30,7 +31,7 @@ from bot.workflow.run.events import (
     ServerFaultError,
     ServerOfflineError,
 )
-from bot.workflow.run.spec import Target, Upload
+from bot.workflow.run.spec import Upload
 from tests.jobs.doubles import REF, ScriptedBackend, spec
 from tests.jobs.queue_setup import opened, until
 

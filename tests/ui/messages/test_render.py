@@ -17,8 +17,9 @@ from bot.jobs.status import (
 from bot.ui.locale import Languages
 from bot.ui.messages.render import Renderer
 from bot.ui.page import Page, Tone, layout
+from bot.workflow.graph.graph import Target
 from bot.workflow.run.events import InputFile
-from bot.workflow.run.spec import Target, Upload
+from bot.workflow.run.spec import Upload
 from tests.jobs.doubles import place, requester, spec
 
 RENDER = Renderer(Languages())

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from bot.workflow.library.catalog import Catalog, Workflow
-from bot.workflow.manifest.values import tidy
 from bot.workflow.run.measure import measure
 from bot.workflow.run.prepare import check
+from bot.workflow.text_format import tidy
 from tests.workflow.samples import (
     OFFLINE,
     SHIPPED,

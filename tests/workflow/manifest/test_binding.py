@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.graph.graph import Graph
+from bot.workflow.graph.graph import Graph, Target
 from bot.workflow.manifest.binding import resolve, resolve_node
-from bot.workflow.run.spec import Target
 from tests.workflow.samples import graph
 
 

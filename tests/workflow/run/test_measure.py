@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.workflow.run.events import JsonGraph
+from bot.workflow.graph.graph import JsonGraph, Target
 from bot.workflow.run.measure import RunSize, measure
-from bot.workflow.run.spec import RunSpec, Target, Upload
+from bot.workflow.run.spec import RunSpec, Upload
 from tests.workflow.samples import NODES, picture
 
 

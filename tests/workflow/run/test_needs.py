@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.workflow.graph.definitions import Definitions, InputDefinition
-from bot.workflow.run.events import JsonGraph
+from bot.workflow.graph.graph import JsonGraph
 from bot.workflow.run.needs import (
     ANYTHING,
     GIGABYTE,

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from bot.errors import InputError
 from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import Target
 from bot.workflow.run.prepare import check, resolve_for_server
-from bot.workflow.run.spec import Target, Upload
+from bot.workflow.run.spec import Upload
 from tests.workflow.samples import (
     NODES,
     OFFLINE,

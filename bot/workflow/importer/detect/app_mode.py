@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bot.workflow.graph.graph import Target
 from bot.workflow.importer.detect.author_hints import AuthorHint
 from bot.workflow.importer.detect.proposal import Use
 from bot.workflow.importer.detect.wiring import GraphWiring
@@ -21,7 +22,6 @@ from bot.workflow.importer.ui_format.ui_graph import (
     identity,
 )
 from bot.workflow.json_access import items, mapping, text
-from bot.workflow.run.spec import Target
 
 MOST = 200
 """Entries that are read; a form with more fields is a mistake."""

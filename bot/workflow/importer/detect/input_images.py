@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bot.i18n import _
-from bot.workflow.graph.graph import Node
+from bot.workflow.graph.graph import Node, Target
 from bot.workflow.importer.detect.maker import (
     CLIPS,
     ProposalMaker,
@@ -15,7 +15,6 @@ from bot.workflow.importer.detect.maker import (
 from bot.workflow.importer.detect.proposal import RANKS, OptionProposal, Use
 from bot.workflow.importer.detect.reading import GraphReading
 from bot.workflow.importer.detect.wiring import is_number, is_text
-from bot.workflow.run.spec import Target
 from bot.workflow.text_format import shown
 
 _ANY = frozenset(

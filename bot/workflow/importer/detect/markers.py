@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bot.i18n import Message, _
-from bot.workflow.graph.graph import Node
+from bot.workflow.graph.graph import Node, Target
 from bot.workflow.importer.detect.author_hints import AuthorHint
 from bot.workflow.importer.detect.proposal import Use
 from bot.workflow.importer.detect.wiring import GraphWiring, is_number
 from bot.workflow.json_access import text
 from bot.workflow.manifest.options import MAX_CHOICES, MAX_LABEL
 from bot.workflow.manifest.values import Number
-from bot.workflow.run.spec import Target
 from bot.workflow.text_format import shown
 
 _ETN_KINDS: Mapping[str, str] = {

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from bot.i18n import Message, _
+from bot.workflow.graph.graph import Target
 from bot.workflow.graph.input_names import is_media_input, is_model_file
 from bot.workflow.importer.detect.maker import FILES, file_kind
 from bot.workflow.importer.detect.reading import GraphReading
-from bot.workflow.run.spec import Target
 from bot.workflow.text_format import listed, shown
 from bot.workflow.workflow import Workflow
 

@@ -11,14 +11,13 @@ from typing import Any
 
 from bot.i18n import Message, _
 from bot.workflow.graph.definitions import Definitions
-from bot.workflow.graph.graph import Graph, Node
+from bot.workflow.graph.graph import Graph, Node, Target
 from bot.workflow.graph.input_names import is_media_input
 from bot.workflow.importer.detect.author_hints import AuthorHint
 from bot.workflow.importer.detect.maker import is_seed_name
 from bot.workflow.importer.detect.proposal import ROLES, Use
 from bot.workflow.importer.detect.wiring import is_number, is_whole
 from bot.workflow.manifest.values import Scalar
-from bot.workflow.run.spec import Target
 from bot.workflow.text_format import shown
 
 MAX_READ = 20_000

@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 
-from bot.workflow.graph.graph import Node, is_link
+from bot.workflow.graph.graph import Node, Target, is_link
 from bot.workflow.graph.input_names import is_media_input
 from bot.workflow.importer.detect.maker import ProposalMaker
 from bot.workflow.importer.detect.proposal import OptionProposal, Use
 from bot.workflow.importer.detect.reading import GraphReading, linked
 from bot.workflow.importer.detect.wiring import MAX_HOPS
-from bot.workflow.run.spec import Target
 
 MOST_PROMPTS = 8
 """Options for texts of one side; more are of no use to members."""

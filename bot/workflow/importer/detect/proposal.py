@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.i18n import Message
+from bot.workflow.graph.graph import Target
 from bot.workflow.manifest.values import Number, Scalar
-from bot.workflow.run.spec import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from bot.workflow.graph.graph import (
     Graph,
     Link,
     Node,
+    Target,
     is_link,
 )
-from bot.workflow.run.spec import Target
 
 MAX_HOPS = 16
 """Consecutive nodes that only pass a value on."""

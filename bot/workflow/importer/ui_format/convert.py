@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.i18n import Message, _
 from bot.workflow.errors import RefusedValueError
-from bot.workflow.graph.graph import require_plain
+from bot.workflow.graph.graph import JsonGraph, require_plain
 from bot.workflow.importer.errors import ImportProblem, WorkflowImportError, named
 from bot.workflow.importer.files.document import DocumentKind, kind_of
 from bot.workflow.importer.ui_format.classes import (
@@ -47,7 +47,6 @@ from bot.workflow.importer.ui_format.widgets import (
     posted,
 )
 from bot.workflow.json_access import text
-from bot.workflow.run.events import JsonGraph
 from bot.workflow.text_format import shown
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
