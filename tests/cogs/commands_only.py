@@ -46,7 +46,7 @@ class HeardHints:
     sent: list[Topic] = field(default_factory=list)
     look_every: float = 2.0
 
-    def listen(self, topic: Topic, hear: Callable[[str], None]) -> None:
+    def subscribe(self, topic: Topic, hear: Callable[[str], None]) -> None:
         raise AssertionError("nobody listens here")
 
     def send(self, topic: Topic, payload: str = "") -> None:

@@ -45,17 +45,17 @@ class StoreBehind(_Behind):
             await self._door.pass_by("after the claim")
         return job
 
-    async def note(self, job: Job, **changes: Any) -> Job:
+    async def update(self, job: Job, **changes: Any) -> Job:
         if changes.get("posted"):
             await self._door.pass_by("before it is noted as posted")
-        noted = await self._real.note(job, **changes)
+        noted = await self._real.update(job, **changes)
         if changes.get("posted"):
             await self._door.pass_by("before the POST")
         return noted
 
-    async def move(self, job: Job, state: JobState, **changes: Any) -> Job:
+    async def transition(self, job: Job, state: JobState, **changes: Any) -> Job:
         await self._door.pass_by(f"before {state}")
-        moved = await self._real.move(job, state, **changes)
+        moved = await self._real.transition(job, state, **changes)
         await self._door.pass_by(f"after {state}")
         return moved
 

@@ -57,7 +57,7 @@ class ScriptedBackend:
     interrupted: list[str] = field(default_factory=list)
     is_heard: bool = True
     abilities: Abilities = field(default_factory=Abilities)
-    foreign: int = 0
+    foreign_prompts: int = 0
     uploads: list[InputFile] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
@@ -78,7 +78,7 @@ class ScriptedBackend:
         await self.up.wait()
 
     @asynccontextmanager
-    async def watch(self, prompt_id: str, *, idle_limit: float = 600.0) -> AsyncIterator[AsyncIterator[RunEvent]]:
+    async def subscribe(self, prompt_id: str, *, idle_limit: float = 600.0) -> AsyncIterator[AsyncIterator[RunEvent]]:
         self.watched.append(prompt_id)
         yield self._events()
 
@@ -112,7 +112,7 @@ class ScriptedBackend:
             raise self.locate_errors.pop(0)
         return self.where
 
-    def hears(self, prompt_id: str) -> bool:
+    def receives_events_for(self, prompt_id: str) -> bool:
         return self.is_heard
 
     async def interrupt(self, prompt_id: str) -> None:
@@ -192,10 +192,10 @@ class FewPlaces:
     seconds: Callable[[], Sequence[float]]
     are_drained: bool = False
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         pass
 
-    async def look(self, running: Sequence[Job]) -> Sequence[float]:
+    async def estimate(self, running: Sequence[Job]) -> Sequence[float]:
         return self.seconds()
 
 
@@ -205,10 +205,10 @@ class Reasons:
 
     by_workflow: dict[str, Message] = field(default_factory=dict)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         pass
 
-    async def look(self, classes: Iterable[str]) -> None:
+    async def refresh(self, classes: Iterable[str]) -> None:
         pass
 
     def of(self, job: QueueEntry, account: AccountStatus | None) -> Message | None:

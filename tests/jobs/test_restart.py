@@ -211,11 +211,11 @@ async def test_a_server_that_dies_again_and_again_loses_no_job(world: World) -> 
 
 
 async def test_a_job_that_nobody_carries_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.jobs.execution.server_worker.SWEEP_EVERY", 0.1)
+    monkeypatch.setattr("bot.jobs.execution.server_worker.ORPHAN_SCAN_INTERVAL", 0.1)
     job = await world.order()
     async with world.bot() as server:
         # a claim whose answer was lost: the database has carried it out, and nobody knows
-        await world.store.hold([server.key], "this-bot", 30.0)
+        await world.store.hold_leases([server.key], "this-bot", 30.0)
         await world.all_end(job)
         lost = await world.order()
         await world.store.claim(server.key, "this-bot", str(uuid.uuid4()), SystemClock().now())

@@ -21,7 +21,7 @@ SQUARE, ATTACHED = (64, 64), (72, 64)
 AT_WORK = 0.25
 """Seconds for a step; the prompt with which ComfyUI is busy has sixty, so something can be pressed meanwhile."""
 PARTS = [[(64 + number, 64) for number in range(first, min(first + 10, 21))] for first in (0, 10, 20)]
-"""The 21 pictures of one job, in three messages."""
+"""The 21 images of one job, in three messages."""
 IN_PLACE = {"commands.json", "instance-1.id", "comfycord.db"}
 """Files that were there before; results have a folder."""
 
@@ -84,7 +84,7 @@ async def test_what_was_under_way_comes_to_its_end_in_its_old_message(tmp_path: 
         for name in ("delivering", "running", "next", "queued"):
             assert sizes(await it.ended(name)) == [SQUARE], name
         assert sizes(await it.ended("with a picture")) == [ATTACHED]
-        assert "Please send the command again" in (await it.ended("held")).text
+        assert "Please run the command again" in (await it.ended("held")).text
         await until(lambda: posted_parts(it) == PARTS)
         assert it.comfy.state.seen.prompts.count(it.prompt_id) == 1
         asked = Counter(it.prompts())
@@ -93,7 +93,7 @@ async def test_what_was_under_way_comes_to_its_end_in_its_old_message(tmp_path: 
 
 
 def posted_parts(it: Upgraded) -> list[list[tuple[int, int]]]:
-    """Return the pictures of each message of the job whose result was half posted, in their order."""
+    """Return the images of each message of the job whose result was half posted, in their order."""
     first = it.message("half posted")
     more = [message for message in it.wire.world.messages.values() if message.reference == first.id]
     return [sizes(first), *(sizes(message) for message in more)]
@@ -108,7 +108,7 @@ async def test_what_had_ended_is_not_touched_and_found_in_the_history(tmp_path: 
         for sign, name in (("✅", "done"), ("❌", "failed"), ("🚫", "cancelled")):
             assert f"/{it.message(name).id})" in entry(history.text, sign), name
         assert "the sampler met a fault" in entry(history.text, "❌")
-        assert "waits for you here" in await it.says("history", PRIVATE)
+        assert "Ready – open it below" in await it.says("history", PRIVATE)
 
 
 def entry(history: str, sign: str) -> str:
@@ -187,15 +187,15 @@ async def test_moderators_find_what_they_decided(tmp_path: Path) -> None:
         assert "forty at once" in paused
         roles = await it.says("moderate roles")
         assert f"<@&{PATRONS.id}>" in roles
-        assert "share ×2.5, 3 may run at a time, 44 pictures a day" in roles
+        assert "priority ×2.5, up to 3 running, 44 images/day" in roles
 
 
 async def test_members_find_what_they_used(tmp_path: Path) -> None:
     async with upgraded(tmp_path) as it:
         account = await it.wire.slash("me", user_id=PAINTER, roles=[PATRONS.id])
-        assert "1 of 44 pictures" in account.text
+        assert "1 of 44 images" in account.text
         assert "×2.5" in account.text
-        assert "0.1 GPU minutes, 1 picture" in await it.says("moderate member", member=PRIVATE)
+        assert "0.1 GPU minutes, 1 image" in await it.says("moderate member", member=PRIVATE)
 
 
 async def test_the_guild_has_its_servers_workflows_defaults_and_limits(tmp_path: Path) -> None:

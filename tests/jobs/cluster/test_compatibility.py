@@ -164,7 +164,7 @@ async def test_servers_of_other_processes_count_by_what_is_written_down() -> Non
         def busy(self, key: str) -> float | None:
             return 4.0
 
-        def is_ours(self, key: str) -> bool:
+        def is_leased(self, key: str) -> bool:
             return key == ONE
 
     async with scene() as here:

@@ -91,7 +91,7 @@ async def test_who_loses_its_lease_stops_and_the_next_one_goes_on_with_the_same_
         )
         await other.leases.renew()
         if not other.leases.holds(backend.key):  # the first one was quicker, and has it again
-            await shop.store.release("this-bot")
+            await shop.store.release_leases("this-bot")
             await other.leases.renew()
         other.begin()
         await until(lambda: backend.watched.count(backend.submitted[0][0]) >= 2)

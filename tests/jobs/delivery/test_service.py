@@ -90,7 +90,7 @@ async def test_after_a_day_nobody_tries_any_more_and_the_result_waits_in_the_his
         job = await shop.order()
         await shop.reaches(job, JobState.DELIVERING)
         newest = await shop.newest(job)
-        newest = await shop.store.note(newest, finished=shop.clock.now() - TRIED_FOR)
+        newest = await shop.store.update(newest, finished=shop.clock.now() - TRIED_FOR)
         newest = await told(shop, job)
         assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.UNDELIVERABLE)
         assert await shop.results.get(job.id), "for `/history`"
@@ -199,7 +199,7 @@ async def test_a_job_that_was_taken_over_meanwhile_is_neither_changed_nor_told(t
     async with opened(backend, tmp_path) as shop:
         job = await shop.order()
         await until(lambda: bool(backend.watched))
-        taken = await shop.store.seize(job.id)
+        taken = await shop.store.take_over(job.id)
         assert taken is not None
         backend.end.set()
         await shop.passes(5)

@@ -39,10 +39,10 @@ def left(job: Job, *, owner: str = OWNER, **changes: Any) -> Callable[[Shop], Aw
     async def before(shop: Shop) -> None:
         key = shop.backend.key
         await shop.store.add(job)
-        await shop.store.hold([key], owner, 30.0)
+        await shop.store.hold_leases([key], owner, 30.0)
         claimed = await shop.store.claim(key, owner, OLD_ID, shop.clock.now())
         if changes:
-            await shop.store.note(claimed, **({"started": 0.0} | changes))
+            await shop.store.update(claimed, **({"started": 0.0} | changes))
 
     return before
 
@@ -133,7 +133,7 @@ async def test_a_result_on_the_shelf_needs_no_server(tmp_path: Path, job: Job) -
         await left(job, posted=True)(shop)
         claimed = await shop.newest(job)
         await shop.results.put(job.id, [OutputFile(REF, b"from the shelf")])
-        await shop.store.move(claimed, JobState.DELIVERING, delivery=Delivery.PENDING, outputs=(REF,))
+        await shop.store.transition(claimed, JobState.DELIVERING, delivery=Delivery.PENDING, outputs=(REF,))
 
     backend = ScriptedBackend()
     backend.up.clear()
@@ -148,7 +148,7 @@ async def test_an_end_that_was_not_told_is_told_at_once_whoever_was_about_to(tmp
         await left(job, posted=True)(shop)
         claimed = await shop.newest(job)
         later = shop.clock.now() + 3600
-        await shop.store.move(
+        await shop.store.transition(
             claimed, JobState.FAILED, error=_("It broke."), delivery=Delivery.PENDING, not_before=later
         )
 

@@ -514,7 +514,7 @@ async def test_files_are_fetched_one_after_the_other(tmp_path: Path) -> None:
 async def test_files_that_are_too_large_together_are_left_on_the_server_and_the_member_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.jobs.execution.output_fetcher.MOST_BYTES", 2 * len(b"picture"))
+    monkeypatch.setattr("bot.jobs.execution.output_fetcher.MAX_BYTES", 2 * len(b"picture"))
     refs = tuple(OutputRef("9", f"out_{number}.png", "", "output") for number in range(4))
     async with opened(ScriptedBackend(result_of=RunResult(outputs=refs)), tmp_path) as shop:
         job = await shop.order()

@@ -108,7 +108,7 @@ class Scene:
         )
         return WorkerHandle(record, backend, executor, runner)
 
-    async def dismiss(self, key: str) -> None:
+    async def discard(self, key: str) -> None:
         del self.backends[key]
 
     async def add(self, key: str) -> ScriptedBackend:
@@ -247,7 +247,7 @@ async def test_a_faulty_server_rests_only_while_another_one_works() -> None:
 async def test_a_server_whose_queue_others_fill_gets_one_of_ours_at_a_time() -> None:
     async with scene() as here:
         one = await here.add(ONE)
-        one.foreign = 3
+        one.foreign_prompts = 3
         one.end.clear()
         jobs = [await here.order(number) for number in range(1, 4)]
         await until(lambda: len(one.submitted) == 1)
@@ -255,7 +255,7 @@ async def test_a_server_whose_queue_others_fill_gets_one_of_ours_at_a_time() -> 
             await here.clock.advance(1.0)
             await asyncio.sleep(0.005)
         assert len(one.submitted) == 1
-        one.foreign = 0
+        one.foreign_prompts = 0
         await here.clock.advance(2.0)
         await until(lambda: len(one.submitted) == 2)
         one.end.set()

@@ -35,12 +35,12 @@ class House:
         then = self.clock.now() - age
         job = new_job(spec(), self.numbers, created=then)
         await self.store.add(job)
-        await self.store.hold(["gpu"], "me", 60.0)
+        await self.store.hold_leases(["gpu"], "me", 60.0)
         job = await self.store.claim("gpu", "me", f"prompt-{self.numbers}", then)
         if state is not JobState.RUNNING:
-            job = await self.store.move(job, JobState.DELIVERING, finished=then, delivery=Delivery.PENDING)
+            job = await self.store.transition(job, JobState.DELIVERING, finished=then, delivery=Delivery.PENDING)
         if state.is_final:
-            job = await self.store.move(job, state, delivery=delivery)
+            job = await self.store.transition(job, state, delivery=delivery)
         await self.results.put(job.id, [OutputFile(REF, b"x")])
         os.utime(self.folder / job.id, (then, then))
         return job

@@ -34,21 +34,21 @@ class Scene:
 
     async def claimed(self) -> Job:
         await self.store.add(new_job(spec(), 1, created=0.0))
-        await self.store.hold([THEIRS], "them", 1e9)
+        await self.store.hold_leases([THEIRS], "them", 1e9)
         job = await self.store.claim(THEIRS, "them", "prompt", self.clock.now())
         assert job is not None
         return job
 
     async def ended(self, job: Job) -> Job:
         """Let the other process bring the job to its end, and be about to tell it."""
-        return await self.store.move(
+        return await self.store.transition(
             job, JobState.DELIVERING, delivery=Delivery.PENDING, finished=self.clock.now(), not_before=self.clock.now()
         )
 
     async def told(self, job: Job) -> Job:
         """Let the other process bring the job to its end, and tell it."""
         delivering = await self.ended(job)
-        return await self.store.move(delivering, JobState.DONE, delivery=Delivery.SENT)
+        return await self.store.transition(delivering, JobState.DONE, delivery=Delivery.SENT)
 
     async def delivery(self, job: Job, wanted: Callable[[Delivery], bool]) -> Delivery:
         for _ in range(300):
@@ -89,7 +89,7 @@ async def test_an_end_that_was_told_before_an_old_position_arrived_is_told_again
         here.board.edited = here.clock.now() + 0.3
         here.stale_positions.check([job.id])
         await asyncio.sleep(0.02)
-        await here.store.move(delivering, JobState.DONE, delivery=Delivery.SENT)
+        await here.store.transition(delivering, JobState.DONE, delivery=Delivery.SENT)
         await here.clock.advance(DELIVERY_POLL_INTERVAL)
         assert await here.delivery(job, lambda delivery: delivery is Delivery.PENDING) is Delivery.PENDING
         assert here.due == [""]

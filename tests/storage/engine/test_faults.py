@@ -174,7 +174,7 @@ async def test_a_deadlock_is_resolved_by_another_try(postgres_url: str) -> None:
                     await met.wait()
                 await conn.execute(count, {"id": f"job{second}"})
 
-        await store._engine._tries.carry(attempt)  # type: ignore[attr-defined]
+        await store._engine._tries.run(attempt)  # type: ignore[attr-defined]
 
     await asyncio.gather(cross(1, 2), cross(2, 1))
     assert [entry.tries for entry in await store.browse([], limit=2)] == [2, 2]
