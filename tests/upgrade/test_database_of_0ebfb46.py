@@ -136,7 +136,7 @@ async def test_cancel_ends_what_waits_and_what_runs(tmp_path: Path) -> None:
     async with upgraded(tmp_path, seconds_per_step=AT_WORK) as it:
         for name in ("to be cancelled", "running"):
             await it.press(name, CANCEL)
-            await it.ended(name, lambda message: "This was cancelled." in message.text)
+            await it.ended(name, lambda message: "Cancelled." in message.text)
         assert it.comfy.state.seen.interrupts == [it.prompt_id]
         assert "to be cancelled" not in it.prompts()
 
