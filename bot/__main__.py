@@ -153,9 +153,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _until_stopped(settings: Settings, part: ProcessConfig) -> None:
+    stop = _stop_signal()  # before anything that takes long
     from bot.cli.run import serve
 
-    await serve(settings, _stop_signal(), part)
+    await serve(settings, stop, part)
 
 
 def _stop_signal() -> asyncio.Event:

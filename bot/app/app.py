@@ -81,7 +81,6 @@ class App:
             memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids, hidden=self._hidden
         )
         self._ending = AsyncExitStack()
-        self._starting: asyncio.Task[None] | None = None
         self._languages = Languages()
         self.client = self._new_client()
         self.store = resources.store
@@ -203,10 +202,6 @@ class App:
             self._ending.push_async_callback(close)
 
     async def _start(self) -> None:
-        self._starting = asyncio.create_task(self._start_all(), name="start")
-        await self._starting
-
-    async def _start_all(self) -> None:
         self._spawn(self._resources.bus.run, "hints")
         await self._services.begin(self._urls)
         for name, work in self._services.tasks():
@@ -258,9 +253,6 @@ class App:
         return self._front.hidden(guild_id) if self._front else ()
 
     async def _close(self) -> None:
-        if self._starting is not None:  # stopped while still starting
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
                 await self._ending.aclose()

@@ -23,7 +23,7 @@ _NAMES = {"all": "instance"}
 
 @contextlib.contextmanager
 def acquire_instance_id(folder: Path, role: str = "all") -> Generator[str]:
-    """Hold an id while the context lasts. Does blocking file I/O: call it off the event loop.
+    """Hold an id while the context lasts. Writes a few small files at once, so that no cut-short start keeps a lock.
 
     Raises `StartupError` if the folder can't be written or has no free id.
     """

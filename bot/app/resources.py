@@ -3,8 +3,6 @@
 Opened before anything connects, so that a misconfigured bot fails early; closed last.
 """
 
-import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -59,7 +57,7 @@ async def open_resources(settings: Settings, role: str = ALL) -> AsyncGenerator[
     if role != ALL and not database_url.is_shared(database_url.parse(url)):
         raise _needs_postgres(role)
     async with AsyncExitStack() as ending:
-        owner = await _entered(ending, acquire_instance_id(settings.data_dir, role))
+        owner = ending.enter_context(acquire_instance_id(settings.data_dir, role))  # nothing else runs yet
         database = await open_database(url, synchronous=settings.database_synchronous)
         ending.push_async_callback(database.close)
         yield await _resources(owner, database, settings, role)
@@ -95,9 +93,3 @@ def _needs_postgres(role: str) -> StartupError:
         _("--role {role} needs PostgreSQL. Set DATABASE_URL=postgresql://user:password@host/name, or leave out --role "
           "to run everything in one process.", role=role)
     )  # fmt: skip
-
-
-async def _entered(ending: AsyncExitStack, context: contextlib.AbstractContextManager[str]) -> str:
-    value = await asyncio.to_thread(context.__enter__)
-    ending.callback(context.__exit__, None, None, None)
-    return value

@@ -5,6 +5,7 @@ A gateway has no ComfyUI servers and a worker accepts no new jobs; both have the
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from bot.app.process_role import ProcessConfig, ProcessRole
 from bot.app.resources import Resources
@@ -216,7 +217,7 @@ class Services:
         await self._recovery.at_start()
         await self.queue_view.status()  # prepares its queries for the first command
         if self._part.has_servers:
-            await self.worker_pool.reconcile(self)
+            await self.worker_pool.sync_workers(self)
 
     def tasks(self) -> Iterator[Task]:
         """Yield the background tasks; they are stopped in reverse order."""
@@ -229,7 +230,7 @@ class Services:
             yield "learning", self._learning.run
         if self._part.has_servers:
             yield "canceller", self.canceller.run
-            yield "crew", self._workers
+            yield "workers", partial(self.worker_pool.run, self)
             yield "judge", self._compatibility.run
         if self._part.has_gateway:
             yield "positions", self.queue.run_position_updates
@@ -242,12 +243,6 @@ class Services:
     async def release(self) -> None:
         """Release the leases, once nothing needs them any more."""
         await self.leases.release()
-
-    async def _workers(self) -> None:
-        try:
-            await self.worker_pool.run(self)
-        finally:
-            await self.worker_pool.close()
 
     # ------------------------------------------------------------------ servers
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import discord
 
+from bot.aio import cancel_and_wait
 from bot.app.app import App, load_library
 from bot.app.gc_tuning import collect_when_idle, freeze_startup_objects
 from bot.app.process_role import ProcessConfig
@@ -20,7 +21,18 @@ log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings, stop: asyncio.Event, part: ProcessConfig) -> None:
-    """Run a bot process until `stop` is set. Raises `StartupError` if it can't log in to Discord."""
+    """Run a bot process until `stop` is set, even while it starts. Raises `StartupError` if it can't start."""
+    working = asyncio.create_task(_serve(settings, part), name="bot")
+    waiting = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await cancel_and_wait(waiting, working)
+    if not working.cancelled():
+        working.result()
+
+
+async def _serve(settings: Settings, part: ProcessConfig) -> None:
     if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
         raise _no_token(ENV_FILE)
     library = await asyncio.to_thread(load_library, settings.workflows_dir)
@@ -33,10 +45,9 @@ async def serve(settings: Settings, stop: asyncio.Event, part: ProcessConfig) ->
         with freeze_startup_objects():
             sweeping = asyncio.create_task(collect_when_idle(app.is_quiet, SystemClock()), name="sweeping")
             try:
-                await _work(app, settings.discord_token.get_secret_value(), stop)
+                await _work(app, settings.discord_token.get_secret_value())
             finally:
-                sweeping.cancel()
-                await asyncio.gather(sweeping, return_exceptions=True)
+                await cancel_and_wait(sweeping)
 
 
 def _no_token(file: Path) -> StartupError:
@@ -47,19 +58,15 @@ def _no_token(file: Path) -> StartupError:
     )  # fmt: skip
 
 
-async def _work(app: App, token: str, stop: asyncio.Event) -> None:
-    """Stay connected or logged in until `stop` is set or the login fails."""
+async def _work(app: App, token: str) -> None:
+    """Stay connected or logged in until cancelled, or until the login fails."""
     connection = asyncio.create_task(_connect(app, token), name="discord")
-    waiting = asyncio.create_task(stop.wait(), name="stop")
     try:
-        await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({connection})
     finally:
-        waiting.cancel()
         await app.client.close()
-    if stop.is_set():  # errors of a requested shutdown don't matter
-        await asyncio.gather(connection, return_exceptions=True)
-    else:
-        await connection
+        await cancel_and_wait(connection)
+    connection.result()
 
 
 async def _connect(app: App, token: str) -> None:

@@ -207,7 +207,7 @@ async def _take(path: Path) -> FileLock:
     lock = FileLock(f"{path}.lock", timeout=0, thread_local=False)
     try:
         await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-        await asyncio.to_thread(lock.acquire)
+        lock.acquire()  # at once; in a thread, it would be taken by nobody when the start is cut short
     except Timeout as error:
         raise StartupError(
             _("Another bot process is already using {file}. Stop it first, or give this one its own DATABASE_URL.",

@@ -14,8 +14,8 @@ from bot.errors import StartupError
 CLAIM = """
 import sys, time
 from pathlib import Path
-from bot.app.instance_lock import claimed_instance
-with claimed_instance(Path(sys.argv[1])) as owner:
+from bot.app.instance_lock import acquire_instance_id
+with acquire_instance_id(Path(sys.argv[1])) as owner:
     print(owner, flush=True)
     sys.stdin.readline()
 """

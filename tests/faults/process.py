@@ -80,11 +80,11 @@ class BotProcess:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    async def stop(self) -> tuple[int, float]:
-        """Ask it to end (SIGTERM); return its exit code and the seconds that it took."""
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Ask it to end by a signal; return its exit code and the seconds that it took."""
         assert self._process is not None
         began = time.monotonic()
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(number)
         return await self.ended(), time.monotonic() - began
 
     async def ended(self, seconds: float = 25.0) -> int:

@@ -1,6 +1,7 @@
 """Asked to stop, refused a start: in order, in time, and in a sentence."""
 
 import asyncio
+import signal
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from bot.sandbox.comfyui import ServerState
 from bot.storage.schema.upgrade import VERSION_TABLE
 from tests.faults.databases import ENGINES
 from tests.faults.process import BotProcess
-from tests.faults.single_process import Installation, installed
+from tests.faults.single_process import STARTS, Installation, installed
 from tests.transport.conftest import until
 
 pytestmark = pytest.mark.timeout(60)
@@ -115,6 +116,19 @@ async def test_asked_to_stop_before_it_is_up_it_stops(tmp_path: Path, database: 
         code, seconds = await house.bot.stop()
         assert seconds < IN_TIME
         assert code in (0, -15), "before Python can listen, the signal itself ends it"
+        assert "Traceback" not in house.bot.printed, house.bot.printed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_asked_to_stop_between_two_shards_it_stops(
+    tmp_path: Path, database: str, seed: int, number: signal.Signals
+) -> None:
+    async with installed(tmp_path, database, seed) as house:
+        house.wire.state.shards = 2
+        await house.bot.start()
+        await house.wire.ready(1, STARTS)
+        code, seconds = await house.bot.stop(number)
+        assert (code, seconds < IN_TIME / 2) == (0, True), house.bot.printed
         assert "Traceback" not in house.bot.printed, house.bot.printed
 
 

@@ -28,7 +28,7 @@ async def test_it_starts_no_more_and_leaves_nothing_behind(tmp_path: Path, caplo
             async with open_resources(settings) as resources:
                 app = App(settings, load_catalog(WORKFLOWS), resources)
                 connection = asyncio.create_task(app.bot.start("wire-token"))
-                await until(lambda app=app: app._starting is not None)
+                await until(lambda app=app: app.bot.user)
                 await asyncio.sleep(number * 0.004)
                 await app.bot.close()
                 await asyncio.gather(connection, return_exceptions=True)

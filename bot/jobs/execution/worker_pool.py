@@ -150,17 +150,29 @@ class WorkerPool:
     # ------------------------------------------------------------------ starting and stopping
 
     async def run(self, builder: WorkerFactory) -> None:
-        """Reconcile with the server records until cancelled; the owner then calls `close`."""
-        while True:
-            self._changed.clear()
-            try:
-                await self.reconcile(builder)
-            except DatabaseUnavailableError:
-                log.debug("servers not refreshed: the database does not answer")
-            await wait_for_event(self._clock, SERVER_POLL_INTERVAL, self._changed)
+        """Reconcile with the server records, and work, until cancelled."""
+        try:
+            while True:
+                self._changed.clear()
+                try:
+                    await self.reconcile(builder)
+                except DatabaseUnavailableError:
+                    log.debug("servers not refreshed: the database does not answer")
+                await wait_for_event(self._clock, SERVER_POLL_INTERVAL, self._changed)
+        finally:
+            await self.close()
 
     async def reconcile(self, builder: WorkerFactory) -> None:
         """Start and stop workers once. May raise `DatabaseUnavailableError`."""
+        await self.sync_workers(builder)
+        for member in self.workers:
+            if not member.tasks:
+                for work in (member.runner.run, member.runner.run_status_updates):
+                    name = member.record.name
+                    member.tasks.append(asyncio.create_task(self._keep_up(work, name), name=f"work with {name}"))
+
+    async def sync_workers(self, builder: WorkerFactory) -> None:
+        """Add and remove workers once; new ones do not run yet. May raise `DatabaseUnavailableError`."""
         self._records = await self._fleet.servers()
         wanted = {record.key: record for record in self._records if self._is_selected(record)}
         for key in [key for key in self._workers if key not in wanted and key not in self._leaving]:
@@ -179,6 +191,7 @@ class WorkerPool:
         await cancel_and_wait(*self._leaving.values())
         for member in self.workers:
             await cancel_and_wait(*reversed(member.tasks))
+            member.tasks.clear()
 
     def _is_selected(self, record: ServerRecord) -> bool:
         return not self._only or not self._only.isdisjoint({record.name, record.key, record.url})
@@ -190,8 +203,6 @@ class WorkerPool:
             log.error("%s cannot be used: %s", record.name, error)  # noqa: TRY400  # no traceback needed
             return
         self._workers[record.key] = member
-        for work in (member.runner.run, member.runner.run_status_updates):
-            member.tasks.append(asyncio.create_task(self._keep_up(work, record.name), name=f"worker {record.name}"))
 
     async def _remove(self, key: str, builder: WorkerFactory) -> None:
         """Let a server finish its jobs, then remove its worker."""

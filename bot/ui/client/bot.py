@@ -5,7 +5,7 @@ hooks.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -16,16 +16,15 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.ui.client.error_handler import CommandTree
+from bot.ui.client.lifetime import Hook, Lifetime
 from bot.ui.locale import Languages
 from bot.ui.page import SILENT
 
 log = logging.getLogger(__name__)
 
-Hook = Callable[[], Awaitable[None]]
 
-
-class ComfycordBot(commands.AutoShardedBot):
-    """`on_setup` runs once after login, `on_close` once before the connection ends."""
+class ComfycordBot(Lifetime, commands.AutoShardedBot):
+    """The client of a process with a gateway."""
 
     def __init__(
         self,
@@ -47,6 +46,8 @@ class ComfycordBot(commands.AutoShardedBot):
         # Voice is never used: skip the warnings about missing voice libraries
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
+            on_setup=on_setup,
+            on_close=on_close,
             command_prefix=commands.when_mentioned,
             tree_cls=cast("type[CommandTree]", partial(CommandTree, languages=languages)),
             intents=discord.Intents(guilds=True),
@@ -56,14 +57,15 @@ class ComfycordBot(commands.AutoShardedBot):
             max_messages=None,
             **_shards(shard_ids, shard_count),
         )
-        self._on_setup = on_setup
-        self._on_close = on_close
-        self._is_down = False
 
     async def setup_hook(self) -> None:
         if self._follows_gateway:
             await self._learn_gateway()
-        await self._on_setup()
+        await super().setup_hook()
+
+    async def launch_shards(self) -> None:
+        """Connect to the gateway; discord.py retries for ever."""
+        await self._run_step(super().launch_shards())
 
     async def _learn_gateway(self) -> None:
         """Ask for the gateway's address: for a session that cannot be resumed, discord.py dials a fixed one."""
@@ -73,13 +75,6 @@ class ComfycordBot(commands.AutoShardedBot):
     async def on_ready(self) -> None:
         shards = f", shards {', '.join(map(str, self.shard_ids))} of {self.shard_count}" if self.shard_ids else ""
         log.info("connected to Discord as %s (Discord servers: %d)%s", self.user, len(self.guilds), shards)
-
-    async def close(self) -> None:
-        """Run `on_close` while messages can still be edited, then disconnect."""
-        if not self._is_down:
-            self._is_down = True
-            await self._on_close()
-        await super().close()
 
 
 def _shards(ids: Sequence[int], count: int | None) -> dict[str, Any]:

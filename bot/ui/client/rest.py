@@ -6,20 +6,18 @@ it needs.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 
 import discord
 from discord.http import Route
 
+from bot.ui.client.lifetime import Hook, Lifetime
 from bot.ui.page import SILENT
 
 log = logging.getLogger(__name__)
 
-Hook = Callable[[], Awaitable[None]]
 
-
-class RestClient(discord.Client):
-    """Starts and stops like `bot.ui.client.bot.ComfycordBot`, with the same hooks."""
+class RestClient(Lifetime):
+    """The client of a process without a gateway."""
 
     def __init__(self, *, on_setup: Hook, on_close: Hook, api_url: str | None = None) -> None:
         """Use Discord's REST API at `api_url` (with its version) instead of Discord's own, for this whole process."""
@@ -27,14 +25,14 @@ class RestClient(discord.Client):
             Route.BASE = api_url.rstrip("/")
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         # There are no events, but discord.py warns about missing guild intents
-        super().__init__(intents=discord.Intents(guilds=True), allowed_mentions=SILENT, max_messages=None)
-        self._on_setup = on_setup
-        self._on_close = on_close
+        super().__init__(
+            on_setup=on_setup,
+            on_close=on_close,
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=SILENT,
+            max_messages=None,
+        )
         self._ended = asyncio.Event()
-        self._is_down = False
-
-    async def setup_hook(self) -> None:
-        await self._on_setup()
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:
         """Log in, and wait until `close` is called. Raises what `discord.Client.login` raises."""
@@ -44,9 +42,6 @@ class RestClient(discord.Client):
         await self._ended.wait()
 
     async def close(self) -> None:
-        """Run `on_close` while messages can still be edited, then end `start`."""
-        if not self._is_down:
-            self._is_down = True
-            await self._on_close()
+        """Close as `Lifetime` does, then let `start` return."""
         await super().close()
         self._ended.set()
