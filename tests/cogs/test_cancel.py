@@ -75,7 +75,7 @@ async def test_the_command_takes_the_only_one(sim: Simulation, state: ServerStat
     reply = await ordered(sim, state, ann)
     answer = await ann.slash(reply.channel, "cancel")
     assert answer.ephemeral
-    assert "cancelled" in answer.text
+    assert answer.text == "Cancelling… it will stop at the next step."
     await sim.until(lambda: "Cancelled." in reply.text)
     again = await ann.slash(reply.channel, "cancel")
     assert "no requests waiting or running" in again.text

@@ -83,7 +83,7 @@ async def test_what_cannot_be_run_is_explained(tmp_path: Path) -> None:
         assert {"broken", "flux"}.isdisjoint(it.ann.commands(it.art))
         for name, sentence in (
             ("broken", "is broken right now"),
-            ("flux", "no ComfyUI server has all that it needs: the node “Flux” is missing."),
+            ("flux", "/flux is disabled: no GPU server has everything it needs. Missing: the node “Flux”."),
             ("imagin", "Did you mean “imagine”?"),
             ("zzzz", "Please pick one from the list"),
         ):

@@ -48,7 +48,7 @@ async def test_a_paused_members_request_waits_says_why_and_starts_after_the_paus
     await manager.slash(art, "moderate pause", what="member", member=ann, reason="one at a *time*, @everyone")
     reply = await imagine(ann, art)
     assert not reply.ephemeral
-    await sim.until(lambda: 'Your request waits. Paused by a moderator: "one at a \\*time\\*' in reply.text)
+    await sim.until(lambda: 'On hold: Paused by a moderator: "one at a \\*time\\*' in reply.text)
     assert not reply.message.raw.mention_everyone
     await done(sim, await imagine(bob, art, "an owl"))
     asked = len(state.seen.prompts)

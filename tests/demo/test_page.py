@@ -94,7 +94,7 @@ def test_a_newcomer_gets_pictures(page: Page, tmp_path: Path) -> None:
 
     # the first job runs while nobody clicks, and what it says changes by itself
     first = card(page, "a lighthouse by the sea at dawn")
-    expect(first).to_contain_text(re.compile(r"\d+ %"), timeout=PATIENCE)
+    expect(first).to_contain_text(re.compile(r"\d+%"), timeout=PATIENCE)
     page.screenshot(path=tmp_path / "progress.png")
     expect(first.locator("img[src]").last).to_be_visible(timeout=PATIENCE)
     expect(first).to_contain_text("seed", timeout=PATIENCE)
@@ -112,7 +112,7 @@ def test_a_newcomer_gets_pictures(page: Page, tmp_path: Path) -> None:
     option(page, "prompt", "a red fox in the snow")
     page.keyboard.press("Enter")
     own = card(page, "a red fox in the snow")
-    expect(own).to_contain_text(re.compile(r"\d+ %"), timeout=PATIENCE)
+    expect(own).to_contain_text(re.compile(r"\d+%"), timeout=PATIENCE)
     before = own.inner_text()
     expect(own).not_to_have_text(before, timeout=PATIENCE)
     expect(own).to_contain_text("seed", timeout=PATIENCE)
@@ -139,7 +139,7 @@ def test_a_newcomer_gets_pictures(page: Page, tmp_path: Path) -> None:
 
 
 def test_typing_goes_on_while_a_job_runs(page: Page) -> None:
-    expect(card(page, "a lighthouse by the sea at dawn")).to_contain_text(re.compile(r"\d+ %"), timeout=PATIENCE)
+    expect(card(page, "a lighthouse by the sea at dawn")).to_contain_text(re.compile(r"\d+%"), timeout=PATIENCE)
     type_command(page, "imagine")
     for letter in "a slow owl":
         page.keyboard.type(letter)
