@@ -71,7 +71,7 @@ async def test_large_files_go_by_the_few_and_rows_by_the_many(
     source, target = both
     monkeypatch.setattr(copy, "ROWS", 4)
     monkeypatch.setattr(copy, "BYTES", 100)
-    monkeypatch.setattr(copy, "TOLD_EVERY", 0.0)
+    monkeypatch.setattr(copy, "PROGRESS_INTERVAL", 0.0)
     async with AsyncExitStack() as stack:
         old = await opened(source, stack)
         await fill(old)

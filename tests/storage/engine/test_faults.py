@@ -146,7 +146,7 @@ async def test_a_server_that_is_away_is_said_to_be(
 async def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_said(
     wire: Wire, far: SqlJobRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "LIMIT", 0.3)
+    monkeypatch.setattr(base, "TIMEOUT", 0.3)
     await far.add(job(1))
     wire.speaks.clear()
     began = time.monotonic()
