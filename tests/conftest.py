@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from bot.log import QUIET
+from tests.storage.engines import postgres_server
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +18,13 @@ def log_levels() -> Iterator[None]:
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a PostgreSQL server that all tests of this process share."""
+    with postgres_server() as url:
+        yield url
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -20,7 +20,6 @@ def settings(url: str, folder: Path) -> Settings:
     return Settings(database_url=SecretStr(url), data_dir=folder, database_synchronous="normal")
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_gateway_and_workers_share_a_database_and_are_told_apart(database: Database, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         processes = [
@@ -32,7 +31,6 @@ async def test_gateway_and_workers_share_a_database_and_are_told_apart(database:
     assert [(process.exclusive, process.is_shared) for process in processes] == [(False, True)] * 4
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_results_are_found_under_every_role_wherever_they_were_put(database: Database, tmp_path: Path) -> None:
     on_disk = FileResultStore(tmp_path / RESULTS, durable=False)
     async with (

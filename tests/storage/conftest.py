@@ -1,19 +1,12 @@
 """Fixtures of the store's tests: both engines, always."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 from bot.storage.jobs.repository import SqlJobRepository
-from tests.storage.engines import Database, empty, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL of this process's own."""
-    with postgres_server() as url:
-        yield url
+from tests.storage.engines import Database, empty
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -84,7 +84,12 @@ async def two_processes(url: str) -> AsyncGenerator[tuple[Process, Process]]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less patience, so that a test takes less than a second."""
-    for name, seconds in {"SELF_TEST_TIMEOUT": 0.3, "SELF_TEST_INTERVAL": 0.2, "ANSWER": 0.3, "PAUSES": (0.05,)}.items():
+    for name, seconds in {
+        "SELF_TEST_TIMEOUT": 0.3,
+        "SELF_TEST_INTERVAL": 0.2,
+        "ANSWER": 0.3,
+        "PAUSES": (0.05,),
+    }.items():
         monkeypatch.setattr(listen, name, seconds)
 
 

@@ -39,6 +39,7 @@ from tests.wire.bots import Trial, TrialBot, running
 
 SERVER, OWNER = "http://gpu", "desk"
 MEMBER = 77
+DELIVERY = {DeliveryResult.SENT: Delivery.SENT, DeliveryResult.KEPT: Delivery.UNDELIVERABLE}
 
 
 class HurriedClock:
@@ -138,7 +139,7 @@ class Desk:
     @asynccontextmanager
     async def restarted(self) -> AsyncIterator["Desk"]:
         """What comes after this process was killed: nothing in memory is left."""
-        await self.trial.bot.remove_cog("Results")
+        await self.trial.bot.remove_cog(self.cog.qualified_name)
         after = Desk(self.trial, self.store, self.results, self.clock, self._pool, self.client)
         await self.trial.bot.add_cog(after.cog)
         try:
@@ -174,7 +175,7 @@ class Desk:
         order.job = await self.stored(order)
         told = await self.messages.deliver(order.job, files, None)
         if told is not DeliveryResult.LATER:
-            await self.store.transition(order.job, JobState.DONE, delivery=Delivery[told.name])
+            await self.store.transition(order.job, JobState.DONE, delivery=DELIVERY[told])
         return told
 
     async def keep(self, order: Order, files: Sequence[OutputFile]) -> None:
@@ -194,7 +195,7 @@ class Desk:
             )
         told = await self.messages.fail(order.job, reason)
         if told is not DeliveryResult.LATER:
-            await self.store.update(order.job, delivery=Delivery[told.name])
+            await self.store.update(order.job, delivery=DELIVERY[told])
         return told
 
     async def refused(self, order: Order, files: Sequence[OutputFile]) -> str:
