@@ -187,7 +187,7 @@ class Board:
 
 @dataclass
 class FewPlaces:
-    """Servers, by the seconds in which each is free: `bot.jobs.scheduling.capacity.CapacityEstimator` without a fleet."""
+    """A `CapacityEstimator` without a fleet: servers, by the seconds in which each is free."""
 
     seconds: Callable[[], Sequence[float]]
     are_drained: bool = False
