@@ -1,7 +1,7 @@
 """The one module through which tests use the simulated Discord; no test imports simcord itself.
 
     def make(sim: Simulation) -> ComfycordBot:
-        return App(settings, catalog, park=sim.park, clock=sim.clock, keep_alive=False).bot
+        return App(settings, catalog, clock=sim.clock, keep_alive=False).bot
 
     async with simulated(make) as sim:
         ann, art = sim.member("ann"), sim.channel("art")
@@ -216,7 +216,6 @@ class Simulation:
     def __init__(self, discord_: SimulatedDiscord, errors: list[BaseException]) -> None:
         self._discord = discord_
         self._errors = errors
-        self.park = discord_.park
         self.clock = discord_.clock
         """In step with Discord; `advance` moves both."""
 
@@ -304,7 +303,7 @@ class Simulation:
 
 @asynccontextmanager
 async def simulated(make_bot: BotFactory, *, guild: str = "Test guild") -> AsyncGenerator[Simulation]:
-    """Run a bot on a simulated Discord. The factory gets the simulation for its `park` and `clock`.
+    """Run a bot on a simulated Discord. The factory gets the simulation for its `clock`.
 
     Errors that the bot means to answer (`BotError`, failed checks) are part of its work; any other one that was not
     taken with `take_errors` fails the test at the end. The bot is closed, which simcord would not do.

@@ -20,7 +20,6 @@ from bot.app.services import DAY, Services
 from bot.app.workflow_dirs import load_catalog, load_library
 from bot.clock import Clock, SystemClock
 from bot.comfy.fleet import Fleet
-from bot.comfy.idle_hook import IdleHook, no_idle_hook
 from bot.comfy.server import ComfyServer
 from bot.comfy.url import ServerUrl
 from bot.images.pool import ImagePool
@@ -67,7 +66,6 @@ class App:
         clock: Clock | None = None,
         random: Random | None = None,
         limits: Limits | None = None,
-        park: IdleHook = no_idle_hook,
         keep_alive: bool = True,
     ) -> None:
         """Needs a running event loop. Without `keep_alive`, connections to ComfyUI are not reused.
@@ -89,7 +87,6 @@ class App:
             clock=self._clock,
             random=random,
             instance=resources.database_id,
-            park=park,
             keep_alive=keep_alive,
             on_change=self._on_fleet_change,
             on_learnt=self._on_learnt,

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 from aiohttp import ClientSession
 
 from bot.comfy.client import ComfyClient
-from bot.comfy.idle_hook import IdleHook
 from bot.comfy.timeouts import Timeouts
 from bot.comfy.url import ServerUrl
 from bot.errors import BotError, InputError, OfflineError
@@ -32,10 +31,9 @@ MAX_VERSION = 40
 class CapabilityCache:
     """What one server can do. `on_learnt` is called on every change, and must return at once."""
 
-    def __init__(self, *, client: ComfyClient, server: str, park: IdleHook, on_learnt: Callable[[], None]) -> None:
+    def __init__(self, *, client: ComfyClient, server: str, on_learnt: Callable[[], None]) -> None:
         self._client = client
         self._server = server
-        self._park = park
         self._on_learnt = on_learnt
         self._stale = asyncio.Event()
         self.abilities = Abilities()
@@ -43,7 +41,7 @@ class CapabilityCache:
     async def run(self) -> None:
         """Refresh after every `renew`, until cancelled."""
         while True:
-            await self._park(self._stale.wait())
+            await self._stale.wait()
             self._stale.clear()
             try:
                 await self.refresh()
@@ -98,8 +96,8 @@ async def probe(address: ServerUrl, *, session: ClientSession, timeout: float = 
 
     Raises `OfflineError` when nothing answers in time, and `InputError` when something other than ComfyUI answers.
     """
-    timing = Timeouts(connect=timeout, quick=timeout, slow=timeout)
-    client = ComfyClient(session=session, address=address, server="the server asked about", timing=timing)
+    timeouts = Timeouts(connect=timeout, quick=timeout, slow=timeout)
+    client = ComfyClient(session=session, address=address, server="the server asked about", timeouts=timeouts)
     ends = asyncio.get_running_loop().time() + timeout
     try:
         async with asyncio.timeout_at(ends):

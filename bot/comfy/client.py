@@ -48,14 +48,14 @@ class ComfyClient:
         session: ClientSession,
         address: ServerUrl,
         server: str,
-        timing: Timeouts,
+        timeouts: Timeouts,
         posts: ClientSession | None = None,
         upload_folder: str = "",
         preview_method: str = "auto",
     ) -> None:
-        self._transport = Transport(session=session, address=address, server=server, timing=timing)
-        self._posting = Transport(session=posts or session, address=address, server=server, timing=timing)
-        self._timing = timing
+        self._transport = Transport(session=session, address=address, server=server, timeouts=timeouts)
+        self._posting = Transport(session=posts or session, address=address, server=server, timeouts=timeouts)
+        self._timeouts = timeouts
         self._upload_folder = upload_folder
         self._preview_method = preview_method
 
@@ -70,7 +70,7 @@ class ComfyClient:
             "extra_data": {"preview_method": self._preview_method},  # supported per prompt since the end of 2025
         }
         # Loading a model blocks the server; with a shorter timeout it would be unclear whether it has the graph
-        answer = await self._posting.send("POST", "prompt", seconds=self._timing.slow, data=JsonPayload(request))
+        answer = await self._posting.send("POST", "prompt", seconds=self._timeouts.slow, data=JsonPayload(request))
         content = mapping(await answer.json())
         if answer.status == 400 and content:
             raise GraphRejectedError(rejection_faults(content))
@@ -140,12 +140,12 @@ class ComfyClient:
         form.add_field("type", "input")
         if self._upload_folder:
             form.add_field("subfolder", self._upload_folder)
-        return await self._transport.send("POST", "upload", "image", seconds=self._timing.slow, data=form)
+        return await self._transport.send("POST", "upload", "image", seconds=self._timeouts.slow, data=form)
 
     async def fetch(self, ref: OutputRef) -> bytes:
         """Download one output unchanged."""
         params = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.folder}
-        answer = await self._transport.get("view", seconds=self._timing.slow, limit=MAX_FILE, params=params)
+        answer = await self._transport.get("view", seconds=self._timeouts.slow, limit=MAX_FILE, params=params)
         if answer.status != 200:
             raise answer.fault()
         return answer.body
@@ -154,7 +154,7 @@ class ComfyClient:
 
     async def object_info(self) -> Mapping[str, Any]:
         """Return all node classes as reported."""
-        return await _object(await self._transport.get("object_info", seconds=self._timing.slow))
+        return await _object(await self._transport.get("object_info", seconds=self._timeouts.slow))
 
     async def system_stats(self) -> Mapping[str, Any]:
         """Return versions, memory and devices. Contains file paths: not for members."""

@@ -13,7 +13,6 @@ from aiohttp import ClientSession, TCPConnector
 
 from bot.clock import Clock
 from bot.comfy.capabilities import probe
-from bot.comfy.idle_hook import IdleHook, no_idle_hook
 from bot.comfy.server import ComfyServer
 from bot.comfy.url import ServerUrl, check_server_url
 from bot.errors import BotError, InputError, StartupError
@@ -65,7 +64,6 @@ class Fleet:
         clock: Clock,
         random: Random,
         instance: str = "",
-        park: IdleHook = no_idle_hook,
         keep_alive: bool = True,
         on_change: Callable[[bool], None] | None = None,
         on_learnt: Callable[[ComfyServer], None] | None = None,
@@ -87,7 +85,6 @@ class Fleet:
                 posts=posts,
                 clock=clock,
                 random=random,
-                park=park,
                 on_change=on_change,
                 on_learnt=on_learnt,
                 client_id=_client_id(instance, url),

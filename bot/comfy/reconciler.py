@@ -10,26 +10,25 @@ from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.comfy.client import ComfyClient
-from bot.comfy.events import Event, Executing, Status
-from bot.comfy.idle_hook import IdleHook
+from bot.comfy.frames import Frame, PromptFrame, Status
 from bot.comfy.prompt_lookup import PromptLookup
 from bot.comfy.queue_load import ForeignPrompts
 from bot.comfy.socket import WebSocketConnection
 from bot.comfy.subscriptions import (
     CHECK_NOW,
-    NOT_ASKED,
+    NOT_CONFIRMED,
     PromptSubscription,
     PromptSubscriptions,
 )
 from bot.comfy.timeouts import Timeouts
 from bot.errors import BotError
-from bot.workflow.run.events import PromptLocation
+from bot.workflow.run.events import PromptLocation, RunEnded
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Expected:
+class _ExpectedEvent:
     """An accepted POST that must cause a frame by `deadline`."""
 
     connection: int
@@ -46,24 +45,22 @@ class Reconciler:
         self,
         *,
         client: ComfyClient,
-        locator: PromptLookup,
+        lookup: PromptLookup,
         socket: WebSocketConnection,
-        watches: PromptSubscriptions,
+        subscriptions: PromptSubscriptions,
         clock: Clock,
-        park: IdleHook,
-        timing: Timeouts,
-        crowd: ForeignPrompts,
+        timeouts: Timeouts,
+        foreign: ForeignPrompts,
     ) -> None:
-        self._crowd = crowd
+        self._foreign = foreign
         self._client = client
-        self._locator = locator
+        self._lookup = lookup
         self._socket = socket
-        self._watches = watches
+        self._subscriptions = subscriptions
         self._clock = clock
-        self._park = park
-        self._timing = timing
-        self._expected: _Expected | None = None
-        self._renewed = float("-inf")
+        self._timeouts = timeouts
+        self._expected: _ExpectedEvent | None = None
+        self._replaced = float("-inf")
         self._remaining = 0
         self._shrank = float("inf")
         self._unexplained = 0
@@ -71,13 +68,13 @@ class Reconciler:
     async def run(self) -> None:
         """Check at every tick until cancelled."""
         while True:
-            await self._park(self._clock.sleep(self._timing.tick))
+            await self._clock.sleep(self._timeouts.tick)
             try:
-                await self._check_deaf_socket()
+                await self._check_expected()
                 self._check_queue()
-                await self._locate(self._due())
+                await self._check_due()
                 await self._check_silence()
-                await self._crowd.refresh()
+                await self._foreign.refresh()
             except BotError as err:
                 log.debug("reconciliation skipped: %s", err)
 
@@ -85,42 +82,41 @@ class Reconciler:
 
     def recheck(self) -> None:
         """Look up all prompts at the next tick: after a reconnect, frames were missed."""
-        for watch in self._watches:
-            watch.checked = CHECK_NOW
+        for subscription in self._subscriptions:
+            subscription.last_check = CHECK_NOW
 
-    def _due(self) -> list[PromptSubscription]:
-        now = self._clock.monotonic()
-        return [
-            watch
-            for watch in self._watches
-            if watch.known and not watch.over and now - watch.checked >= self._patience(watch)
-        ]
-
-    def _patience(self, watch: PromptSubscription) -> float:
-        if watch.settling:
-            return self._timing.settle
-        return self._timing.silence if self.is_followed(watch) else self._timing.poll
-
-    def is_followed(self, watch: PromptSubscription) -> bool:
+    def is_followed(self, subscription: PromptSubscription) -> bool:
         """Return whether events of the prompt can arrive on the current connection, as far as known."""
-        return self._socket.connected and 0 < self._socket.since <= watch.connection
+        return self._socket.connected and 0 < self._socket.since <= subscription.connection
 
-    async def _locate(self, due: Sequence[PromptSubscription]) -> None:
+    async def _check_due(self) -> None:
+        due = [each for each in self._subscriptions if self._is_due(each)]
         if not due:
             return
-        silent = [watch for watch in due if self._is_silent(watch)]
-        for watch in due:
-            watch.checked = self._clock.monotonic()
-        places = await self._locator.locate([watch.prompt_id for watch in due])
-        unheard = [watch for watch in silent if not watch.over and places[watch.prompt_id] is PromptLocation.FINISHED]
-        for watch in due:
-            watch.found(places[watch.prompt_id], self._clock.monotonic())
-        if unheard:
+        silent = [each for each in due if self._should_have_heard(each)]
+        for subscription in due:
+            subscription.last_check = self._clock.monotonic()
+        locations = await self._locate(due)
+        missed = any(locations[each.prompt_id] is PromptLocation.FINISHED and not each.over for each in silent)
+        for subscription in due:
+            subscription.on_location(locations[subscription.prompt_id], self._clock.monotonic())
+        if missed:
             await self._give_up_socket()
 
-    def _is_silent(self, watch: PromptSubscription) -> bool:
+    def _is_due(self, subscription: PromptSubscription) -> bool:
+        if subscription.end_announced:
+            interval = self._timeouts.settle
+        else:
+            interval = self._timeouts.silence if self.is_followed(subscription) else self._timeouts.poll
+        age = self._clock.monotonic() - subscription.last_check
+        return subscription.known and not subscription.over and age >= interval
+
+    def _should_have_heard(self, subscription: PromptSubscription) -> bool:
         """Whether the socket should have reported the prompt's end, if there was one."""
-        return self.is_followed(watch) and not watch.settling and watch.checked > CHECK_NOW
+        return self.is_followed(subscription) and not subscription.end_announced and subscription.last_check > CHECK_NOW
+
+    async def _locate(self, subscriptions: Sequence[PromptSubscription]) -> dict[str, PromptLocation]:
+        return await self._lookup.locate([each.prompt_id for each in subscriptions])
 
     async def _check_silence(self) -> None:
         """Reopen the socket once if the server is running one of our prompts but sends no events.
@@ -128,64 +124,65 @@ class Reconciler:
         A socket that the server confused with another one stays deaf, and looks like an idle one. The server is asked
         first: after a freeze its frames follow soon, and a frozen one would not answer the close frame.
         """
-        silent = [watch for watch in self._watches if self._is_silent_while_running(watch)]
+        silent = [each for each in self._subscriptions if self._is_silent_while_running(each)]
         if not silent or not self._socket.connected:
             return
-        await self._ask_about([watch for watch in silent if watch.asked is NOT_ASKED])
-        now = self._clock.monotonic()
-        deaf = [
-            watch
-            for watch in silent
-            if self._is_silent_while_running(watch) and now - watch.asked >= self._grace(watch)
-        ]
-        for watch in deaf:
-            watch.reconnected = True
-        if deaf:
+        await self._confirm_running([each for each in silent if each.confirmed is NOT_CONFIRMED])
+        unheard = [each for each in silent if self._is_silent_while_running(each) and self._is_late(each)]
+        for subscription in unheard:
+            subscription.reconnected = True
+        if unheard:
             await self._socket.reopen()
 
-    async def _ask_about(self, silent: Sequence[PromptSubscription]) -> None:
+    async def _confirm_running(self, silent: Sequence[PromptSubscription]) -> None:
         if not silent:
             return
-        places = await self._locator.locate([watch.prompt_id for watch in silent])
+        locations = await self._locate(silent)
         now = self._clock.monotonic()
-        for watch in silent:
-            watch.found(places[watch.prompt_id], now)
-            if places[watch.prompt_id] is PromptLocation.RUNNING and self._is_silent_while_running(watch):
-                watch.asked = now
+        for subscription in silent:
+            location = locations[subscription.prompt_id]
+            subscription.on_location(location, now)
+            if location is PromptLocation.RUNNING and self._is_silent_while_running(subscription):
+                subscription.confirmed = now
 
-    def _grace(self, watch: PromptSubscription) -> float:
-        """Return how long events may lag behind an answer, well within the subscriber's idle limit."""
-        return min(self._timing.settle, watch.idle_limit / 8)
+    def _is_late(self, subscription: PromptSubscription) -> bool:
+        """Whether events lag behind the server's confirmation; decided well within the subscriber's idle limit."""
+        grace = min(self._timeouts.settle, subscription.idle_limit / 8)
+        return self._clock.monotonic() - subscription.confirmed >= grace
 
-    def _is_silent_while_running(self, watch: PromptSubscription) -> bool:
-        if watch.over or watch.reconnected or not watch.started:
+    def _is_silent_while_running(self, subscription: PromptSubscription) -> bool:
+        if subscription.over or subscription.reconnected or not subscription.started:
             return False
-        return self._clock.monotonic() - watch.spoke >= min(self._timing.mute, watch.idle_limit / 2)
+        limit = min(self._timeouts.silent_run, subscription.idle_limit / 2)
+        return self._clock.monotonic() - subscription.last_event >= limit
 
     # ------------------------------------------------------------------ the queue
 
-    def on_event(self, event: Event) -> None:
-        """Process the queue length of an event; returns at once.
+    def on_frame(self, frame: Frame) -> None:
+        """Follow the queue length; returns at once.
 
         A prompt removed from the queue causes no event of its own. So when the queue shrinks, and not because one of
         our prompts ended, our pending prompts are looked up.
         """
-        if isinstance(event, Status):
-            self._crowd.on_status(event)
-            if event.queue_remaining < self._remaining:
-                self._unexplained += self._remaining - event.queue_remaining
-                self._shrank = self._clock.monotonic()
-            self._remaining = event.queue_remaining
-        elif isinstance(event, Executing) and event.node is None and self._watches.get(event.prompt_id):
-            self._unexplained -= 1  # the event for the end comes after the one for the queue length
+        match frame:
+            case Status(queue_remaining=remaining):
+                self._foreign.on_status(frame)
+                if remaining < self._remaining:
+                    self._unexplained += self._remaining - remaining
+                    self._shrank = self._clock.monotonic()
+                self._remaining = remaining
+            case PromptFrame(prompt_id, events) if RunEnded() in events and self._subscriptions.get(prompt_id):
+                self._unexplained -= 1  # the event for the end comes after the one for the queue length
+            case _:
+                pass
 
     def _check_queue(self) -> None:
-        if self._clock.monotonic() - self._shrank < self._timing.settle:
+        if self._clock.monotonic() - self._shrank < self._timeouts.settle:
             return
         if self._unexplained > 0:
-            for watch in self._watches:
-                if watch.known and not watch.started and watch.checked <= self._shrank:
-                    watch.checked = CHECK_NOW
+            for subscription in self._subscriptions:
+                if subscription.known and not subscription.started and subscription.last_check <= self._shrank:
+                    subscription.last_check = CHECK_NOW
         self._unexplained = 0
 
     # ------------------------------------------------------------------ the socket
@@ -193,12 +190,12 @@ class Reconciler:
     def expect_status(self, connection: int, news: int) -> None:
         """Start the watchdog for an accepted POST; `news` is the socket's count before it."""
         if self._expected is None and self._socket.connected:
-            self._expected = _Expected(connection, news, self._clock.monotonic() + self._timing.deaf)
+            self._expected = _ExpectedEvent(connection, news, self._clock.monotonic() + self._timeouts.first_event)
 
-    async def _check_deaf_socket(self) -> None:
+    async def _check_expected(self) -> None:
         """Replace the socket if a POST caused no event although the server answers."""
         expected = self._expected
-        if expected is None or self._heard(expected):
+        if expected is None or self._has_arrived(expected):
             self._expected = None
         elif self._clock.monotonic() < expected.deadline:
             return
@@ -207,17 +204,17 @@ class Reconciler:
             await self._give_up_socket()
         else:
             await self._client.queue()
-            deadline = self._clock.monotonic() + self._timing.settle
+            deadline = self._clock.monotonic() + self._timeouts.settle
             self._expected = replace(expected, deadline=deadline, is_awake=True)
 
-    def _heard(self, expected: _Expected) -> bool:
+    def _has_arrived(self, expected: _ExpectedEvent) -> bool:
         return self._socket.news > expected.news or self._socket.connection != expected.connection
 
     async def _give_up_socket(self) -> None:
         """Reconnect unless that was tried recently, and poll all prompts until their events arrive."""
-        for watch in self._watches:
-            watch.connection = 0
+        for subscription in self._subscriptions:
+            subscription.connection = 0
         now = self._clock.monotonic()
-        if now - self._renewed >= self._timing.renew:
-            self._renewed = now
+        if now - self._replaced >= self._timeouts.replacement:
+            self._replaced = now
             await self._socket.reconnect()

@@ -14,9 +14,8 @@ from aiohttp import ClientSession
 from bot.clock import Clock
 from bot.comfy.capabilities import CapabilityCache
 from bot.comfy.client import ComfyClient
-from bot.comfy.events import Event
+from bot.comfy.frames import Frame, PromptFrame
 from bot.comfy.history import run_result
-from bot.comfy.idle_hook import IdleHook, no_idle_hook
 from bot.comfy.prompt_lookup import PromptLookup
 from bot.comfy.queue_load import ForeignPrompts
 from bot.comfy.reconciler import Reconciler
@@ -45,8 +44,8 @@ log = logging.getLogger(__name__)
 class ComfyServer:
     """Runs graphs on one server. `start` it before use, `close` it after; an unreachable server is just offline.
 
-    `park` wraps every open-ended wait (see `bot.comfy.idle_hook`). `on_change` is called when the server goes online or
-    offline, `on_learnt` when its capabilities change; both must return at once. The caller owns the sessions; graphs go
+    `on_change` is called when the server goes online or offline, `on_learnt` when its capabilities change; both must
+    return at once. The caller owns the sessions; graphs go
     through `posts` if given. `client_id` is used for the first WebSocket: that of the previous lease holder, so that
     events of its prompts arrive here (see `bot.comfy.socket`); empty for a new one.
     """
@@ -59,20 +58,18 @@ class ComfyServer:
         session: ClientSession,
         clock: Clock,
         random: Random,
-        timing: Timeouts | None = None,
-        park: IdleHook = no_idle_hook,
+        timeouts: Timeouts | None = None,
         on_change: Callable[[bool], None] | None = None,
         on_learnt: "Callable[[ComfyServer], None] | None" = None,
         upload_folder: str = "",
         client_id: str = "",
         posts: ClientSession | None = None,
     ) -> None:
-        timing, address = timing or Timeouts(), ServerUrl.parse(url)
+        timeouts, address = timeouts or Timeouts(), ServerUrl.parse(url)
         self._name = name
         self._key = str(address.root)
         self._clock = clock
-        self._park = park
-        self._timing = timing
+        self._timeouts = timeouts
         self._on_change = on_change
         self._on_learnt = on_learnt
         self._online = asyncio.Event()
@@ -82,35 +79,35 @@ class ComfyServer:
             posts=posts,
             address=address,
             server=name,
-            timing=timing,
+            timeouts=timeouts,
             upload_folder=upload_folder,
         )
-        self._watches = PromptSubscriptions(clock=clock, park=park)
+        self._subscriptions = PromptSubscriptions(clock=clock)
         self._socket = WebSocketConnection(
             session=session,
             address=address,
             server=name,
-            timing=timing,
+            timeouts=timeouts,
             clock=clock,
             random=random,
-            park=park,
-            on_event=self._on_event,
-            on_flip=self._on_online_changed,
+            on_frame=self._on_frame,
+            on_online_changed=self._on_online_changed,
             client_id=client_id,
         )
-        self._locator = PromptLookup(client=self.client, clock=clock, second_look=timing.second_look)
-        self._crowd = ForeignPrompts(client=self.client, watches=self._watches, clock=clock, timing=timing)
-        self._patrol = Reconciler(
-            client=self.client,
-            locator=self._locator,
-            socket=self._socket,
-            watches=self._watches,
-            clock=clock,
-            park=park,
-            timing=timing,
-            crowd=self._crowd,
+        self._lookup = PromptLookup(client=self.client, clock=clock, second_check=timeouts.second_check)
+        self._foreign = ForeignPrompts(
+            client=self.client, subscriptions=self._subscriptions, clock=clock, timeouts=timeouts
         )
-        self._knowledge = CapabilityCache(client=self.client, server=name, park=park, on_learnt=self._learn)
+        self._reconciler = Reconciler(
+            client=self.client,
+            lookup=self._lookup,
+            socket=self._socket,
+            subscriptions=self._subscriptions,
+            clock=clock,
+            timeouts=timeouts,
+            foreign=self._foreign,
+        )
+        self._capabilities = CapabilityCache(client=self.client, server=name, on_learnt=self._learn)
 
     # ------------------------------------------------------------------ lifecycle
 
@@ -119,7 +116,7 @@ class ComfyServer:
         if self._tasks:
             return
         self._socket.begin()
-        for work in (self._socket.run, self._patrol.run, self._knowledge.run, self._refresh_capabilities):
+        for work in (self._socket.run, self._reconciler.run, self._capabilities.run, self._refresh_capabilities):
             self._tasks.append(asyncio.create_task(self._keep_up(work), name=f"comfy {self._name}"))
 
     async def close(self) -> None:
@@ -138,24 +135,24 @@ class ComfyServer:
                 await work()
             except Exception:
                 log.exception("%s: a background task crashed and was restarted", self._name)
-            await self._park(self._clock.sleep(self._timing.retry_first))
+            await self._clock.sleep(self._timeouts.retry_first)
 
     async def _refresh_capabilities(self) -> None:
         while True:
-            await self._park(self._clock.sleep(self._timing.definitions))
+            await self._clock.sleep(self._timeouts.definitions)
             await self.wait_online()
-            self._knowledge.invalidate()
+            self._capabilities.invalidate()
 
     def _on_online_changed(self, online: bool) -> None:
         if online:
-            self._patrol.recheck()
+            self._reconciler.recheck()
         else:
-            self._crowd.forget()
+            self._foreign.forget()
         if online is self.online:  # a quick reconnect that nobody noticed
             return
         if online:
             self._online.set()
-            self._knowledge.invalidate()
+            self._capabilities.invalidate()
         else:
             self._online.clear()
         if self._on_change:
@@ -165,9 +162,10 @@ class ComfyServer:
         if self._on_learnt:
             self._on_learnt(self)
 
-    def _on_event(self, event: Event, connection: int) -> None:
-        self._patrol.on_event(event)
-        self._watches.dispatch(event, connection)
+    def _on_frame(self, frame: Frame, connection: int) -> None:
+        self._reconciler.on_frame(frame)
+        if isinstance(frame, PromptFrame):
+            self._subscriptions.dispatch(frame, connection)
 
     # ------------------------------------------------------------------ state
 
@@ -187,7 +185,7 @@ class ComfyServer:
         return self._online.is_set()
 
     async def wait_online(self) -> None:
-        await self._park(self._online.wait())
+        await self._online.wait()
 
     @property
     def definitions(self) -> Definitions:
@@ -197,15 +195,15 @@ class ComfyServer:
     @property
     def abilities(self) -> Abilities:
         """Everything the server offers; without definitions before they are read."""
-        return self._knowledge.abilities
+        return self._capabilities.abilities
 
     @property
     def foreign_prompts(self) -> int:
         """Known number of prompts by other clients in its queue, running or pending; 0 while offline."""
-        return self._crowd.size if self.online else 0
+        return self._foreign.size if self.online else 0
 
     async def refresh_definitions(self) -> Definitions:
-        return await self._knowledge.refresh()
+        return await self._capabilities.refresh()
 
     # ------------------------------------------------------------------ runs
 
@@ -218,8 +216,8 @@ class ComfyServer:
         After half of `idle_limit` seconds of silence the socket is checked for deafness. For a prompt submitted before
         a restart, events follow once `locate` has found it.
         """
-        with self._watches.open(prompt_id, idle_limit=idle_limit) as watch:
-            yield watch.channel
+        with self._subscriptions.open(prompt_id, idle_limit=idle_limit) as subscription:
+            yield subscription.channel
 
     async def submit(self, prompt_id: str, graph: JsonGraph) -> Accepted:
         """Queue a graph under our own prompt id, once.
@@ -227,41 +225,41 @@ class ComfyServer:
         Raises `GraphRejectedError`; after `ServerOfflineError` the server may or may not have it: `locate` it.
         """
         connection, news = self._socket.connection, self._socket.news
-        watch = self._watches.get(prompt_id)
-        if watch:
-            watch.posted = True
+        subscription = self._subscriptions.get(prompt_id)
+        if subscription:
+            subscription.posted = True
         accepted = await self.client.submit(prompt_id, graph, client_id=self._socket.client_id)
-        if watch and not watch.known:
-            watch.heard(connection, self._clock.monotonic())
-        self._patrol.expect_status(connection, news)
+        if subscription and not subscription.known:
+            subscription.confirm(connection, self._clock.monotonic())
+        self._reconciler.expect_status(connection, news)
         return accepted
 
     async def locate(self, prompt_id: str) -> PromptLocation:
         """Return where a prompt is: in the queue, in the history, or (after a second check) nowhere."""
-        place = (await self._locator.locate([prompt_id]))[prompt_id]
-        watch = self._watches.get(prompt_id)
-        if watch and place is not PromptLocation.UNKNOWN:
-            watch.found(place, self._clock.monotonic())
-        return place
+        location = (await self._lookup.locate([prompt_id]))[prompt_id]
+        subscription = self._subscriptions.get(prompt_id)
+        if subscription and location is not PromptLocation.UNKNOWN:
+            subscription.on_location(location, self._clock.monotonic())
+        return location
 
     def receives_events_for(self, prompt_id: str) -> bool:
         """Return whether events of a prompt can currently arrive: if not, silence means nothing."""
-        watch = self._watches.get(prompt_id)
-        return watch is not None and self._patrol.is_followed(watch)
+        subscription = self._subscriptions.get(prompt_id)
+        return subscription is not None and self._reconciler.is_followed(subscription)
 
     async def interrupt(self, prompt_id: str) -> None:
         """Stop a prompt, running or pending; never affects other prompts. Raises `ValueError` for an empty id."""
         await self.client.stop(prompt_id)
-        watch = self._watches.get(prompt_id)
-        if watch:
-            watch.checked = CHECK_NOW  # removing a pending prompt causes no event
+        subscription = self._subscriptions.get(prompt_id)
+        if subscription:
+            subscription.last_check = CHECK_NOW  # removing a pending prompt causes no event
 
     async def result(self, prompt_id: str) -> RunResult:
         """Read the outcome of a finished prompt from `/history`. Raises `ServerFaultError` when it is missing."""
-        for pause in (*self._timing.history, None):
+        for pause in (*self._timeouts.history, None):
             entry = await self.client.history(prompt_id)
             if entry is not None:
-                return run_result(entry, self._watches.blocked(prompt_id))
+                return run_result(entry, self._subscriptions.blocked(prompt_id))
             if pause is not None:
                 await self._clock.sleep(pause)
         raise ServerFaultError(404, "not in the history")

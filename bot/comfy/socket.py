@@ -30,9 +30,7 @@ import aiohttp
 from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSCloseCode, WSMsgType
 
 from bot.clock import Clock
-from bot.comfy.events import Event, Executing, FeatureFlags, Status
-from bot.comfy.frames import parse_binary, parse_text
-from bot.comfy.idle_hook import IdleHook
+from bot.comfy.frames import Frame, Status, Unattributed, parse_binary, parse_text
 from bot.comfy.timeouts import Timeouts
 from bot.comfy.url import ServerUrl
 
@@ -55,24 +53,22 @@ class WebSocketConnection:
         session: ClientSession,
         address: ServerUrl,
         server: str,
-        timing: Timeouts,
+        timeouts: Timeouts,
         clock: Clock,
         random: Random,
-        park: IdleHook,
-        on_event: Callable[[Event, int], None],
-        on_flip: Callable[[bool], None],
+        on_frame: Callable[[Frame, int], None],
+        on_online_changed: Callable[[bool], None],
         client_id: str = "",
     ) -> None:
         self._own_id = client_id
         self._session = session
         self._address = address
         self._server = server
-        self._timing = timing
+        self._timeouts = timeouts
         self._clock = clock
         self._random = random
-        self._park = park
-        self._on_event = on_event
-        self._on_flip = on_flip
+        self._on_frame = on_frame
+        self._on_online_changed = on_online_changed
         self._ws: _Ws | None = None
         self._resumes = False
         self._left = asyncio.Event()
@@ -112,7 +108,7 @@ class WebSocketConnection:
             if failures == 1:
                 log.warning("%s: ComfyUI is offline; its jobs wait until it is back", self._server)
             if not self._resumes:
-                await self._park(self._clock.sleep(self._pause(failures)))
+                await self._clock.sleep(self._pause(failures))
 
     async def reopen(self) -> None:
         """Replace a connection that seems deaf, with the same id, or a new one if it does not answer."""
@@ -143,7 +139,7 @@ class WebSocketConnection:
         self.client_id = str(uuid.uuid4())
 
     def _pause(self, failures: int) -> float:
-        pause = min(self._timing.retry_first * 2 ** min(failures, 16), self._timing.retry_most)
+        pause = min(self._timeouts.retry_first * 2 ** min(failures, 16), self._timeouts.retry_most)
         return pause * (1 + self._random.random() / 2)
 
     # ------------------------------------------------------------------ one connection
@@ -164,13 +160,13 @@ class WebSocketConnection:
             self._shut(was_open=resumes)
 
     async def _connect(self, client_id: str) -> _Ws:
-        async with asyncio.timeout(self._timing.quick):
+        async with asyncio.timeout(self._timeouts.quick):
             return await self._session.ws_connect(
                 self._address.url("ws"),
                 params={"clientId": client_id},
                 headers=self._address.headers,
-                heartbeat=self._timing.heartbeat,
-                timeout=ClientWSTimeout(ws_close=self._timing.close),  # pyright: ignore[reportCallIssue]  # attrs, untyped
+                heartbeat=self._timeouts.heartbeat,
+                timeout=ClientWSTimeout(ws_close=self._timeouts.close),  # pyright: ignore[reportCallIssue]  # attrs, untyped
                 max_msg_size=MAX_FRAME,
                 decode_text=False,
             )
@@ -182,7 +178,7 @@ class WebSocketConnection:
             self.since = self.connection
         self._news_before = self.news
         log.info("%s: connected", self._server)
-        self._on_flip(True)
+        self._on_online_changed(True)
 
     def _shut(self, *, was_open: bool) -> None:
         """Report the disconnect, unless another connection follows at once."""
@@ -190,12 +186,12 @@ class WebSocketConnection:
         self._ws = None
         if was_open and not self._resumes:
             log.info("%s: disconnected", self._server)
-            self._on_flip(False)
+            self._on_online_changed(False)
 
     async def _read(self, ws: _Ws) -> bool:
         """Read until the connection ends; return whether the server ended it."""
         while True:
-            message = await self._park(ws.receive())
+            message = await ws.receive()
             match message.type:
                 case WSMsgType.TEXT:
                     self._receive(parse_text(message.data))
@@ -205,22 +201,11 @@ class WebSocketConnection:
                     failure = message.data if message.type is WSMsgType.ERROR else ws.exception()
                     return failure is None or isinstance(failure, ConnectionError)
 
-    def _receive(self, event: Event | None) -> None:
+    def _receive(self, frame: Frame | None) -> None:
         self.frames += 1
-        if not _is_greeting(event):
+        if frame is not Unattributed.GREETING and not (isinstance(frame, Status) and frame.sid):
             self.news += 1
-        if event is None:
+        if frame is None:
             self.skipped += 1
         else:
-            self._on_event(event, self.connection)
-
-
-def _is_greeting(event: Event | None) -> bool:
-    """Whether the frame is one that every new connection receives."""
-    match event:
-        case Status(sid=sid) if sid:
-            return True
-        case FeatureFlags() | Executing(prompt_id=""):
-            return True
-        case _:
-            return False
+            self._on_frame(frame, self.connection)

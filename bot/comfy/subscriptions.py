@@ -1,41 +1,23 @@
-"""Subscriptions to prompts: turn the server's events into run events for the subscriber.
+"""Subscriptions to prompts: pass the server's events on to the subscriber of each prompt.
 
-The WebSocket reader calls `PromptSubscriptions.dispatch` for every event; nothing here waits or sends requests. Events
-of other clients' prompts, and events without a prompt id, are dropped.
+The WebSocket reader calls `PromptSubscriptions.dispatch` for every frame of a prompt; nothing here waits or sends
+requests. Events of other clients' prompts are dropped.
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Self
 
+from cachetools import LRUCache
+
 from bot.clock import Clock
-from bot.comfy.events import (
-    Event,
-    Executed,
-    Executing,
-    ExecutionCached,
-    ExecutionError,
-    ExecutionInterrupted,
-    ExecutionStart,
-    ExecutionSuccess,
-    FeatureFlags,
-    NodeProgress,
-    NodeText,
-    PreviewImage,
-    PreviewWithMetadata,
-    ProgressState,
-    PromptEvent,
-    Status,
-)
-from bot.comfy.history import BLOCKED_TYPE, error_failure, output_refs
-from bot.comfy.idle_hook import IdleHook
+from bot.comfy.frames import Blocked, DisplayNodes, EndAnnounced, PromptFrame
 from bot.workflow.manifest.manifest import IDLE_LIMIT
 from bot.workflow.run.events import (
-    NodesCached,
     NodeStarted,
-    OutputsWritten,
     Preview,
     Progress,
     PromptLocation,
@@ -48,29 +30,35 @@ from bot.workflow.run.events import (
 
 MAX_UNREAD = 1024
 """Unread events kept; beyond it the oldest are dropped. Graphs have a few hundred nodes at most."""
+MAX_EXPANDED = 1024
+"""Maximum nodes made while running whose display node is remembered, per prompt; loops make any number of them."""
+MAX_BLOCKED = 256
+"""Maximum ExecutionBlocked errors kept until their results are read."""
+CHECK_NOW = float("-inf")
+"""As the time of the last check: the next one is due now."""
+NOT_CONFIRMED = float("inf")
 
 
 class EventChannel(AsyncIterator[RunEvent]):
     """An async iterator over the events of one prompt. It ends after `RunEnded` or `RunLost`."""
 
-    def __init__(self, *, park: IdleHook) -> None:
-        self._park = park
+    def __init__(self) -> None:
         self._unread: deque[RunEvent] = deque(maxlen=MAX_UNREAD)
-        self._something = asyncio.Event()
+        self._added = asyncio.Event()
         self.closed = False
         """Whether the last event was added; later ones are dropped."""
 
     def put(self, event: RunEvent) -> None:
-        """Add an event without waiting."""
+        """Add an event without waiting; an older unread preview or progress is replaced."""
         if self.closed:
             return
         if isinstance(event, Progress | Preview):
-            self._forget(type(event))
+            self._drop(type(event))
         self._unread.append(event)
         self.closed = isinstance(event, RunEnded | RunLost)
-        self._something.set()
+        self._added.set()
 
-    def _forget(self, kind: type[RunEvent]) -> None:
+    def _drop(self, kind: type[RunEvent]) -> None:
         for event in self._unread:
             if isinstance(event, kind):
                 self._unread.remove(event)
@@ -83,26 +71,17 @@ class EventChannel(AsyncIterator[RunEvent]):
         while not self._unread:
             if self.closed:
                 raise StopAsyncIteration
-            self._something.clear()
-            await self._park(self._something.wait())
+            self._added.clear()
+            await self._added.wait()
         return self._unread.popleft()
-
-
-CHECK_NOW = float("-inf")
-"""As the time of the last check: the next one is due now."""
-NOT_ASKED = float("inf")
-MAX_EXPANDED = 1024
-"""Maximum expanded nodes per prompt whose visible node is remembered; loops create any number of them."""
-MAX_BLOCKED = 256
-"""Maximum ExecutionBlocked errors kept until their results are read."""
 
 
 class PromptSubscription:
     """A subscription to one prompt."""
 
-    def __init__(self, prompt_id: str, *, channel: EventChannel, idle_limit: float) -> None:
+    def __init__(self, prompt_id: str, *, idle_limit: float) -> None:
         self.prompt_id = prompt_id
-        self.channel = channel
+        self.channel = EventChannel()
         self.idle_limit = idle_limit
         """Seconds of silence after which the subscriber stops the run."""
         self.posted = False
@@ -111,20 +90,20 @@ class PromptSubscription:
         """Whether the server has or had the prompt: only then can it be lost."""
         self.connection = 0
         """The connection on which its events arrive; 0 when unknown."""
-        self.checked = CHECK_NOW
+        self.last_check = CHECK_NOW
         """Monotonic time of its last event or lookup."""
-        self.spoke = CHECK_NOW
+        self.last_event = CHECK_NOW
         """Monotonic time of its last event, or when it was first found running."""
-        self.asked = NOT_ASKED
+        self.confirmed = NOT_CONFIRMED
         """When the server confirmed, during the current silence, that it is running."""
         self.reconnected = False
         """Whether the socket was reopened because of the current silence."""
-        self.settling = False
-        """Whether its end was announced and only the final event is missing."""
+        self.end_announced = False
+        """Whether only the final event is missing."""
         self.blocked: RunFailure | None = None
         self.started = False
         """Whether the subscriber was notified that the run has started."""
-        self._visible: dict[str, str] = {}
+        self._display_nodes: LRUCache[str, str] = LRUCache(MAX_EXPANDED)
 
     @property
     def over(self) -> bool:
@@ -136,12 +115,12 @@ class PromptSubscription:
         """Whether the server's queue may contain it."""
         return (self.posted or self.known) and not self.over
 
-    def heard(self, connection: int, now: float) -> None:
+    def confirm(self, connection: int, now: float) -> None:
         """Record an event or acceptance on this connection."""
         self.known = True
         self.connection = connection
-        self.checked = self.spoke = now
-        self.asked = NOT_ASKED
+        self.last_check = self.last_event = now
+        self.confirmed = NOT_CONFIRMED
         self.reconnected = False
 
     def start(self) -> None:
@@ -150,14 +129,14 @@ class PromptSubscription:
             self.started = True
             self.channel.put(RunStarted())
 
-    def found(self, place: PromptLocation, now: float) -> None:
+    def on_location(self, location: PromptLocation, now: float) -> None:
         """Process the result of a lookup."""
-        self.checked = now
-        match place:
+        self.last_check = now
+        match location:
             case PromptLocation.RUNNING:
                 self.known = True
                 if not self.started:
-                    self.spoke = now
+                    self.last_event = now
                 self.start()
             case PromptLocation.PENDING:
                 self.known = True
@@ -166,62 +145,35 @@ class PromptSubscription:
             case PromptLocation.UNKNOWN:
                 self.channel.put(RunLost())
 
-    def on_event(self, event: PromptEvent) -> None:
-        """Pass an event on as a run event."""
+    def on_event(self, event: RunEvent | DisplayNodes | Blocked | EndAnnounced) -> None:
+        """Pass an event on, under the ids of the submitted graph."""
         match event:
-            case ExecutionStart():
+            case DisplayNodes(by_node):
+                self._display_nodes.update(by_node)
+            case Blocked(failure):
+                self.blocked = failure
+            case EndAnnounced():
+                self.end_announced = True
+            case RunStarted():
                 self.start()
-            case Executing(node=None):
-                self.channel.put(RunEnded())
-            case ExecutionSuccess() | ExecutionInterrupted():
-                self.settling = True
-            case ExecutionError():
-                self._fail(event)
-            case PreviewWithMetadata(content_type=content_type, data=data):
-                self.channel.put(Preview(data, content_type))
-            case _:
-                self._on_node(event)
-
-    def _on_node(self, event: PromptEvent) -> None:
-        match event:
-            case ExecutionCached(nodes=nodes) if nodes:
-                self.channel.put(NodesCached(nodes))
-            case Executed(node=node, output=output):
-                if refs := tuple(output_refs(node, output)):
-                    self.channel.put(OutputsWritten(refs))
-            case Executing(node=str(node), display_node=display_node):
+            case NodeStarted():
                 self.start()
-                self._map(node, display_node)
-                self.channel.put(NodeStarted(display_node))
-            case NodeProgress(node=node, value=value, maximum=maximum):
-                self.channel.put(Progress(self._visible.get(node, node), value, maximum))
-            case ProgressState(nodes=nodes):
-                for state in nodes:
-                    self._map(state.node, state.display_node)
+                self.channel.put(event)
+            case Progress(node_id):
+                self.channel.put(replace(event, node_id=self._display_nodes.get(node_id, node_id)))
             case _:
-                pass
-
-    def _fail(self, error: ExecutionError) -> None:
-        if error.exception_type == BLOCKED_TYPE:  # followed by ExecutionSuccess
-            self.blocked = error_failure(error.exception_type, error.message, error.node, error.class_type)
-        else:
-            self.settling = True
-
-    def _map(self, node: str, display_node: str) -> None:
-        if node != display_node and len(self._visible) < MAX_EXPANDED:
-            self._visible[node] = display_node
+                self.channel.put(event)
 
 
 class PromptSubscriptions:
     """The subscriptions on one server, by prompt id."""
 
-    def __init__(self, *, clock: Clock, park: IdleHook) -> None:
+    def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._park = park
         self._by_id: dict[str, PromptSubscription] = {}
-        self._blocked: OrderedDict[str, RunFailure] = OrderedDict()
+        self._blocked: LRUCache[str, RunFailure] = LRUCache(MAX_BLOCKED)
         self.foreign = 0
-        """Number of events of other clients' prompts."""
+        """Number of frames about other clients' prompts."""
 
     def __iter__(self) -> Iterator[PromptSubscription]:
         return iter(tuple(self._by_id.values()))
@@ -238,28 +190,20 @@ class PromptSubscriptions:
         """Subscribe to a prompt while the context lasts. Raises `ValueError` if it already has a subscriber."""
         if prompt_id in self._by_id:
             raise ValueError(f"prompt {prompt_id} already has a subscriber")
-        watch = self._by_id[prompt_id] = PromptSubscription(
-            prompt_id, channel=EventChannel(park=self._park), idle_limit=idle_limit
-        )
+        subscription = self._by_id[prompt_id] = PromptSubscription(prompt_id, idle_limit=idle_limit)
         try:
-            yield watch
+            yield subscription
         finally:
             del self._by_id[prompt_id]
 
-    def dispatch(self, event: Event, connection: int) -> None:
-        """Pass an event to the subscription of its prompt; returns at once."""
-        if isinstance(event, Status | FeatureFlags | PreviewImage | NodeText):
-            return
-        watch = self._by_id.get(event.prompt_id)
-        if watch is None:
+    def dispatch(self, frame: PromptFrame, connection: int) -> None:
+        """Pass a frame to the subscription of its prompt; returns at once."""
+        subscription = self._by_id.get(frame.prompt_id)
+        if subscription is None:
             self.foreign += 1
             return
-        watch.heard(connection, self._clock.monotonic())
-        watch.on_event(event)
-        if watch.blocked:
-            self._remember(watch.prompt_id, watch.blocked)
-
-    def _remember(self, prompt_id: str, blocked: RunFailure) -> None:
-        self._blocked[prompt_id] = blocked
-        while len(self._blocked) > MAX_BLOCKED:
-            self._blocked.popitem(last=False)
+        subscription.confirm(connection, self._clock.monotonic())
+        for event in frame.events:
+            subscription.on_event(event)
+        if subscription.blocked:
+            self._blocked[frame.prompt_id] = subscription.blocked

@@ -25,9 +25,9 @@ class Timeouts:
     """Before the first reconnect; doubled each time up to `retry_most`, plus up to 50% jitter."""
     retry_most: float = 4.0
     """Short, because a server that is back must not stay idle."""
-    deaf: float = 8.0
+    first_event: float = 8.0
     """From an accepted POST to the event that it must cause."""
-    renew: float = 60.0
+    replacement: float = 60.0
     """Minimum between two replacements of a deaf socket: more would not help a stalled server."""
     tick: float = 0.25
     """Between checks while there are subscribed prompts."""
@@ -35,11 +35,11 @@ class Timeouts:
     """Between polls of a prompt whose events cannot arrive."""
     silence: float = 10.0
     """Without events of a prompt on a healthy socket, until it is looked up in the queue."""
-    mute: float = 60.0
+    silent_run: float = 60.0
     """Without events of a running prompt, until the socket is reopened in case it is deaf."""
     settle: float = 2.0
     """From an event that announces the end of a prompt to the final one."""
-    second_look: float = 0.5
+    second_check: float = 0.5
     """Before "not there" is believed."""
     history: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6)
     """Between tries to read a finished prompt that `/history` does not have yet."""

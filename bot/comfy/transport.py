@@ -60,11 +60,11 @@ class HttpAnswer:
 class Transport:
     """Sends requests to one server."""
 
-    def __init__(self, *, session: ClientSession, address: ServerUrl, server: str, timing: Timeouts) -> None:
+    def __init__(self, *, session: ClientSession, address: ServerUrl, server: str, timeouts: Timeouts) -> None:
         self._session = session
         self._address = address
         self._server = server
-        self._timing = timing
+        self._timeouts = timeouts
 
     async def get(
         self, *path: str, seconds: float | None = None, limit: int = MAX_ANSWER, **body: Unpack[Body]
@@ -89,7 +89,9 @@ class Transport:
         Raises `ServerOfflineError` without an answer, and `ServerFaultError` for one longer than `limit` bytes.
         """
         try:
-            async with self._request(method, self._address.url(*path), seconds or self._timing.quick, body) as response:
+            async with self._request(
+                method, self._address.url(*path), seconds or self._timeouts.quick, body
+            ) as response:
                 answer = HttpAnswer(response.status, await _read(response, limit))
         except (aiohttp.ClientError, TimeoutError, OSError) as err:
             raise ServerOfflineError(self._server) from err
@@ -102,7 +104,7 @@ class Transport:
             method,
             url,
             headers=self._address.headers,
-            timeout=ClientTimeout(total=seconds, sock_connect=self._timing.connect),
+            timeout=ClientTimeout(total=seconds, sock_connect=self._timeouts.connect),
             allow_redirects=False,  # a redirected POST loses its body, and a login page is not a valid answer
             raise_for_status=False,
             **body,

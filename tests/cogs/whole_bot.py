@@ -36,7 +36,7 @@ async def playing(folder: Path, state: ServerState, limits: Limits | None = None
 
             def make(sim: Simulation) -> ComfycordBot:
                 catalog = load_catalog(WORKFLOWS)
-                app = App(settings, catalog, resources, park=sim.park, clock=sim.clock, keep_alive=False, limits=limits)
+                app = App(settings, catalog, resources, clock=sim.clock, keep_alive=False, limits=limits)
                 apps.append(app)
                 return app.bot
 
@@ -81,7 +81,7 @@ async def watching(tmp_path: Path, *names: str, **files: str) -> AsyncIterator[S
 
             def make(sim: Simulation) -> ComfycordBot:
                 library = load_library(folder)
-                apps.append(App(settings, library, resources, park=sim.park, clock=sim.clock, keep_alive=False))
+                apps.append(App(settings, library, resources, clock=sim.clock, keep_alive=False))
                 return apps[0].bot
 
             async with simulated(make) as sim:

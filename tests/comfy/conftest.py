@@ -19,8 +19,8 @@ FAST = Timeouts(
     tick=0.02,
     poll=0.2,
     settle=0.2,
-    deaf=1.0,
-    second_look=0.1,
+    first_event=1.0,
+    second_check=0.1,
     history=(0.05, 0.1, 0.2, 0.4),
 )
 """Impatient where that only makes tests short; a test that is about another limit shrinks that one."""
@@ -29,7 +29,9 @@ FAST = Timeouts(
 class Connect(Protocol):
     """Makes a started `ComfyServer`."""
 
-    async def __call__(self, url: str, *, timing: Timeouts = FAST, online: bool = True, **options: Any) -> ComfyServer:
+    async def __call__(
+        self, url: str, *, timeouts: Timeouts = FAST, online: bool = True, **options: Any
+    ) -> ComfyServer:
         """Return it when it is online, or at once."""
         ...
 
@@ -52,9 +54,9 @@ async def connect(session: aiohttp.ClientSession) -> AsyncIterator[Connect]:
     """Return a function that makes a started `ComfyServer`; all of them are closed at the end."""
     servers: list[ComfyServer] = []
 
-    async def connect(url: str, *, timing: Timeouts = FAST, online: bool = True, **options: Any) -> ComfyServer:
+    async def connect(url: str, *, timeouts: Timeouts = FAST, online: bool = True, **options: Any) -> ComfyServer:
         server = ComfyServer(
-            name="gpu1", url=url, session=session, clock=SystemClock(), random=Random(7), timing=timing, **options
+            name="gpu1", url=url, session=session, clock=SystemClock(), random=Random(7), timeouts=timeouts, **options
         )
         servers.append(server)
         await server.start()

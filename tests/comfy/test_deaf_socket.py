@@ -20,7 +20,7 @@ from tests.comfy.relay import Relay
 from tests.comfy.runs import eventually, follow, new_id, until
 
 MODEL = "dreamscape-sd15.safetensors"
-ALERT = dataclasses.replace(FAST, mute=0.5, silence=60.0, poll=60.0, deaf=60.0)
+ALERT = dataclasses.replace(FAST, silent_run=0.5, silence=60.0, poll=60.0, first_event=60.0)
 """Silence about a running prompt is the only thing that is noticed soon."""
 
 
@@ -42,7 +42,7 @@ async def goes_on(events: AsyncIterator[RunEvent]) -> bool:
 async def test_a_running_prompt_is_heard_again_after_its_socket_went_deaf(standin: StandIn, connect: Connect):
     async with Relay.to(standin.url) as relay:
         flips: list[bool] = []
-        server = await connect(relay.url, timing=ALERT, client_id=new_id(), on_change=flips.append)
+        server = await connect(relay.url, timeouts=ALERT, client_id=new_id(), on_change=flips.append)
         prompt_id = new_id()
         async with server.subscribe(prompt_id) as events:
             await server.submit(prompt_id, txt2img(MODEL, steps=250))
@@ -60,7 +60,7 @@ async def test_a_running_prompt_is_heard_again_after_its_socket_went_deaf(standi
 
 async def test_half_of_what_the_workflow_allows_is_enough_silence(standin: StandIn, connect: Connect):
     standin.state.load_seconds = 1.5
-    server = await connect(standin.url, timing=dataclasses.replace(ALERT, mute=60.0))
+    server = await connect(standin.url, timeouts=dataclasses.replace(ALERT, silent_run=60.0))
     prompt_id = new_id()
     async with server.subscribe(prompt_id, idle_limit=1.0) as events:
         await server.submit(prompt_id, txt2img(MODEL, steps=3))
@@ -71,7 +71,7 @@ async def test_half_of_what_the_workflow_allows_is_enough_silence(standin: Stand
 
 async def test_a_silent_node_costs_one_new_socket(standin: StandIn, connect: Connect):
     standin.state.load_seconds = 2.5
-    server = await connect(standin.url, timing=dataclasses.replace(ALERT, mute=0.4))
+    server = await connect(standin.url, timeouts=dataclasses.replace(ALERT, silent_run=0.4))
     story = await follow(server, txt2img(MODEL, steps=3))
 
     assert standin.state.seen.sockets_opened == 2
@@ -80,7 +80,7 @@ async def test_a_silent_node_costs_one_new_socket(standin: StandIn, connect: Con
 
 
 async def test_while_a_server_is_frozen_its_socket_is_kept(standin: StandIn, connect: Connect):
-    server = await connect(standin.url, timing=dataclasses.replace(ALERT, mute=0.4, quick=5.0))
+    server = await connect(standin.url, timeouts=dataclasses.replace(ALERT, silent_run=0.4, quick=5.0))
     prompt_id = new_id()
     async with server.subscribe(prompt_id) as events:
         await server.submit(prompt_id, txt2img(MODEL, steps=30))
@@ -96,7 +96,9 @@ async def test_while_a_server_is_frozen_its_socket_is_kept(standin: StandIn, con
 
 async def test_a_deaf_socket_keeps_its_id_when_a_post_finds_it_out(standin: StandIn, connect: Connect):
     async with Relay.to(standin.url) as relay:
-        server = await connect(relay.url, timing=dataclasses.replace(ALERT, mute=60.0, deaf=0.3), client_id=new_id())
+        server = await connect(
+            relay.url, timeouts=dataclasses.replace(ALERT, silent_run=60.0, first_event=0.3), client_id=new_id()
+        )
         first, second = new_id(), new_id()
         async with server.subscribe(first) as events, server.subscribe(second):
             await server.submit(first, txt2img(MODEL, steps=250))
@@ -111,7 +113,7 @@ async def test_a_socket_that_does_not_answer_its_end_is_followed_by_one_with_a_f
     standin: StandIn, connect: Connect
 ):
     async with Relay.to(standin.url) as relay:
-        server = await connect(relay.url, timing=dataclasses.replace(FAST, close=0.2), client_id=(old := new_id()))
+        server = await connect(relay.url, timeouts=dataclasses.replace(FAST, close=0.2), client_id=(old := new_id()))
         relay.hang()
         reopening = asyncio.create_task(server._socket.reopen())
         await asyncio.sleep(0)

@@ -1,6 +1,5 @@
 import asyncio
 
-from bot.comfy.idle_hook import no_idle_hook
 from bot.comfy.subscriptions import MAX_UNREAD, EventChannel
 from bot.workflow.run.events import (
     NodeStarted,
@@ -18,7 +17,7 @@ async def read(channel: EventChannel) -> list[RunEvent]:
 
 
 async def test_events_come_in_order_and_the_end_ends():
-    channel = EventChannel(park=no_idle_hook)
+    channel = EventChannel()
     for event in (RunStarted(), NodeStarted("3"), RunEnded()):
         channel.put(event)
 
@@ -26,7 +25,7 @@ async def test_events_come_in_order_and_the_end_ends():
 
 
 async def test_a_slow_reader_gets_the_newest_progress_and_preview_only():
-    channel = EventChannel(park=no_idle_hook)
+    channel = EventChannel()
     for step in range(100):
         channel.put(Progress("3", step, 100))
         channel.put(Preview(b"%d" % step, "image/jpeg"))
@@ -36,7 +35,7 @@ async def test_a_slow_reader_gets_the_newest_progress_and_preview_only():
 
 
 async def test_a_reader_that_never_reads_costs_a_bounded_number_of_events():
-    channel = EventChannel(park=no_idle_hook)
+    channel = EventChannel()
     for number in range(3 * MAX_UNREAD):
         channel.put(NodeStarted(str(number)))
     channel.put(RunEnded())
@@ -47,7 +46,7 @@ async def test_a_reader_that_never_reads_costs_a_bounded_number_of_events():
 
 
 async def test_nothing_follows_the_end():
-    channel = EventChannel(park=no_idle_hook)
+    channel = EventChannel()
     channel.put(RunEnded())
     channel.put(RunLost())
     channel.put(NodeStarted("1"))
@@ -58,7 +57,7 @@ async def test_nothing_follows_the_end():
 
 
 async def test_a_waiting_reader_wakes_up():
-    channel = EventChannel(park=no_idle_hook)
+    channel = EventChannel()
     reader = asyncio.create_task(read(channel))
     await asyncio.sleep(0)
     channel.put(RunStarted())

@@ -5,24 +5,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfy.events import (
-    Executed,
-    Executing,
-    ExecutionCached,
-    ExecutionError,
-    ExecutionInterrupted,
-    ExecutionStart,
-    ExecutionSuccess,
-    FeatureFlags,
-    NodeProgress,
-    NodeState,
-    NodeText,
-    PreviewImage,
-    PreviewWithMetadata,
-    ProgressState,
+from bot.comfy.frames import (
+    Blocked,
+    DisplayNodes,
+    EndAnnounced,
+    Frame,
+    PromptFrame,
     Status,
+    Unattributed,
+    parse_binary,
+    parse_text,
 )
-from bot.comfy.frames import parse_binary, parse_text
+from bot.workflow.run.events import (
+    FailureKind,
+    NodesCached,
+    NodeStarted,
+    OutputRef,
+    OutputsWritten,
+    Preview,
+    Progress,
+    RunEnded,
+    RunFailure,
+    RunStarted,
+)
 
 ID = "d3df08b5-3cf0-4d91-8424-6f54990f1d08"
 JPEG = b"\xff\xd8\xff\xe0picture"
@@ -52,32 +57,53 @@ FIELDS = st.dictionaries(
 )
 
 
+def of(*events: object) -> PromptFrame:
+    return PromptFrame(ID, events)  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize(
-    ("kind", "data", "event"),
+    ("kind", "data", "parsed"),
     [
         ("status", {"status": {"exec_info": {"queue_remaining": 3}}}, Status(3)),
         ("status", {"status": {"exec_info": {"queue_remaining": 0}}, "sid": "me"}, Status(0, "me")),
-        ("feature_flags", {"max_upload_size": 1048576.0}, FeatureFlags({"max_upload_size": 1048576.0})),
-        ("execution_start", {"prompt_id": ID, "timestamp": 1}, ExecutionStart(ID)),
-        ("execution_cached", {"prompt_id": ID, "nodes": ["4", "54:73"]}, ExecutionCached(ID, ("4", "54:73"))),
-        ("execution_cached", {"prompt_id": ID, "nodes": []}, ExecutionCached(ID, ())),
-        ("executing", {"prompt_id": ID, "node": "1.0.0.3", "display_node": "1"}, Executing(ID, "1.0.0.3", "1")),
-        ("executing", {"prompt_id": ID, "node": None}, Executing(ID, None, "")),
-        ("executing", {"node": "2"}, Executing("", "2", "2")),
-        ("progress", {"prompt_id": ID, "node": "3", "value": 1, "max": 20}, NodeProgress(ID, "3", 1, 20)),
+        ("feature_flags", {"max_upload_size": 1048576.0}, Unattributed.GREETING),
+        ("executing", {"node": "2"}, Unattributed.GREETING),
+        ("execution_start", {"prompt_id": ID, "timestamp": 1}, of(RunStarted())),
+        ("execution_cached", {"prompt_id": ID, "nodes": ["4", "54:73"]}, of(NodesCached(("4", "54:73")))),
+        ("execution_cached", {"prompt_id": ID, "nodes": []}, of()),
+        (
+            "executing",
+            {"prompt_id": ID, "node": "1.0.0.3", "display_node": "1"},
+            of(DisplayNodes({"1.0.0.3": "1"}), NodeStarted("1")),
+        ),
+        ("executing", {"prompt_id": ID, "node": "1"}, of(NodeStarted("1"))),
+        ("executing", {"prompt_id": ID, "node": None}, of(RunEnded())),
+        ("progress", {"prompt_id": ID, "node": "3", "value": 1, "max": 20}, of(Progress("3", 1, 20))),
         (
             "progress_state",
-            {"prompt_id": ID, "nodes": {"1.0.0.3": {"display_node_id": "1", "state": "running", "value": 0.0}}},
-            ProgressState(ID, (NodeState("1.0.0.3", "1", "running"),)),
+            {
+                "prompt_id": ID,
+                "nodes": {
+                    "1.0.0.3": {"display_node_id": "1", "state": "running", "value": 0.0},
+                    "2": {"display_node_id": "2", "state": "finished", "value": 1.0},
+                },
+            },
+            of(DisplayNodes({"1.0.0.3": "1"})),
         ),
-        ("executed", {"prompt_id": ID, "node": "9", "output": None}, Executed(ID, "9", {})),
+        ("progress_state", {"prompt_id": ID, "nodes": {"2": {"state": "running"}}}, of()),
+        ("executed", {"prompt_id": ID, "node": "9", "output": None}, of()),
         (
             "executed",
-            {"prompt_id": ID, "node": "9.0.0.1", "display_node": "9", "output": {"images": []}},
-            Executed(ID, "9", {"images": []}),
+            {
+                "prompt_id": ID,
+                "node": "9.0.0.1",
+                "display_node": "9",
+                "output": {"images": [{"filename": "a.png", "subfolder": "b", "type": "output"}]},
+            },
+            of(OutputsWritten((OutputRef("9", "a.png", "b", "output"),))),
         ),
-        ("execution_success", {"prompt_id": ID}, ExecutionSuccess(ID)),
-        ("execution_interrupted", {"prompt_id": ID, "node_id": "2"}, ExecutionInterrupted(ID, "2")),
+        ("execution_success", {"prompt_id": ID}, of(EndAnnounced())),
+        ("execution_interrupted", {"prompt_id": ID, "node_id": "2"}, of(EndAnnounced())),
         (
             "execution_error",
             {
@@ -87,20 +113,32 @@ FIELDS = st.dictionaries(
                 "exception_type": "ValueError",
                 "exception_message": "boom\n",
             },
-            ExecutionError(ID, "2", "KSampler", "ValueError", "boom\n"),
+            of(EndAnnounced()),
+        ),
+        (
+            "execution_error",
+            {
+                "prompt_id": ID,
+                "node_id": "2",
+                "node_type": "Guard",
+                "exception_type": "ExecutionBlocked",
+                "exception_message": "not here\n",
+            },
+            of(Blocked(RunFailure(FailureKind.BLOCKED, "2", "Guard", "not here"))),
         ),
     ],
 )
-def test_each_kind_becomes_its_event(kind: str, data: object, event: object):
-    assert parse_text(json.dumps({"type": kind, "data": data})) == event
+def test_each_kind_becomes_its_events(kind: str, data: object, parsed: Frame):
+    assert parse_text(json.dumps({"type": kind, "data": data})) == parsed
 
 
 def test_bare_nan_does_not_spoil_a_frame():
-    frame = '{"type":"executed","data":{"prompt_id":"p","node":"1","output":{"value":[NaN,Infinity]}}}'
+    frame = (
+        '{"type":"executed","data":{"prompt_id":"p","node":"1","output":'
+        '{"value":[NaN,Infinity],"gifs":[{"filename":"a.mp4","type":"output"}]}}}'
+    )
 
-    event = parse_text(frame)
-    assert isinstance(event, Executed)
-    assert (event.prompt_id, event.node, len(event.output["value"])) == ("p", "1", 2)
+    assert parse_text(frame) == PromptFrame("p", (OutputsWritten((OutputRef("1", "a.mp4", "", "output"),)),))
 
 
 @pytest.mark.parametrize(
@@ -133,12 +171,12 @@ def test_a_preview_with_metadata_names_its_prompt():
     metadata = json.dumps({"node_id": "3", "prompt_id": ID, "image_type": "image/jpeg"}).encode()
     frame = struct.pack(">II", 4, len(metadata)) + metadata + JPEG
 
-    assert parse_binary(frame) == PreviewWithMetadata(ID, "3", "image/jpeg", JPEG)
+    assert parse_binary(frame) == of(Preview(JPEG, "image/jpeg"))
 
 
-def test_anonymous_previews_and_node_texts_are_told_apart():
-    assert parse_binary(struct.pack(">II", 1, 2) + b"\x89PNG") == PreviewImage("image/png", b"\x89PNG")
-    assert parse_binary(struct.pack(">II", 3, 2) + b"12h\xc3\xa9llo") == NodeText("12", "héllo")
+def test_anonymous_previews_and_node_texts_are_known_but_of_no_prompt():
+    assert parse_binary(struct.pack(">II", 1, 2) + b"\x89PNG") is Unattributed.PROGRESS
+    assert parse_binary(struct.pack(">II", 3, 2) + b"12h\xc3\xa9llo") is Unattributed.PROGRESS
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ class Moving:
 
 
 async def locate(server: Moving) -> PromptLocation:
-    locator = PromptLookup(client=server, clock=SystemClock(), second_look=0.0)  # pyright: ignore[reportArgumentType]
-    return (await locator.locate([ID]))[ID]
+    lookup = PromptLookup(client=server, clock=SystemClock(), second_check=0.0)  # pyright: ignore[reportArgumentType]
+    return (await lookup.locate([ID]))[ID]
 
 
 async def test_a_prompt_in_the_queue_needs_no_history():

@@ -30,7 +30,7 @@ MODEL = "dreamscape-sd15.safetensors"
 
 
 async def test_a_server_killed_in_mid_run_has_lost_the_job(standin: StandIn, connect: Connect):
-    server = await connect(standin.url, timing=dataclasses.replace(FAST, poll=60.0))
+    server = await connect(standin.url, timeouts=dataclasses.replace(FAST, poll=60.0))
     running, waiting = new_id(), new_id()
     async with server.subscribe(running) as first, server.subscribe(waiting) as second:
         await server.submit(running, txt2img(MODEL, steps=200))
@@ -83,7 +83,7 @@ async def test_a_prompt_that_is_not_posted_yet_cannot_be_lost(standin: StandIn, 
         await standin.kill()
         await standin.start()
         await eventually(lambda: standin.state.seen.sockets_opened == 2)
-        await asyncio.sleep(5 * FAST.tick + 2 * FAST.second_look)
+        await asyncio.sleep(5 * FAST.tick + 2 * FAST.second_check)
         await server.submit(prompt_id, txt2img(MODEL))
         assert await until(events, RunEnded) == RunEnded()
 
@@ -139,7 +139,7 @@ async def test_a_question_that_broke_off_is_asked_again(standin: StandIn, connec
 
 async def test_an_end_that_is_announced_but_not_told_is_looked_up(standin: StandIn, connect: Connect):
     standin.state.lost_frames.add("executing")
-    server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=60.0))
+    server = await connect(standin.url, timeouts=dataclasses.replace(FAST, silence=60.0))
 
     assert (await follow(server, txt2img(MODEL)))[-1] == RunEnded()
     assert standin.state.seen.sockets_opened == 1
@@ -147,14 +147,14 @@ async def test_an_end_that_is_announced_but_not_told_is_looked_up(standin: Stand
 
 async def test_a_prompt_about_which_nothing_is_heard_is_looked_for(standin: StandIn, connect: Connect):
     standin.state.lost_frames |= {"executing", "execution_success"}
-    server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=0.5))
+    server = await connect(standin.url, timeouts=dataclasses.replace(FAST, silence=0.5))
 
     assert (await follow(server, txt2img(MODEL)))[-1] == RunEnded()
     await eventually(lambda: standin.state.seen.sockets_opened == 2)  # a socket that keeps an end to itself is deaf
 
 
 async def test_silence_about_a_waiting_prompt_asks_the_queue_only(standin: StandIn, connect: Connect):
-    server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=0.2))
+    server = await connect(standin.url, timeouts=dataclasses.replace(FAST, silence=0.2))
     first, second = new_id(), new_id()
     async with server.subscribe(first) as events, server.subscribe(second) as later:
         await server.submit(first, txt2img(MODEL, steps=50))
@@ -168,7 +168,7 @@ async def test_silence_about_a_waiting_prompt_asks_the_queue_only(standin: Stand
 
 
 async def test_a_socket_that_hears_nothing_is_given_up_once(standin: StandIn, connect: Connect):
-    server = await connect(standin.url, timing=dataclasses.replace(FAST, deaf=0.3))
+    server = await connect(standin.url, timeouts=dataclasses.replace(FAST, first_event=0.3))
     standin.state.publisher_stuck = True
     for number in range(3):
         assert (await follow(server, txt2img(MODEL, seed=number)))[-1] == RunEnded()
@@ -179,7 +179,7 @@ async def test_a_socket_that_hears_nothing_is_given_up_once(standin: StandIn, co
 
 
 async def test_a_frozen_server_is_not_taken_for_deaf(standin: StandIn, connect: Connect):
-    server = await connect(standin.url, timing=dataclasses.replace(FAST, deaf=0.3, settle=0.5))
+    server = await connect(standin.url, timeouts=dataclasses.replace(FAST, first_event=0.3, settle=0.5))
     prompt_id = new_id()
     async with server.subscribe(prompt_id) as events:
         standin.state.publisher_stuck = True  # the freeze begins with the frame that the POST causes
@@ -197,7 +197,7 @@ async def test_a_frozen_server_is_not_taken_for_deaf(standin: StandIn, connect: 
 
 async def test_a_connection_that_swallows_everything_is_noticed(standin: StandIn, connect: Connect):
     async with Relay.to(standin.url) as relay:
-        server = await connect(relay.url, timing=dataclasses.replace(FAST, heartbeat=0.4))
+        server = await connect(relay.url, timeouts=dataclasses.replace(FAST, heartbeat=0.4))
         direct = await connect(standin.url)
         prompt_id = new_id()
         async with server.subscribe(prompt_id) as events:
@@ -213,7 +213,7 @@ async def test_a_connection_that_swallows_everything_is_noticed(standin: StandIn
 
 async def test_after_a_deaf_connection_runs_go_on_under_a_fresh_id(standin: StandIn, connect: Connect):
     async with Relay.to(standin.url) as relay:
-        server = await connect(relay.url, timing=dataclasses.replace(FAST, heartbeat=0.4))
+        server = await connect(relay.url, timeouts=dataclasses.replace(FAST, heartbeat=0.4))
         prompt_id = new_id()
         async with server.subscribe(prompt_id) as events:
             await server.submit(prompt_id, txt2img(MODEL, steps=60))
@@ -251,7 +251,7 @@ async def test_closing_while_offline_and_twice_is_quiet(standin: StandIn, connec
 
 
 async def test_a_prompt_that_somebody_took_out_of_the_queue_is_noticed_soon(standin: StandIn, connect: Connect):
-    server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=60.0))
+    server = await connect(standin.url, timeouts=dataclasses.replace(FAST, silence=60.0))
     running, waiting = new_id(), new_id()
     async with server.subscribe(running) as first, server.subscribe(waiting) as second:
         await server.submit(running, txt2img(MODEL, steps=100))
@@ -264,7 +264,7 @@ async def test_a_prompt_that_somebody_took_out_of_the_queue_is_noticed_soon(stan
 
 
 async def test_ordinary_ends_are_no_reason_to_look_at_the_queue(standin: StandIn, connect: Connect):
-    server = await connect(standin.url, timing=dataclasses.replace(FAST, silence=60.0))
+    server = await connect(standin.url, timeouts=dataclasses.replace(FAST, silence=60.0))
     ids = [new_id() for _ in range(4)]
     async with contextlib.AsyncExitStack() as stack:
         events = [await stack.enter_async_context(server.subscribe(prompt_id)) for prompt_id in ids]

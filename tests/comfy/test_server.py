@@ -1,12 +1,9 @@
 """One server in ordinary work: what it costs, what it tells, whose frames it listens to."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
 
 import pytest
 
-from bot.comfy.server import ComfyServer
 from bot.sandbox.comfyui import BLOCKED, OUT_OF_MEMORY, Generation, NodeFault, StandIn
 from bot.workflow.run.events import (
     FailureKind,
@@ -21,10 +18,9 @@ from bot.workflow.run.events import (
 )
 from tests.comfy.conftest import Connect
 from tests.comfy.graphs import passing, picture, txt2img
-from tests.comfy.runs import checkpoint, eventually, follow, new_id, run, until
+from tests.comfy.runs import eventually, follow, new_id, run, until
 
 MODEL = "dreamscape-sd15.safetensors"
-T = TypeVar("T")
 
 
 async def test_a_job_costs_one_post_and_one_look_at_the_history(standin: StandIn, connect: Connect):
@@ -241,17 +237,3 @@ async def test_a_prompt_of_an_earlier_life_of_the_bot_is_followed_once_it_is_fou
         assert [event async for event in events] == [RunStarted(), RunEnded()]
 
     assert (await later.result(prompt_id)).failure is None
-
-
-async def test_every_open_ended_wait_goes_through_the_seam(standin: StandIn, connect: Connect):
-    parked: list[str] = []
-
-    async def park(wait: Awaitable[T]) -> T:
-        parked.append(getattr(wait, "__qualname__", ""))
-        return await wait
-
-    server: ComfyServer = await connect(standin.url, park=park)
-    await checkpoint(server)
-    await run(server, txt2img(MODEL))
-
-    assert {"ClientWebSocketResponse.receive", "SystemClock.sleep", "Event.wait"} <= set(parked)

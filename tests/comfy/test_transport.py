@@ -54,7 +54,7 @@ async def proxy() -> AsyncIterator[Proxy]:
 
 
 def client(session: aiohttp.ClientSession, url: str) -> ComfyClient:
-    return ComfyClient(session=session, address=ServerUrl.parse(url), server="gpu1", timing=FAST)
+    return ComfyClient(session=session, address=ServerUrl.parse(url), server="gpu1", timeouts=FAST)
 
 
 async def test_the_queue_is_sorted_as_it_will_run(session: aiohttp.ClientSession, proxy: Proxy):

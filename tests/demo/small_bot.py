@@ -40,9 +40,8 @@ class Greeter(discord.ui.Modal, title="Who are you?"):
 class SmallBot(commands.AutoShardedBot):
     """Edits the message of each job from a worker that was started before anybody asked."""
 
-    def __init__(self, sim: Simulation) -> None:
+    def __init__(self, _sim: Simulation) -> None:
         super().__init__(command_prefix=commands.when_mentioned, intents=discord.Intents(guilds=True))
-        self._sim = sim
         self.jobs: asyncio.Queue[discord.Interaction] = asyncio.Queue()
         self.worker: asyncio.Task[None] | None = None
         self.release = asyncio.Event()
@@ -50,13 +49,13 @@ class SmallBot(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         """Start the worker and register the commands."""
         self.worker = asyncio.create_task(self._work())
-        for command in cast("list[Any]", [imagine, look, hold, fail, ask, whoami]):
+        for command in cast("list[Any]", [imagine, look, fail, ask, whoami]):
             self.tree.add_command(command)
         await self.tree.sync()
 
     async def _work(self) -> None:
         while True:
-            interaction = await self._sim.park(self.jobs.get())
+            interaction = await self.jobs.get()
             await self.release.wait()
             webhook = discord.Webhook.partial(interaction.application_id, interaction.token, client=self)
             for percent in (10, 50, 90):
@@ -98,15 +97,6 @@ async def look(interaction: Interaction, picture: discord.Attachment, kind: str 
 async def offer(_interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """Offer what begins with `typed`."""
     return [app_commands.Choice(name=name, value=name) for name in ("oil", "ink") if name.startswith(typed)]
-
-
-@app_commands.command(description="…")
-async def hold(interaction: Interaction) -> None:
-    """Wait in the handler itself."""
-    await interaction.response.defer()
-    bot = interaction.client
-    await bot._sim.park(bot.release.wait())  # pyright: ignore[reportPrivateUsage]
-    await interaction.edit_original_response(content="released")
 
 
 @app_commands.command(description="…")

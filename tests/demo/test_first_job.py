@@ -35,7 +35,7 @@ async def first_job(tmp_path: Path, state: ServerState, catalog: Catalog) -> Asy
             comfyui_urls=(comfyui.url,), data_dir=tmp_path, database_url=SecretStr("sqlite://")
         )
         async with open_resources(settings) as resources:
-            app = App(settings, catalog, resources, park=sim.park, keep_alive=False)
+            app = App(settings, catalog, resources, keep_alive=False)
             async with sim.running(app.bot):
                 await app.fleet.servers[0].wait_online()
                 yield FirstJob(sim, sim.channel("studio"), sim.member("you"))

@@ -43,15 +43,6 @@ async def test_many_jobs_are_on_their_way_at_once(sim: Simulation) -> None:
     assert len(sim.messages(art)) == 5
 
 
-async def test_a_handler_that_waits_for_something_outside_does_not_hold_up_the_others(sim: Simulation) -> None:
-    ann, art = sim.member("ann"), sim.channel()
-    waiting = await ann.slash(art, "hold")
-    assert waiting.deferred
-    assert (await ann.slash(art, "whoami")).answered
-    release(sim)
-    await sim.until(lambda: waiting.text == "released")
-
-
 async def test_attachments_and_autocomplete(sim: Simulation) -> None:
     ann, art = sim.member("ann"), sim.channel()
     assert await ann.autocomplete(art, "look", "kind", "o") == ["oil"]

@@ -85,7 +85,7 @@ class World:
             session=self.session,
             clock=SystemClock(),
             random=Random(1),
-            timing=FAST,
+            timeouts=FAST,
             client_id=str(uuid.uuid5(uuid.NAMESPACE_URL, self.standin.url)),
         )
         await server.start()

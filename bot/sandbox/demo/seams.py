@@ -101,11 +101,6 @@ def _is_of_discord(coro: object) -> bool:
     return code is not None and code.co_filename.startswith(DISCORD_PY)
 
 
-def waits_for(env: Any, task: asyncio.Task[Any] | None) -> bool:
-    """Whether simcord waits for `task`, and no `external_wait` is active for it."""
-    return task in env._work.tasks and task not in env._work.external_waits
-
-
 def route_webhooks(env: Any) -> Callable[[], None]:
     """Route webhook requests (by interaction token) of all tasks to the simulated Discord; returns the undo.
 

@@ -80,7 +80,7 @@ class Show:
         for problem in library.problems:
             self._say(_("  Note: {problem}", problem=problem))
         installation = await stack.enter_async_context(open_resources(settings))
-        app = App(settings, library, installation, park=self._sim.park, keep_alive=False)
+        app = App(settings, library, installation, keep_alive=False)
         await stack.enter_async_context(self._sim.running(app.bot))
         try:
             async with asyncio.timeout(COMFYUI_TIMEOUT):

@@ -60,13 +60,6 @@ class SimulatedDiscord:
     def guild(self) -> simcord.GuildHandle:
         return self.env.guild
 
-    async def park(self, awaitable: Awaitable[T]) -> T:
-        """Await something slow without letting a member's action wait for it."""
-        env = self._env
-        if env is None or not seams.waits_for(env, asyncio.current_task()):
-            return await awaitable
-        return await env.external_wait(awaitable, reason="something outside Discord")
-
     @asynccontextmanager
     async def running(self, bot: commands.AutoShardedBot) -> AsyncGenerator["SimulatedDiscord"]:
         """Log `bot` in; at exit it is closed while it can still edit its messages."""
