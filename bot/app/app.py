@@ -89,7 +89,7 @@ class App:
             instance=resources.database_id,
             keep_alive=keep_alive,
             on_change=self._on_fleet_change,
-            on_learnt=self._on_learnt,
+            on_capabilities=self._on_learnt,
         )
         # Leave one core to the event loop
         self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))

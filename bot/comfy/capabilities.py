@@ -1,9 +1,9 @@
-"""A cache of a server's capabilities, refreshed on demand."""
+"""What a server can do: read once from any address (`probe`), or kept up to date (`CapabilityCache`)."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from aiohttp import ClientSession
 
@@ -26,20 +26,23 @@ log = logging.getLogger(__name__)
 
 MAX_VERSION = 40
 """Maximum characters of a version, which forks may choose freely."""
+PROBE_TIMEOUT = 5.0
+"""Seconds in total."""
+_NEEDS_PASSWORD = frozenset({401, 403, 407})
 
 
 class CapabilityCache:
-    """What one server can do. `on_learnt` is called on every change, and must return at once."""
+    """The capabilities of one server. `on_change` is called on every change, and must return at once."""
 
-    def __init__(self, *, client: ComfyClient, server: str, on_learnt: Callable[[], None]) -> None:
+    def __init__(self, *, client: ComfyClient, server: str, on_change: Callable[[], None]) -> None:
         self._client = client
         self._server = server
-        self._on_learnt = on_learnt
+        self._on_change = on_change
         self._stale = asyncio.Event()
         self.abilities = Abilities()
 
     async def run(self) -> None:
-        """Refresh after every `renew`, until cancelled."""
+        """Refresh after every `invalidate`, until cancelled."""
         while True:
             await self._stale.wait()
             self._stale.clear()
@@ -56,12 +59,12 @@ class CapabilityCache:
         """Refresh now. Raises `ServerOfflineError`, `ServerFaultError`."""
         object_info = await self._client.object_info()
         vram, version = await self._machine()
-        learnt = await asyncio.to_thread(read_abilities, object_info, vram, version)
-        is_news = learnt.fingerprint != self.abilities.fingerprint
-        self.abilities = learnt
-        if is_news:
-            self._on_learnt()
-        return learnt.definitions
+        current = await asyncio.to_thread(read_abilities, object_info, vram, version)
+        changed = current.fingerprint != self.abilities.fingerprint
+        self.abilities = current
+        if changed:
+            self._on_change()
+        return current.definitions
 
     async def _machine(self) -> tuple[int, str]:
         """Return VRAM and version, falling back to the last known ones: jobs depend on the nodes above all."""
@@ -70,6 +73,31 @@ class CapabilityCache:
         except BotError as err:
             log.debug("%s: cannot read its system stats (%s)", self._server, err)
             return self.abilities.vram, self.abilities.version
+
+
+async def probe(address: ServerUrl, *, session: ClientSession, timeout: float = PROBE_TIMEOUT) -> Abilities:
+    """Return the server's capabilities; without definitions if listing the nodes takes too long.
+
+    Raises `OfflineError` when nothing answers in time, and `InputError` when something other than ComfyUI answers.
+    """
+    timeouts = Timeouts(connect=timeout, quick=timeout, slow=timeout)
+    client = ComfyClient(session=session, address=address, server="the probed server", timeouts=timeouts)
+    deadline = asyncio.get_running_loop().time() + timeout
+    try:
+        async with asyncio.timeout_at(deadline):
+            stats = await client.system_stats()
+    except ServerFaultError as err:
+        raise InputError(_password_needed() if err.status in _NEEDS_PASSWORD else _not_comfyui()) from err
+    except (ServerOfflineError, TimeoutError) as err:
+        raise OfflineError(_no_answer(timeout)) from err
+    if not mapping(stats.get("system")) or not items(stats.get("devices")):
+        raise InputError(_not_comfyui())
+    vram, version = read_machine(stats)
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await asyncio.to_thread(read_abilities, await client.object_info(), vram, version)
+    except (BotError, TimeoutError):
+        return Abilities(vram=vram, version=version)
 
 
 def read_machine(stats: Mapping[str, Any]) -> tuple[int, str]:
@@ -86,51 +114,17 @@ def read_abilities(object_info: Mapping[str, Any], vram: int, version: str) -> A
     return abilities
 
 
-PROBE_TIMEOUT = 5.0
-"""Seconds in total."""
-_FOR_A_PASSWORD = frozenset({401, 403, 407})
+def _password_needed() -> Message:
+    return _("The server at this address needs a password. Write it like http://user:password@192.168.0.7:8188.")
 
 
-async def probe(address: ServerUrl, *, session: ClientSession, timeout: float = PROBE_TIMEOUT) -> Abilities:
-    """Return the server's capabilities; without definitions if listing the nodes takes too long.
-
-    Raises `OfflineError` when nothing answers in time, and `InputError` when something other than ComfyUI answers.
-    """
-    timeouts = Timeouts(connect=timeout, quick=timeout, slow=timeout)
-    client = ComfyClient(session=session, address=address, server="the server asked about", timeouts=timeouts)
-    ends = asyncio.get_running_loop().time() + timeout
-    try:
-        async with asyncio.timeout_at(ends):
-            stats = await client.system_stats()
-    except ServerFaultError as err:
-        _refuse(err)
-    except (ServerOfflineError, TimeoutError) as err:
-        raise OfflineError(_nobody(timeout)) from err
-    if not mapping(stats.get("system")) or not items(stats.get("devices")):
-        raise InputError(_stranger())
-    vram, version = read_machine(stats)
-    try:
-        async with asyncio.timeout_at(ends):
-            return await asyncio.to_thread(read_abilities, await client.object_info(), vram, version)
-    except (BotError, TimeoutError):
-        return Abilities(vram=vram, version=version)
-
-
-def _refuse(err: ServerFaultError) -> NoReturn:
-    if err.status in _FOR_A_PASSWORD:
-        raise InputError(
-            _("The server at this address needs a password. Write it like http://user:password@192.168.0.7:8188.")
-        ) from err
-    raise InputError(_stranger()) from err
-
-
-def _nobody(patience: float) -> Message:
+def _no_answer(seconds: float) -> Message:
     return _(
         "No answer from this address within {seconds} seconds. Make sure that ComfyUI is running there (start it with"
         " --listen if it is on another machine), and try again.",
-        seconds=round(patience),
+        seconds=round(seconds),
     )
 
 
-def _stranger() -> Message:
+def _not_comfyui() -> Message:
     return _("Something answers at this address, but it isn't ComfyUI. Please check the address and the port.")

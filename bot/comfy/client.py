@@ -160,11 +160,6 @@ class ComfyClient:
         """Return versions, memory and devices. Contains file paths: not for members."""
         return await _object(await self._transport.get("system_stats"))
 
-    async def features(self) -> Mapping[str, Any]:
-        """Return the feature flags; empty on servers without that route."""
-        answer = await self._transport.get("features")
-        return {} if answer.status == 404 else await _object(answer)
-
 
 async def _object(answer: HttpAnswer) -> Mapping[str, Any]:
     """Return the JSON object of a 200 answer; anything else is a fault and must not pass for an empty object."""

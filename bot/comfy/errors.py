@@ -1,4 +1,4 @@
-"""Turns a rejection by `/prompt` into faults that can be explained to members.
+"""Makes a server's error texts fit for members (`sanitize`), and a rejection by `/prompt` into faults to explain.
 
 Covers the validation errors of old and new servers; unknown ones become `FaultKind.OTHER`.
 """
@@ -11,9 +11,11 @@ from typing import Any
 from bot.workflow.json_access import items, mapping, text
 from bot.workflow.run.events import FaultKind, GraphFault
 
-MAX_LENGTH = 200
-_READ_AT_MOST = 4000
+MAX_TEXT = 200
+_MAX_READ = 4000
 """Maximum characters processed; the rest would be cut off anyway."""
+MAX_FAULTS = 20
+"""Limits duplicates: each node behind a broken input may report it."""
 
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\).*", re.DOTALL)
 _TENSOR = re.compile(r"\b(?:tensor|array|Parameter containing:\s*tensor)\([^()]*(?:\([^()]*\)[^()]*)*\)?")
@@ -29,34 +31,6 @@ _ABSOLUTE_PATH = re.compile(
 _WORD = re.compile(r"[^\s'\"<>|,;:()]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _SPACES = re.compile(r" {2,}")
-
-
-def sanitize(message: str, limit: int = MAX_LENGTH) -> str:
-    """Return a server's message on one line, at most `limit` characters long, without paths, addresses and dumps.
-
-    File names are kept: the name of a missing model is what the reader needs.
-    """
-    message = message[:_READ_AT_MOST].encode(errors="replace").decode()
-    message = _TRACEBACK.sub("", message)
-    message = _TENSOR.sub("…", message)
-    message = _NUMBERS.sub("[…]", message)
-    message = _URL.sub("…", message)
-    message = _ADDRESS.sub("…", message)
-    message = _QUOTED_PATH.sub(r"\1\2\1", message)
-    message = _ABSOLUTE_PATH.sub(r"\1", message)
-    message = _WORD.sub(_without_folders, message)
-    message = _SPACES.sub(" ", _CONTROL.sub(" ", message)).strip()
-    return message if len(message) <= limit else message[: limit - 1].rstrip() + "…"
-
-
-def _without_folders(word: re.Match[str]) -> str:
-    """Keep "1/4" and "SDXL/model.safetensors"; of deeper paths, only the last part."""
-    parts = re.split(r"[\\/]+", word[0].strip("\\/"))
-    return word[0] if len(parts) <= 2 else parts[-1]
-
-
-MAX_FAULTS = 20
-"""Limits duplicates: each node behind a broken input may report it."""
 
 _KINDS = {
     "required_input_missing": FaultKind.MISSING_INPUT,
@@ -142,3 +116,30 @@ def _value(value: object) -> str:
 def _detail(error: Mapping[str, Any]) -> str:
     message, details = text(error.get("message")), text(error.get("details"))
     return sanitize(": ".join(part for part in (message.rstrip("."), details) if part))
+
+
+# ------------------------------------------------------------------ texts
+
+
+def sanitize(message: str, limit: int = MAX_TEXT) -> str:
+    """Return a server's message on one line, at most `limit` characters long, without paths, addresses and dumps.
+
+    File names are kept: the name of a missing model is what the reader needs.
+    """
+    message = message[:_MAX_READ].encode(errors="replace").decode()
+    message = _TRACEBACK.sub("", message)
+    message = _TENSOR.sub("…", message)
+    message = _NUMBERS.sub("[…]", message)
+    message = _URL.sub("…", message)
+    message = _ADDRESS.sub("…", message)
+    message = _QUOTED_PATH.sub(r"\1\2\1", message)
+    message = _ABSOLUTE_PATH.sub(r"\1", message)
+    message = _WORD.sub(_without_folders, message)
+    message = _SPACES.sub(" ", _CONTROL.sub(" ", message)).strip()
+    return message if len(message) <= limit else message[: limit - 1].rstrip() + "…"
+
+
+def _without_folders(word: re.Match[str]) -> str:
+    """Keep "1/4" and "SDXL/model.safetensors"; of deeper paths, only the last part."""
+    parts = re.split(r"[\\/]+", word[0].strip("\\/"))
+    return word[0] if len(parts) <= 2 else parts[-1]

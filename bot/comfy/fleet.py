@@ -66,7 +66,7 @@ class Fleet:
         instance: str = "",
         keep_alive: bool = True,
         on_change: Callable[[bool], None] | None = None,
-        on_learnt: Callable[[ComfyServer], None] | None = None,
+        on_capabilities: Callable[[ComfyServer], None] | None = None,
     ) -> Self:
         """Return the servers at `urls`, named in order; call it with a running event loop.
 
@@ -86,7 +86,7 @@ class Fleet:
                 clock=clock,
                 random=random,
                 on_change=on_change,
-                on_learnt=on_learnt,
+                on_capabilities=on_capabilities,
                 client_id=_client_id(instance, url),
             )
 

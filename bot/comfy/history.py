@@ -23,7 +23,7 @@ from bot.workflow.run.events import (
     RunResult,
 )
 
-MOST_TEXTS, MOST_CHARACTERS = 20, 100_000
+MAX_TEXTS, MAX_CHARACTERS = 20, 100_000
 """Limits per run: nodes can output any amount of text."""
 BLOCKED_TYPE = "ExecutionBlocked"
 _FOLDERS = frozenset({"output", "temp"})
@@ -37,7 +37,7 @@ def run_result(entry: object, blocked: RunFailure | None = None) -> RunResult:
     reason for its missing outputs.
     """
     history = _HistoryEntry.read(mapping(entry))
-    outputs, texts = _outputs(history), tuple(_texts(history))[:MOST_TEXTS]
+    outputs, texts = _outputs(history), tuple(_output_texts(history))[:MAX_TEXTS]
     failure = _failure(history)
     if failure is None and not outputs and not texts:
         failure = blocked or RunFailure(FailureKind.NO_OUTPUTS)
@@ -107,12 +107,12 @@ def output_refs(node_id: str, output: Mapping[str, Any]) -> Iterator[OutputRef]:
                 yield ref
 
 
-def _texts(history: _HistoryEntry) -> Iterator[OutputText]:
+def _output_texts(history: _HistoryEntry) -> Iterator[OutputText]:
     """Yield text outputs of nodes such as PreviewAny: any text under the key "text"."""
     for node_id, output in history.outputs.items():
         for value in texts(mapping(output).get("text")):
-            if told := text(value.replace("\0", "")[:MOST_CHARACTERS]).strip():
-                yield OutputText(history.visible(text(node_id)), told)
+            if content := text(value.replace("\0", "")[:MAX_CHARACTERS]).strip():
+                yield OutputText(history.visible(text(node_id)), content)
 
 
 def _file(node_id: str, entry: Mapping[str, Any]) -> OutputRef | None:
@@ -140,13 +140,13 @@ def _failure(history: _HistoryEntry) -> RunFailure | None:
         return None
     for message in reversed(items(history.status.get("messages"))):
         kind, data = (*items(message), None, None)[:2]
-        failure = _error_text(text(kind), mapping(data), history)
+        failure = _error(text(kind), mapping(data), history)
         if failure:
             return failure
     return RunFailure(FailureKind.NODE_ERROR)
 
 
-def _error_text(kind: str, data: Mapping[str, Any], history: _HistoryEntry) -> RunFailure | None:
+def _error(kind: str, data: Mapping[str, Any], history: _HistoryEntry) -> RunFailure | None:
     node_id, class_type = history.visible(text(data.get("node_id"))), text(data.get("node_type"))
     if kind == "execution_interrupted":
         # The reported node is not used: a slow node still finishes, and the next one gets the blame.

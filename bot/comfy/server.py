@@ -44,10 +44,10 @@ log = logging.getLogger(__name__)
 class ComfyServer:
     """Runs graphs on one server. `start` it before use, `close` it after; an unreachable server is just offline.
 
-    `on_change` is called when the server goes online or offline, `on_learnt` when its capabilities change; both must
-    return at once. The caller owns the sessions; graphs go
-    through `posts` if given. `client_id` is used for the first WebSocket: that of the previous lease holder, so that
-    events of its prompts arrive here (see `bot.comfy.socket`); empty for a new one.
+    `on_change` is called when the server goes online or offline, `on_capabilities` when its capabilities change; both
+    must return at once. The caller owns the sessions; graphs go through `posts` if given. `client_id` is used for the
+    first WebSocket: that of the previous lease holder, so that events of its prompts arrive here (see
+    `bot.comfy.socket`); empty for a new one.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ComfyServer:
         random: Random,
         timeouts: Timeouts | None = None,
         on_change: Callable[[bool], None] | None = None,
-        on_learnt: "Callable[[ComfyServer], None] | None" = None,
+        on_capabilities: "Callable[[ComfyServer], None] | None" = None,
         upload_folder: str = "",
         client_id: str = "",
         posts: ClientSession | None = None,
@@ -71,7 +71,7 @@ class ComfyServer:
         self._clock = clock
         self._timeouts = timeouts
         self._on_change = on_change
-        self._on_learnt = on_learnt
+        self._on_capabilities = on_capabilities
         self._online = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.client = ComfyClient(
@@ -107,7 +107,7 @@ class ComfyServer:
             timeouts=timeouts,
             foreign=self._foreign,
         )
-        self._capabilities = CapabilityCache(client=self.client, server=name, on_learnt=self._learn)
+        self._capabilities = CapabilityCache(client=self.client, server=name, on_change=self._report_capabilities)
 
     # ------------------------------------------------------------------ lifecycle
 
@@ -158,9 +158,9 @@ class ComfyServer:
         if self._on_change:
             self._on_change(online)
 
-    def _learn(self) -> None:
-        if self._on_learnt:
-            self._on_learnt(self)
+    def _report_capabilities(self) -> None:
+        if self._on_capabilities:
+            self._on_capabilities(self)
 
     def _on_frame(self, frame: Frame, connection: int) -> None:
         self._reconciler.on_frame(frame)

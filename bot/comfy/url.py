@@ -1,4 +1,7 @@
-"""Parses server URLs and keeps their credentials out of everything that is logged."""
+"""Server URLs: parsed from the settings (`ServerUrl`) or checked as members enter them (`check_server_url`).
+
+Credentials are kept out of everything that is logged.
+"""
 
 import ipaddress
 import re
@@ -12,9 +15,9 @@ from yarl import URL
 from bot.errors import InputError, StartupError
 from bot.i18n import Message, _
 
-MAX_LENGTH = 300
-_ODD = re.compile(r"[^!-~]|\\")
-_TRICK = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|//|%(?:2e|2f|5c|00)", re.IGNORECASE)
+MAX_URL = 300
+_INVALID = re.compile(r"[^!-~]|\\")
+_NOT_A_ROOT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|//|%(?:2e|2f|5c|00)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +54,26 @@ def check_server_url(url: str) -> ServerUrl:
         address = ServerUrl.parse(url)
     except StartupError as err:
         raise InputError(err.user_message) from err
-    complaint = _complaint(url, address.root)
-    if complaint:
-        raise InputError(complaint)
+    problem = _problem(url, address.root)
+    if problem:
+        raise InputError(problem)
     return address
 
 
-def _complaint(url: str, root: URL) -> Message | None:
-    if len(url) > MAX_LENGTH:
-        return _("This address is too long (limit: {limit} characters).", limit=MAX_LENGTH)
-    if _ODD.search(url):
+def _problem(url: str, root: URL) -> Message | None:
+    if len(url) > MAX_URL:
+        return _("This address is too long (limit: {limit} characters).", limit=MAX_URL)
+    if _INVALID.search(url):
         return _("This address contains invalid characters. Write it like http://127.0.0.1:8188.")
     path = "/" + url.partition("://")[2].partition("/")[2]
-    if "?" in url or "#" in url or _TRICK.search(path):
+    if "?" in url or "#" in url or _NOT_A_ROOT.search(path):
         return _("Enter only the server's address, like http://127.0.0.1:8188, without a page or query.")
-    if _is_nobodys(root.host or ""):
+    if _is_unusable(root.host or ""):
         return _("This address can't belong to a ComfyUI server. Enter the address of the machine it runs on.")
     return None
 
 
-def _is_nobodys(host: str) -> bool:
+def _is_unusable(host: str) -> bool:
     """Whether it is link-local, where clouds expose instance credentials, or a multicast or reserved address."""
     try:
         ip = ipaddress.ip_address(host)

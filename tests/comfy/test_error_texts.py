@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfy.errors import MAX_LENGTH, sanitize
+from bot.comfy.errors import MAX_TEXT, sanitize
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_list_of_numbers_is_not_poured_out():
 def test_long_texts_are_cut():
     shown = sanitize("word " * 1000)
 
-    assert len(shown) <= MAX_LENGTH
+    assert len(shown) <= MAX_TEXT
     assert shown.endswith("…")
 
 
@@ -55,5 +55,5 @@ def test_long_texts_are_cut():
 def test_any_text_ends_short_and_on_one_line(message: str):
     shown = sanitize(message)
 
-    assert len(shown) <= MAX_LENGTH
+    assert len(shown) <= MAX_TEXT
     assert "\n" not in shown

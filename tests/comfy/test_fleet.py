@@ -18,8 +18,8 @@ SOURCE = "CheckpointLoaderSimple.ckpt_name"
 OLD, NEW = "dreamscape-sd15.safetensors", "new.safetensors"
 
 
-def fleet_of(*urls: str, instance: str = "", on_learnt: Callable[[ComfyServer], None] | None = None) -> Fleet:
-    return Fleet.of(urls, clock=SystemClock(), random=Random(1), instance=instance, on_learnt=on_learnt)
+def fleet_of(*urls: str, instance: str = "", on_capabilities: Callable[[ComfyServer], None] | None = None) -> Fleet:
+    return Fleet.of(urls, clock=SystemClock(), random=Random(1), instance=instance, on_capabilities=on_capabilities)
 
 
 @pytest.fixture
@@ -133,21 +133,21 @@ async def test_together_they_can_do_what_one_of_them_can(standin: StandIn, other
 
 async def test_what_a_server_can_do_is_told_when_it_changes(standin: StandIn) -> None:
     standin.state.vram_total = 24_000_000_000
-    learnt: list[str] = []
-    fleet = fleet_of(standin.url, on_learnt=lambda server: learnt.append(server.abilities.fingerprint))
+    fingerprints: list[str] = []
+    fleet = fleet_of(standin.url, on_capabilities=lambda server: fingerprints.append(server.abilities.fingerprint))
     (server,) = fleet.servers
     await server.start()
-    await eventually(lambda: len(learnt) == 1)
+    await eventually(lambda: len(fingerprints) == 1)
     assert (server.abilities.vram, server.abilities.version) == (24_000_000_000, standin.state.generation.value)
 
     await server.refresh_definitions()
-    assert len(learnt) == 1
+    assert len(fingerprints) == 1
     standin.state.models["checkpoints"].append(NEW)
     await server.refresh_definitions()
-    assert len(set(learnt)) == 2
+    assert len(set(fingerprints)) == 2
     standin.state.drop_request["GET /system_stats"] = 3
     await server.refresh_definitions()
-    assert len(learnt) == 2  # what it said about its memory still holds
+    assert len(fingerprints) == 2  # what it said about its memory still holds
     await fleet.close()
 
 
