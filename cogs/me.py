@@ -4,13 +4,15 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ui.account import AccountPages
+from bot.i18n import _
+from bot.ui.account import AccountService
+from bot.ui.commands.requester import requester_of
 
 
 class MeCommand(commands.Cog):
-    def __init__(self, *, members: AccountPages) -> None:
-        self._members = members
+    def __init__(self, *, accounts: AccountService) -> None:
+        self._accounts = accounts
 
     @app_commands.command(name="me", description="Your GPU usage, limits and waiting requests")
     async def me(self, interaction: discord.Interaction) -> None:
-        await self._members.me(interaction)
+        await self._accounts.show(interaction, requester_of(interaction), _("Your usage and limits"))

@@ -12,7 +12,7 @@ from bot.comfy.url import check_server_url
 from bot.policy.admission import Admission
 from bot.policy.limits import Limits
 from bot.ui.access_checks import AccessChecks
-from bot.ui.account import AccountPages
+from bot.ui.account import AccountService
 from bot.ui.audit_log import AuditLog
 from bot.ui.commands.autocomplete import Autocompleter
 from bot.ui.commands.guild_rules import GuildRules
@@ -20,11 +20,8 @@ from bot.ui.commands.registry import CommandRegistry
 from bot.ui.locale import Languages
 from bot.workflow.library.library import Library
 from cogs.me import MeCommand
-from cogs.moderate._cog import ModerateCommand
-from cogs.moderate._pauses import Moderation
-from cogs.moderate._roles import RoleRules
-from cogs.server._cog import ServerCommand
-from cogs.server._service import ServerService
+from cogs.moderate import ModerateCommand
+from cogs.server import ServerCommand
 from cogs.workflow._add import AddWorkflow
 from cogs.workflow._cog import WorkflowCommand
 from cogs.workflow._service import WorkflowService
@@ -60,18 +57,17 @@ class Office:
         self._audit = AuditLog(store=store, clock=clock)
 
     def cogs(self, registry: CommandRegistry, autocompleter: Autocompleter) -> Sequence[commands.Cog]:
-        members = AccountPages(
+        accounts = AccountService(
             policies=self._resources.policies,
             admission=self.admission,
-            survey=self._services.queue_view.status,
-            access=self._access,
+            queue_view=self._services.queue_view,
             languages=self._languages,
             clock=self._clock,
         )
         return (
-            ModerateCommand(moderation=self._moderation(), rules=self._rules(), members=members),
-            ServerCommand(desk=self._desk()),
-            MeCommand(members=members),
+            self._moderate(accounts),
+            self._server(),
+            MeCommand(accounts=accounts),
             WorkflowCommand(desk=self._workflow_desk(registry, autocompleter), addition=self._addition(registry)),
         )
 
@@ -98,9 +94,11 @@ class Office:
             languages=self._languages,
         )
 
-    def _moderation(self) -> Moderation:
-        return Moderation(
+    def _moderate(self, accounts: AccountService) -> ModerateCommand:
+        return ModerateCommand(
             policies=self._resources.policies,
+            admission=self.admission,
+            accounts=accounts,
             audit=self._audit,
             bus=self._resources.bus,
             access=self._access,
@@ -109,20 +107,11 @@ class Office:
             clock=self._clock,
         )
 
-    def _rules(self) -> RoleRules:
-        return RoleRules(
-            policies=self._resources.policies,
-            admission=self.admission,
-            audit=self._audit,
-            access=self._access,
-            languages=self._languages,
-        )
-
-    def _desk(self) -> ServerService:
-        return ServerService(
-            fleet=self._resources.fleet,
+    def _server(self) -> ServerCommand:
+        return ServerCommand(
+            registry=self._resources.fleet,
             store=self._resources.store,
-            survey=self._services.queue_view.status,
+            queue_view=self._services.queue_view,
             key_of=_key_of,
             probe=self._fleet.probe,
             audit=self._audit,

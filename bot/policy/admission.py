@@ -5,11 +5,12 @@ the member's usage until their job is stored.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from cachetools import TTLCache
 
 from bot.clock import Clock
 from bot.errors import LimitError
@@ -29,7 +30,9 @@ PRIORITY_LANE = -1
 """The lane that is served before the normal one, 0."""
 
 
-class Waits(Protocol):
+class JobCounter(Protocol):
+    """The part of `bot.jobs.repository.JobRepository` that is needed here; the policy imports no jobs."""
+
     async def count_waiting(self, user_id: int) -> int: ...
 
 
@@ -46,9 +49,9 @@ class Requester:
 class AdmissionContext:
     """A snapshot of everything that decides about one request."""
 
-    asker: Requester
+    requester: Requester
     allowance: Allowance
-    standing: Usage
+    usage: Usage
     waiting: int
     """This member's queued jobs, in all guilds."""
     now: float
@@ -71,17 +74,9 @@ class AdmissionContext:
         self._admit(spec.workflow, measure(spec), longest)
 
     def _admit(self, workflow: str, size: RunSize, text_length: int) -> None:
-        request = AdmissionRequest(
-            user_id=self.asker.user_id,
-            guild_id=self.asker.guild_id,
-            workflow=workflow,
-            size=size,
-            waiting=self.waiting,
-            text_length=text_length,
-        )
-        _pass(review(request, self.limits))
+        _pass(review(AdmissionRequest(size, self.waiting, text_length), self.limits))
         seconds = self.expect(workflow)
-        _pass(admit(self.allowance, self.standing, seconds=seconds, pictures=max(1, size.count), now=self.now))
+        _pass(admit(self.allowance, self.usage, seconds=seconds, pictures=max(1, size.count), now=self.now))
 
 
 def _pass(decision: Decision) -> None:
@@ -98,7 +93,7 @@ class Admission:
     def __init__(
         self,
         *,
-        store: Waits,
+        store: JobCounter,
         policies: PolicyRepository,
         expect: Callable[[str], float],
         clock: Clock,
@@ -109,9 +104,9 @@ class Admission:
         self._expect = expect
         self._clock = clock
         self._limits = limits or Limits()
-        self._rules: OrderedDict[int, tuple[float, Sequence[RoleRule]]] = OrderedDict()
+        self._rules = TTLCache[int, Sequence[RoleRule]](MAX_CACHED_GUILDS, RULES_CACHE_SECONDS, clock.monotonic)
         self._changes = 0
-        self._turns: dict[str, _MemberLock] = {}
+        self._locks: dict[str, _CountedLock] = {}
 
     @property
     def limits(self) -> Limits:
@@ -119,44 +114,44 @@ class Admission:
         return self._limits
 
     @asynccontextmanager
-    async def lock(self, asker: Requester) -> AsyncGenerator[None]:
+    async def lock(self, requester: Requester) -> AsyncGenerator[None]:
         """Hold the lock of one member, so that their requests are checked one at a time."""
-        key = account_key(asker.guild_id, asker.user_id)
-        turn = self._turns.setdefault(key, _MemberLock())
-        turn.takers += 1
+        key = account_key(requester.guild_id, requester.user_id)
+        counted = self._locks.setdefault(key, _CountedLock())
+        counted.users += 1
         try:
-            async with turn.lock:
+            async with counted.lock:
                 yield
         finally:
-            turn.takers -= 1
-            if not turn.takers:
-                del self._turns[key]
+            counted.users -= 1
+            if not counted.users:
+                del self._locks[key]
 
-    async def read(self, asker: Requester, limits: Limits | None = None) -> AdmissionContext:
-        """Return what decides about a request, within the member's `turn`. May raise `DatabaseUnavailableError`.
+    async def read(self, requester: Requester, limits: Limits | None = None) -> AdmissionContext:
+        """Return what decides about a request, under the member's `lock`. May raise `DatabaseUnavailableError`.
 
         `limits` are those of the guild or channel; without them, those of the installation apply.
         """
         now = self._clock.now()
-        allowance = await self.allowance(asker)
-        standing = Usage()
+        allowance = await self.allowance(requester)
+        usage = Usage()
         if allowance.limits_use:
-            standing = await self._policies.usage(asker.guild_id, asker.user_id, now)
+            usage = await self._policies.usage(requester.guild_id, requester.user_id, now)
         return AdmissionContext(
-            asker=asker,
+            requester=requester,
             allowance=allowance,
-            standing=standing,
-            waiting=await self._store.count_waiting(asker.user_id),
+            usage=usage,
+            waiting=await self._store.count_waiting(requester.user_id),
             now=now,
             limits=limits or self._limits,
             expect=self._expect,
         )
 
-    async def allowance(self, asker: Requester) -> Allowance:
+    async def allowance(self, requester: Requester) -> Allowance:
         """Return the limits that a member's roles give. May raise `DatabaseUnavailableError`."""
-        if asker.guild_id is None:
+        if requester.guild_id is None:
             return Allowance()
-        return resolve(await self._rules_of(asker.guild_id), asker.guild_id, asker.role_ids)
+        return resolve(await self._rules_of(requester.guild_id), requester.guild_id, requester.role_ids)
 
     def forget(self, guild_id: int) -> None:
         """Drop the cached rules of a guild after a change."""
@@ -164,24 +159,18 @@ class Admission:
         self._rules.pop(guild_id, None)
 
     async def _rules_of(self, guild_id: int) -> Sequence[RoleRule]:
-        read_at, rules = self._rules.get(guild_id, (float("-inf"), ()))
-        if self._clock.monotonic() - read_at > RULES_CACHE_SECONDS:
-            changes, read_at = self._changes, self._clock.monotonic()
+        rules = self._rules.get(guild_id)
+        if rules is None:
+            changes = self._changes
             rules = await self._policies.rules(guild_id)
             if changes == self._changes:  # else these may be outdated
-                self._remember(guild_id, read_at, rules)
+                self._rules[guild_id] = rules
         return rules
-
-    def _remember(self, guild_id: int, read_at: float, rules: Sequence[RoleRule]) -> None:
-        self._rules[guild_id] = (read_at, rules)
-        self._rules.move_to_end(guild_id)
-        while len(self._rules) > MAX_CACHED_GUILDS:
-            self._rules.popitem(last=False)
 
 
 @dataclass(slots=True)
-class _MemberLock:
+class _CountedLock:
     """The lock of one member, kept while a request holds it or waits for it."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    takers: int = 0
+    users: int = 0

@@ -8,11 +8,8 @@ from bot.workflow.run.measure import RunSize
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """One requested run, before it becomes a job."""
+    """What the size limits look at in one request."""
 
-    user_id: int
-    guild_id: int | None
-    workflow: str
     size: RunSize
     waiting: int = 0
     """This member's jobs already in the queue."""

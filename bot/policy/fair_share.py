@@ -116,10 +116,3 @@ def _fairest(members: Iterable[Candidate]) -> list[Candidate]:
 def _may_overtake(candidate: Candidate, first: Candidate) -> bool:
     is_close = candidate.score <= first.score + AFFINITY and candidate.used <= first.used + AFFINITY_SECONDS
     return candidate.is_loaded and is_close
-
-
-def jain(values: Iterable[float]) -> float:
-    """Return Jain's fairness index, from 1/n (one has everything) to 1 (all have the same)."""
-    numbers = list(values)
-    squares = sum(number * number for number in numbers)
-    return sum(numbers) ** 2 / (len(numbers) * squares) if squares else 1.0

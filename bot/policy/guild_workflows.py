@@ -28,7 +28,7 @@ class WorkflowRule:
     """Option name → the value used when a member leaves it out."""
 
     @property
-    def says_nothing(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether it sets nothing."""
         return self.is_enabled is None and not self.defaults
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
-from bot.i18n import Message, _, n_  # pyright: ignore[reportPrivateUsage] # named as in gettext
+from bot.i18n import Message, _, n_
 from bot.policy.decision import AdmissionRequest, Allowed, Decision, Refused
 from bot.workflow.run.measure import RunSize
 
@@ -32,7 +32,7 @@ class Limits:
 
 
 def review(request: AdmissionRequest, limits: Limits) -> Decision:
-    """Check the size alone: `AllowedValues`, or `Refused` for the first limit exceeded."""
+    """Check the size alone: `Allowed`, or `Refused` for the first limit exceeded."""
     for rule in _RULES:
         message = rule(request, limits)
         if message is not None:

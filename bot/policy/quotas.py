@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from bot.i18n import Message, _, n_
 from bot.policy.decision import Allowed, Decision, Refused
 from bot.policy.role_rules import Allowance
-from bot.policy.time_text import minutes, span
-
-DAY = 86_400.0
-WEEK = 7 * DAY
+from bot.policy.time_text import DAY, WEEK, minutes, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,43 +65,43 @@ class Quotas:
     week_pictures: Quota
 
 
-def quotas(allowance: Allowance, standing: Usage) -> Quotas:
+def quotas(allowance: Allowance, usage: Usage) -> Quotas:
     """Combine a member's limits with their usage."""
-    seconds = standing.pending_seconds
-    pictures = max(standing.pending, standing.pending_pictures)
+    seconds = usage.pending_seconds
+    pictures = max(usage.pending, usage.pending_pictures)
     return Quotas(
-        Quota(allowance.day_seconds, standing.day_seconds, seconds, DAY, standing.oldest_day),
-        Quota(allowance.week_seconds, standing.week_seconds, seconds, WEEK, standing.oldest_week),
-        Quota(allowance.day_pictures, standing.day_pictures, pictures, DAY, standing.oldest_day),
-        Quota(allowance.week_pictures, standing.week_pictures, pictures, WEEK, standing.oldest_week),
+        Quota(allowance.day_seconds, usage.day_seconds, seconds, DAY, usage.oldest_day),
+        Quota(allowance.week_seconds, usage.week_seconds, seconds, WEEK, usage.oldest_week),
+        Quota(allowance.day_pictures, usage.day_pictures, pictures, DAY, usage.oldest_day),
+        Quota(allowance.week_pictures, usage.week_pictures, pictures, WEEK, usage.oldest_week),
     )
 
 
-def admit(allowance: Allowance, standing: Usage, *, seconds: float, pictures: int, now: float) -> Decision:
+def admit(allowance: Allowance, usage: Usage, *, seconds: float, pictures: int, now: float) -> Decision:
     """Decide whether one more request, estimated at `seconds` and `pictures`, fits into the allowance."""
-    for message in _complaints(allowance, standing, seconds, pictures, now):
+    for message in _refusals(allowance, usage, seconds, pictures, now):
         return Refused(message)
     return Allowed()
 
 
-def _complaints(allowance: Allowance, standing: Usage, seconds: float, pictures: int, now: float) -> Iterator[Message]:
+def _refusals(allowance: Allowance, usage: Usage, seconds: float, pictures: int, now: float) -> Iterator[Message]:
     """Yield the reasons for a refusal, the one that clears soonest first."""
-    if message := _cooling(allowance, standing, now):
+    if message := _cooldown(allowance, usage, now):
         yield message
-    if message := _waiting(allowance, standing):
+    if message := _waiting(allowance, usage):
         yield message
-    held = quotas(allowance, standing)
-    for quota in (held.day_seconds, held.week_seconds):
-        if not _fits(quota, seconds):
+    current = quotas(allowance, usage)
+    for quota in (current.day_seconds, current.week_seconds):
+        if not _has_room(quota, seconds):
             yield _too_long(quota, seconds, now)
-    for quota in (held.day_pictures, held.week_pictures):
-        if not _fits(quota, pictures):
+    for quota in (current.day_pictures, current.week_pictures):
+        if not _has_room(quota, pictures):
             yield _too_many(quota, pictures, now)
 
 
-def _cooling(allowance: Allowance, standing: Usage, now: float) -> Message | None:
-    left = standing.last_asked + (allowance.cooldown or 0.0) - now
-    if not standing.last_asked or left <= 0:
+def _cooldown(allowance: Allowance, usage: Usage, now: float) -> Message | None:
+    left = usage.last_asked + (allowance.cooldown or 0.0) - now
+    if not usage.last_asked or left <= 0:
         return None
     # A clock that was set back must not make anyone wait longer than the whole cooldown
     wait = span(min(left, allowance.cooldown or 0.0))
@@ -115,19 +112,19 @@ def _cooling(allowance: Allowance, standing: Usage, now: float) -> Message | Non
     )
 
 
-def _waiting(allowance: Allowance, standing: Usage) -> Message | None:
-    if allowance.waiting is None or standing.waiting < allowance.waiting:
+def _waiting(allowance: Allowance, usage: Usage) -> Message | None:
+    if allowance.waiting is None or usage.waiting < allowance.waiting:
         return None
     return n_(
         "You already have a request in the queue (limit with your roles: 1). Please wait until it has started.",
         "You already have {waiting} requests in the queue (limit with your roles: {count}). Please wait until some "
         "have started.",
         allowance.waiting,
-        waiting=standing.waiting,
+        waiting=usage.waiting,
     )
 
 
-def _fits(quota: Quota, more: float) -> bool:
+def _has_room(quota: Quota, more: float) -> bool:
     return quota.limit is None or quota.used + quota.pending + more <= quota.limit
 
 

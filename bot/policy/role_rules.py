@@ -35,12 +35,12 @@ class RoleRule:
     """Seconds between two requests."""
 
     @property
-    def says_nothing(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether it sets nothing."""
-        return all(getattr(self, name) is None for name in SUBJECTS)
+        return all(getattr(self, name) is None for name in LIMIT_NAMES)
 
 
-SUBJECTS = tuple(field.name for field in fields(RoleRule) if field.name not in ("guild_id", "role_id"))
+LIMIT_NAMES = tuple(field.name for field in fields(RoleRule) if field.name not in ("guild_id", "role_id"))
 """The limits that a rule can set."""
 
 

@@ -11,7 +11,6 @@ from bot.i18n import Message, n_
 MINUTE = 60.0
 HOUR = 3600.0
 DAY = 86_400.0
-
 WEEK = 7 * DAY
 
 _UNITS = {"s": 1.0, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}

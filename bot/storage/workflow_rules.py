@@ -57,7 +57,7 @@ def _read_rule(row: Mapping[Any, Any]) -> WorkflowRule:
 
 def _set_rule(conn: Connection, rule: WorkflowRule) -> None:
     key = {"guild_id": rule.guild_id, "channel_id": rule.channel_id, "workflow": storable(rule.workflow)}
-    if rule.says_nothing:
+    if rule.is_empty:
         conn.execute(sa.delete(rules).where(*(rules.c[name] == value for name, value in key.items())))
         return
     values = {"enabled": rule.is_enabled, "defaults": json.dumps(dict(rule.defaults))}

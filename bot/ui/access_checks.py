@@ -16,9 +16,9 @@ from bot.i18n import _
 
 log = logging.getLogger(__name__)
 
-ASK_LIMIT = 1.0
+OWNERS_TIMEOUT = 1.0
 """Seconds for asking Discord who owns the application; the command waits for it."""
-OWNERS_KEPT = 600.0
+OWNERS_CACHE_SECONDS = 600.0
 """Seconds for which the owners are cached."""
 OWNERS_RETRY_INTERVAL = 30.0
 """Seconds until the next try after a failed request."""
@@ -32,8 +32,8 @@ class AccessChecks:
         self._home_guilds = frozenset(home_guilds)
         self._clock = clock
         self._owners: frozenset[int] = frozenset()
-        self._ask_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._refresh_at = float("-inf")
+        self._refreshing = asyncio.Lock()
 
     def moderates(self, interaction: discord.Interaction) -> bool:
         """Whether the user has *Manage Messages* in this guild."""
@@ -70,20 +70,20 @@ class AccessChecks:
         return sees_all and [guild.id for guild in client.guilds] == [interaction.guild_id]
 
     async def _known_owners(self, client: discord.Client) -> Collection[int]:
-        async with self._asking:
-            if self._clock.monotonic() >= self._ask_at:
-                await self._ask(client)
+        async with self._refreshing:
+            if self._clock.monotonic() >= self._refresh_at:
+                await self._refresh_owners(client)
         return self._owners
 
-    async def _ask(self, client: discord.Client) -> None:
-        pause = OWNERS_RETRY_INTERVAL
+    async def _refresh_owners(self, client: discord.Client) -> None:
+        valid_for = OWNERS_RETRY_INTERVAL
         try:
-            async with asyncio.timeout(ASK_LIMIT):
+            async with asyncio.timeout(OWNERS_TIMEOUT):
                 self._owners = _owners(await client.application_info())
-            pause = OWNERS_KEPT
+            valid_for = OWNERS_CACHE_SECONDS
         except Exception as error:  # discord.py does not wrap the errors of its HTTP library
             log.warning("could not fetch the bot's owners from Discord: %r", error)
-        self._ask_at = self._clock.monotonic() + pause
+        self._refresh_at = self._clock.monotonic() + valid_for
 
 
 def _permissions(interaction: discord.Interaction) -> discord.Permissions:
@@ -98,9 +98,9 @@ def _owners(application: discord.AppInfo) -> frozenset[int]:
     team = application.team
     if team is None:
         return frozenset({application.owner.id})
-    ruling = {
+    admins = {
         member.id
         for member in team.members
         if member.membership_state is discord.TeamMembershipState.accepted and member.role in ADMIN_ROLES
     }
-    return frozenset(ruling | ({team.owner_id} if team.owner_id else set()))
+    return frozenset(admins | ({team.owner_id} if team.owner_id else set()))

@@ -13,6 +13,10 @@ from bot.jobs.repository import DatabaseUnavailableError
 from bot.ui.locale import Languages, cut
 from bot.ui.page import SILENT, Tone
 
+ANSWER_TIMEOUT = 2.0
+"""Seconds for the work before an answer; Discord waits three."""
+AUTOCOMPLETE_TIMEOUT = 1.5
+"""Seconds for the work before suggestions."""
 MAX_CHOICES = 25
 """Discord's limit for autocomplete."""
 MAX_CHOICE = 100

@@ -1,0 +1,3 @@
+from cogs.moderate._cog import ModerateCommand
+
+__all__ = ["ModerateCommand"]

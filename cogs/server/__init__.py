@@ -1,0 +1,3 @@
+from cogs.server._cog import ServerCommand
+
+__all__ = ["ServerCommand"]

@@ -9,7 +9,6 @@ import statistics
 import sys
 from random import Random
 
-from bot.policy.fair_share import jain
 from tests.benchmarks.fairness import (
     Community,
     FairShare,
@@ -19,6 +18,7 @@ from tests.benchmarks.fairness import (
     RoundRobin,
     checkpoints,
     flood,
+    jain,
     mixed_hour,
     simulate,
     two_guilds,

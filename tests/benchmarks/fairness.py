@@ -247,3 +247,10 @@ def two_guilds(random: Random) -> Community:
             orders = [Order(name, random.uniform(0, 30), random.uniform(8, 16)) for _ in range(300)]
             community.add(name, orders, guild=guild)
     return community
+
+
+def jain(values: Iterable[float]) -> float:
+    """Return Jain's fairness index, from 1/n (one has everything) to 1 (all have the same)."""
+    numbers = list(values)
+    squares = sum(number * number for number in numbers)
+    return sum(numbers) ** 2 / (len(numbers) * squares) if squares else 1.0

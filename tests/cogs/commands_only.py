@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
 
 from bot.errors import InputError
 from bot.i18n import _
-from bot.jobs.cluster.bus import Topic
+from bot.jobs.cluster.bus import LocalBus, Topic
 from bot.jobs.job import Job, JobState, Requester
 from bot.jobs.scheduling.blockers import StartBlockers
 from bot.jobs.scheduling.queue_view import QueueView
@@ -17,7 +17,7 @@ from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.policy.admission import Admission
 from bot.storage.database import Database, open_database
 from bot.ui.access_checks import AccessChecks
-from bot.ui.account import AccountPages
+from bot.ui.account import AccountService
 from bot.ui.audit_log import AuditLog
 from bot.ui.client.bot import ComfycordBot
 from bot.ui.locale import Languages
@@ -26,11 +26,8 @@ from bot.workflow.library.catalog import Catalog
 from bot.workflow.library.library import Library
 from bot.workflow.run.needs import Abilities, Needs
 from cogs.me import MeCommand
-from cogs.moderate._cog import ModerateCommand
-from cogs.moderate._pauses import Moderation
-from cogs.moderate._roles import RoleRules
-from cogs.server._cog import ServerCommand
-from cogs.server._service import ServerService
+from cogs.moderate import ModerateCommand
+from cogs.server import ServerCommand
 from tests.cogs.whole_bot import WORKFLOWS
 from tests.harness import Member, Simulation, simulated
 from tests.jobs.doubles import FewPlaces, place, spec
@@ -39,12 +36,12 @@ MODERATOR = discord.Permissions(manage_messages=True)
 MANAGER = discord.Permissions(manage_messages=True, manage_guild=True)
 
 
-@dataclass
-class HeardHints:
-    """Remembers what was hinted at."""
+class RecordingBus(LocalBus):
+    """Remembers which topics were notified."""
 
-    sent: list[Topic] = field(default_factory=list)
-    look_every: float = 2.0
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Topic] = []
 
     def subscribe(self, topic: Topic, hear: Callable[[str], None]) -> None:
         raise AssertionError("nobody listens here")
@@ -75,7 +72,7 @@ class Counter:
 
     sim: Simulation
     database: Database
-    bus: HeardHints
+    bus: RecordingBus
     bot: OwnedBot
     machines: dict[str, Abilities]
     """What answers at addresses."""
@@ -103,7 +100,7 @@ class Counter:
 async def opened_counter(home_guilds: Collection[int] = ()) -> AsyncGenerator[Counter]:
     """Open the counter; without `home_guilds` the one guild that there is counts as the bot's home."""
     database = await open_database("sqlite:///:memory:")
-    bus = HeardHints()
+    bus = RecordingBus()
     machines: dict[str, Abilities] = {}
     bots: list[OwnedBot] = []
 
@@ -121,7 +118,7 @@ async def opened_counter(home_guilds: Collection[int] = ()) -> AsyncGenerator[Co
 def _bot(
     sim: Simulation,
     database: Database,
-    bus: HeardHints,
+    bus: RecordingBus,
     home_guilds: Collection[int],
     machines: dict[str, Abilities],
 ) -> OwnedBot:
@@ -136,16 +133,13 @@ def _bot(
         blockers=StartBlockers(fleet=fleet, policy=policies, clock=clock),
         clock=clock,
     )
-    members = AccountPages(
+    accounts = AccountService(
+        policies=policies, admission=admission, queue_view=queue_view, languages=languages, clock=clock
+    )
+    moderate = ModerateCommand(
         policies=policies,
         admission=admission,
-        survey=queue_view.status,
-        access=access,
-        languages=languages,
-        clock=clock,
-    )
-    moderation = Moderation(
-        policies=policies,
+        accounts=accounts,
         audit=audit,
         bus=bus,
         access=access,
@@ -153,11 +147,10 @@ def _bot(
         languages=languages,
         clock=clock,
     )
-    rules = RoleRules(policies=policies, admission=admission, audit=audit, access=access, languages=languages)
-    desk = ServerService(
-        fleet=fleet,
+    server = ServerCommand(
+        registry=fleet,
         store=store,
-        survey=queue_view.status,
+        queue_view=queue_view,
         key_of=_key_of,
         probe=_probing(machines),
         audit=audit,
@@ -167,9 +160,9 @@ def _bot(
     )
 
     async def set_up() -> None:
-        await bot.add_cog(ModerateCommand(moderation=moderation, rules=rules, members=members))
-        await bot.add_cog(ServerCommand(desk=desk))
-        await bot.add_cog(MeCommand(members=members))
+        await bot.add_cog(moderate)
+        await bot.add_cog(server)
+        await bot.add_cog(MeCommand(accounts=accounts))
         await bot.tree.sync()
 
     async def tear_down() -> None:

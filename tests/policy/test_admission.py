@@ -163,4 +163,4 @@ async def test_who_gives_up_while_waiting_leaves_nothing_behind(admission: Admis
                 raise AssertionError("two at once")
     async with asyncio.timeout(1.0), admission.lock(ANN):
         pass
-    assert not admission._turns, "no lock is kept for those who are gone"
+    assert not admission._locks, "no lock is kept for those who are gone"

@@ -15,10 +15,9 @@ from bot.policy.fair_share import (
     STARVATION_LIMIT,
     Candidate,
     Share,
-    jain,
     order,
 )
-from tests.benchmarks.fairness import Community, FairShare, Order, checkpoints, mixed_hour, simulate, two_guilds
+from tests.benchmarks.fairness import Community, FairShare, Order, checkpoints, jain, mixed_hour, simulate, two_guilds
 
 SECONDS = st.floats(0.1, 1e5)
 TIMES = st.floats(1.7e9, 2.5e9)

@@ -17,9 +17,7 @@ def sized(width: int = 1024, height: int = 1024, *, count: int = 1, steps: int =
 
 
 def request(size: RunSize | None = None, *, waiting: int = 0, text_length: int = 0) -> AdmissionRequest:
-    return AdmissionRequest(
-        user_id=1, guild_id=2, workflow="imagine", size=size or sized(), waiting=waiting, text_length=text_length
-    )
+    return AdmissionRequest(size=size or sized(), waiting=waiting, text_length=text_length)
 
 
 def refusal(asked: AdmissionRequest, limits: Limits = LIMITS) -> str:

@@ -15,13 +15,13 @@ FREE = Allowance()
 
 
 def asked(
-    allowance: Allowance = FREE, standing: Usage | None = None, *, seconds: float = 60.0, pictures: int = 1
+    allowance: Allowance = FREE, usage: Usage | None = None, *, seconds: float = 60.0, pictures: int = 1
 ) -> Decision:
-    return admit(allowance, standing or Usage(), seconds=seconds, pictures=pictures, now=NOW)
+    return admit(allowance, usage or Usage(), seconds=seconds, pictures=pictures, now=NOW)
 
 
-def refusal(allowance: Allowance, standing: Usage | None = None, *, seconds: float = 60.0, pictures: int = 1) -> str:
-    decision = asked(allowance, standing, seconds=seconds, pictures=pictures)
+def refusal(allowance: Allowance, usage: Usage | None = None, *, seconds: float = 60.0, pictures: int = 1) -> str:
+    decision = asked(allowance, usage, seconds=seconds, pictures=pictures)
     assert isinstance(decision, Refused)
     text = str(decision.message)
     assert "{" not in text
@@ -29,7 +29,7 @@ def refusal(allowance: Allowance, standing: Usage | None = None, *, seconds: flo
 
 
 def test_without_limits_everything_passes() -> None:
-    assert asked(standing=Usage(day_seconds=1e9, pending=10_000, waiting=9999)) == Allowed()
+    assert asked(usage=Usage(day_seconds=1e9, pending=10_000, waiting=9999)) == Allowed()
 
 
 def test_the_last_gpu_minute_may_be_used_but_not_one_more() -> None:
@@ -47,8 +47,8 @@ def test_what_waits_counts_as_if_it_were_used() -> None:
 
 
 def test_a_week_is_a_limit_of_its_own() -> None:
-    standing = Usage(week_seconds=3590.0, oldest_week=NOW - WEEK + 3 * DAY)
-    text = refusal(Allowance(day_seconds=600.0, week_seconds=3600.0), standing)
+    usage = Usage(week_seconds=3590.0, oldest_week=NOW - WEEK + 3 * DAY)
+    text = refusal(Allowance(day_seconds=600.0, week_seconds=3600.0), usage)
     assert "in the last 7 days" in text
     assert "in 3 days" in text
 
@@ -126,30 +126,30 @@ counts = st.integers(0, 10**6)
     st.integers(1, 100),
 )
 def test_nobody_gets_more_than_they_may_have_and_every_refusal_can_be_read(
-    allowance: Allowance, standing: Usage, seconds: float, pictures: int
+    allowance: Allowance, usage: Usage, seconds: float, pictures: int
 ) -> None:
-    decision = asked(allowance, standing, seconds=seconds, pictures=pictures)
+    decision = asked(allowance, usage, seconds=seconds, pictures=pictures)
     if isinstance(decision, Refused):
         assert "{" not in str(decision.message)
         return
     for limit, used in (
-        (allowance.day_seconds, standing.day_seconds + standing.pending_seconds + seconds),
-        (allowance.week_seconds, standing.week_seconds + standing.pending_seconds + seconds),
-        (allowance.day_pictures, standing.day_pictures + standing.pending + pictures),
-        (allowance.week_pictures, standing.week_pictures + standing.pending_pictures + pictures),
-        (allowance.waiting, standing.waiting + 1),
+        (allowance.day_seconds, usage.day_seconds + usage.pending_seconds + seconds),
+        (allowance.week_seconds, usage.week_seconds + usage.pending_seconds + seconds),
+        (allowance.day_pictures, usage.day_pictures + usage.pending + pictures),
+        (allowance.week_pictures, usage.week_pictures + usage.pending_pictures + pictures),
+        (allowance.waiting, usage.waiting + 1),
     ):
         assert limit is None or used <= limit
-    assert not standing.last_asked or NOW - standing.last_asked >= (allowance.cooldown or 0.0)
+    assert not usage.last_asked or NOW - usage.last_asked >= (allowance.cooldown or 0.0)
 
 
 @given(amounts, amounts, amounts)
 def test_what_is_left_is_exactly_what_still_passes(limit: float, used: float, pending: float) -> None:
     allowance = Allowance(day_seconds=limit)
-    standing = Usage(day_seconds=used, pending_seconds=pending)
-    left = quotas(allowance, standing).day_seconds.left
+    usage = Usage(day_seconds=used, pending_seconds=pending)
+    left = quotas(allowance, usage).day_seconds.left
     assert left is not None
     assert left >= 0
-    assert isinstance(asked(allowance, standing, seconds=left + 1.0), Refused)
+    assert isinstance(asked(allowance, usage, seconds=left + 1.0), Refused)
     if left > 1.0:
-        assert asked(allowance, standing, seconds=left - 1.0) == Allowed()
+        assert asked(allowance, usage, seconds=left - 1.0) == Allowed()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.policy.role_rules import (
-    SUBJECTS,
+    LIMIT_NAMES,
     Allowance,
     RoleRule,
     resolve,
@@ -94,6 +94,6 @@ def test_a_further_role_never_makes_a_stated_limit_smaller(
 
 
 def test_a_rule_that_says_nothing_knows_it() -> None:
-    assert RoleRule(GUILD, 1).says_nothing
-    assert not RoleRule(GUILD, 1, lane=False).says_nothing
-    assert set(SUBJECTS) == set(Allowance.__dataclass_fields__)
+    assert RoleRule(GUILD, 1).is_empty
+    assert not RoleRule(GUILD, 1, lane=False).is_empty
+    assert set(LIMIT_NAMES) == set(Allowance.__dataclass_fields__)

@@ -11,19 +11,18 @@ from discord.utils import escape_markdown
 
 from bot.i18n import Message, _, n_
 from bot.jobs.job import Job
-from bot.jobs.status import QueuePosition as Place
+from bot.jobs.status import QueuePosition
+from bot.policy import time_text
 from bot.policy.pauses import Pause
 from bot.policy.quotas import Quota, Usage, quotas
 from bot.policy.role_rules import Allowance
-from bot.policy.time_text import minutes
-from bot.policy.time_text import span as exactly
 from bot.ui.locale import Languages, cut
 from bot.ui.messages.render import span
 from bot.ui.pages.moderation import ModerationPage
 from bot.ui.pages.queue import HELD
 from bot.ui.replies import text_page
 
-SHOWN = 10
+MAX_SHOWN = 10
 """At most this many running jobs, waiting jobs and pauses are shown."""
 MAX_TITLE = 60
 MAX_REASON = 200
@@ -35,9 +34,9 @@ class AccountSummary:
 
     guild_id: int | None
     allowance: Allowance
-    standing: Usage
+    usage: Usage
     running: Sequence[Job]
-    waiting: Sequence[Place]
+    waiting: Sequence[QueuePosition]
     pauses: Sequence[Pause]
     """Those that affect the member."""
     now: float
@@ -49,12 +48,13 @@ class AccountPage:
 
     def view(self, account: AccountSummary, heading: Message, locale: str) -> discord.ui.LayoutView:
         parts = [
-            self._lines(_use(account), locale),
-            self._lines(_queue_terms(account), locale),
+            self._lines(_usage(account), locale),
+            self._lines(_role_limits(account), locale),
             self._jobs(account, locale),
         ]
         parts += [
-            ModerationPage(self.languages).pause(pause, account.guild_id, locale) for pause in account.pauses[:SHOWN]
+            ModerationPage(self.languages).pause(pause, account.guild_id, locale)
+            for pause in account.pauses[:MAX_SHOWN]
         ]
         return text_page(self._said(heading, locale), [part for part in parts if part])
 
@@ -62,8 +62,8 @@ class AccountPage:
         return "\n".join(self._said(message, locale) for message in messages)
 
     def _jobs(self, account: AccountSummary, locale: str) -> str:
-        lines = [f"⚙️ {_title(job)}" for job in account.running[:SHOWN]]
-        lines += [self._waiting(place, locale) for place in account.waiting[:SHOWN]]
+        lines = [f"⚙️ {_title(job)}" for job in account.running[:MAX_SHOWN]]
+        lines += [self._waiting(position, locale) for position in account.waiting[:MAX_SHOWN]]
         more = len(account.running) + len(account.waiting) - len(lines)
         if not lines:
             return self._said(_("No active requests."), locale)
@@ -71,13 +71,13 @@ class AccountPage:
             lines.append(self._said(n_("and 1 more", "and {count} more", more), locale))
         return "\n".join(lines)
 
-    def _waiting(self, place: Place, locale: str) -> str:
-        parts = [_title(place.job)]
-        if place.reason is not None:
-            parts.append(f"{HELD} {cut(self._said(place.reason, locale), MAX_REASON)}")
-        elif place.starts_in is not None:
-            parts.append(self._said(_("starts in about {time}", time=span(place.starts_in)), locale))
-        return f"{place.position}\\. {' · '.join(parts)}"
+    def _waiting(self, position: QueuePosition, locale: str) -> str:
+        parts = [_title(position.job)]
+        if position.reason is not None:
+            parts.append(f"{HELD} {cut(self._said(position.reason, locale), MAX_REASON)}")
+        elif position.starts_in is not None:
+            parts.append(self._said(_("starts in about {time}", time=span(position.starts_in)), locale))
+        return f"{position.position}\\. {' · '.join(parts)}"
 
     def _said(self, message: Message, locale: str) -> str:
         return self.languages.render(message, locale)
@@ -87,30 +87,30 @@ def _title(job: Job) -> str:
     return escape_markdown(cut(job.spec.title, MAX_TITLE))
 
 
-def _use(account: AccountSummary) -> Iterator[Message]:
-    held = quotas(account.allowance, account.standing)
+def _usage(account: AccountSummary) -> Iterator[Message]:
+    used = quotas(account.allowance, account.usage)
     yield _(
-        "Last 24 hours: {time}, {pictures}", time=_gpu_time(held.day_seconds), pictures=_pictures(held.day_pictures)
+        "Last 24 hours: {time}, {pictures}", time=_gpu_time(used.day_seconds), pictures=_pictures(used.day_pictures)
     )
     yield _(
-        "Last 7 days: {time}, {pictures}", time=_gpu_time(held.week_seconds), pictures=_pictures(held.week_pictures)
+        "Last 7 days: {time}, {pictures}", time=_gpu_time(used.week_seconds), pictures=_pictures(used.week_pictures)
     )
-    if account.standing.pending:
+    if account.usage.pending:
         yield n_(
             "1 active request (about {minutes} GPU minutes)",
             "{count} active requests (about {minutes} GPU minutes)",
-            account.standing.pending,
-            minutes=minutes(account.standing.pending_seconds),
+            account.usage.pending,
+            minutes=time_text.minutes(account.usage.pending_seconds),
         )
 
 
 def _gpu_time(quota: Quota) -> Message:
     if quota.limit is None:
-        return _("{used} GPU minutes", used=minutes(quota.used))
+        return _("{used} GPU minutes", used=time_text.minutes(quota.used))
     return _(
         "{used} of {limit} GPU minutes ({left} left)",
-        used=minutes(quota.used),
-        limit=minutes(quota.limit),
+        used=time_text.minutes(quota.used),
+        limit=time_text.minutes(quota.limit),
         left=_whole_minutes(quota.left or 0.0),
     )
 
@@ -131,7 +131,7 @@ def _pictures(quota: Quota) -> Message:
     )
 
 
-def _queue_terms(account: AccountSummary) -> Iterator[Message]:
+def _role_limits(account: AccountSummary) -> Iterator[Message]:
     allowance = account.allowance
     yield _("Priority when the GPUs are busy: ×{weight}", weight=f"{allowance.weight:g}")
     if allowance.lane:
@@ -145,7 +145,7 @@ def _queue_terms(account: AccountSummary) -> Iterator[Message]:
 
 
 def _cooldown(cooldown: float, account: AccountSummary) -> Message:
-    left = min(account.standing.last_asked + cooldown - account.now, cooldown)
-    if not account.standing.last_asked or left <= 0:
-        return _("Cooldown: {time}", time=exactly(cooldown))
-    return _("Cooldown: {time} (ready in {left})", time=exactly(cooldown), left=exactly(left))
+    left = min(account.usage.last_asked + cooldown - account.now, cooldown)
+    if not account.usage.last_asked or left <= 0:
+        return _("Cooldown: {time}", time=time_text.span(cooldown))
+    return _("Cooldown: {time} (ready in {left})", time=time_text.span(cooldown), left=time_text.span(left))

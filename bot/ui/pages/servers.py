@@ -19,7 +19,7 @@ from bot.workflow.text_format import joined
 
 MAX_NAME = 40
 MAX_ADDRESS = 120
-LACKS_SHOWN = 3
+MAX_MISSING = 3
 """Missing nodes or models named per server."""
 SIGNS = {"online": "🟢", "resting": "🟠", "offline": "🔴"}
 DRAINED = "🔧"
@@ -31,9 +31,9 @@ class ServerView:
     record: ServerRecord
     jobs: int = 0
     """Jobs running there."""
-    unfit: int = 0
+    incompatible_jobs: int = 0
     """Waiting jobs that it cannot run."""
-    lacks: Sequence[MissingResource] = ()
+    missing: Sequence[MissingResource] = ()
     """What it lacks for those."""
 
 
@@ -50,12 +50,12 @@ class ServersPage:
 
     def _server(self, server: ServerView, locale: str, *, addresses: bool) -> str:
         record = server.record
-        facts = [self._said(fact, locale) for fact in _facts(server)]
-        lines = [" · ".join([f"{_sign(record)} **{escape_markdown(cut(record.name, MAX_NAME))}**", *facts])]
+        details = [self._said(detail, locale) for detail in _details(server)]
+        lines = [" · ".join([f"{_sign(record)} **{escape_markdown(cut(record.name, MAX_NAME))}**", *details])]
         if addresses:
             lines.append(f"-# `{cut(record.key, MAX_ADDRESS).replace('`', '')}`")
-        if server.unfit:
-            lines.append(self._said(_unfit(server), locale))
+        if server.incompatible_jobs:
+            lines.append(self._said(_incompatible(server), locale))
         return "\n".join(lines)
 
     def _said(self, message: Message, locale: str) -> str:
@@ -66,16 +66,16 @@ def _sign(record: ServerRecord) -> str:
     return DRAINED if record.drained else SIGNS.get(record.health, UNKNOWN)
 
 
-def _facts(server: ServerView) -> list[Message]:
+def _details(server: ServerView) -> list[Message]:
     record = server.record
-    facts = [_state(record)]
+    details = [_state(record)]
     if record.vram:
-        facts.append(_("{size} GB", size=f"{record.vram / GIGABYTE:.0f}"))
+        details.append(_("{size} GB", size=f"{record.vram / GIGABYTE:.0f}"))
     if record.version:
-        facts.append(_("ComfyUI {version}", version=cut(record.version, MAX_NAME)))
+        details.append(_("ComfyUI {version}", version=cut(record.version, MAX_NAME)))
     if server.jobs:
-        facts.append(n_("1 active request", "{count} active requests", server.jobs))
-    return facts
+        details.append(n_("1 active request", "{count} active requests", server.jobs))
+    return details
 
 
 def _state(record: ServerRecord) -> Message:
@@ -92,12 +92,14 @@ def _state(record: ServerRecord) -> Message:
             return _("connecting…")
 
 
-def _unfit(server: ServerView) -> Message:
-    if not server.lacks:
-        return n_("1 waiting request can't run here.", "{count} waiting requests can't run here.", server.unfit)
+def _incompatible(server: ServerView) -> Message:
+    if not server.missing:
+        return n_(
+            "1 waiting request can't run here.", "{count} waiting requests can't run here.", server.incompatible_jobs
+        )
     return n_(
         "1 waiting request can't run here (missing: {lacks}).",
         "{count} waiting requests can't run here (missing: {lacks}).",
-        server.unfit,
-        lacks=joined([lack.message for lack in server.lacks], LACKS_SHOWN),
+        server.incompatible_jobs,
+        lacks=joined([lack.message for lack in server.missing], MAX_MISSING),
     )

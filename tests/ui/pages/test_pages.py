@@ -114,10 +114,10 @@ def test_a_member_reads_what_was_used_and_what_is_left() -> None:
     allowance = Allowance(
         weight=2.0, day_seconds=600.0, day_pictures=20, cooldown=60.0, running=1, waiting=5, lane=True
     )
-    standing = Usage(
+    usage = Usage(
         day_seconds=200.0, day_pictures=3, pending=2, pending_seconds=90.0, pending_pictures=4, last_asked=NOW - 20
     )
-    text = text_of(ME.view(account(allowance=allowance, standing=standing), HEADING, "en-US"))
+    text = text_of(ME.view(account(allowance=allowance, usage=usage), HEADING, "en-US"))
     for fact in (
         "3.4 of 10 GPU minutes (5.1 left)",
         "3 of 20 images (13 left)",
@@ -157,7 +157,7 @@ def test_nobody_is_promised_more_than_is_left(limit: float, used: float, picture
         ME.view(
             account(
                 allowance=Allowance(day_seconds=limit, day_pictures=pictures),
-                standing=Usage(day_seconds=used, day_pictures=pictures),
+                usage=Usage(day_seconds=used, day_pictures=pictures),
             ),
             HEADING,
             "en-US",
@@ -180,7 +180,7 @@ def server(**changes: object) -> ServerRecord:
 def test_the_list_of_servers_says_how_they_are() -> None:
     lacks = (MissingResource(MissingKind.MODEL, "flux.safetensors", "UNETLoader.unet_name"),)
     views = [
-        ServerView(server(), jobs=2, unfit=3, lacks=lacks),
+        ServerView(server(), jobs=2, incompatible_jobs=3, missing=lacks),
         ServerView(server(name="gpu2", health="offline")),
         ServerView(server(name="gpu3", drained=True)),
         ServerView(server(name="gpu4", health="resting")),
@@ -210,7 +210,7 @@ def test_addresses_are_for_those_who_rule_the_servers_and_never_with_a_password(
 
 
 def test_many_servers_with_hostile_names_fit_a_message() -> None:
-    views = [ServerView(server(name=HOSTILE, version=HOSTILE), unfit=1) for _number in range(200)]
+    views = [ServerView(server(name=HOSTILE, version=HOSTILE), incompatible_jobs=1) for _number in range(200)]
     assert is_harmless(text_of(FLEET.view(views, "en-US", addresses=True)))
     assert "No ComfyUI servers" in text_of(FLEET.view([], "en-US", addresses=True))
 
