@@ -22,9 +22,8 @@ from bot.workflow.library.library import Library
 from cogs.me import MeCommand
 from cogs.moderate import ModerateCommand
 from cogs.server import ServerCommand
+from cogs.workflow import WorkflowCommand
 from cogs.workflow._add import AddWorkflow
-from cogs.workflow._cog import WorkflowCommand
-from cogs.workflow._service import WorkflowService
 
 
 class Office:
@@ -68,26 +67,27 @@ class Office:
             self._moderate(accounts),
             self._server(),
             MeCommand(accounts=accounts),
-            WorkflowCommand(desk=self._workflow_desk(registry, autocompleter), addition=self._addition(registry)),
+            self._workflow(registry, autocompleter),
         )
 
-    def _workflow_desk(self, registry: CommandRegistry, autocompleter: Autocompleter) -> WorkflowService:
-        return WorkflowService(
+    def _workflow(self, registry: CommandRegistry, autocompleter: Autocompleter) -> WorkflowCommand:
+        return WorkflowCommand(
             library=self._library,
-            rules=self._resources.workflow_rules,
-            house=self.house,
+            repository=self._resources.workflow_rules,
+            guild_rules=self.house,
             reason_off=registry.reason_off,
             on_change=registry.wake,
             autocompleter=autocompleter,
+            adding=self._adding(registry),
             audit=self._audit,
             access=self._access,
             languages=self._languages,
         )
 
-    def _addition(self, registry: CommandRegistry) -> AddWorkflow:
+    def _adding(self, registry: CommandRegistry) -> AddWorkflow:
         return AddWorkflow(
             library=self._library,
-            ask=self._fleet.object_infos,
+            object_infos=self._fleet.object_infos,
             on_change=registry.wake,
             audit=self._audit,
             access=self._access,

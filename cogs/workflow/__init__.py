@@ -1,0 +1,3 @@
+from cogs.workflow._cog import WorkflowCommand
+
+__all__ = ["WorkflowCommand"]

@@ -19,12 +19,7 @@ from bot.ui.client.error_handler import explain_error
 from bot.ui.locale import Languages, cut
 from bot.ui.page import SILENT, Tone
 from bot.ui.replies import reply_text
-from bot.workflow.importer.add import (
-    KnownNodes,
-    add,
-    described,
-    draft_file,
-)
+from bot.workflow.importer.add import KnownNodes, add, described, draft_file
 from bot.workflow.importer.any_file import MAX_PICTURE
 from bot.workflow.importer.draft import Draft
 from bot.workflow.importer.errors import WorkflowImportError
@@ -33,120 +28,115 @@ from bot.workflow.text_format import lines, shown
 
 log = logging.getLogger(__name__)
 
-LIFETIME = 600.0
-DOWNLOAD_LIMIT = 60.0
+PREVIEW_TIMEOUT = 600.0
+"""Seconds until a preview expires."""
+DOWNLOAD_TIMEOUT = 60.0
 MAX_TEXT = 3600
 """Characters of a preview; Discord allows 4000 for all texts of a message together."""
 
-Ask = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
-"""Fetches the `/object_info` of the servers."""
-
 
 class AddWorkflow:
-    """Adds workflows for the bot's owners and the managers of a home guild."""
+    """Adds workflows for bot admins. `object_infos` fetches the `/object_info` of the servers."""
 
     def __init__(
         self,
         *,
         library: Library,
-        ask: Ask,
+        object_infos: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]],
         on_change: Callable[[], None],
         audit: AuditLog,
         access: AccessChecks,
         languages: Languages,
     ) -> None:
         self._library = library
-        self._ask = ask
+        self._object_infos = object_infos
         self._on_change = on_change
         self._audit = audit
         self._access = access
         self._languages = languages
         self._reading = asyncio.Semaphore(2)
 
-    async def propose(self, interaction: discord.Interaction, file: discord.Attachment, name: str | None) -> None:
+    async def preview(self, interaction: discord.Interaction, file: discord.Attachment, name: str | None) -> None:
         """Show a preview of the command that the file would become."""
         await self._access.require_bot_admin(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
-            made, export = await self._drafted(file, name)
+            draft, export = await self._draft(file, name)
         except WorkflowImportError as error:
             reasons = lines([problem.reason for problem in error.problems])
-            await reply_text(
-                interaction, _("{file}: {reasons}", file=shown(file.filename), reasons=reasons), self._languages
-            )
+            message = _("{file}: {reasons}", file=shown(file.filename), reasons=reasons)
+            await reply_text(interaction, message, self._languages)
         except BotError as error:
-            reason = error.user_message
-            await reply_text(
-                interaction, _("{file}: {reason}", file=shown(file.filename), reason=reason), self._languages
-            )
+            message = _("{file}: {reason}", file=shown(file.filename), reason=error.user_message)
+            await reply_text(interaction, message, self._languages)
         else:
-            view = _ProposalView(self, interaction, made, export)
+            view = _Preview(self, self._languages, interaction, draft, export)
             await interaction.edit_original_response(view=view, allowed_mentions=SILENT)
 
-    async def add(self, interaction: discord.Interaction, made: Draft, export: bytes | None) -> Message:
+    async def add(self, interaction: discord.Interaction, draft: Draft, export: bytes | None) -> Message:
         """Write the manifest and graph, load them and return the answer. Raises `BotError`."""
         await self._access.require_bot_admin(interaction)
         folder = self._library.folder
         if folder is None:
             raise InputError(_("No writable workflow folder is configured."))
-        await asyncio.to_thread(add, folder, made, export)
-        log.info("workflow %s added by %s", made.name, interaction.user.id)
-        await self._audit.write(interaction, f"workflow {made.name} added")
+        await asyncio.to_thread(add, folder, draft, export)
+        log.info("workflow %s added by %s", draft.name, interaction.user.id)
+        await self._audit.write(interaction, f"workflow {draft.name} added")
         await self._library.reload()
         self._on_change()
-        if self._library.get(made.name) is None:
-            return _("I saved /{name}, but it can't be used. `/workflow list` shows why.", name=made.name)
+        if self._library.get(draft.name) is None:
+            return _("I saved /{name}, but it can't be used. `/workflow list` shows why.", name=draft.name)
         return _(
             "Added **/{name}**. It appears in a moment (or use `/run`). Names and limits were guessed – review {file}.",
-            name=made.name,
-            file=f"{made.name}.toml",
+            name=draft.name,
+            file=f"{draft.name}.toml",
         )
 
-    def text(self, made: Draft, locale: str) -> str:
-        head = self._languages.render(_("Preview – nothing is saved until you press **Add**."), locale)
-        body = cut("\n".join(described(made)).replace("`", "´"), MAX_TEXT - len(head))
-        return f"{head}\n```\n{body}\n```"
-
-    def render(self, message: Message, locale: str) -> str:
-        return self._languages.render(message, locale)
-
-    async def _drafted(self, file: discord.Attachment, name: str | None) -> tuple[Draft, bytes | None]:
+    async def _draft(self, file: discord.Attachment, name: str | None) -> tuple[Draft, bytes | None]:
         if file.size > MAX_PICTURE:
             raise InputError(_("The file is too large (limit: {limit} MiB).", limit=MAX_PICTURE // 2**20))
         if not file.size:
             raise InputError(_("The file is empty."))
         async with self._reading:
             data = await _download(file)
-            answers = await self._ask()
+            answers = await self._object_infos()
             known = await asyncio.to_thread(KnownNodes.of, answers)
-            made, export = await asyncio.to_thread(draft_file, data, name or PurePath(file.filename).stem, known)
-        if self._library.get(made.name) is not None:
-            raise InputError(_("A workflow named “{name}” already exists. Choose another **name**.", name=made.name))
-        return made, export
+            draft, export = await asyncio.to_thread(draft_file, data, name or PurePath(file.filename).stem, known)
+        if self._library.get(draft.name) is not None:
+            raise InputError(_("A workflow named “{name}” already exists. Choose another **name**.", name=draft.name))
+        return draft, export
 
 
 async def _download(file: discord.Attachment) -> bytes:
     try:
-        async with asyncio.timeout(DOWNLOAD_LIMIT):
+        async with asyncio.timeout(DOWNLOAD_TIMEOUT):
             return await file.read()
     except Exception as error:  # discord.py does not wrap the errors of its HTTP library
         raise InputError(_("I couldn't download the file from Discord. Please attach it again.")) from error
 
 
-class _ProposalView(discord.ui.LayoutView):
-    def __init__(self, addition: AddWorkflow, origin: discord.Interaction, made: Draft, export: bytes | None) -> None:
-        super().__init__(timeout=LIFETIME)
-        self._addition = addition
+class _Preview(discord.ui.LayoutView):
+    def __init__(
+        self,
+        adding: AddWorkflow,
+        languages: Languages,
+        origin: discord.Interaction,
+        draft: Draft,
+        export: bytes | None,
+    ) -> None:
+        super().__init__(timeout=PREVIEW_TIMEOUT)
+        self._adding = adding
+        self._languages = languages
         self._origin = origin
-        self._made = made
+        self._draft = draft
         self._export = export
         self._is_pressed = False
-        text = discord.ui.TextDisplay[Any](addition.text(made, origin.locale.value))
+        text = discord.ui.TextDisplay[Any](self._text())
         self.add_item(discord.ui.Container(text, accent_colour=Tone.WAITING.value))
-        keep = discord.ui.Button[Any](label=f"Add /{made.name}", style=discord.ButtonStyle.success)
-        drop = discord.ui.Button[Any](label="Discard", style=discord.ButtonStyle.secondary)
-        keep.callback, drop.callback = self._add, self._discard  # type: ignore[method-assign]  # discord.py's own way
-        self.add_item(discord.ui.ActionRow(keep, drop))
+        add = discord.ui.Button[Any](label=f"Add /{draft.name}", style=discord.ButtonStyle.success)
+        discard = discord.ui.Button[Any](label="Discard", style=discord.ButtonStyle.secondary)
+        add.callback, discard.callback = self._add, self._discard  # type: ignore[method-assign]  # discord.py's own way
+        self.add_item(discord.ui.ActionRow(add, discard))
 
     async def _add(self, interaction: discord.Interaction) -> None:
         if self._is_pressed:
@@ -156,22 +146,29 @@ class _ProposalView(discord.ui.LayoutView):
         self.stop()
         await interaction.response.defer()
         try:
-            told = await self._addition.add(interaction, self._made, self._export)
+            message = await self._adding.add(interaction, self._draft, self._export)
         except Exception as error:
-            told = explain_error(error)
-        await self._end(told)
+            message = explain_error(error)
+        await self._close(message)
 
     async def _discard(self, interaction: discord.Interaction) -> None:
         self.stop()
         await interaction.response.defer()
-        await self._end(_("Discarded."))
+        await self._close(_("Discarded."))
 
     async def on_timeout(self) -> None:
-        await self._end(_("This preview has expired. Please upload the file again."))
+        await self._close(_("This preview has expired. Please upload the file again."))
 
-    async def _end(self, last_word: Message) -> None:
+    def _text(self) -> str:
+        head = self._languages.render(
+            _("Preview – nothing is saved until you press **Add**."), self._origin.locale.value
+        )
+        body = cut("\n".join(described(self._draft)).replace("`", "´"), MAX_TEXT - len(head))
+        return f"{head}\n```\n{body}\n```"
+
+    async def _close(self, message: Message) -> None:
         view = discord.ui.LayoutView(timeout=None)
-        view.add_item(discord.ui.TextDisplay[Any](self._addition.render(last_word, self._origin.locale.value)))
+        view.add_item(discord.ui.TextDisplay[Any](self._languages.render(message, self._origin.locale.value)))
         view.stop()
         try:
             await self._origin.edit_original_response(view=view, allowed_mentions=SILENT)
