@@ -12,8 +12,8 @@ from contextlib import AsyncExitStack, suppress
 from random import Random, SystemRandom
 from typing import Any
 
+from bot.app.admin_cogs import AdminCogs
 from bot.app.gateway import Gateway
-from bot.app.office import Office
 from bot.app.process_role import ProcessConfig
 from bot.app.resources import Resources
 from bot.app.services import DAY, Services
@@ -158,7 +158,7 @@ class App:
         )
 
     def _build_front(self, library: Library, limits: Limits, random: Random) -> Gateway:
-        office = Office(
+        admin_cogs = AdminCogs(
             resources=self._resources,
             services=self._services,
             fleet=self.fleet,
@@ -172,7 +172,7 @@ class App:
             bot=self.bot,
             resources=self._resources,
             services=self._services,
-            office=office,
+            admin_cogs=admin_cogs,
             library=library,
             pictures=self._pictures,
             messages=self._messages,

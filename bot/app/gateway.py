@@ -7,7 +7,7 @@ from typing import cast
 
 from discord.ext import commands
 
-from bot.app.office import Office
+from bot.app.admin_cogs import AdminCogs
 from bot.app.resources import Resources
 from bot.app.services import Services, Task
 from bot.clock import Clock
@@ -59,7 +59,7 @@ class Gateway:
         bot: ComfycordBot,
         resources: Resources,
         services: Services,
-        office: Office,
+        admin_cogs: AdminCogs,
         library: Library,
         pictures: ImageService,
         messages: DiscordPresenter,
@@ -73,7 +73,7 @@ class Gateway:
         self._bot = bot
         self._resources = resources
         self._services = services
-        self._office = office
+        self._admin_cogs = admin_cogs
         self._library = library
         self._pictures = pictures
         self._messages = messages
@@ -85,10 +85,10 @@ class Gateway:
         self._autocompleter = Autocompleter(definitions=services.definitions, uses=Uses())
         self.submitter = JobSubmitter(
             tree=tree,
-            house=office.house,
+            house=admin_cogs.guild_rules,
             definitions=services.definitions,
             attachments=Attachments(pictures=pictures),
-            admission=office.admission,
+            admission=admin_cogs.admission,
             queue=services.queue,
             enqueuer=services.enqueuer,
             renderer=renderer,
@@ -118,18 +118,20 @@ class Gateway:
         """Load the rules of guilds for `hidden`; if the database is unavailable, the known ones stay."""
         for guild_id in guild_ids:
             with suppress(OfflineError):
-                await self._office.house.of(guild_id)
+                await self._admin_cogs.guild_rules.of(guild_id)
 
     def hidden(self, guild_id: int) -> Collection[str]:
         """Return the names of workflows that are not offered anywhere in a guild."""
-        is_offered = self._office.house.is_offered_in
+        is_offered = self._admin_cogs.guild_rules.is_offered_in
         return [name for name in self._library.workflows if not is_offered(guild_id, name)]
 
     def _offered_in(self, guild_id: int | None) -> Mapping[str, Workflow]:
         offered = self.registry.offered()
         if guild_id is None:
             return offered
-        return {name: flow for name, flow in offered.items() if self._office.house.is_offered_in(guild_id, name)}
+        return {
+            name: flow for name, flow in offered.items() if self._admin_cogs.guild_rules.is_offered_in(guild_id, name)
+        }
 
     def tasks(self) -> Iterator[Task]:
         yield "workflows", self._library.run
@@ -180,7 +182,7 @@ class Gateway:
             HistoryCommand(bot=bot, history=self._past()),
             CancelCommand(bot=bot, jobs=JobCancelling(store=store, canceller=services.canceller, languages=languages)),
             QueueCommand(survey=services.queue_view.status, page=QueuePage(languages, self._board.fraction)),
-            *self._office.cogs(self.registry, self._autocompleter),
+            *self._admin_cogs.build(self.registry, self._autocompleter),
         )
 
     def _show_result(self) -> ShowResult:
