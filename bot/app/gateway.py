@@ -40,7 +40,7 @@ from cogs.history import HistoryCommand, HistoryService
 from cogs.next_steps import NextStepButtons, NextSteps
 from cogs.queue import QueueCommand
 from cogs.run import RunCommand, Runs
-from cogs.show_result import ShowResult, ShowResultButton
+from cogs.show_result import ShowResultButton
 
 PREPARE_EVERY = 2.0
 """Seconds between two checks for new servers or workflows."""
@@ -177,7 +177,7 @@ class Gateway:
                     lookup=self._lookup, submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter
                 )
             ),
-            ShowResultButton(bot=bot, show=self._show_result()),
+            self._show_result(),
             NextStepButtons(bot=bot, steps=self._next_steps()),
             HistoryCommand(bot=bot, history=self._past()),
             CancelCommand(bot=bot, jobs=JobCancelling(store=store, canceller=services.canceller, languages=languages)),
@@ -185,14 +185,15 @@ class Gateway:
             *self._admin_cogs.build(self.registry, self._autocompleter),
         )
 
-    def _show_result(self) -> ShowResult:
-        return ShowResult(
+    def _show_result(self) -> ShowResultButton:
+        return ShowResultButton(
+            bot=self._bot,
             store=self._resources.store,
-            results=self._resources.results,
-            messages=self._messages,
+            delivery_service=self._services.delivery_service,
+            presenter=self._messages,
             languages=self._languages,
             clock=self._clock,
-            is_ours=self._services.is_reported_here,
+            is_reported_here=self._services.is_reported_here,
         )
 
     def _next_steps(self) -> NextSteps:

@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from enum import StrEnum, auto
 from typing import Final, Protocol
 
 from bot.i18n import Message
-from bot.jobs.job import Job, MessageLocation
+from bot.jobs.job import Delivery, Job, MessageLocation
 from bot.jobs.status import JobUpdate
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.graph.graph import JsonGraph
@@ -101,23 +100,16 @@ class Backend(Protocol):
         ...
 
 
-class DeliveryResult(StrEnum):
-    """The result of a delivery attempt."""
-
-    SENT = auto()
-    """The job's message shows it."""
-    KEPT = auto()
-    """Undeliverable: the message can no longer show it. The member was notified where it waits, if possible."""
-    LATER = auto()
-    """Discord is unreachable or failing: retry later."""
-
-
 ON_ITS_WAY: Final = float("inf")
 """The time of an edit that may still be in progress."""
 
 
 class Presenter(Protocol):
-    """Shows a job in its message. Handles Discord's errors itself: no method raises them."""
+    """Shows a job in its message. Handles Discord's errors itself: no method raises them.
+
+    The end of a job is SENT, or UNDELIVERABLE (its member was told where it waits, if possible), or still PENDING:
+    Discord is unreachable or failing, so retry later.
+    """
 
     def update(self, job: Job, update: JobUpdate) -> None:
         """Show the newest status when the edit budget allows; returns at once and replaces older unsent updates."""
@@ -134,7 +126,7 @@ class Presenter(Protocol):
         """Wait until no edit of a forgotten job is in progress."""
         ...
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
         """Show the result with an optional remark. Idempotent: nothing is posted twice.
 
         Raises `FailedError`, with a message for the member, when the files cannot be shown in any way, and
@@ -142,7 +134,7 @@ class Presenter(Protocol):
         """
         ...
 
-    async def fail(self, job: Job, reason: Message) -> DeliveryResult:
+    async def fail(self, job: Job, reason: Message) -> Delivery:
         """Show why there is no result."""
         ...
 

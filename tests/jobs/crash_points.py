@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.i18n import Message
-from bot.jobs.job import Job, JobState
-from bot.jobs.ports import DeliveryResult
+from bot.jobs.job import Delivery, Job, JobState
 from bot.workflow.graph.graph import JsonGraph
 from bot.workflow.run.events import Accepted, OutputFile
 
@@ -81,7 +80,7 @@ class ServerBehind(_Behind):
 class BoardBehind(_Behind):
     """A message board."""
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
         await self._door.pass_by("before the edit")
         told = await self._real.deliver(job, outputs, note)
         await self._door.pass_by("after the edit")

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bot.i18n import Message
-from bot.jobs.job import Job, MessageLocation, Requester
-from bot.jobs.ports import ON_ITS_WAY, DeliveryResult
+from bot.jobs.job import Delivery, Job, MessageLocation, Requester
+from bot.jobs.ports import ON_ITS_WAY
 from bot.jobs.repository import AccountStatus, QueueEntry
 from bot.jobs.status import JobUpdate
 from bot.workflow.graph.definitions import Definitions
@@ -141,7 +141,7 @@ class Board:
     updates: list[tuple[str, JobUpdate]] = field(default_factory=list)
     delivered: dict[str, tuple[Sequence[OutputFile], str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    answers: list[DeliveryResult | Exception] = field(default_factory=list)
+    answers: list[Delivery | Exception] = field(default_factory=list)
     """What becomes of the next attempts to tell an end; after that, all arrive."""
     tries: int = 0
     in_the_air: set[str] = field(default_factory=set)
@@ -162,21 +162,21 @@ class Board:
             await self.landed.wait()
         self.in_the_air.discard(job_id)
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
-        if (told := self._answer()) is not DeliveryResult.LATER:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
+        if (told := self._answer()) is not Delivery.PENDING:
             assert job.id not in self.delivered, "delivered twice"
             self.delivered[job.id] = (outputs, str(note or ""))
         return told
 
-    async def fail(self, job: Job, reason: Message) -> DeliveryResult:
-        if (told := self._answer()) is not DeliveryResult.LATER:
+    async def fail(self, job: Job, reason: Message) -> Delivery:
+        if (told := self._answer()) is not Delivery.PENDING:
             assert job.id not in self.failed, "failed twice"
             self.failed[job.id] = str(reason)
         return told
 
-    def _answer(self) -> DeliveryResult:
+    def _answer(self) -> Delivery:
         self.tries += 1
-        answer = self.answers.pop(0) if self.answers else DeliveryResult.SENT
+        answer = self.answers.pop(0) if self.answers else Delivery.SENT
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -15,7 +15,6 @@ from bot.jobs.delivery.service import DeliveryService
 from bot.jobs.enqueue import Enqueuer
 from bot.jobs.job import Delivery, Job, JobState, MessageLocation
 from bot.jobs.maintenance.recovery import Recovery
-from bot.jobs.ports import DeliveryResult
 from bot.jobs.repository import DuplicateJobError
 from bot.jobs.scheduling.blockers import StartBlockers
 from bot.jobs.scheduling.capacity import CapacityEstimator
@@ -58,12 +57,12 @@ class Discord:
     async def settle(self, job_id: str) -> None:
         raise NotImplementedError
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
         raise NotImplementedError
 
-    async def fail(self, job: Job, reason: Message) -> DeliveryResult:
+    async def fail(self, job: Job, reason: Message) -> Delivery:
         self.told[job.id] = str(reason)
-        return DeliveryResult.SENT
+        return Delivery.SENT
 
     async def find_answer(self, place: MessageLocation) -> int | None:
         if self.away:

@@ -16,8 +16,7 @@ from bot.clock import SystemClock
 from bot.comfy.server import ComfyServer
 from bot.i18n import Message
 from bot.jobs.delivery.result_files import FileResultStore
-from bot.jobs.job import Job, JobState
-from bot.jobs.ports import DeliveryResult
+from bot.jobs.job import Delivery, Job, JobState
 from bot.jobs.status import RunningStatus
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.workflow.run.events import OutputFile
@@ -50,10 +49,10 @@ class Wall(Board):
 
     shown: dict[str, list[bytes]] = field(default_factory=dict)
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
         pictures = [output.data for output in outputs]
         assert self.shown.setdefault(job.id, pictures) == pictures, "another result than before"
-        return DeliveryResult.SENT
+        return Delivery.SENT
 
 
 class World:

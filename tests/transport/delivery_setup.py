@@ -19,8 +19,8 @@ from bot.images.pool import ImagePool
 from bot.images.service import ImageService
 from bot.jobs.cluster.bus import LocalBus
 from bot.jobs.cluster.progress_cache import ProgressCache
+from bot.jobs.delivery.service import DeliveryService
 from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.ports import DeliveryResult
 from bot.storage.jobs.repository import SqlJobRepository
 from bot.ui.client.rest import RestClient
 from bot.ui.commands.first_reply import FirstReply
@@ -31,7 +31,7 @@ from bot.ui.messages.followups import ChannelMessages
 from bot.ui.messages.presenter import DiscordPresenter
 from bot.ui.messages.render import Renderer
 from bot.workflow.run.events import OutputFile, OutputRef
-from cogs.show_result import ShowResult, ShowResultButton
+from cogs.show_result import ShowResultButton
 from tests.databases import memory_store
 from tests.jobs.doubles import spec
 from tests.wire import WireDiscord, WireInteraction, WireMessage
@@ -39,7 +39,6 @@ from tests.wire.bots import Trial, TrialBot, running
 
 SERVER, OWNER = "http://gpu", "desk"
 MEMBER = 77
-DELIVERY = {DeliveryResult.SENT: Delivery.SENT, DeliveryResult.KEPT: Delivery.UNDELIVERABLE}
 
 
 class HurriedClock:
@@ -123,15 +122,23 @@ class Desk:
         )
         self.has_jobs = True
         """Whether this process tells how jobs stand; else only their ends."""
-        self.show = ShowResult(
+        self.cog = ShowResultButton(
+            bot=trial.bot,
             store=store,
-            results=results,
-            messages=self.messages,
+            delivery_service=DeliveryService(
+                store=store,
+                presenter=self.messages,
+                results=results,
+                find=lambda _key: None,
+                bus=LocalBus(),
+                owner=OWNER,
+                clock=clock,
+            ),
+            presenter=self.messages,
             languages=languages,
             clock=clock,
-            is_ours=lambda _job: self.has_jobs,
+            is_reported_here=lambda _job: self.has_jobs,
         )
-        self.cog = ShowResultButton(bot=trial.bot, show=self.show)
 
     def _client(self) -> discord.Client:
         return self.client
@@ -169,13 +176,13 @@ class Desk:
         place = replace(job.place, token_expires=job.place.token_expires - age)
         return replace(job, place=place, created=job.created - age)
 
-    async def deliver(self, order: Order, files: Sequence[OutputFile]) -> DeliveryResult:
+    async def deliver(self, order: Order, files: Sequence[OutputFile]) -> Delivery:
         """Bring a result to its end, as often as this is called."""
         await self.keep(order, files)
         order.job = await self.stored(order)
         told = await self.messages.deliver(order.job, files, None)
-        if told is not DeliveryResult.LATER:
-            await self.store.transition(order.job, JobState.DONE, delivery=DELIVERY[told])
+        if told is not Delivery.PENDING:
+            await self.store.transition(order.job, JobState.DONE, delivery=told)
         return told
 
     async def keep(self, order: Order, files: Sequence[OutputFile]) -> None:
@@ -187,15 +194,15 @@ class Desk:
                 order.job, JobState.DELIVERING, delivery=Delivery.PENDING, finished=now, outputs=(files[0].ref,)
             )
 
-    async def fail(self, order: Order, reason: Message) -> DeliveryResult:
+    async def fail(self, order: Order, reason: Message) -> Delivery:
         """Bring a failure to its end."""
         if order.job.state is JobState.RUNNING:
             order.job = await self.store.transition(
                 order.job, JobState.FAILED, error=reason, delivery=Delivery.PENDING, finished=self.clock.now()
             )
         told = await self.messages.fail(order.job, reason)
-        if told is not DeliveryResult.LATER:
-            await self.store.update(order.job, delivery=DELIVERY[told])
+        if told is not Delivery.PENDING:
+            await self.store.update(order.job, delivery=told)
         return told
 
     async def refused(self, order: Order, files: Sequence[OutputFile]) -> str:

@@ -8,7 +8,6 @@ import pytest
 from bot.errors import FailedError, OfflineError
 from bot.i18n import _
 from bot.jobs.job import Delivery, StaleJobError
-from bot.jobs.ports import DeliveryResult
 from tests.transport.conftest import until
 from tests.transport.delivery_setup import (
     MEMBER,
@@ -43,25 +42,25 @@ def sent(desk: Desk, route: str) -> list[int]:
 async def test_a_token_that_is_refused_leaves_it_to_the_bots_own(desk: Desk, status: int, code: int) -> None:
     order = await desk.order()
     fault = desk.wire.state.fail(BY_TOKEN, status, code, times=None)
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture()]) is Delivery.SENT
     assert [edit.via for edit in order.message.edits] == ["callback", "bot"]
     assert fault.hits == 1
     assert len(order.message.attachments) == 1
     assert desk.told_directly() == []
-    assert await desk.messages.deliver(await desk.stored(order), [picture()], None) is DeliveryResult.SENT
+    assert await desk.messages.deliver(await desk.stored(order), [picture()], None) is Delivery.SENT
     assert fault.hits == (1 if status in (401, 403, 404) else 2), "what was refused is not asked for again"
 
 
 async def test_a_deleted_message_is_confirmed_once_and_its_member_told_once(desk: Desk) -> None:
     order = await desk.order()
     order.message.delete()
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+    assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     [told] = desk.told_directly()
     assert "deleted" in told
     assert "/history" in told
     assert (sent(desk, "/webhooks"), sent(desk, "/channels")) == ([404], [404])
     assert (await desk.stored(order)).told
-    assert await desk.messages.deliver(await desk.stored(order), [picture()], None) is DeliveryResult.KEPT
+    assert await desk.messages.deliver(await desk.stored(order), [picture()], None) is Delivery.UNDELIVERABLE
     assert (sent(desk, "/webhooks"), sent(desk, "/channels")) == ([404], [404]), "what is gone stays gone"
     assert len(desk.told_directly()) == 1
 
@@ -69,7 +68,7 @@ async def test_a_deleted_message_is_confirmed_once_and_its_member_told_once(desk
 async def test_a_deleted_message_of_a_failed_job_has_its_reason_told(desk: Desk) -> None:
     order = await desk.order()
     order.message.delete()
-    assert await desk.fail(order, _("Out of memory.")) is DeliveryResult.KEPT
+    assert await desk.fail(order, _("Out of memory.")) is Delivery.UNDELIVERABLE
     [told] = desk.told_directly()
     assert "Out of memory." in told
 
@@ -77,7 +76,7 @@ async def test_a_deleted_message_of_a_failed_job_has_its_reason_told(desk: Desk)
 async def test_a_deleted_channel_ends_in_the_history(desk: Desk) -> None:
     order = await desk.order()
     await desk.wire.delete_channel(order.message.channel)
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+    assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     [told] = desk.told_directly()
     assert "channel no longer exists" in told
 
@@ -87,7 +86,7 @@ async def test_who_may_not_be_written_to_finds_the_result_in_the_history(desk: D
     order = await desk.order()
     order.message.delete()
     fault = desk.wire.state.fail(r"POST .*/channels/", 403, code, times=None)
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+    assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     assert fault.hits == 1, "asked once, not again"
 
 
@@ -96,7 +95,7 @@ async def test_closed_direct_messages_are_no_fault(desk: Desk, people: str) -> N
     order = await desk.order()
     order.message.delete()
     getattr(desk.wire.state, people).add(MEMBER)
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+    assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     assert desk.told_directly() == []
 
 
@@ -104,10 +103,10 @@ async def test_nobody_is_told_twice_though_the_bot_dies_while_it_writes(desk: De
     order = await desk.order()
     order.message.delete()
     desk.wire.state.drop(r"POST .*/channels/", after=True)
-    assert await desk.messages.deliver(order.job, [picture()], None) is DeliveryResult.KEPT
+    assert await desk.messages.deliver(order.job, [picture()], None) is Delivery.UNDELIVERABLE
     order.job = await desk.stored(order)
     async with desk.restarted() as after:
-        assert await after.deliver(order, [picture()]) is DeliveryResult.KEPT
+        assert await after.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     assert len(desk.told_directly()) == 1
 
 
@@ -123,7 +122,7 @@ async def test_a_missing_permission_is_named_to_the_owner_once_a_day(desk: Desk,
     await desk.wire.allow(desk.wire.guild.channels[0], permissions)
     for order in orders:
         order.asked.expire()
-        assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+        assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     [told] = desk.told_directly(OWNER)
     assert name in told
     assert "#general" in told
@@ -146,7 +145,7 @@ async def test_what_is_missing_in_a_thread_is_named_too(desk: Desk, denied: int,
     await desk.wire.allow(desk.wire.guild.channels[0], MEMBER_PERMISSIONS & ~denied)
     thread.app_permissions = MEMBER_PERMISSIONS & ~ATTACH_FILES
     order.asked.expire()
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+    assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     [told] = desk.told_directly(OWNER)
     assert names in told
     assert "#talk" in told
@@ -157,7 +156,7 @@ async def test_discord_is_asked_for_the_permissions_of_a_channel_only_when_they_
     await desk.wire.allow(desk.wire.guild.channels[0], MEMBER_PERMISSIONS & ~ATTACH_FILES)
     for order in orders:
         order.asked.expire()
-        assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+        assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     asked = [entry.template for entry in desk.wire.requests if entry.template.startswith("/guilds/")]
     assert len(asked) == (0 if desk.client is desk.trial.bot else 3), "once for three jobs"
 
@@ -167,7 +166,7 @@ async def test_who_cannot_be_asked_for_permissions_does_not_hold_up_the_end(desk
     await desk.wire.allow(desk.wire.guild.channels[0], MEMBER_PERMISSIONS & ~ATTACH_FILES)
     fault = desk.wire.state.drop(r"GET .*/guilds/\d+", times=None)
     order.asked.expire()
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+    assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     assert len(desk.told_directly(OWNER)) == (0 if fault.hits else 1)
     assert len(desk.told_directly()) == 1
 
@@ -175,7 +174,7 @@ async def test_who_cannot_be_asked_for_permissions_does_not_hold_up_the_end(desk
 async def test_a_missing_permission_that_nobody_knows_of_is_told_to_the_member_alone(desk: Desk) -> None:
     order = await desk.order()
     desk.wire.state.fail(ANY, 403, 50013, times=None)
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+    assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     assert desk.told_directly(OWNER) == []
     assert len(desk.told_directly()) == 1
 
@@ -195,7 +194,7 @@ async def test_a_sleeping_thread_is_woken(desk: Desk) -> None:
     order = await desk.order(channel=thread)
     order.asked.expire()
     thread.archived = True
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture()]) is Delivery.SENT
     assert not thread.archived
     assert len(order.message.attachments) == 1
 
@@ -205,7 +204,7 @@ async def test_a_locked_thread_is_left_alone(desk: Desk) -> None:
     order = await desk.order(channel=thread)
     order.asked.expire()
     thread.archived = thread.locked = True
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.KEPT
+    assert await desk.deliver(order, [picture()]) is Delivery.UNDELIVERABLE
     [told] = desk.told_directly()
     assert "locked" in told
     assert len([status for status in sent(desk, "/channels/{channel_id}") if status != 401]) == 2, "one edit, one wake"
@@ -216,7 +215,7 @@ async def test_files_that_are_too_large_come_smaller(desk: Desk, status: int, co
     order = await desk.order()
     large = picture(size=300_000)
     desk.wire.state.fail(BY_TOKEN, status, code)
-    assert await desk.deliver(order, [large]) is DeliveryResult.SENT
+    assert await desk.deliver(order, [large]) is Delivery.SENT
     [file] = order.message.attachments
     assert len(file.data) < 0.7 * len(large.data)
 
@@ -241,7 +240,7 @@ async def test_who_is_too_fast_waits_and_comes_through(desk: Desk, status: int, 
     order = await desk.order()
     body = {"message": "slower", "code": code, "retry_after": retry_after, "global": False}
     desk.wire.state.fail(BY_TOKEN, status, code, body=body, times=7)
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture()]) is Delivery.SENT
     assert [edit.via for edit in order.message.edits] == ["callback", "token"]
 
 
@@ -249,16 +248,16 @@ async def test_the_ration_for_old_messages_is_kept(desk: Desk) -> None:
     desk.wire.state.old_edit_rate, desk.wire.state.old_after = Rate(1, 0.3), -1.0
     orders = [await desk.order(), await desk.order()]
     for order in orders:
-        assert await desk.deliver(order, [picture()]) is DeliveryResult.SENT
+        assert await desk.deliver(order, [picture()]) is Delivery.SENT
 
 
 async def test_a_discord_in_trouble_is_asked_again_later(desk: Desk) -> None:
     order = await desk.order()
     fault = desk.wire.state.drop(ANY, times=4)
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.LATER
+    assert await desk.deliver(order, [picture()]) is Delivery.PENDING
     assert fault.hits == 4
     assert (await desk.stored(order)).delivery is Delivery.PENDING
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture()]) is Delivery.SENT
     assert desk.told_directly() == []
 
 
@@ -266,7 +265,7 @@ async def test_a_discord_in_trouble_is_asked_again_later(desk: Desk) -> None:
 async def test_an_edit_that_breaks_off_is_repeated(desk: Desk, after: bool) -> None:
     order = await desk.order()
     desk.wire.state.drop(BY_TOKEN, after=after)
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture()]) is Delivery.SENT
     assert len(order.message.attachments) == 1
     assert len(desk.in_channel()) == 1
 
@@ -287,7 +286,7 @@ async def test_a_bot_whose_own_token_is_refused_is_not_the_end(desk: Desk) -> No
     order = await desk.order()
     order.asked.expire()
     fault = desk.wire.state.fail(BY_BOT, 401, 0)
-    assert await desk.deliver(order, [picture()]) is DeliveryResult.LATER
+    assert await desk.deliver(order, [picture()]) is Delivery.PENDING
     assert fault.hits == 1
 
 

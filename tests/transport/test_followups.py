@@ -5,8 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from bot.jobs.job import JobState, StaleJobError
-from bot.jobs.ports import DeliveryResult
+from bot.jobs.job import Delivery, JobState, StaleJobError
 from tests.transport.conftest import until
 from tests.transport.delivery_setup import (
     Desk,
@@ -40,7 +39,7 @@ def in_three(numbers: list[int]) -> list[list[int]]:
 
 async def test_twenty_five_files_are_three_messages_in_order(desk: Desk) -> None:
     order = await desk.order()
-    assert await desk.deliver(order, FILES) is DeliveryResult.SENT
+    assert await desk.deliver(order, FILES) is Delivery.SENT
     assert shown(desk) == in_three(NUMBERS)
     first, second, third = desk.in_channel()
     assert first is order.message
@@ -52,7 +51,7 @@ async def test_twenty_five_files_are_three_messages_in_order(desk: Desk) -> None
 async def test_the_size_of_a_request_divides_them_too(desk: Desk) -> None:
     order = await desk.order()
     files = [picture(size=9 * 1024 * 1024)] * 3
-    assert await desk.deliver(order, files) is DeliveryResult.SENT
+    assert await desk.deliver(order, files) is Delivery.SENT
     assert [len(message.attachments) for message in desk.in_channel()] == [2, 1]
     [small] = {len(file.data) > 8_000_000 for message in desk.in_channel() for file in message.attachments}
     assert small, "nothing had to be made smaller"
@@ -62,7 +61,7 @@ async def test_the_size_of_a_request_divides_them_too(desk: Desk) -> None:
 async def test_a_post_that_breaks_off_is_repeated_and_made_once(desk: Desk, after: bool) -> None:
     order = await desk.order()
     fault = desk.wire.state.drop(POST, after=after, times=2)
-    assert await desk.deliver(order, FILES) is DeliveryResult.SENT
+    assert await desk.deliver(order, FILES) is Delivery.SENT
     assert fault.hits == 2
     assert shown(desk) == in_three(NUMBERS)
 
@@ -87,8 +86,8 @@ async def test_a_crash_while_a_message_is_under_way_posts_nothing_twice(
     order.job = await desk.stored(order)
     assert order.job.state is JobState.DELIVERING
     async with desk.restarted() as after:
-        assert await after.deliver(order, FILES) is DeliveryResult.SENT
-        assert await after.messages.deliver(await desk.stored(order), FILES, None) is DeliveryResult.SENT
+        assert await after.deliver(order, FILES) is Delivery.SENT
+        assert await after.messages.deliver(await desk.stored(order), FILES, None) is Delivery.SENT
     assert shown(desk) == in_three(NUMBERS)
 
 
@@ -96,10 +95,10 @@ async def test_an_old_intent_that_cannot_be_looked_for_is_left_out_and_said(desk
     desk.wire.state.rate_limits = False
     order = await desk.order()
     desk.wire.state.drop(POST, after=True, times=4)
-    assert await desk.deliver(order, FILES) is DeliveryResult.LATER
+    assert await desk.deliver(order, FILES) is Delivery.PENDING
     desk.let_ten_minutes_pass()
     await desk.wire.allow(desk.wire.guild.channels[0], MEMBER_PERMISSIONS & ~READ_HISTORY)
-    assert await desk.deliver(order, FILES) is DeliveryResult.SENT
+    assert await desk.deliver(order, FILES) is Delivery.SENT
     assert shown(desk) == in_three(NUMBERS)
     assert "10 more files" in order.message.text
     assert "/history" in order.message.text
@@ -108,7 +107,7 @@ async def test_an_old_intent_that_cannot_be_looked_for_is_left_out_and_said(desk
 async def test_where_the_bot_may_not_reply_it_posts_all_the_same(desk: Desk) -> None:
     await desk.wire.allow(desk.wire.guild.channels[0], MEMBER_PERMISSIONS & ~READ_HISTORY)
     order = await desk.order()
-    assert await desk.deliver(order, FILES) is DeliveryResult.SENT
+    assert await desk.deliver(order, FILES) is Delivery.SENT
     assert shown(desk) == in_three(NUMBERS)
     assert desk.in_channel()[1].reference is None
 
@@ -116,7 +115,7 @@ async def test_where_the_bot_may_not_reply_it_posts_all_the_same(desk: Desk) -> 
 async def test_where_the_bot_may_not_post_the_first_message_says_where_the_rest_is(desk: Desk) -> None:
     order = await desk.order()
     await desk.wire.allow(desk.wire.guild.channels[0], MEMBER_PERMISSIONS & ~SEND_MESSAGES)
-    assert await desk.deliver(order, FILES) is DeliveryResult.SENT
+    assert await desk.deliver(order, FILES) is Delivery.SENT
     assert shown(desk) == [NUMBERS[:10]]
     assert "15 more files" in order.message.text
     [told] = desk.told_directly(1)
@@ -126,7 +125,7 @@ async def test_where_the_bot_may_not_post_the_first_message_says_where_the_rest_
 @pytest.mark.parametrize("where", [{"force_ephemeral": True}, {"user_install": True}], ids=["private", "user install"])
 async def test_where_only_a_token_serves_one_message_holds_what_fits(desk: Desk, where: dict[str, bool]) -> None:
     order = await desk.order(**where)
-    assert await desk.deliver(order, FILES) is DeliveryResult.SENT
+    assert await desk.deliver(order, FILES) is Delivery.SENT
     assert widths(order.message) == NUMBERS[:10]
     assert "15 more files" in order.message.text
     assert not [entry for entry in desk.wire.requests if entry.template == "/channels/{channel_id}/messages"]
@@ -134,14 +133,14 @@ async def test_where_only_a_token_serves_one_message_holds_what_fits(desk: Desk,
 
 async def test_in_direct_messages_the_bot_posts_the_rest_as_well(desk: Desk) -> None:
     order = await desk.order(context=1)
-    assert await desk.deliver(order, FILES) is DeliveryResult.SENT
+    assert await desk.deliver(order, FILES) is Delivery.SENT
     assert [widths(message) for message in desk.wire.messages_in(order.message.channel)] == in_three(NUMBERS)
 
 
 async def test_a_channel_is_not_flooded(desk: Desk) -> None:
     desk.wire.state.rate_limits = False
     order = await desk.order()
-    assert await desk.deliver(order, [picture(1)] * 120) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture(1)] * 120) is Delivery.SENT
     assert len(desk.in_channel()) == 10
     assert "20 more files" in order.message.text
 
@@ -149,7 +148,7 @@ async def test_a_channel_is_not_flooded(desk: Desk) -> None:
 async def test_a_part_that_is_too_large_comes_smaller(desk: Desk) -> None:
     order = await desk.order()
     desk.wire.state.fail(POST, 413, 40005)
-    assert await desk.deliver(order, [picture(size=200_000)] * 11) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture(size=200_000)] * 11) is Delivery.SENT
     first, second = desk.in_channel()
     assert len(second.attachments[0].data) < 0.7 * len(first.attachments[0].data)
 
@@ -166,7 +165,7 @@ async def test_who_lost_the_job_posts_no_more(desk: Desk) -> None:
 
 async def test_a_nonce_fits_and_differs_from_part_to_part(desk: Desk) -> None:
     order = await desk.order()
-    assert await desk.deliver(order, FILES) is DeliveryResult.SENT
+    assert await desk.deliver(order, FILES) is Delivery.SENT
     nonces = {message.nonce for message in desk.in_channel()[1:]}
     assert len(nonces) == 2
     assert all(nonce is not None and len(nonce) <= 25 for nonce in nonces)

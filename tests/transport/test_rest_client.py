@@ -6,8 +6,7 @@ import logging
 import discord
 import pytest
 
-from bot.jobs.job import JobState
-from bot.jobs.ports import DeliveryResult
+from bot.jobs.job import Delivery, JobState
 from bot.ui.client.rest import RestClient
 from tests.transport.conftest import until
 from tests.transport.delivery_setup import (
@@ -78,7 +77,7 @@ async def test_the_further_messages_of_a_result_are_posted_once_although_it_dies
         order.job = await desk.stored(order)
         assert order.job.state is JobState.DELIVERING
         async with desk.restarted() as after:
-            assert await after.deliver(order, FILES) is DeliveryResult.SENT
+            assert await after.deliver(order, FILES) is Delivery.SENT
         assert [widths(message) for message in desk.in_channel()] == SHOWN
         assert all(message.reference == order.message.id for message in desk.in_channel()[1:])
 
@@ -87,6 +86,6 @@ async def test_a_result_in_direct_messages_is_delivered_by_the_bots_own_token() 
     async with WireDiscord() as wire, opened_desk(wire, by_rest=True) as desk:
         order = await desk.order(context=1)
         order.asked.expire()
-        assert await desk.deliver(order, [picture(5)]) is DeliveryResult.SENT
+        assert await desk.deliver(order, [picture(5)]) is Delivery.SENT
         assert widths(order.message) == [5]
         assert order.message.edits[-1].via == "bot"

@@ -9,7 +9,6 @@ import pytest
 
 from bot.i18n import _
 from bot.jobs.job import Delivery, JobState, StaleJobError
-from bot.jobs.ports import DeliveryResult
 from bot.jobs.status import QueuedStatus, RunningStatus
 from tests.transport.conftest import until
 from tests.transport.delivery_setup import (
@@ -45,7 +44,7 @@ async def ended_too_late(desk: Desk, **where: Any) -> Order:
     desk.messages.update(order.job, QueuedStatus(1, 1))
     await until(lambda: has_button(order))
     await until(lambda: desk.clock.now() > order.job.place.token_expires)
-    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.KEPT
+    assert await desk.deliver(order, [picture(5)]) is Delivery.UNDELIVERABLE
     return order
 
 
@@ -60,7 +59,7 @@ async def test_a_job_of_twenty_minutes_goes_on_in_its_message_and_is_delivered(d
             pressed = await desk.press(order)
     assert pressed is not None
     assert "%" in pressed.text
-    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture(5)]) is Delivery.SENT
     assert widths(order.message) == [5]
     assert not has_button(order), "nothing is left to be shown"
     assert desk.told_directly() == []
@@ -93,7 +92,7 @@ async def test_a_message_that_the_bot_can_edit_needs_no_button(desk: Desk) -> No
         await desk.clock.sleep(MINUTE)
     assert not any("cc:show" in str(edit.payload) for edit in order.message.edits)
     assert order.message.edits[-1].via == "bot"
-    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture(5)]) is Delivery.SENT
 
 
 @only_by_token
@@ -125,7 +124,7 @@ async def test_a_press_after_a_restart_shows_what_is_known_and_goes_on(desk: Des
         assert job.place.token_expires > order.job.place.token_expires
         after.messages.update(job, RunningStatus(elapsed=1.0, fraction=0.5))
         await until(lambda: "50%" in order.message.text)
-        assert await after.deliver(order, [picture(5)]) is DeliveryResult.SENT
+        assert await after.deliver(order, [picture(5)]) is Delivery.SENT
     assert widths(order.message) == [5]
 
 
@@ -140,7 +139,7 @@ async def test_a_press_that_another_process_hears_is_enough(desk: Desk) -> None:
         desk.messages.update(order.job, RunningStatus(elapsed=2.0, fraction=0.5))  # who runs it heard of no press
         await until(lambda: "50%" in order.message.text)
         assert not has_button(order)
-        assert await desk.deliver(order, [picture(5)]) is DeliveryResult.SENT
+        assert await desk.deliver(order, [picture(5)]) is Delivery.SENT
     assert widths(order.message) == [5]
 
 
@@ -149,7 +148,7 @@ async def test_a_failure_that_came_too_late_is_read_behind_the_button(desk: Desk
     desk.messages.update(order.job, QueuedStatus(1, 1))
     await until(lambda: has_button(order))
     await until(lambda: desk.clock.now() > order.job.place.token_expires)
-    assert await desk.fail(order, _("Out of memory.")) is DeliveryResult.KEPT
+    assert await desk.fail(order, _("Out of memory.")) is Delivery.UNDELIVERABLE
     await desk.press(order)
     await desk.until(order, Delivery.SENT)
     assert "Out of memory." in order.message.text
@@ -180,7 +179,7 @@ async def test_a_press_takes_over_a_result_that_was_put_off(desk: Desk) -> None:
     desk.messages.update(order.job, QueuedStatus(1, 1))
     await until(lambda: has_button(order))
     fault = desk.wire.state.drop(BY_TOKEN, times=None)
-    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.LATER
+    assert await desk.deliver(order, [picture(5)]) is Delivery.PENDING
     fault.times = 0
     await desk.press(order)
     job = await desk.until(order, Delivery.SENT)
@@ -207,7 +206,7 @@ async def test_a_token_that_another_process_heard_of_serves_for_the_result(desk:
         await desk.press(order)
         # Both processes take it for their message here, so only that it is edited again is sure
         await until(lambda: len(order.message.edits) > before)
-        assert await desk.messages.deliver(order.job, [picture(5)], None) is DeliveryResult.SENT
+        assert await desk.messages.deliver(order.job, [picture(5)], None) is Delivery.SENT
     assert widths(order.message) == [5]
     assert desk.told_directly() == []
 
@@ -215,7 +214,7 @@ async def test_a_token_that_another_process_heard_of_serves_for_the_result(desk:
 async def test_late_progress_does_not_hide_the_end_but_a_job_that_comes_back_shows_it(desk: Desk) -> None:
     order = await desk.order()
     late = order.job
-    assert await desk.deliver(order, [picture(5)]) is DeliveryResult.SENT
+    assert await desk.deliver(order, [picture(5)]) is Delivery.SENT
     desk.messages.update(late, RunningStatus(elapsed=1.0, fraction=0.5))
     await desk.clock.sleep(MINUTE)
     assert widths(order.message) == [5]

@@ -57,7 +57,7 @@ async def test_an_edit_under_an_older_token_counts_too(desk: Desk) -> None:
     desk.messages.update(order.job, QueuedStatus(7, 9))
     await until(lambda: held_up.hits)
     fresh = replace(order.job.place, token="another", token_expires=order.job.place.token_expires + 1)
-    desk.messages.renew(replace(order.job, place=fresh))
+    desk.messages.use_fresh_token(replace(order.job, place=fresh))
     assert desk.messages.forget(order.job.id)
     await desk.messages.settle(order.job.id)
     assert len(order.message.edits) == 2

@@ -1,4 +1,4 @@
-"""Delivery of finished jobs: stores the result, posts it, and retries deliveries that failed.
+"""Delivery of finished jobs: stores the result, shows it, and retries deliveries that failed.
 
 Due deliveries are recorded in the database; this service limits how many run at the same time. It can stop and restart
 at any moment: delivery is idempotent.
@@ -6,25 +6,29 @@ at any moment: delivery is idempotent.
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from bot.aio import cancel_and_wait, wait_for_event
 from bot.clock import Clock
-from bot.i18n import Message
+from bot.errors import BotError, FailedError
+from bot.i18n import Message, _
 from bot.jobs.cluster.bus import NotificationBus, Topic
-from bot.jobs.delivery.delivery_attempt import VISIBILITY_TIMEOUT, DeliveryAttempt
-from bot.jobs.job import Delivery, Job, JobState
-from bot.jobs.outcome import Outcome
+from bot.jobs.delivery.schedule import DeliverySchedule
+from bot.jobs.job import Delivery, Job, JobState, StaleJobError
+from bot.jobs.outcome import Outcome, cancellation_text
 from bot.jobs.ports import Backend, Presenter
 from bot.jobs.repository import DatabaseUnavailableError, JobRepository, ResultStore
-from bot.workflow.run.events import OutputFile
+from bot.workflow.run.events import OutputFile, ServerOfflineError
 
 log = logging.getLogger(__name__)
 
 MAX_CONCURRENT = 8
 """Concurrent deliveries; files of further jobs wait in the result store."""
+ATTEMPT_TIMEOUT = 600.0
+"""Seconds for one attempt, with all its files and retries."""
 STOP_GRACE = 4.0
 """Seconds for deliveries in progress when the bot stops."""
 
@@ -45,16 +49,12 @@ class DeliveryService:
     ) -> None:
         self._bus = bus
         self._store = store
+        self._presenter = presenter
         self._results = results
+        self._find = find
         self._owner = owner
         self._clock = clock
-        self._attempt = DeliveryAttempt(
-            store=store,
-            presenter=presenter,
-            results=results,
-            find=find,
-            clock=clock,
-        )
+        self._schedule = DeliverySchedule(store=store, clock=clock)
         self._due = asyncio.Event()
         bus.subscribe(Topic.DUE, lambda _payload: self._due.set())
         self._under_way: dict[asyncio.Task[None], Job] = {}
@@ -90,10 +90,28 @@ class DeliveryService:
         log.info("job %s was cancelled by %s", job.id, job.cancel_by)
         await self._end(job, JobState.CANCELLED, cancel_by=job.cancel_by)
 
+    # ------------------------------------------------------------------ earlier than due
+
     async def deliver_soon(self, job: Job) -> None:
         """Deliver a DELIVERING or ended job now instead of when it is due."""
         await self._store.update(job, not_before=self._clock.now())
         self.wake()
+
+    async def deliver_now(self, job: Job) -> bool:
+        """Deliver a DELIVERING or ended job, also one that was delivered before; False if it has no files to show yet.
+
+        Raises `StaleJobError` when another process delivers it meanwhile.
+        """
+        files = await self._results.get(job.id) if job.state in (JobState.DELIVERING, JobState.DONE) else ()
+        if job.state is JobState.DELIVERING and not files:
+            return False  # still being fetched from the server
+        if taken := await self._store.take_over(job.id):
+            taken = replace(taken, tries=0)  # earlier failures do not delay a retry
+            if taken.state is JobState.DONE and not files:
+                await self._explain(taken, _("This result has expired. Please run it again."))
+            else:
+                await self._deliver(taken, files)
+        return True
 
     def wake(self) -> None:
         """Check for due deliveries soon."""
@@ -108,7 +126,7 @@ class DeliveryService:
         if job.started:  # for short runs it was not saved yet
             changes.setdefault("started", job.started)
         with self._reservation() as is_mine:
-            not_before = now + VISIBILITY_TIMEOUT if is_mine else now
+            not_before = self._schedule.reserved_until() if is_mine else now
             ended = await self._store.transition(
                 job, state, delivery=Delivery.PENDING, finished=now, not_before=not_before, **changes
             )
@@ -132,14 +150,12 @@ class DeliveryService:
             await self._finish(list(self._under_way))
 
     async def _claim_due(self) -> Job | None:
-        now = self._clock.now()
         with self._reservation() as is_free:
+            if not is_free:
+                return None
             try:
-                return (
-                    await self._store.claim_due_delivery(self._owner, now, now + VISIBILITY_TIMEOUT)
-                    if is_free
-                    else None
-                )
+                until = self._schedule.reserved_until()
+                return await self._store.claim_due_delivery(self._owner, self._clock.now(), until)
             except DatabaseUnavailableError:
                 log.warning("deliveries are delayed: the database does not answer")
                 return None
@@ -155,7 +171,7 @@ class DeliveryService:
             self._reserved -= is_free
 
     def _start(self, job: Job, files: Sequence[OutputFile]) -> None:
-        task = asyncio.create_task(self._attempt.attempt(job, files), name=f"delivery of job {job.id}")
+        task = asyncio.create_task(self._attempt(job, files), name=f"delivery of job {job.id}")
         self._under_way[task] = job
         task.add_done_callback(self._forget)
 
@@ -167,3 +183,72 @@ class DeliveryService:
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_GRACE)
         await cancel_and_wait(*tasks)
+
+    # ------------------------------------------------------------------ one attempt
+
+    async def _attempt(self, job: Job, files: Sequence[OutputFile]) -> None:
+        """Deliver a job, or leave it for a retry; `files` saves reading them from the result store."""
+        try:
+            await self._deliver(job, files)
+        except StaleJobError:
+            log.info("job %s is delivered elsewhere", job.id)
+        except DatabaseUnavailableError:
+            log.warning("job %s: delivery will be repeated: the database does not answer", job.id)
+        except Exception:  # whatever is wrong with one job, it is retried less and less often
+            log.exception("job %s: delivery crashed", job.id)
+            try:
+                await self._schedule.retry(job)
+            except (StaleJobError, DatabaseUnavailableError):
+                log.info("job %s: its delivery will become due again", job.id)
+
+    async def _deliver(self, job: Job, files: Sequence[OutputFile]) -> None:
+        if job.state not in (JobState.DELIVERING, JobState.DONE):
+            return await self._explain(job, job.error or cancellation_text(job))
+        try:
+            delivery = await self._show(job, files)
+        except ServerOfflineError:
+            delivery = Delivery.PENDING
+        except FailedError as error:  # the result cannot be shown in any way
+            log.warning("job %s: its result cannot be shown: %s", job.id, error)
+            if job.state is JobState.DELIVERING:
+                not_before = self._schedule.reserved_until()
+                job = await self._store.transition(
+                    job, JobState.FAILED, error=error.user_message, not_before=not_before
+                )
+                return await self._explain(job, error.user_message)
+            await self._in_time(job, self._presenter.fail(job, error.user_message))
+            delivery = Delivery.UNDELIVERABLE
+        return await self._schedule.finish(job, delivery)
+
+    async def _show(self, job: Job, files: Sequence[OutputFile]) -> Delivery:
+        """Show the result; that of a DONE job again, because an outdated edit may have overwritten it."""
+        files = files or await self._results.get(job.id)
+        if not files and job.state is JobState.DONE:
+            return Delivery.SENT
+        files = files or await self._refetched(job)
+        return await self._in_time(job, self._presenter.deliver(job, files, job.note))
+
+    async def _explain(self, job: Job, reason: Message) -> None:
+        await self._schedule.finish(job, await self._in_time(job, self._presenter.fail(job, reason)))
+
+    async def _in_time(self, job: Job, delivery: Coroutine[Any, Any, Delivery]) -> Delivery:
+        try:
+            async with self._schedule.reserved(job), asyncio.timeout(ATTEMPT_TIMEOUT):
+                return await delivery
+        except TimeoutError:
+            return Delivery.PENDING
+
+    async def _refetched(self, job: Job) -> Sequence[OutputFile]:
+        """Fetch a result again that is missing in the result store, as far as the server still has it."""
+        files: list[OutputFile] = []
+        if backend := self._find(job.server):
+            for ref in job.outputs:
+                try:
+                    files.append(await backend.fetch(ref))
+                except ServerOfflineError:
+                    raise
+                except BotError as error:
+                    log.warning("job %s: %s cannot be fetched again: %s", job.id, ref.filename, error)
+        if not files:
+            raise FailedError(_("The images were made, but their files are gone. Please run the command again."))
+        return files

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from bot.clock import Clock
 from bot.errors import FailedError
 from bot.i18n import Message, _
-from bot.jobs.job import Job
-from bot.jobs.ports import DeliveryResult
+from bot.jobs.job import Delivery, Job
 from bot.jobs.repository import DatabaseUnavailableError
 from bot.ui.messages.direct_messages import DirectMessages, Notes
 from bot.ui.messages.discord_errors import DiscordError, ErrorKind
@@ -45,7 +44,7 @@ class FinalEditor:
                 return job
         return job
 
-    async def not_made(self, job: Job, refusal: DiscordError, reason: Message | None = None) -> DeliveryResult:
+    async def not_made(self, job: Job, refusal: DiscordError, reason: Message | None = None) -> Delivery:
         """Handle a final edit that was refused: of a result, or of the `reason` why there is none.
 
         Raises `FailedError` for a result that Discord will never accept.
@@ -53,7 +52,7 @@ class FinalEditor:
         refused_bot = refusal.meaning is ErrorKind.TOKEN_DEAD and job.place.bot_can_edit
         if refusal.meaning is ErrorKind.TRANSIENT or refused_bot:
             log.warning("job %s: final edit postponed: %s", job.id, refusal)
-            return DeliveryResult.LATER
+            return Delivery.PENDING
         if refusal.meaning in (ErrorKind.BUG, ErrorKind.TOO_LARGE):
             log.error("job %s: Discord rejected the final edit", job.id, exc_info=refusal)
             if reason is None:
@@ -61,7 +60,7 @@ class FinalEditor:
         log.warning("job %s: final edit impossible: %s", job.id, refusal)
         return await self._elsewhere(job, refusal.meaning, reason)
 
-    async def _elsewhere(self, job: Job, why: ErrorKind, reason: Message | None) -> DeliveryResult:
+    async def _elsewhere(self, job: Job, why: ErrorKind, reason: Message | None) -> Delivery:
         try:
             if why is ErrorKind.FORBIDDEN:
                 await self._direct_messages.ask_for_permission(job)
@@ -70,8 +69,8 @@ class FinalEditor:
             else:
                 await self._direct_messages.failed(job, reason)
         except DatabaseUnavailableError:
-            return DeliveryResult.LATER
-        return DeliveryResult.KEPT
+            return Delivery.PENDING
+        return Delivery.UNDELIVERABLE
 
     async def _after(self, refusal: DiscordError, job: Job, pause: float | None) -> Job | None:
         """Return the job to retry with, after a pause if needed; None if a retry would fail in the same way."""

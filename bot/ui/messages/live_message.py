@@ -115,7 +115,7 @@ class LiveMessage:
 
     @property
     def is_sending(self) -> bool:
-        """Whether an edit is in flight, including those from before the last `renew`."""
+        """Whether an edit is in flight, including those from before the last `use_fresh_token`."""
         return self._editor.is_sending or any(editor.is_sending for editor in self._dropped)
 
     async def settled(self) -> None:

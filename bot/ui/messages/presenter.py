@@ -13,8 +13,8 @@ from typing import Protocol
 from bot.clock import Clock
 from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, _
-from bot.jobs.job import Job, MessageLocation
-from bot.jobs.ports import ON_ITS_WAY, DeliveryResult
+from bot.jobs.job import Delivery, Job, MessageLocation
+from bot.jobs.ports import ON_ITS_WAY
 from bot.jobs.repository import DatabaseUnavailableError
 from bot.jobs.status import JobUpdate, RunningStatus
 from bot.ui.messages.direct_messages import DirectMessages, Notes
@@ -101,7 +101,7 @@ class DiscordPresenter:
             self._board.report(job.id, update.fraction)
         self._live_of(job).show(job, update)
 
-    def renew(self, job: Job) -> None:
+    def use_fresh_token(self, job: Job) -> None:
         """Continue with the fresh token of an unfinished job."""
         if not self._has_ended(job):
             self._live_of(job).use_fresh_token(job)
@@ -151,7 +151,7 @@ class DiscordPresenter:
 
     # ------------------------------------------------------------------ the end
 
-    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
+    async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
         await self._end(job)
         result = await self._packer.pack(job, outputs)
         if not result.batches:
@@ -164,18 +164,18 @@ class DiscordPresenter:
         except DiscordError as refusal:
             return await self._endings.not_made(job, refusal)
         except DatabaseUnavailableError:
-            return DeliveryResult.LATER
-        return DeliveryResult.SENT
+            return Delivery.PENDING
+        return Delivery.SENT
 
-    async def fail(self, job: Job, reason: Message) -> DeliveryResult:
+    async def fail(self, job: Job, reason: Message) -> Delivery:
         await self._end(job)
         try:
             await self._endings.edit(job, self._renderer.failure(job, reason))
         except DiscordError as refusal:
             return await self._endings.not_made(job, refusal, reason)
         except DatabaseUnavailableError:
-            return DeliveryResult.LATER
-        return DeliveryResult.SENT
+            return Delivery.PENDING
+        return Delivery.SENT
 
     async def _end(self, job: Job) -> None:
         """Stop the progress of a job."""

@@ -8,11 +8,10 @@ import pytest
 
 from bot.errors import FailedError
 from bot.i18n import Message, _
-from bot.jobs.delivery.delivery_attempt import PUT_OFF_FIRST, TRIED_FOR, VISIBILITY_TIMEOUT
+from bot.jobs.delivery.schedule import RETRY_FIRST, RETRY_PERIOD, VISIBILITY_TIMEOUT
 from bot.jobs.delivery.service import MAX_CONCURRENT
 from bot.jobs.job import Delivery, Job, JobState, StaleJobError
 from bot.jobs.outcome import Outcome
-from bot.jobs.ports import DeliveryResult
 from bot.workflow.run.events import (
     FailureKind,
     OutputFile,
@@ -52,7 +51,7 @@ async def test_a_result_is_on_the_shelf_before_anybody_is_told_and_stays_there(t
 
 async def test_while_discord_is_away_the_result_is_tried_less_and_less_often(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [DeliveryResult.LATER] * 4
+        shop.board.answers = [Delivery.PENDING] * 4
         job = await shop.order()
         await until(lambda: shop.board.tries == 1)
         pauses: list[float] = []
@@ -62,15 +61,15 @@ async def test_while_discord_is_away_the_result_is_tried_less_and_less_often(tmp
                 await shop.passes(1)
             pauses.append(shop.clock.now() - began)
         assert await shop.ended(job) is JobState.DONE
-    assert pauses[0] >= PUT_OFF_FIRST - 1
+    assert pauses[0] >= RETRY_FIRST - 1
     assert pauses == sorted(pauses)
-    assert pauses[-1] <= PUT_OFF_FIRST * 8 + 5
+    assert pauses[-1] <= RETRY_FIRST * 8 + 5
 
 
 async def test_a_failure_that_could_not_be_told_is_told_later(tmp_path: Path) -> None:
     backend = ScriptedBackend(result_of=RunResult(failure=RunFailure(FailureKind.OUT_OF_MEMORY)))
     async with opened(backend, tmp_path) as shop:
-        shop.board.answers = [DeliveryResult.LATER, DeliveryResult.LATER]
+        shop.board.answers = [Delivery.PENDING, Delivery.PENDING]
         job = await shop.order()
         assert (await told(shop, job)).state is JobState.FAILED
     assert "memory" in shop.board.failed[job.id]
@@ -78,7 +77,7 @@ async def test_a_failure_that_could_not_be_told_is_told_later(tmp_path: Path) ->
 
 async def test_what_a_message_can_show_no_more_is_kept_for_its_member(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [DeliveryResult.KEPT]
+        shop.board.answers = [Delivery.UNDELIVERABLE]
         job = await shop.order()
         newest = await told(shop, job)
     assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.UNDELIVERABLE)
@@ -86,11 +85,11 @@ async def test_what_a_message_can_show_no_more_is_kept_for_its_member(tmp_path: 
 
 async def test_after_a_day_nobody_tries_any_more_and_the_result_waits_in_the_history(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [DeliveryResult.LATER] * 1000
+        shop.board.answers = [Delivery.PENDING] * 1000
         job = await shop.order()
         await shop.reaches(job, JobState.DELIVERING)
         newest = await shop.newest(job)
-        newest = await shop.store.update(newest, finished=shop.clock.now() - TRIED_FOR)
+        newest = await shop.store.update(newest, finished=shop.clock.now() - RETRY_PERIOD)
         newest = await told(shop, job)
         assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.UNDELIVERABLE)
         assert await shop.results.get(job.id), "for `/history`"
@@ -115,7 +114,7 @@ async def test_a_fault_of_ours_while_telling_is_tried_again(tmp_path: Path, capl
 
 async def test_a_result_that_is_not_on_the_shelf_is_fetched_from_the_server_again(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [DeliveryResult.LATER]
+        shop.board.answers = [Delivery.PENDING]
         job = await shop.order()
         await until(lambda: shop.board.tries == 1)
         await shop.results.drop(job.id)
@@ -127,7 +126,7 @@ async def test_a_result_that_is_not_on_the_shelf_is_fetched_from_the_server_agai
 
 async def test_a_result_that_is_nowhere_any_more_is_said_to_be_gone(tmp_path: Path) -> None:
     async with opened(ScriptedBackend(), tmp_path) as shop:
-        shop.board.answers = [DeliveryResult.LATER]
+        shop.board.answers = [Delivery.PENDING]
         job = await shop.order()
         await until(lambda: shop.board.tries == 1)
         await shop.results.drop(job.id)
@@ -153,7 +152,7 @@ async def test_only_so_many_are_told_at_the_same_time_and_all_in_the_end(tmp_pat
             self.open = asyncio.Event()
             self.now = self.most = 0
 
-        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
+        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
             self.now += 1
             self.most = max(self.most, self.now)
             await self.open.wait()
@@ -178,7 +177,7 @@ async def test_a_job_that_is_being_told_for_long_is_told_by_nobody_else(tmp_path
             self.open = asyncio.Event()
             self.begun = 0
 
-        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
+        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
             self.begun += 1
             await self.open.wait()
             return await super().deliver(job, outputs, note)
@@ -224,7 +223,7 @@ async def test_a_failure_before_the_line_is_told_too(tmp_path: Path) -> None:
 
 async def test_an_orderly_stop_lets_a_delivery_arrive_and_leaves_runs_alone(tmp_path: Path) -> None:
     class SlowBoard(Board):
-        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> DeliveryResult:
+        async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
             await asyncio.sleep(1.0)
             return await super().deliver(job, outputs, note)
 
