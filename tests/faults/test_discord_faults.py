@@ -132,7 +132,7 @@ async def message_deleted(scene: Scene) -> None:
 async def channel_deleted(scene: Scene) -> None:
     await scene.start_job(channel=scene.side_channel)
     await scene.wire.delete_channel(scene.side_channel)
-    await told_directly(scene, "is gone", "was deleted")  # with its channel, the message is deleted, too
+    await told_directly(scene, "no longer exists", "was deleted")  # with its channel, the message is deleted, too
 
 
 async def thread_archived(scene: Scene) -> None:

@@ -25,7 +25,7 @@ RUN = 0.05
 """Seconds within which a job's turn on the server is over, more or less."""
 STRANGER = "another-client"
 CANCELLED = "Cancelled."
-NOT_YOURS = "This is not yours: only the member who asked for it, or a moderator, can cancel it."
+NOT_YOURS = "Only the person who asked for this, or a moderator, can cancel it."
 
 
 @pytest.fixture
