@@ -12,8 +12,8 @@ from bot.clock import SystemClock
 from bot.errors import StartupError
 from bot.i18n import _
 from bot.jobs.cluster.bus import LocalBus, NotificationBus
-from bot.jobs.delivery.result_files import FallbackResultStore, FileResultStore, PrunableResultStore
-from bot.jobs.repository import JobRepository
+from bot.jobs.delivery.result_files import FallbackResultStore, FileResultStore
+from bot.jobs.repository import JobRepository, ResultStore
 from bot.jobs.server_registry import ServerRegistry
 from bot.policy.guild_workflows import WorkflowRulesRepository
 from bot.policy.repository import PolicyRepository
@@ -41,7 +41,7 @@ class Resources:
     fleet: ServerRegistry
     policies: PolicyRepository
     workflow_rules: WorkflowRulesRepository
-    results: PrunableResultStore
+    results: ResultStore
     bus: NotificationBus
     """Notifications between the processes that share the database. `App` runs them."""
     exclusive: bool

@@ -266,3 +266,11 @@ class ResultStore(Protocol):
     async def drop(self, job_id: str) -> None:
         """Delete the files of a job."""
         ...
+
+    async def older_than(self, time: float) -> Sequence[str]:
+        """Return the ids of jobs whose files were stored before `time`, in seconds since the epoch."""
+        ...
+
+    async def clear_leftovers(self, before: float) -> None:
+        """Remove what a crash left half-written or half-removed before a time."""
+        ...

@@ -57,7 +57,7 @@ _Row = tuple[int, str, bytes | memoryview]
 
 
 class SqlResultStore:
-    """A `PrunableResultStore` in a database."""
+    """A `ResultStore` in a database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bot.jobs.repository import ResultStore
 from bot.workflow.run.events import OutputFile, OutputRef
@@ -52,11 +52,9 @@ class FileResultStore:
         await asyncio.to_thread(self._drop, job_id)
 
     async def older_than(self, time: float) -> Sequence[str]:
-        """Return the ids of jobs whose files were stored before `time`, in seconds since the epoch."""
         return await asyncio.to_thread(self._older_than, time)
 
     async def clear_leftovers(self, before: float) -> None:
-        """Remove folders that a crash left half-written or half-removed before a time."""
         await asyncio.to_thread(self._clear_leftovers, before)
 
     # ------------------------------------------------------------------ in a thread
@@ -67,7 +65,7 @@ class FileResultStore:
         try:
             for number, file in enumerate(files):
                 (aside / str(number)).write_bytes(file.data)
-            (aside / INDEX).write_text(json.dumps([_entry(file) for file in files]), encoding="ascii")
+            (aside / INDEX).write_text(json.dumps([_index_entry(file) for file in files]), encoding="ascii")
             self._remove(target)
             aside.rename(target)
         except BaseException:
@@ -79,7 +77,7 @@ class FileResultStore:
         folder = self._folder_of(job_id)
         try:
             for path in (*folder.iterdir(), folder, self._folder):
-                _sync(path)
+                _fsync(path)
         except OSError as error:  # replaced or deleted meanwhile; a disk failure shows at the next write
             log.debug("the result of job %s was not flushed: %s", job_id, error)
 
@@ -87,7 +85,7 @@ class FileResultStore:
         try:
             folder = self._folder_of(job_id)
             index: list[dict[str, Any]] = json.loads((folder / INDEX).read_bytes())
-            return [_read(folder / str(number), entry) for number, entry in enumerate(index)]
+            return [_read_file(folder / str(number), entry) for number, entry in enumerate(index)]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -129,51 +127,10 @@ class FileResultStore:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _sync(path: Path) -> None:
-    """Flush a file, or the names in a folder, to disk; Windows cannot do either for a file opened for reading."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _entry(file: OutputFile) -> dict[str, Any]:
-    return {"ref": asdict(file.ref), "size": len(file.data), "crc": zlib.crc32(file.data)}
-
-
-def _read(path: Path, entry: dict[str, Any]) -> OutputFile:
-    data = path.read_bytes()
-    if len(data) != entry["size"] or zlib.crc32(data) != entry["crc"]:
-        raise ValueError("damaged file")
-    return OutputFile(OutputRef(**entry["ref"]), data)
-
-
-def _is_older(path: Path, time: float) -> bool:
-    try:
-        return path.stat().st_mtime < time
-    except FileNotFoundError:
-        return False
-
-
-class PrunableResultStore(ResultStore, Protocol):
-    """A result store that supports cleanup by `bot.jobs.maintenance.retention`."""
-
-    async def older_than(self, time: float) -> Sequence[str]:
-        """Return the ids of jobs whose files were stored before `time`, in seconds since the epoch."""
-        ...
-
-    async def clear_leftovers(self, before: float) -> None:
-        """Remove what a crash left half-written or half-removed before a time."""
-        ...
-
-
 class FallbackResultStore:
     """Writes to the first store, and reads and deletes in both."""
 
-    def __init__(self, first: PrunableResultStore, second: PrunableResultStore) -> None:
+    def __init__(self, first: ResultStore, second: ResultStore) -> None:
         self._first = first
         self._second = second
 
@@ -194,3 +151,32 @@ class FallbackResultStore:
     async def clear_leftovers(self, before: float) -> None:
         await self._first.clear_leftovers(before)
         await self._second.clear_leftovers(before)
+
+
+def _fsync(path: Path) -> None:
+    """Flush a file, or the names in a folder, to disk; Windows cannot do either for a file opened for reading."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _index_entry(file: OutputFile) -> dict[str, Any]:
+    return {"ref": asdict(file.ref), "size": len(file.data), "crc": zlib.crc32(file.data)}
+
+
+def _read_file(path: Path, entry: dict[str, Any]) -> OutputFile:
+    data = path.read_bytes()
+    if len(data) != entry["size"] or zlib.crc32(data) != entry["crc"]:
+        raise ValueError("damaged file")
+    return OutputFile(OutputRef(**entry["ref"]), data)
+
+
+def _is_older(path: Path, time: float) -> bool:
+    try:
+        return path.stat().st_mtime < time
+    except FileNotFoundError:
+        return False

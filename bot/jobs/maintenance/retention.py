@@ -6,9 +6,8 @@ Every step can be repeated and interrupted, and leaves undelivered results alone
 import logging
 
 from bot.clock import Clock
-from bot.jobs.delivery.result_files import PrunableResultStore
 from bot.jobs.job import Delivery, Job
-from bot.jobs.repository import DatabaseUnavailableError, JobRepository
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository, ResultStore
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +25,7 @@ LEFTOVERS_KEPT = 3600.0
 class Retention:
     """Runs the cleanup periodically. `results_kept` is in seconds after the end of a job."""
 
-    def __init__(
-        self, *, store: JobRepository, results: PrunableResultStore, clock: Clock, results_kept: float
-    ) -> None:
+    def __init__(self, *, store: JobRepository, results: ResultStore, clock: Clock, results_kept: float) -> None:
         self._store = store
         self._results = results
         self._clock = clock
