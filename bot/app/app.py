@@ -147,14 +147,14 @@ class App:
 
         return DiscordPresenter(
             route=MessageRoute(client=client, clock=self._clock),
-            posts=ChannelMessages(client=client),
-            direct_messages=DirectMessages(client=client, renderer=self._renderer, notes=self.store, clock=self._clock),
+            channel_messages=ChannelMessages(client=client),
+            direct_messages=DirectMessages(client=client, renderer=self._renderer, store=self.store, clock=self._clock),
             renderer=self._renderer,
-            pictures=self._pictures,
-            notes=self.store,
+            images=self._pictures,
+            store=self.store,
             clock=self._clock,
             share=lambda: 1.0 / self._services.leases.processes,
-            board=self._board,
+            progress=self._board,
         )
 
     def _build_front(self, library: Library, limits: Limits, random: Random) -> Gateway:

@@ -211,7 +211,7 @@ class Gateway:
         return HistoryService(
             store=self._resources.store,
             results=self._resources.results,
-            packer=Packer(pictures=self._pictures),
+            packer=Packer(images=self._pictures),
             renderer=self._renderer,
             languages=self._languages,
         )

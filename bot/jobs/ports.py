@@ -122,7 +122,7 @@ class Presenter(Protocol):
         """
         ...
 
-    async def settle(self, job_id: str) -> None:
+    async def wait_for_edit(self, job_id: str) -> None:
         """Wait until no edit of a forgotten job is in progress."""
         ...
 

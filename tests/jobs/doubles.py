@@ -157,7 +157,7 @@ class Board:
     def forget(self, job_id: str) -> float:
         return ON_ITS_WAY if job_id in self.in_the_air else self.edited
 
-    async def settle(self, job_id: str) -> None:
+    async def wait_for_edit(self, job_id: str) -> None:
         if job_id in self.in_the_air:
             await self.landed.wait()
         self.in_the_air.discard(job_id)

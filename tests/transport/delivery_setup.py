@@ -112,13 +112,13 @@ class Desk:
         self.board = ProgressCache(bus=LocalBus(), clock=clock)
         self.messages = DiscordPresenter(
             route=MessageRoute(client=self._client, clock=clock),
-            posts=ChannelMessages(client=self._client),
-            direct_messages=DirectMessages(client=self._client, renderer=self.renderer, notes=store, clock=clock),
+            channel_messages=ChannelMessages(client=self._client),
+            direct_messages=DirectMessages(client=self._client, renderer=self.renderer, store=store, clock=clock),
             renderer=self.renderer,
-            pictures=ImageService(pool=pool),
-            notes=store,
+            images=ImageService(pool=pool),
+            store=store,
             clock=clock,
-            board=self.board,
+            progress=self.board,
         )
         self.has_jobs = True
         """Whether this process tells how jobs stand; else only their ends."""

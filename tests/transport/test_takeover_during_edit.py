@@ -32,7 +32,7 @@ async def test_what_was_not_sent_is_never_sent_after_a_job_was_forgotten(desk: D
     assert not desk.messages.forget(order.job.id)
     await desk.clock.sleep(10.0)
     assert len(order.message.edits) == 1
-    await desk.messages.settle(order.job.id)
+    await desk.messages.wait_for_edit(order.job.id)
 
 
 async def test_an_edit_on_its_way_is_said_to_be_and_waited_for(desk: Desk) -> None:
@@ -44,7 +44,7 @@ async def test_an_edit_on_its_way_is_said_to_be_and_waited_for(desk: Desk) -> No
     assert desk.messages.forget(order.job.id)
     assert desk.messages.forget(order.job.id), "it still is"
     assert len(order.message.edits) == 1
-    await desk.messages.settle(order.job.id)
+    await desk.messages.wait_for_edit(order.job.id)
     assert len(order.message.edits) == 2
     assert not desk.messages.forget(order.job.id)
     await desk.clock.sleep(10.0)
@@ -59,7 +59,7 @@ async def test_an_edit_under_an_older_token_counts_too(desk: Desk) -> None:
     fresh = replace(order.job.place, token="another", token_expires=order.job.place.token_expires + 1)
     desk.messages.use_fresh_token(replace(order.job, place=fresh))
     assert desk.messages.forget(order.job.id)
-    await desk.messages.settle(order.job.id)
+    await desk.messages.wait_for_edit(order.job.id)
     assert len(order.message.edits) == 2
 
 

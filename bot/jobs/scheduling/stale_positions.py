@@ -69,7 +69,7 @@ class StalePositionRepair:
             edited = self._presenter.forget(job_id)
             if edited:
                 async with asyncio.timeout(EDIT_SETTLE_TIMEOUT):
-                    await self._presenter.settle(job_id)
+                    await self._presenter.wait_for_edit(job_id)
                     await self._redeliver(job_id, edited)
         except (DatabaseUnavailableError, TimeoutError, StaleJobError) as error:
             log.warning("job %s: its message may show an outdated queue position: %s", job_id, type(error).__name__)

@@ -6,13 +6,13 @@ sent: better none than two.
 
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import discord
 
 from bot.clock import Clock
 from bot.i18n import Message, _
 from bot.jobs.job import Job
+from bot.jobs.repository import JobRepository
 from bot.ui.messages.discord_errors import DiscordError, ErrorKind, ask_discord
 from bot.ui.messages.missing_permissions import MissingPermissions, PermissionCheck
 from bot.ui.messages.render import Renderer
@@ -25,59 +25,46 @@ SEND_TIMEOUT = 30.0
 DAY = 86_400.0
 
 
-class Notes(Protocol):
-    """The slice of `bot.jobs.repository.JobRepository` that messages need."""
-
-    async def get(self, job_id: str) -> Job | None: ...
-
-    async def update(self, job: Job, **changes: Any) -> Job:
-        """Set fields of a job that this process still owns; return it with its newest token.
-
-        Raises `StaleJobError`.
-        """
-        ...
-
-    async def record_event(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None: ...
-
-    async def has_event_since(self, what: str, since: float) -> bool: ...
-
-
 class DirectMessages:
     """Sends direct messages. A message that cannot be sent is no error: people can disable them."""
 
-    def __init__(self, *, client: Callable[[], discord.Client], renderer: Renderer, notes: Notes, clock: Clock) -> None:
+    def __init__(
+        self, *, client: Callable[[], discord.Client], renderer: Renderer, store: JobRepository, clock: Clock
+    ) -> None:
         self._client = client
         self._permissions = PermissionCheck(client=client, clock=clock)
         self._renderer = renderer
-        self._notes = notes
+        self._store = store
         self._clock = clock
 
     async def result_waits(self, job: Job, why: ErrorKind) -> Job:
         """Tell the requester why the result is not shown, and where to find it."""
-        lack = await self._permissions.lack_of(job.place) if why is ErrorKind.FORBIDDEN else None
-        return await self._once(job, self._renderer.kept(job, _cause(why, lack)))
+        missing = await self._permissions.find_missing(job.place) if why is ErrorKind.FORBIDDEN else None
+        return await self._once(job, self._renderer.kept(job, _cause(why, missing)))
 
     async def failed(self, job: Job, reason: Message) -> Job:
         return await self._once(job, self._renderer.failure(job, reason))
 
     async def ask_for_permission(self, job: Job) -> None:
         """Tell the guild's owner which permissions are missing, and where."""
-        lack = await self._permissions.lack_of(job.place)
-        if lack is None:
+        missing = await self._permissions.find_missing(job.place)
+        if missing is None:
             log.warning("job %s: Discord reports a missing permission in channel %s", job.id, job.place.channel_id)
             return
-        wanted = ", ".join(lack.permissions)
-        log.warning("guild %s, channel %s: missing permission: %s", lack.guild_id, job.place.channel_id, wanted)
-        what, now = f"missing permission {wanted} in {lack.guild_id}", self._clock.now()
-        if await self._notes.has_event_since(what, now - DAY):
+        wanted = ", ".join(missing.permissions)
+        log.warning("guild %s, channel %s: missing permission: %s", missing.guild_id, job.place.channel_id, wanted)
+        what, now = f"missing permission {wanted} in {missing.guild_id}", self._clock.now()
+        if await self._store.has_event_since(what, now - DAY):
             return
-        await self._notes.record_event(what, job_id=job.id, actor="bot", now=now)
-        await self._send(lack.owner_id, self._renderer.notice(_("Missing permission"), _request(lack), lack.locale))
+        await self._store.record_event(what, job_id=job.id, actor="bot", now=now)
+        await self._send(
+            missing.owner_id, self._renderer.notice(_("Missing permission"), _request(missing), missing.locale)
+        )
 
     async def _once(self, job: Job, page: Page) -> Job:
         if job.told:
             return job
-        job = await self._notes.update(job, told=True)
+        job = await self._store.update(job, told=True)
         await self._send(job.requester.user_id, page)
         return job
 
@@ -86,12 +73,12 @@ class DirectMessages:
             async with ask_discord(SEND_TIMEOUT):
                 channel = await self._client().create_dm(discord.Object(user_id))
                 await channel.send(view=layout(page), allowed_mentions=SILENT)
-        except DiscordError as refusal:
-            level = logging.INFO if refusal.meaning is ErrorKind.NO_DIRECT_MESSAGES else logging.WARNING
-            log.log(level, "cannot send a direct message to user %s: %s", user_id, refusal)
+        except DiscordError as error:
+            level = logging.INFO if error.kind is ErrorKind.NO_DIRECT_MESSAGES else logging.WARNING
+            log.log(level, "cannot send a direct message to user %s: %s", user_id, error)
 
 
-def _cause(why: ErrorKind, lack: MissingPermissions | None) -> Message:
+def _cause(why: ErrorKind, missing: MissingPermissions | None) -> Message:
     match why:
         case ErrorKind.MESSAGE_GONE:
             return _("Your result is ready, but its message was deleted. Find it in /history.")
@@ -99,11 +86,11 @@ def _cause(why: ErrorKind, lack: MissingPermissions | None) -> Message:
             return _("Your result is ready, but its channel no longer exists. Find it in /history.")
         case ErrorKind.LOCKED | ErrorKind.ARCHIVED:
             return _("Your result is ready, but its thread is locked. Find it in /history.")
-        case ErrorKind.FORBIDDEN if lack is not None:
+        case ErrorKind.FORBIDDEN if missing is not None:
             return _(
                 "Your result is ready, but I can't post it in that channel (missing: **{permissions}**). "
                 "Find it in /history.",
-                permissions=", ".join(lack.permissions),
+                permissions=", ".join(missing.permissions),
             )
         case ErrorKind.FORBIDDEN:
             return _("Your result is ready, but I can no longer post in that channel. Find it in /history.")
@@ -111,11 +98,11 @@ def _cause(why: ErrorKind, lack: MissingPermissions | None) -> Message:
             return _("Done! Press **Show result** under your request, or open /history.")
 
 
-def _request(lack: MissingPermissions) -> Message:
+def _request(missing: MissingPermissions) -> Message:
     return _(
         "I can't post results in #{channel} of {guild} (missing: **{permissions}**). "
         "Please grant this to my role or in the channel.",
-        channel=lack.channel_name,
-        guild=lack.guild_name,
-        permissions=", ".join(lack.permissions),
+        channel=missing.channel_name,
+        guild=missing.guild_name,
+        permissions=", ".join(missing.permissions),
     )

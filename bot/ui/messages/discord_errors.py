@@ -75,11 +75,11 @@ FINAL_STATUSES = {401, 403, 404}
 
 
 class DiscordError(Exception):
-    """Discord refused a request; `meaning` says why, `code` and `status` are for logs."""
+    """Discord refused a request; `kind` says why, `code` and `status` are for logs."""
 
-    def __init__(self, meaning: ErrorKind, text: str = "", *, status: int = 0, code: int = 0) -> None:
-        super().__init__(text or meaning.name)
-        self.meaning = meaning
+    def __init__(self, kind: ErrorKind, text: str = "", *, status: int = 0, code: int = 0) -> None:
+        super().__init__(text or kind.name)
+        self.kind = kind
         self.status = status
         self.code = code
 

@@ -91,7 +91,7 @@ class ProgressEditor(Generic[T]):
     def is_sending(self) -> bool:
         return self._sending.locked()
 
-    async def settled(self) -> None:
+    async def wait_for_edit(self) -> None:
         """Wait for the edit in flight, if any, after `stop`."""
         if self._pump is not None and self.is_sending:
             await asyncio.wait({self._pump})

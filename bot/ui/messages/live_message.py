@@ -6,14 +6,13 @@ Such a message (ephemeral, or where only the user installed the bot) freezes whe
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import BotError
+from bot.images.service import ImageService
 from bot.jobs.job import Job, MessageLocation
-from bot.jobs.repository import DatabaseUnavailableError
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 from bot.jobs.status import JobUpdate, RunningStatus
 from bot.ui.messages.discord_errors import DiscordError, ErrorKind
 from bot.ui.messages.edit_route import TOKEN_MARGIN, Attached, MessageRoute
@@ -33,23 +32,16 @@ GOES_ON = {ErrorKind.TRANSIENT, ErrorKind.TOO_LARGE, ErrorKind.BUG}
 """Errors of a progress edit after which the next one may succeed."""
 
 
-class Previews(Protocol):
-    async def preview(self, data: bytes) -> bytes | None:
-        """Shrink an unfinished image; None if it cannot or need not be shown."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class MessageContext:
     """What all live messages share."""
 
     route: MessageRoute
     renderer: Renderer
-    pictures: Previews
+    images: ImageService
     clock: Clock
     budget: EditBudget
-    newest: Callable[[str], Awaitable[Job | None]]
-    """Reads the newest version of a job by its id. May raise `DatabaseUnavailableError`."""
+    store: JobRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +54,10 @@ class _State:
 class LiveMessage:
     """Keeps one message up to date until `finish`."""
 
-    def __init__(self, job: Job, tools: MessageContext) -> None:
+    def __init__(self, job: Job, context: MessageContext) -> None:
         self._job = job
-        self._tools = tools
-        self._clock = tools.clock
+        self._context = context
+        self._clock = context.clock
         self._update: JobUpdate | None = None
         self._tries = 0
         self.edited = 0.0
@@ -118,14 +110,14 @@ class LiveMessage:
         """Whether an edit is in flight, including those from before the last `use_fresh_token`."""
         return self._editor.is_sending or any(editor.is_sending for editor in self._dropped)
 
-    async def settled(self) -> None:
+    async def wait_for_edits(self) -> None:
         """Wait for edits in flight, after `drop`."""
         for editor in self._dropped:
-            await editor.settled()
+            await editor.wait_for_edit()
 
     def _new_editor(self, *, at_once: bool) -> ProgressEditor[_State]:
         age = self._clock.now() - self._job.created
-        return ProgressEditor(self._send, clock=self._clock, budget=self._tools.budget, age=age, at_once=at_once)
+        return ProgressEditor(self._send, clock=self._clock, budget=self._context.budget, age=age, at_once=at_once)
 
     def _send_soon(self) -> None:
         self._editor.show(_State(self._update, self._tries))
@@ -137,20 +129,20 @@ class LiveMessage:
             return
         files = [Attached("preview.jpg", preview)] if preview else []
         try:
-            await self._tools.route.edit(self.location, page, files)
-        except DiscordError as refusal:
-            if refusal.meaning in GOES_ON:
-                is_ours = refusal.meaning is ErrorKind.BUG
-                log.warning("job %s: a progress edit failed: %s", self._job.id, refusal, exc_info=is_ours)
+            await self._context.route.edit(self.location, page, files)
+        except DiscordError as error:
+            if error.kind in GOES_ON:
+                is_ours = error.kind is ErrorKind.BUG
+                log.warning("job %s: a progress edit failed: %s", self._job.id, error, exc_info=is_ours)
                 return
-            log.info("job %s: stopped showing progress: %s", self._job.id, refusal)
-            raise MessageClosedError(str(refusal)) from refusal
+            log.info("job %s: stopped showing progress: %s", self._job.id, error)
+            raise MessageClosedError(str(error)) from error
         finally:
             self.edited = self._clock.now()
         self._shown = (page, preview)
 
     def _page(self, update: JobUpdate | None, *, has_preview: bool) -> Page:
-        renderer, job = self._tools.renderer, self._job
+        renderer, job = self._context.renderer, self._job
         page = renderer.under_way(job) if update is None else renderer.update(job, update, preview=has_preview)
         offers = not self.location.bot_can_edit and self._clock.now() >= self._offer_time
         return renderer.offer(job, page) if offers else page
@@ -159,7 +151,7 @@ class LiveMessage:
         if not isinstance(update, RunningStatus) or update.preview is None:
             return None
         try:
-            return await self._tools.pictures.preview(update.preview)
+            return await self._context.images.preview(update.preview)
         except BotError:
             return None
 
@@ -186,7 +178,7 @@ class LiveMessage:
     async def _is_renewed(self, place: MessageLocation) -> bool:
         """Continue with a fresh token if there is one; another process may have received the click and stored it."""
         try:
-            job = await self._tools.newest(self._job.id)
+            job = await self._context.store.get(self._job.id)
         except DatabaseUnavailableError:
             return False
         if job is None or job.state.is_final:

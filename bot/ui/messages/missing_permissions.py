@@ -5,12 +5,13 @@ after Discord refused something, and caches the answer.
 """
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 import discord
+from cachetools import TTLCache
 
 from bot.clock import Clock
 from bot.jobs.job import MessageLocation
@@ -25,13 +26,14 @@ NAMES = {
     "attach_files": "Attach Files",
 }
 """The permissions that a result needs, by the untranslated names in Discord's settings."""
-ASK_TIMEOUT = 20.0
+REQUEST_TIMEOUT = 20.0
 """Seconds for all requests about one channel."""
-KEPT = 60.0
+CACHE_TTL = 60.0
 """Seconds for which an answer is cached."""
-REMEMBERED = 200
+MAX_CHANNELS = 200
+"""Channels whose answer is cached."""
 
-Channel: TypeAlias = discord.abc.GuildChannel | discord.Thread
+GuildChannel: TypeAlias = discord.abc.GuildChannel | discord.Thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,63 +50,59 @@ class MissingPermissions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spot:
+class _ChannelPermissions:
     guild: discord.Guild
-    channel: Channel
+    channel: GuildChannel
     granted: discord.Permissions
 
 
 class PermissionCheck:
     def __init__(self, *, client: Callable[[], discord.Client], clock: Clock) -> None:
         self._client = client
-        self._clock = clock
-        self._asked: OrderedDict[int, tuple[float, _Spot | None]] = OrderedDict()
+        self._asked: TTLCache[int, _ChannelPermissions | None] = TTLCache(
+            MAX_CHANNELS, CACHE_TTL, timer=clock.monotonic
+        )
 
-    async def lack_of(self, place: MessageLocation) -> MissingPermissions | None:
+    async def find_missing(self, place: MessageLocation) -> MissingPermissions | None:
         """Return what is missing; None if nothing is, or if that cannot be determined."""
         client = self._client()
         if place.guild_id is None or client.user is None:
             return None
         guild = client.get_guild(place.guild_id)
         known = guild is not None and guild.me is not None  # pyright: ignore[reportUnnecessaryComparison] # not for a mere id
-        spot = _from_gateway(guild, place.channel_id) if guild and known else await self._ask(client, place)
-        return None if spot is None else _lack(spot)
+        permissions = _from_gateway(guild, place.channel_id) if guild and known else await self._ask(client, place)
+        return None if permissions is None else _missing(permissions)
 
-    async def _ask(self, client: discord.Client, place: MessageLocation) -> _Spot | None:
-        now = self._clock.monotonic()
-        asked_at, spot = self._asked.get(place.channel_id, (float("-inf"), None))
-        if now - asked_at > KEPT:
-            spot = await _from_rest(client, place)
-            self._asked[place.channel_id] = (now, spot)
-            self._asked.move_to_end(place.channel_id)
-            while len(self._asked) > REMEMBERED:
-                self._asked.popitem(last=False)
-        return spot
+    async def _ask(self, client: discord.Client, place: MessageLocation) -> _ChannelPermissions | None:
+        with suppress(KeyError):
+            return self._asked[place.channel_id]
+        permissions = self._asked[place.channel_id] = await _from_rest(client, place)
+        return permissions
 
 
-def _from_gateway(guild: discord.Guild, channel_id: int) -> _Spot | None:
+def _from_gateway(guild: discord.Guild, channel_id: int) -> _ChannelPermissions | None:
     channel = guild.get_channel_or_thread(channel_id)
     if channel is None:
         return None
     try:
-        return _Spot(guild, channel, channel.permissions_for(guild.me))
+        return _ChannelPermissions(guild, channel, channel.permissions_for(guild.me))
     except discord.ClientException:  # a thread whose parent is not cached
         return None
 
 
-async def _from_rest(client: discord.Client, place: MessageLocation) -> _Spot | None:
+async def _from_rest(client: discord.Client, place: MessageLocation) -> _ChannelPermissions | None:
     try:
-        async with ask_discord(ASK_TIMEOUT):
+        async with ask_discord(REQUEST_TIMEOUT):
             guild = await client.fetch_guild(cast("int", place.guild_id), with_counts=False)
             me = await guild.fetch_member(cast("discord.ClientUser", client.user).id)
             channels = {channel.id: channel for channel in await guild.fetch_channels()}
             if (channel := channels.get(place.channel_id)) is not None:
-                return _Spot(guild, channel, channel.permissions_for(me))
+                return _ChannelPermissions(guild, channel, channel.permissions_for(me))
             thread = await client.fetch_channel(place.channel_id)  # threads are not in the list
             if isinstance(thread, discord.Thread) and (parent := channels.get(thread.parent_id)) is not None:
-                return _Spot(guild, thread, _granted_in_threads(parent, me))
-    except DiscordError as refusal:
-        log.info("cannot read the bot's permissions in channel %s: %s", place.channel_id, refusal)
+                return _ChannelPermissions(guild, thread, _granted_in_threads(parent, me))
+    except DiscordError as error:
+        log.info("cannot read the bot's permissions in channel %s: %s", place.channel_id, error)
     return None
 
 
@@ -116,8 +114,8 @@ def _granted_in_threads(parent: discord.abc.GuildChannel, me: discord.Member) ->
     return granted
 
 
-def _lack(spot: _Spot) -> MissingPermissions | None:
-    guild, channel, granted = spot.guild, spot.channel, spot.granted
+def _missing(permissions: _ChannelPermissions) -> MissingPermissions | None:
+    guild, channel, granted = permissions.guild, permissions.channel, permissions.granted
     speak = "send_messages_in_threads" if isinstance(channel, discord.Thread) else "send_messages"
     missing = [NAMES[name] for name in ("view_channel", speak, "attach_files") if not getattr(granted, name)]
     # Without View Channel all other permissions are off, too: name only the one to grant

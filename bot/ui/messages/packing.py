@@ -1,18 +1,21 @@
 """Packs results into Discord messages: each file within the upload limit, as many per message as fit."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeVar
 
 from bot.errors import BotError
 from bot.i18n import Message, _, n_
-from bot.images.fit import FittedFile
+from bot.images.service import ImageService
 from bot.jobs.job import Job
+from bot.ui.messages.discord_errors import DiscordError, ErrorKind
 from bot.ui.messages.edit_route import Attached
 from bot.workflow.run.events import TEXT, OutputFile
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_FILES = 10
 """Discord's limit for one message."""
@@ -22,12 +25,9 @@ MAX_WORDS = 1000
 """Characters up to which text outputs are shown in the message instead of as files."""
 MAX_MESSAGES = 10
 """Messages per job, so that one result does not flood the channel."""
-
-
-class Fitting(Protocol):
-    async def fit(self, data: bytes, limit: int) -> FittedFile:
-        """Remove a file's metadata and make it fit into `limit` bytes. Raises `BotError`."""
-        ...
+SIZE_TRIES = 3
+SHRINK = 0.6
+"""Factor by which files are shrunk when Discord still finds them too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class Result:
 
 
 class Packer:
-    def __init__(self, *, pictures: Fitting) -> None:
-        self._pictures = pictures
+    def __init__(self, *, images: ImageService) -> None:
+        self._images = images
 
     async def pack(self, job: Job, outputs: Sequence[OutputFile]) -> Result:
         """Pack a result: into one message where only the interaction's token can edit, else up to `MAX_MESSAGES`."""
@@ -76,6 +76,22 @@ class Packer:
         surplus = len(outputs) - len(chosen) + sum(len(batch) for batch in batches[len(shown) :])
         return Result(shown, unfit=len(chosen) - len(pieces), surplus=surplus, words=words)
 
+    async def send(self, job: Job, batch: Batch, send: Callable[[Batch], Awaitable[T]]) -> tuple[T, Batch]:
+        """Send the files of one message, shrunk further if Discord rejects their size; return what was sent.
+
+        Raises `DiscordError`.
+        """
+        for _try in range(SIZE_TRIES):
+            try:
+                return await send(batch), batch
+            except DiscordError as error:
+                if error.kind is not ErrorKind.TOO_LARGE:
+                    raise
+            batch = await self.shrink(job, batch, SHRINK) if batch else ()
+            if not batch:
+                break
+        raise DiscordError(ErrorKind.TOO_LARGE, "files too large even after shrinking")
+
     async def shrink(self, job: Job, batch: Batch, factor: float) -> Batch:
         """Shrink the files of one message to `factor` of the largest one's size; drop those that cannot be shrunk."""
         limit = int(max(len(piece.attached.data) for piece in batch) * factor)
@@ -87,7 +103,7 @@ class Packer:
         if output.ref.folder == TEXT:
             return PackedFile(number, output, Attached(f"{stem(job, number)}.txt", output.data[:limit]))
         try:
-            fitted = await self._pictures.fit(output.data, limit)
+            fitted = await self._images.fit(output.data, limit)
         except BotError as error:
             log.info("job %s: skipped a file: %s", job.id, error)
             return None

@@ -30,7 +30,7 @@ MAX_DETAILS = 1000
 MAX_WORDS = 1500
 MAX_ALT = 1000
 BAR_CELLS = 12
-WORTH_TELLING = 8.0
+MIN_SHOWN_WAIT = 8.0
 """Seconds of waiting from which on an estimate is shown."""
 # Prefixes of custom ids, followed by the job's id. Messages keep them for years, so they never change.
 CANCEL = "cc:cancel:"
@@ -137,7 +137,7 @@ class Renderer:
             return _("On hold: {reason}", reason=update.reason)
         if update.offline:
             return _("The GPU server is offline. Your request is saved and will start automatically when it's back.")
-        if update.starts_in is not None and update.starts_in >= WORTH_TELLING:
+        if update.starts_in is not None and update.starts_in >= MIN_SHOWN_WAIT:
             return _(
                 "Queued: #{position} of {total} – starts in about {time}.",
                 position=update.position,

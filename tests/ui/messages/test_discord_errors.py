@@ -54,27 +54,27 @@ def test_status_and_code_say_what_it_means(status: int, code: int, meaning: Erro
     response: Any = SimpleNamespace(status=status, reason="")
     for kind in (discord.HTTPException, discord.NotFound, discord.Forbidden):
         refusal = discord_error(kind(response, {"code": code, "message": "no"}))
-        assert (refusal.meaning, refusal.status, refusal.code) == (meaning, status, code)
+        assert (refusal.kind, refusal.status, refusal.code) == (meaning, status, code)
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError(), RuntimeError("Session is closed")])
 def test_broken_connections_pass(error: Exception) -> None:
-    assert discord_error(error).meaning is ErrorKind.TRANSIENT
+    assert discord_error(error).kind is ErrorKind.TRANSIENT
 
 
 def test_a_mistake_of_ours_is_not_tried_for_ever() -> None:
-    assert discord_error(ValueError("maximum number of children exceeded")).meaning is ErrorKind.BUG
+    assert discord_error(ValueError("maximum number of children exceeded")).kind is ErrorKind.BUG
 
 
 async def test_what_takes_too_long_passes() -> None:
     with pytest.raises(DiscordError) as caught:
         async with ask_discord(0.01):
             await asyncio.sleep(5)
-    assert caught.value.meaning is ErrorKind.TRANSIENT
+    assert caught.value.kind is ErrorKind.TRANSIENT
 
 
 async def test_a_refusal_keeps_its_meaning_on_the_way_up() -> None:
     with pytest.raises(DiscordError) as caught:
         async with ask_discord(1.0):
             raise DiscordError(ErrorKind.LOCKED)
-    assert caught.value.meaning is ErrorKind.LOCKED
+    assert caught.value.kind is ErrorKind.LOCKED

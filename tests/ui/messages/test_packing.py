@@ -55,16 +55,16 @@ def numbers(result: Result) -> list[list[int]]:
     ],
 )
 async def test_a_message_holds_ten_files_and_24_mib(sizes: list[int], expected: list[list[int]]) -> None:
-    assert numbers(await Packer(pictures=Scissors()).pack(job(), files(*sizes))) == expected
+    assert numbers(await Packer(images=Scissors()).pack(job(), files(*sizes))) == expected
 
 
 async def test_a_file_beyond_the_request_of_an_unboosted_server_goes_alone() -> None:
-    result = await Packer(pictures=Scissors()).pack(job(upload_limit=100 * MIB), files(1, 60 * MIB, 1))
+    result = await Packer(images=Scissors()).pack(job(upload_limit=100 * MIB), files(1, 60 * MIB, 1))
     assert numbers(result) == [[1], [2], [3]]
 
 
 async def test_one_message_is_filled_with_smaller_files_where_there_can_be_no_second() -> None:
-    result = await Packer(pictures=Scissors()).pack(job(bot_can_edit=False), files(*[9 * MIB] * 12))
+    result = await Packer(images=Scissors()).pack(job(bot_can_edit=False), files(*[9 * MIB] * 12))
     assert numbers(result) == [list(range(1, 11))]
     assert sum(len(piece.attached.data) for piece in result.batches[0]) <= MAX_REQUEST
     assert (result.unfit, result.surplus) == (0, 2)
@@ -72,7 +72,7 @@ async def test_one_message_is_filled_with_smaller_files_where_there_can_be_no_se
 
 async def test_what_cannot_be_made_to_fit_is_counted_and_the_others_keep_their_names() -> None:
     outputs = [*files(1), *files(11 * MIB, start=b"!"), *files(1)]
-    result = await Packer(pictures=Scissors()).pack(job(), outputs)
+    result = await Packer(images=Scissors()).pack(job(), outputs)
     assert [piece.attached.filename for piece in result.batches[0]] == [
         "imagine_01234567_1.png",
         "imagine_01234567_3.png",
@@ -82,12 +82,12 @@ async def test_what_cannot_be_made_to_fit_is_counted_and_the_others_keep_their_n
 
 async def test_shrinking_starts_from_the_largest_file() -> None:
     scissors = Scissors()
-    packer = Packer(pictures=scissors)
+    packer = Packer(images=scissors)
     [batch] = (await packer.pack(job(), files(1000, 10))).batches
     smaller = await packer.shrink(job(), batch, 0.5)
     assert [len(piece.attached.data) for piece in smaller] == [500, 10]
 
 
 async def test_nothing_that_fits_is_no_message() -> None:
-    result = await Packer(pictures=Scissors()).pack(job(), files(11 * MIB, start=b"!"))
+    result = await Packer(images=Scissors()).pack(job(), files(11 * MIB, start=b"!"))
     assert result == Result([], unfit=1)
