@@ -156,7 +156,7 @@ class FollowupPoster:
         return job
 
     async def _find_posted(self, job: Job, number: int, batch: Batch) -> tuple[Job, bool]:
-        """Return whether a message is posted already; if not, its intent is stored."""
+        """Return the job and whether this message is posted; if not, the job now says that it may soon be."""
         part = job.parts.get(number)
         if part is not None and part.message_id:
             return job, True

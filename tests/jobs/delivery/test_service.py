@@ -238,3 +238,53 @@ async def test_an_orderly_stop_lets_a_delivery_arrive_and_leaves_runs_alone(tmp_
         assert await shop.state(first) is JobState.DONE
         assert await shop.state(second) is JobState.RUNNING
     assert backend.interrupted == []
+
+
+async def test_a_result_that_was_put_off_is_delivered_at_once_when_its_member_asks(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [Delivery.PENDING]
+        job = await shop.order()
+        await until(lambda: shop.board.tries == 1)
+        assert await shop.staff.delivery_service.deliver_now(await shop.newest(job))
+        newest = await shop.newest(job)
+    assert (newest.state, newest.delivery) == (JobState.DONE, Delivery.SENT)
+    assert [file.data for file in shop.board.delivered[job.id][0]] == [b"picture"]
+
+
+async def test_earlier_failures_do_not_delay_the_retry_of_what_a_member_asks_for(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [Delivery.PENDING, Delivery.PENDING]
+        job = await shop.order()
+        await until(lambda: shop.board.tries == 1)
+        await shop.passes(1)
+        await shop.store.update(await shop.newest(job), tries=9, not_before=shop.clock.now() + 500)
+        assert await shop.staff.delivery_service.deliver_now(await shop.newest(job))
+        assert (await shop.newest(job)).not_before <= shop.clock.now() + RETRY_FIRST
+        assert await shop.ended(job) is JobState.DONE
+
+
+async def test_a_result_that_is_still_being_fetched_is_left_to_its_process(tmp_path: Path) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        shop.board.answers = [Delivery.PENDING]
+        job = await shop.order()
+        await until(lambda: shop.board.tries == 1)
+        await shop.results.drop(job.id)
+        newest = await shop.newest(job)
+        assert not await shop.staff.delivery_service.deliver_now(newest)
+        assert (await shop.newest(job)).epoch == newest.epoch
+
+
+@pytest.mark.parametrize("is_stored", [True, False], ids=["too large", "expired"])
+async def test_a_delivered_result_that_cannot_be_shown_again_stays_done(tmp_path: Path, is_stored: bool) -> None:
+    async with opened(ScriptedBackend(), tmp_path) as shop:
+        job = await shop.order()
+        assert await shop.ended(job) is JobState.DONE
+        if is_stored:
+            shop.board.answers = [FailedError(_("The result is too large."))]
+        else:
+            await shop.results.drop(job.id)
+        assert await shop.staff.delivery_service.deliver_now(await shop.newest(job))
+        newest = await shop.newest(job)
+    assert newest.state is JobState.DONE
+    assert newest.delivery is (Delivery.UNDELIVERABLE if is_stored else Delivery.SENT)
+    assert ("too large" if is_stored else "expired") in shop.board.failed[job.id]
