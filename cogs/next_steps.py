@@ -5,17 +5,15 @@ All who see a result can use them; the new job is the presser's own, under their
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import discord
 from discord.ext import commands
 
 from bot.errors import BotError, InputError
 from bot.i18n import _
-from bot.jobs.job import Job
-from bot.jobs.repository import ResultStore
-from bot.ui.buttons import job_button
-from bot.ui.client.error_handler import CommandTree
+from bot.jobs.repository import JobRepository, ResultStore
+from bot.ui.buttons import dynamic_button
 from bot.ui.commands.attachments import KeptFile
 from bot.ui.commands.form import Forms
 from bot.ui.commands.lookup import WorkflowLookup
@@ -33,40 +31,37 @@ DATABASE_TIMEOUT = 2.0
 """Seconds for looking up the job; Discord waits three for the answer."""
 
 
-class Jobs(Protocol):
-    """The part of `bot.jobs.repository.JobRepository` that is needed here."""
-
-    async def get(self, job_id: str) -> Job | None: ...
-
-
-class NextSteps:
+class NextStepButtons(commands.Cog):
     def __init__(
         self,
         *,
-        store: Jobs,
+        bot: discord.Client,
+        store: JobRepository,
         results: ResultStore,
         lookup: WorkflowLookup,
         definitions: Callable[[], Definitions],
         submitter: JobSubmitter,
         forms: Forms,
-        tree: CommandTree,
     ) -> None:
+        self._bot = bot
         self._store = store
         self._results = results
         self._lookup = lookup
         self._definitions = definitions
         self._submitter = submitter
         self._forms = forms
-        self._tree = tree
+        self._buttons = [
+            dynamic_button(f"{NEXT}{number}:", partial(self._press, number=number)) for number in range(MAX_ACTIONS)
+        ]
 
-    async def press(self, interaction: discord.Interaction[Any], job_id: str, number: int) -> None:
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(*self._buttons)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(*self._buttons)
+
+    async def _press(self, interaction: discord.Interaction[Any], job_id: str, *, number: int) -> None:
         """Start step `number` (from 0) of a job's result."""
-        try:
-            await self._take(interaction, job_id, number)
-        except Exception as error:  # no caller would answer the press
-            await self._tree.reply_error(interaction, error)
-
-    async def _take(self, interaction: discord.Interaction[Any], job_id: str, number: int) -> None:
         async with in_time(DATABASE_TIMEOUT):
             job = await self._store.get(job_id)
         if job is None or number >= len(job.spec.steps):
@@ -106,17 +101,3 @@ def _lacking(step: NextStep, target: Workflow, given: Mapping[str, object]) -> I
 
 def _changed(name: str) -> BotError:
     return InputError(_("/{name} no longer accepts this kind of file. Please use the command itself.", name=name))
-
-
-class NextStepButtons(commands.Cog):
-    def __init__(self, *, bot: discord.Client, steps: NextSteps) -> None:
-        self._bot = bot
-        self._buttons = [
-            job_button(f"{NEXT}{number}:", partial(steps.press, number=number)) for number in range(MAX_ACTIONS)
-        ]
-
-    async def cog_load(self) -> None:
-        self._bot.add_dynamic_items(*self._buttons)
-
-    async def cog_unload(self) -> None:
-        self._bot.remove_dynamic_items(*self._buttons)

@@ -11,14 +11,15 @@ from bot.ui.commands.form import Forms
 from bot.ui.commands.lookup import WorkflowLookup
 from bot.ui.commands.submit import JobSubmitter
 from bot.ui.locale import cut
-from bot.workflow.ranking import MOST, Index
+from bot.ui.replies import MAX_CHOICE
+from bot.workflow.ranking import Index
 from bot.workflow.workflow import Workflow
 
-MAX_NAME = 100
-"""Discord's limit for a suggestion."""
+Name = app_commands.Range[str, 1, 100]
+Text = app_commands.Range[str, 1, 6000]
 
 
-class Runs:
+class RunCommand(commands.Cog):
     def __init__(
         self, *, lookup: WorkflowLookup, submitter: JobSubmitter, forms: Forms, autocompleter: Autocompleter
     ) -> None:
@@ -27,33 +28,40 @@ class Runs:
         self._forms = forms
         self._autocompleter = autocompleter
 
+    @app_commands.command(name="run", description="Run any workflow (a form asks for the rest)")
+    @app_commands.describe(
+        workflow="Workflow name – start typing to search",
+        prompt="Prompt, for workflows that take text",
+        image="Image or other file, for workflows that take one",
+        advanced="Review all options in a form first",
+    )
     async def run(
         self,
         interaction: discord.Interaction,
-        name: str,
-        *,
-        prompt: str | None,
-        file: discord.Attachment | None,
-        advanced: bool,
+        workflow: Name,
+        prompt: Text | None = None,
+        image: discord.Attachment | None = None,
+        advanced: bool = False,
     ) -> None:
-        workflow = self._lookup.resolve(name)
-        given = _given(workflow, prompt, file)
-        options = dict(workflow.manifest.ordered_options())
-        lacking = [each for each, option in options.items() if option.required and each not in given]
-        if not lacking and not advanced:
-            await self._submitter.submit(interaction, workflow, given)
-            return
-        others = [each for each in options if each not in lacking and each not in given]
-        is_enough = lacking and not advanced
-        await self._forms.open(interaction, workflow, given, lacking if is_enough else [*lacking, *others])
+        found = self._lookup.resolve(workflow)
+        given = _given(found, prompt, image)
+        options = dict(found.manifest.ordered_options())
+        missing = [name for name, option in options.items() if option.required and name not in given]
+        others = [name for name in options if name not in missing and name not in given]
+        if advanced:
+            await self._forms.open(interaction, found, given, [*missing, *others])
+        elif missing:
+            await self._forms.open(interaction, found, given, missing)
+        else:
+            await self._submitter.submit(interaction, found, given)
 
-    def suggest(self, typed: str) -> list[app_commands.Choice[str]]:
+    @run.autocomplete("workflow")
+    async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
         """Return workflows that match by name, title or tag, the most used first."""
-        offered = self._lookup.offered()
-        labels = {_label(name, workflow): name for name, workflow in offered.items()}
+        labels = {_label(name, workflow): name for name, workflow in self._lookup.offered().items()}
         uses = {label: self._autocompleter.uses.get(name, 0) for label, name in labels.items()}
-        found = Index(labels).best(typed, uses, MOST)
-        return [app_commands.Choice(name=cut(label, MAX_NAME), value=labels[label]) for label in found]
+        matches = Index(labels).best(typed, uses)
+        return [app_commands.Choice(name=cut(label, MAX_CHOICE), value=labels[label]) for label in matches]
 
 
 def _given(workflow: Workflow, prompt: str | None, file: discord.Attachment | None) -> dict[str, object]:
@@ -74,33 +82,3 @@ def _given(workflow: Workflow, prompt: str | None, file: discord.Attachment | No
 def _label(name: str, workflow: Workflow) -> str:
     tags = f" ({', '.join(workflow.manifest.tags)})" if workflow.manifest.tags else ""
     return f"{name} – {workflow.manifest.title}{tags}"
-
-
-Text = app_commands.Range[str, 1, 6000]
-Name = app_commands.Range[str, 1, 100]
-
-
-class RunCommand(commands.Cog):
-    def __init__(self, *, runs: Runs) -> None:
-        self._runs = runs
-
-    @app_commands.command(name="run", description="Run any workflow (a form asks for the rest)")
-    @app_commands.describe(
-        workflow="Workflow name – start typing to search",
-        prompt="Prompt, for workflows that take text",
-        image="Image or other file, for workflows that take one",
-        advanced="Review all options in a form first",
-    )
-    async def run(
-        self,
-        interaction: discord.Interaction,
-        workflow: Name,
-        prompt: Text | None = None,
-        image: discord.Attachment | None = None,
-        advanced: bool = False,
-    ) -> None:
-        await self._runs.run(interaction, workflow, prompt=prompt, file=image, advanced=advanced)
-
-    @run.autocomplete("workflow")
-    async def suggest(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        return self._runs.suggest(typed)

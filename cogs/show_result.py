@@ -14,13 +14,14 @@ from bot.i18n import _
 from bot.jobs.delivery.service import DeliveryService
 from bot.jobs.job import Job, JobState, StaleJobError
 from bot.jobs.repository import JobRepository
-from bot.ui.buttons import job_button, reply_ephemeral
+from bot.ui.buttons import dynamic_button
 from bot.ui.client.error_handler import explain_error
 from bot.ui.commands.first_reply import TOKEN_LIFETIME
 from bot.ui.locale import Languages
 from bot.ui.messages.discord_errors import DiscordError, translate_errors
 from bot.ui.messages.presenter import DiscordPresenter
 from bot.ui.messages.render import SHOW_RESULT
+from bot.ui.replies import reply_ephemeral
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class ShowResultButton(commands.Cog):
         self._languages = languages
         self._clock = clock
         self._is_reported_here = is_reported_here
-        self._button = job_button(SHOW_RESULT, self.press)
+        self._button = dynamic_button(SHOW_RESULT, self.press)
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(self._button)

@@ -20,7 +20,6 @@ from bot.ui.client.bot import ComfycordBot
 from bot.ui.client.error_handler import CommandTree
 from bot.ui.commands.attachments import Attachments
 from bot.ui.commands.autocomplete import Autocompleter
-from bot.ui.commands.builder import build_command
 from bot.ui.commands.form import Forms
 from bot.ui.commands.lookup import WorkflowLookup
 from bot.ui.commands.registry import CommandRegistry
@@ -34,12 +33,12 @@ from bot.workflow.library.library import Changes, Library
 from bot.workflow.ranking import Uses
 from bot.workflow.run.spec import RunSpec
 from bot.workflow.workflow import Workflow
-from cogs.cancel import CancelCommand, JobCancelling
+from cogs.cancel import CancelCommand
 from cogs.generate import Generate
-from cogs.history import HistoryCommand, HistoryService
-from cogs.next_steps import NextStepButtons, NextSteps
+from cogs.history import HistoryCommand
+from cogs.next_steps import NextStepButtons
 from cogs.queue import QueueCommand
-from cogs.run import RunCommand, Runs
+from cogs.run import RunCommand
 from cogs.show_result import ShowResultButton
 
 PREPARE_EVERY = 2.0
@@ -98,12 +97,12 @@ class Gateway:
             on_accepted=self._learn,
         )
         self._forms = Forms(submitter=self.submitter, autocompleter=self._autocompleter, tree=tree, languages=languages)
-        self.generate = Generate(submitter=self.submitter, forms=self._forms)
+        self.generate = Generate(submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter)
         self.registry = CommandRegistry(
             tree=tree,
             library=library,
             servers=services.servers,
-            build=lambda workflow: build_command(workflow, run=self.generate.run, autocompleter=self._autocompleter),
+            build=self.generate.command,
             clock=clock,
             tell=tell,
         )
@@ -169,19 +168,33 @@ class Gateway:
         )
 
     def cogs(self) -> Sequence[commands.Cog]:
-        bot, store, services, languages = self._bot, self._resources.store, self._services, self._languages
+        bot, store, results = self._bot, self._resources.store, self._resources.results
+        services, languages = self._services, self._languages
         return (
             self.generate,
             RunCommand(
-                runs=Runs(
-                    lookup=self._lookup, submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter
-                )
+                lookup=self._lookup, submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter
             ),
             self._show_result(),
-            NextStepButtons(bot=bot, steps=self._next_steps()),
-            HistoryCommand(bot=bot, history=self._past()),
-            CancelCommand(bot=bot, jobs=JobCancelling(store=store, canceller=services.canceller, languages=languages)),
-            QueueCommand(survey=services.queue_view.status, page=QueuePage(languages, self._board.fraction)),
+            NextStepButtons(
+                bot=bot,
+                store=store,
+                results=results,
+                lookup=self._lookup,
+                definitions=services.definitions,
+                submitter=self.submitter,
+                forms=self._forms,
+            ),
+            HistoryCommand(
+                bot=bot,
+                store=store,
+                results=results,
+                packer=Packer(images=self._pictures),
+                renderer=self._renderer,
+                languages=languages,
+            ),
+            CancelCommand(bot=bot, store=store, canceller=services.canceller, languages=languages),
+            QueueCommand(queue_view=services.queue_view, page=QueuePage(languages, self._board.fraction)),
             *self._admin_cogs.build(self.registry, self._autocompleter),
         )
 
@@ -194,24 +207,4 @@ class Gateway:
             languages=self._languages,
             clock=self._clock,
             is_reported_here=self._services.is_reported_here,
-        )
-
-    def _next_steps(self) -> NextSteps:
-        return NextSteps(
-            store=self._resources.store,
-            results=self._resources.results,
-            lookup=self._lookup,
-            definitions=self._services.definitions,
-            submitter=self.submitter,
-            forms=self._forms,
-            tree=self._tree,
-        )
-
-    def _past(self) -> HistoryService:
-        return HistoryService(
-            store=self._resources.store,
-            results=self._resources.results,
-            packer=Packer(images=self._pictures),
-            renderer=self._renderer,
-            languages=self._languages,
         )

@@ -1,6 +1,7 @@
-"""Replies to commands: in time, ephemeral, and without pings."""
+"""Replies to commands and clicks: in time, ephemeral, and without pings."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,10 @@ from bot.jobs.repository import DatabaseUnavailableError
 from bot.ui.locale import Languages, cut
 from bot.ui.page import SILENT, Tone
 
+log = logging.getLogger(__name__)
+
+GONE = {10062, 40060, 50027, 10015, 10008}
+"""Error codes of interactions that can no longer be answered."""
 ANSWER_TIMEOUT = 2.0
 """Seconds for the work before an answer; Discord waits three."""
 AUTOCOMPLETE_TIMEOUT = 1.5
@@ -44,6 +49,23 @@ async def reply_text(interaction: discord.Interaction, message: Message, languag
         await interaction.edit_original_response(content=text, allowed_mentions=SILENT)
     else:
         await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
+
+
+async def reply_ephemeral(interaction: discord.Interaction[Any], message: Message, languages: Languages) -> None:
+    """Reply with a sentence, in a new message if the interaction was answered before; raises nothing."""
+    text = languages.render(message, interaction.locale.value)
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text, ephemeral=True, allowed_mentions=SILENT)
+        else:
+            await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
+    except discord.HTTPException as error:
+        if error.code not in GONE:
+            log.exception("cannot answer an interaction")
+    except (OSError, TimeoutError) as error:  # discord.py lets errors of its HTTP library through
+        log.warning("cannot answer an interaction: %r", error)
+    except Exception:
+        log.exception("cannot answer an interaction")
 
 
 async def reply_view(interaction: discord.Interaction, view: discord.ui.LayoutView) -> None:

@@ -13,12 +13,9 @@ from discord import app_commands
 from bot.errors import BotError
 from bot.i18n import Message, _
 from bot.ui.locale import Languages
-from bot.ui.page import SILENT
+from bot.ui.replies import GONE, reply_ephemeral
 
 log = logging.getLogger(__name__)
-
-GONE = {10062, 40060, 50027, 10015, 10008}
-"""Error codes of interactions that can no longer be answered."""
 
 
 class CommandTree(app_commands.CommandTree[discord.Client]):
@@ -33,19 +30,7 @@ class CommandTree(app_commands.CommandTree[discord.Client]):
 
     async def reply_error(self, interaction: discord.Interaction[Any], error: Exception) -> None:
         """Reply ephemerally with the error; raises nothing."""
-        text = self._languages.render(explain_error(error), interaction.locale.value)
-        try:
-            if interaction.response.is_done():
-                await interaction.followup.send(text, ephemeral=True, allowed_mentions=SILENT)
-            else:
-                await interaction.response.send_message(text, ephemeral=True, allowed_mentions=SILENT)
-        except discord.HTTPException as failure:
-            if failure.code not in GONE:
-                log.exception("cannot report an error to the user")
-        except (OSError, TimeoutError) as failure:  # discord.py lets errors of its HTTP library through
-            log.warning("cannot report an error to the user: %r", failure)
-        except Exception:
-            log.exception("cannot report an error to the user")
+        await reply_ephemeral(interaction, explain_error(error), self._languages)
 
 
 def explain_error(error: Exception) -> Message:
