@@ -16,6 +16,7 @@ from bot.ui.account import AccountService
 from bot.ui.audit_log import AuditLog
 from bot.ui.commands.autocomplete import Autocompleter
 from bot.ui.commands.guild_rules import GuildRules
+from bot.ui.commands.lookup import WorkflowLookup
 from bot.ui.commands.registry import CommandRegistry
 from bot.ui.locale import Languages
 from bot.workflow.library.library import Library
@@ -59,7 +60,9 @@ class AdminCogs:
         )
         self.guild_rules = GuildRules(rules=resources.workflow_rules, bus=resources.bus, limits=limits, clock=clock)
 
-    def build(self, registry: CommandRegistry, autocompleter: Autocompleter) -> Sequence[commands.Cog]:
+    def build(
+        self, registry: CommandRegistry, lookup: WorkflowLookup, autocompleter: Autocompleter
+    ) -> Sequence[commands.Cog]:
         resources, languages, clock = self._resources, self._languages, self._clock
         policies, queue_view = resources.policies, self._services.queue_view
         access = AccessChecks(home_guilds=self._home_guilds, clock=clock)
@@ -101,7 +104,7 @@ class AdminCogs:
             library=self._library,
             repository=resources.workflow_rules,
             guild_rules=self.guild_rules,
-            reason_off=registry.reason_off,
+            reason_off=lookup.reason_off,
             on_change=registry.wake,
             autocompleter=autocompleter,
             adding=adding,

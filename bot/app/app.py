@@ -181,7 +181,7 @@ class App:
             board=self._board,
             clock=self._clock,
             random=random,
-            tell=self._tell_commands if self._part.is_leader else None,
+            sync=self._tell_commands if self._part.is_leader else None,
         )
 
     def _plan_ending(self) -> None:
@@ -230,7 +230,7 @@ class App:
         return self._services.queue_view.total == 0
 
     def offered(self) -> Mapping[str, Workflow]:
-        return self._front.registry.offered() if self._front else {}
+        return self._front.lookup.offered() if self._front else {}
 
     async def sync_commands(self) -> Sequence[str]:
         """Register the commands where they have changed; return those places."""
@@ -243,11 +243,11 @@ class App:
 
     async def _sync_commands(self) -> tuple[Sequence[str], Sequence[str]]:
         if self._front:
-            await self._front.look_at_guilds(self._settings.discord_guild_ids)
+            await self._front.rules.load(self._settings.discord_guild_ids)
         return await self._sync.sync_changed(self.bot.tree)
 
     def _hidden(self, guild_id: int) -> Collection[str]:
-        return self._front.hidden(guild_id) if self._front else ()
+        return self._front.lookup.hidden_in(guild_id) if self._front else ()
 
     async def _close(self) -> None:
         try:

@@ -1,7 +1,6 @@
 """Composition root, Discord side: builds the commands and buttons of a gateway process."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from random import Random
 from typing import cast
 
@@ -11,15 +10,13 @@ from bot.app.admin_cogs import AdminCogs
 from bot.app.resources import Resources
 from bot.app.services import Services, Task
 from bot.clock import Clock
-from bot.errors import OfflineError
 from bot.images.service import ImageService
 from bot.jobs.cluster.bus import Topic
 from bot.jobs.cluster.progress_cache import ProgressCache
-from bot.jobs.job import JobState
 from bot.ui.client.bot import ComfycordBot
 from bot.ui.client.error_handler import CommandTree
 from bot.ui.commands.attachments import Attachments
-from bot.ui.commands.autocomplete import Autocompleter
+from bot.ui.commands.autocomplete import Autocompleter, AutocompleteUpdater
 from bot.ui.commands.form import Forms
 from bot.ui.commands.lookup import WorkflowLookup
 from bot.ui.commands.registry import CommandRegistry
@@ -29,10 +26,7 @@ from bot.ui.messages.packing import Packer
 from bot.ui.messages.presenter import DiscordPresenter
 from bot.ui.messages.render import Renderer
 from bot.ui.pages.queue import QueuePage
-from bot.workflow.library.library import Changes, Library
-from bot.workflow.ranking import Uses
-from bot.workflow.run.spec import RunSpec
-from bot.workflow.workflow import Workflow
+from bot.workflow.library.library import Library
 from cogs.cancel import CancelCommand
 from cogs.generate import Generate
 from cogs.history import HistoryCommand
@@ -41,16 +35,9 @@ from cogs.queue import QueueCommand
 from cogs.run import RunCommand
 from cogs.show_result import ShowResultButton
 
-PREPARE_EVERY = 2.0
-"""Seconds between two checks for new servers or workflows."""
-RECALLED = 200
-"""Recent jobs by which suggestions are ranked."""
-RECALL_EVERY = 600.0
-"""Seconds."""
-
 
 class Gateway:
-    """Builds the cogs. `orders` accepts nothing once it is closed; `tell` registers changed commands with Discord."""
+    """Builds the cogs. `submitter` accepts nothing once closed; `sync` registers changed commands with Discord."""
 
     def __init__(
         self,
@@ -67,7 +54,7 @@ class Gateway:
         board: ProgressCache,
         clock: Clock,
         random: Random,
-        tell: Callable[[], Awaitable[bool]] | None,
+        sync: Callable[[], Awaitable[bool]] | None,
     ) -> None:
         self._bot = bot
         self._resources = resources
@@ -80,107 +67,68 @@ class Gateway:
         self._languages = languages
         self._board = board
         self._clock = clock
-        self._tree = tree = cast("CommandTree", bot.tree)
-        self._autocompleter = Autocompleter(definitions=services.definitions, uses=Uses())
+        tree = cast("CommandTree", bot.tree)
+        self.rules = admin_cogs.guild_rules
+        self.lookup = WorkflowLookup(library=library, servers=services.servers, rules=self.rules)
+        self._autocompleter = Autocompleter(definitions=services.definitions)
+        self._autocomplete_updater = AutocompleteUpdater(
+            autocompleter=self._autocompleter,
+            definitions=services.definitions,
+            library=library,
+            store=resources.store,
+            clock=clock,
+        )
         self.submitter = JobSubmitter(
             tree=tree,
-            house=admin_cogs.guild_rules,
+            rules=self.rules,
+            lookup=self.lookup,
             definitions=services.definitions,
             attachments=Attachments(pictures=pictures),
             admission=admin_cogs.admission,
             queue=services.queue,
             enqueuer=services.enqueuer,
+            autocompleter=self._autocompleter,
             renderer=renderer,
             clock=clock,
             random=random,
-            offered=self._offered_in,
-            on_accepted=self._learn,
         )
         self._forms = Forms(submitter=self.submitter, autocompleter=self._autocompleter, tree=tree, languages=languages)
-        self.generate = Generate(submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter)
+        self._generate = Generate(submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter)
         self.registry = CommandRegistry(
-            tree=tree,
-            library=library,
-            servers=services.servers,
-            build=self.generate.command,
-            clock=clock,
-            tell=tell,
+            tree=tree, library=library, lookup=self.lookup, build=self._generate.command, clock=clock, sync=sync
         )
-        self._lookup = WorkflowLookup(
-            library=library, offered=self.registry.offered, reason_off=self.registry.reason_off
-        )
-        library.on_change(self._hint_at)
         resources.bus.subscribe(Topic.RULES, lambda _payload: self.registry.wake())
-        self._hint_at(Changes())
-
-    async def look_at_guilds(self, guild_ids: Sequence[int]) -> None:
-        """Load the rules of guilds for `hidden`; if the database is unavailable, the known ones stay."""
-        for guild_id in guild_ids:
-            with suppress(OfflineError):
-                await self._admin_cogs.guild_rules.of(guild_id)
-
-    def hidden(self, guild_id: int) -> Collection[str]:
-        """Return the names of workflows that are not offered anywhere in a guild."""
-        is_offered = self._admin_cogs.guild_rules.is_offered_in
-        return [name for name in self._library.workflows if not is_offered(guild_id, name)]
-
-    def _offered_in(self, guild_id: int | None) -> Mapping[str, Workflow]:
-        offered = self.registry.offered()
-        if guild_id is None:
-            return offered
-        return {
-            name: flow for name, flow in offered.items() if self._admin_cogs.guild_rules.is_offered_in(guild_id, name)
-        }
+        services.run_times.set_hints(library.workflows)
+        library.on_change(lambda _changes: services.run_times.set_hints(library.workflows))
 
     def tasks(self) -> Iterator[Task]:
         yield "workflows", self._library.run
         yield "commands", self.registry.run
-        yield "uses", self._recall
-        yield "suggestions", self._prepare_lists
-
-    async def _recall(self) -> None:
-        """Rank suggestions by recent jobs, including those of other processes and before a restart."""
-        while True:
-            with suppress(OfflineError):
-                jobs = await self._resources.store.browse([JobState.DONE], limit=RECALLED)
-                self._autocompleter.relearn((self._library.get(job.spec.workflow), job.spec) for job in reversed(jobs))
-            await self._clock.sleep(RECALL_EVERY)
-
-    async def _prepare_lists(self) -> None:
-        known: tuple[object, object] = (None, None)
-        while True:
-            definitions, workflows = self._services.definitions(), self._library.workflows
-            if definitions is not known[0] or workflows is not known[1]:
-                known = (definitions, workflows)
-                await self._autocompleter.prepare(
-                    option for flow in workflows.values() for option in flow.manifest.options.values()
-                )
-            await self._clock.sleep(PREPARE_EVERY)
-
-    def _learn(self, spec: RunSpec) -> None:
-        self._autocompleter.learn(self._library.get(spec.workflow), spec)
-
-    def _hint_at(self, _changes: Changes) -> None:
-        """Pass on the run times that workflow authors state."""
-        known = self._library.workflows.items()
-        self._services.run_times.set_hints(
-            {name: flow.manifest.seconds for name, flow in known if flow.manifest.seconds}
-        )
+        yield "uses", self._autocomplete_updater.run_ranking
+        yield "suggestions", self._autocomplete_updater.run_indexing
 
     def cogs(self) -> Sequence[commands.Cog]:
         bot, store, results = self._bot, self._resources.store, self._resources.results
         services, languages = self._services, self._languages
         return (
-            self.generate,
+            self._generate,
             RunCommand(
-                lookup=self._lookup, submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter
+                lookup=self.lookup, submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter
             ),
-            self._show_result(),
+            ShowResultButton(
+                bot=bot,
+                store=store,
+                delivery_service=services.delivery_service,
+                presenter=self._messages,
+                languages=languages,
+                clock=self._clock,
+                is_reported_here=services.is_reported_here,
+            ),
             NextStepButtons(
                 bot=bot,
                 store=store,
                 results=results,
-                lookup=self._lookup,
+                lookup=self.lookup,
                 definitions=services.definitions,
                 submitter=self.submitter,
                 forms=self._forms,
@@ -195,16 +143,5 @@ class Gateway:
             ),
             CancelCommand(bot=bot, store=store, canceller=services.canceller, languages=languages),
             QueueCommand(queue_view=services.queue_view, page=QueuePage(languages, self._board.fraction)),
-            *self._admin_cogs.build(self.registry, self._autocompleter),
-        )
-
-    def _show_result(self) -> ShowResultButton:
-        return ShowResultButton(
-            bot=self._bot,
-            store=self._resources.store,
-            delivery_service=self._services.delivery_service,
-            presenter=self._messages,
-            languages=self._languages,
-            clock=self._clock,
-            is_reported_here=self._services.is_reported_here,
+            *self._admin_cogs.build(self.registry, self.lookup, self._autocompleter),
         )

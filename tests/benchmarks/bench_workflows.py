@@ -18,14 +18,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.app.app import App, load_library
-from bot.app.gateway import PREPARE_EVERY
 from bot.app.resources import open_resources
 from bot.sandbox.comfyui import ServerState, StandIn
 from bot.settings import Settings
-from bot.ui.commands.autocomplete import Autocompleter
+from bot.ui.commands.autocomplete import INDEX_INTERVAL, Autocompleter
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.library.catalog import Catalog
-from bot.workflow.ranking import Uses
 from tests.transport.conftest import WORKFLOWS, until
 from tests.wire import WireDiscord
 from tests.wire.bots import pointed_at
@@ -72,7 +70,7 @@ async def bot_on(wire: WireDiscord, comfy: StandIn, folder: Path, data: Path) ->
             await wire.ready()
             await wire.commands()
             await until(lambda: app.fleet.definitions().nodes)
-            await asyncio.sleep(2 * PREPARE_EVERY)  # lists are prepared in the background
+            await asyncio.sleep(2 * INDEX_INTERVAL)  # lists are prepared in the background
             yield app
         finally:
             await app.bot.close()
@@ -82,7 +80,7 @@ async def bot_on(wire: WireDiscord, comfy: StandIn, folder: Path, data: Path) ->
 def alone(definitions: Definitions) -> list[float]:
     """Return the seconds that working out suggestions takes, without the first, which prepares the list."""
     option = Catalog.load(WORKFLOWS).workflows["imagine"].manifest.options["checkpoint"]
-    autocompleter = Autocompleter(definitions=lambda: definitions, uses=Uses())
+    autocompleter = Autocompleter(definitions=lambda: definitions)
     autocompleter.values(option, "")  # prepares the list
     took: list[float] = []
     for typed in TYPED * ROUNDS:

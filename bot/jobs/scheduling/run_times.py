@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from bot.clock import Clock
 from bot.jobs.repository import DatabaseUnavailableError, JobRepository
+from bot.workflow.workflow import Workflow
 
 DEFAULT_SECONDS = 30.0
 """Seconds assumed for a run while nothing is known."""
@@ -18,11 +19,11 @@ SMOOTHING = 0.2
 class RunTimeEstimates:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], float] = {}
-        self._hinted: Mapping[str, float] = {}
+        self._hinted: Mapping[str, float | None] = {}
 
-    def set_hints(self, seconds: Mapping[str, float]) -> None:
-        """Set the authors' estimates per workflow, used until a run has been measured."""
-        self._hinted = seconds
+    def set_hints(self, workflows: Mapping[str, Workflow]) -> None:
+        """Take over the authors' estimates, used until a run has been measured."""
+        self._hinted = {name: workflow.manifest.seconds for name, workflow in workflows.items()}
 
     def record(self, workflow: str, server: str, seconds: float) -> None:
         """Add the measured time of a run."""

@@ -6,21 +6,21 @@ Files known to be too large are not downloaded.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import discord
 
 from bot.errors import BotError, InputError
 from bot.i18n import _
+from bot.images.service import ImageService
 from bot.jobs.repository import ResultStore
-from bot.workflow.library.catalog import Workflow
 from bot.workflow.manifest.options import ImageOption
 from bot.workflow.run.events import InputFile
+from bot.workflow.workflow import Workflow
 
 DOWNLOAD_TIMEOUT = 60.0
 """Seconds for one attachment."""
-CLIPS = frozenset({"video", "audio"})
-DOWNLOADS_AT_ONCE = 4
+AV_KINDS = frozenset({"video", "audio"})
+MAX_DOWNLOADS = 4
 """Undecoded files in memory at the same time."""
 
 
@@ -45,32 +45,10 @@ class KeptFile:
 UnreadFile = discord.Attachment | KeptFile
 
 
-class PictureIntake(Protocol):
-    """Checks input files (`bot.images`). Sizes are in bytes; all methods may raise `BotError`."""
-
-    def check_size(self, size: int) -> None: ...
-
-    async def prepare_input(self, data: bytes) -> InputFile:
-        """Check and re-encode an image."""
-        ...
-
-    def check_av_size(self, size: int, kind: str) -> None:
-        """Refuse a video or audio file that is too large; `kind` is "video" or "audio"."""
-        ...
-
-    async def prepare_av(self, data: bytes, kind: str) -> InputFile:
-        """Check a video or audio file."""
-        ...
-
-    async def with_mask(self, image: InputFile, mask: InputFile | None) -> InputFile:
-        """Make the masked part transparent; without a mask, require an image that has a transparent part."""
-        ...
-
-
 class Attachments:
-    def __init__(self, *, pictures: PictureIntake) -> None:
+    def __init__(self, *, pictures: ImageService) -> None:
         self._pictures = pictures
-        self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
+        self._downloads = asyncio.Semaphore(MAX_DOWNLOADS)
 
     async def read(self, workflow: Workflow, attached: Mapping[str, UnreadFile]) -> dict[str, InputFile]:
         """Return each option's checked file; an image has its mask (if any) in its alpha channel.
@@ -95,13 +73,13 @@ class Attachments:
                 data = await _read(given)
                 self._check_size(len(data), kind)
                 return await (
-                    self._pictures.prepare_av(data, kind) if kind in CLIPS else self._pictures.prepare_input(data)
+                    self._pictures.prepare_av(data, kind) if kind in AV_KINDS else self._pictures.prepare_input(data)
                 )
         except BotError as error:
             raise InputError(_("**{option}**: {reason}", option=name, reason=error.user_message)) from error
 
     def _check_size(self, size: int, kind: str) -> None:
-        if kind in CLIPS:
+        if kind in AV_KINDS:
             self._pictures.check_av_size(size, kind)
         else:
             self._pictures.check_size(size)

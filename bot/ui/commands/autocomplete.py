@@ -3,17 +3,31 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
+from cachetools import LRUCache
+
+from bot.clock import Clock
+from bot.jobs.job import JobState
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 from bot.workflow.graph.definitions import Definitions
+from bot.workflow.library.library import Library
 from bot.workflow.manifest.options import LorasOption, Option, SizeOption
 from bot.workflow.patterns import matching
 from bot.workflow.ranking import MOST, Index, Indexes, Uses
-from bot.workflow.run.live_limits import live_choices
 from bot.workflow.run.spec import RunSpec
 from bot.workflow.workflow import Workflow
 
 MAX_VALUE = 100
 """Characters of a suggestion, Discord's limit; longer values can still be typed."""
+MAX_LISTS = 200
+"""Filtered lists that are cached."""
+INDEX_INTERVAL = 2.0
+"""Seconds between two checks for new servers or workflows."""
+RECENT_JOBS = 200
+"""Jobs by which suggestions are ranked."""
+RANKING_INTERVAL = 600.0
+"""Seconds between two reads of these jobs."""
 WORKFLOWS = "workflow"
 """The key under which uses of workflows are counted."""
 
@@ -23,11 +37,12 @@ _LAST = re.compile(r"^(.*[,;]\s*)?(.*?)(:[^,;:]*)?$", re.DOTALL)
 class Autocompleter:
     """`definitions` returns the servers' node definitions without waiting."""
 
-    def __init__(self, *, definitions: Callable[[], Definitions], uses: Uses) -> None:
+    def __init__(self, *, definitions: Callable[[], Definitions]) -> None:
         self._definitions = definitions
-        self._uses = uses
+        self._uses = Uses()
         self._indexes = Indexes(self._names)
-        self._lists: dict[tuple[str, ...], tuple[Sequence[str], tuple[str, ...]]] = {}
+        self._filtered = LRUCache[str, tuple[Sequence[str], Sequence[str]]](MAX_LISTS)
+        """Key → the whole list, and those of its names that match the option's patterns."""
 
     def values(self, option: Option, typed: str) -> list[str]:
         """Return suggestions for an option: from a live list, its choices, or common sizes."""
@@ -52,7 +67,7 @@ class Autocompleter:
             if names is not None:
                 self._indexes.keep(key, names, await asyncio.to_thread(Index, names))
 
-    def learn(self, workflow: Workflow | None, spec: RunSpec) -> None:
+    def count_use(self, workflow: Workflow | None, spec: RunSpec) -> None:
         """Count the workflow and the values of one request."""
         self._uses.count(WORKFLOWS, spec.workflow)
         for name, option in workflow.manifest.options.items() if workflow else ():
@@ -61,11 +76,11 @@ class Autocompleter:
                 for each in _entries(value) if isinstance(option, LorasOption) else (value,):
                     self._uses.count(option.source, each)
 
-    def relearn(self, runs: Iterable[tuple[Workflow | None, RunSpec]]) -> None:
+    def recount_uses(self, runs: Iterable[tuple[Workflow | None, RunSpec]]) -> None:
         """Replace all counts by those of these runs."""
         self._uses.clear()
         for workflow, spec in runs:
-            self.learn(workflow, spec)
+            self.count_use(workflow, spec)
 
     @property
     def uses(self) -> Mapping[str, int]:
@@ -86,19 +101,55 @@ class Autocompleter:
         names = self._definitions().choices(source)
         if not patterns:
             return names
-        known = self._lists.get((key,))
-        if known is None or known[0] is not names:
-            known = self._lists[(key,)] = (names, matching(names, patterns))
-        return known[1]
+        whole, filtered = self._filtered.get(key, (None, ()))
+        if whole is not names:
+            filtered = matching(names, patterns)
+            self._filtered[key] = (names, filtered)
+        return filtered
+
+
+class AutocompleteUpdater:
+    """Keeps an autocompleter up to date in the background."""
+
+    def __init__(
+        self,
+        *,
+        autocompleter: Autocompleter,
+        definitions: Callable[[], Definitions],
+        library: Library,
+        store: JobRepository,
+        clock: Clock,
+    ) -> None:
+        self._autocompleter = autocompleter
+        self._definitions = definitions
+        self._library = library
+        self._store = store
+        self._clock = clock
+
+    async def run_ranking(self) -> None:
+        """Rank by recent jobs, including those of other processes and before a restart, until cancelled."""
+        while True:
+            with suppress(DatabaseUnavailableError):
+                jobs = await self._store.browse([JobState.DONE], limit=RECENT_JOBS)
+                runs = ((self._library.get(job.spec.workflow), job.spec) for job in reversed(jobs))
+                self._autocompleter.recount_uses(runs)
+            await self._clock.sleep(RANKING_INTERVAL)
+
+    async def run_indexing(self) -> None:
+        """Index the lists of new servers and workflows until cancelled."""
+        indexed: tuple[object, object] = (None, None)
+        while True:
+            definitions, workflows = self._definitions(), self._library.workflows
+            if definitions is not indexed[0] or workflows is not indexed[1]:
+                indexed = (definitions, workflows)
+                await self._autocompleter.prepare(
+                    option for workflow in workflows.values() for option in workflow.manifest.options.values()
+                )
+            await self._clock.sleep(INDEX_INTERVAL)
 
 
 def _key(option: Option) -> str:
     return "\n".join((option.source or "", *option.match))
-
-
-def live_names(option: Option, definitions: Definitions) -> tuple[str, ...]:
-    """Return what the servers offer for an option; empty if it has no live list, or no server is known."""
-    return live_choices(option, definitions) or ()
 
 
 def _entries(text: str) -> list[str]:

@@ -5,8 +5,8 @@ change after a command was registered.
 """
 
 import inspect
-from collections.abc import Awaitable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -21,7 +21,8 @@ MAX_EXACT = 2**53 - 1
 MAX_DESCRIPTION = 100
 
 Given = Mapping[str, object]
-"""Option name → the member's value: text, number, boolean or `discord.Attachment`. Omitted options are missing."""
+"""Option name → the member's value: text, number, boolean, or an unread file. Omitted options are missing."""
+CommandCallback = Callable[[discord.Interaction, Workflow, Given], Awaitable[None]]
 
 OPTION_TYPES = {
     "text": discord.AppCommandOptionType.string,
@@ -38,10 +39,6 @@ OPTION_TYPES = {
     "video": discord.AppCommandOptionType.attachment,
     "audio": discord.AppCommandOptionType.attachment,
 }
-
-
-class CommandCallback(Protocol):
-    def __call__(self, interaction: discord.Interaction, workflow: Workflow, given: Given, /) -> Awaitable[None]: ...
 
 
 def build_command(

@@ -3,25 +3,37 @@
 Guild rules are cached for a short time and reread when another process announces a change.
 """
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import discord
+from cachetools import LRUCache
 
 from bot.clock import Clock
 from bot.errors import DeniedError
 from bot.i18n import Message, _
 from bot.jobs.cluster.bus import NotificationBus, Topic
+from bot.jobs.repository import DatabaseUnavailableError
 from bot.policy.access import ChannelContext, folded, why_not
 from bot.policy.guild_workflows import GuildWorkflowRules, WorkflowRulesRepository, narrowed
 from bot.policy.limits import Limits
-from bot.ui.commands.submit import PlaceSettings
 from bot.workflow.workflow import Workflow
 
-KEPT = 30.0
-"""Seconds for which the rules of a guild are cached."""
-GUILDS_KEPT = 1000
-NOTHING = GuildWorkflowRules()
+MAX_AGE = 30.0
+"""Seconds after which the cached rules of a guild are reread."""
+MAX_GUILDS = 1000
+NO_RULES = GuildWorkflowRules()
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSettings:
+    """A workflow's settings in the guild and channel of a request, on top of its manifest."""
+
+    defaults: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Option name → default value."""
+    limits: Limits | None = None
+    """None: those of the installation."""
 
 
 class GuildRules:
@@ -30,7 +42,8 @@ class GuildRules:
         self._bus = bus
         self._limits = limits
         self._clock = clock
-        self._known: OrderedDict[int, tuple[float, GuildWorkflowRules]] = OrderedDict()
+        self._cache = LRUCache[int, tuple[float, GuildWorkflowRules]](MAX_GUILDS)
+        """Guild id → time of reading, and its rules; outdated ones serve until they can be reread."""
         bus.subscribe(Topic.RULES, self._on_rules_changed)
 
     async def resolve(self, interaction: discord.Interaction, workflow: Workflow) -> PlaceSettings:
@@ -42,36 +55,39 @@ class GuildRules:
         if guild_id is None:
             return PlaceSettings()
         rules = await self.of(guild_id)
-        places = channel_scopes(interaction.channel)
-        if not rules.is_enabled(workflow.name, places):
+        scopes = channel_scopes(interaction.channel)
+        if not rules.is_enabled(workflow.name, scopes):
             raise DeniedError(_switched_off(rules, workflow.name))
-        return PlaceSettings(rules.defaults(workflow.name, places), narrowed(self._limits, rules.limits))
+        return PlaceSettings(rules.defaults(workflow.name, scopes), narrowed(self._limits, rules.limits))
 
     async def of(self, guild_id: int) -> GuildWorkflowRules:
         """Raises `DatabaseUnavailableError`."""
-        read_at, rules = self._known.get(guild_id, (float("-inf"), NOTHING))
-        if self._clock.monotonic() - read_at > KEPT:
+        read_at, rules = self._cache.get(guild_id, (float("-inf"), NO_RULES))
+        if self._clock.monotonic() - read_at > MAX_AGE:
             read_at = self._clock.monotonic()
             rules = await self._rules.guild_rules(guild_id)
-            self._known[guild_id] = (read_at, rules)
-            self._known.move_to_end(guild_id)
-            while len(self._known) > GUILDS_KEPT:
-                self._known.popitem(last=False)
+            self._cache[guild_id] = (read_at, rules)
         return rules
+
+    async def load(self, guild_ids: Iterable[int]) -> None:
+        """Cache the rules of guilds for `is_offered_in`; if the database is unavailable, the cached ones stay."""
+        for guild_id in guild_ids:
+            with suppress(DatabaseUnavailableError):
+                await self.of(guild_id)
 
     def is_offered_in(self, guild_id: int, workflow: str) -> bool:
         """Whether a guild enables the workflow anywhere, as far as its rules are cached."""
-        _read_at, rules = self._known.get(guild_id, (0.0, NOTHING))
+        _read_at, rules = self._cache.get(guild_id, (0.0, NO_RULES))
         return rules.is_ever_enabled(workflow)
 
     def changed(self, guild_id: int) -> None:
         """Invalidate the rules of a guild, here and in all other processes."""
-        self._known.pop(guild_id, None)
+        self._cache.pop(guild_id, None)
         self._bus.send(Topic.RULES, str(guild_id))
 
     def _on_rules_changed(self, payload: str) -> None:
         if payload.isdecimal():
-            self._known.pop(int(payload), None)
+            self._cache.pop(int(payload), None)
 
 
 def _switched_off(rules: GuildWorkflowRules, workflow: str) -> Message:
@@ -100,7 +116,7 @@ def channel_context(interaction: discord.Interaction) -> ChannelContext:
         roles=frozenset({folded(role.name) for role in roles} | {str(each) for each in role_ids}),
         channels=frozenset(
             {folded(name) for name in names if isinstance(name, str)}
-            | {str(place) for place in channel_scopes(channel)}
+            | {str(scope) for scope in channel_scopes(channel)}
         ),
         is_age_restricted=bool(is_nsfw()) if callable(is_nsfw) else False,
     )

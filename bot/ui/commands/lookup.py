@@ -1,35 +1,50 @@
-"""Resolves the workflow name that a user typed, or explains why the workflow cannot be used."""
+"""Which workflows can be used now: finds the one that a user typed, or explains why it is unavailable."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bot.errors import InputError
 from bot.i18n import Message, _
+from bot.ui.commands.guild_rules import GuildRules
+from bot.workflow.graph.definitions import Definitions
 from bot.workflow.library.library import Library
 from bot.workflow.ranking import Index
+from bot.workflow.run.availability import unmet
 from bot.workflow.text_format import nearest, shown
 from bot.workflow.workflow import Workflow
 
 
 class WorkflowLookup:
-    """`offered` returns the workflows available now, `reason_off` why a valid workflow is unavailable."""
+    """`servers` returns each ComfyUI server's definitions."""
 
-    def __init__(
-        self,
-        *,
-        library: Library,
-        offered: Callable[[], Mapping[str, Workflow]],
-        reason_off: Callable[[Workflow], Message | None],
-    ) -> None:
+    def __init__(self, *, library: Library, servers: Callable[[], Sequence[Definitions]], rules: GuildRules) -> None:
         self._library = library
-        self.offered = offered
-        self._reason_off = reason_off
+        self._servers = servers
+        self._rules = rules
+
+    def offered(self, guild_id: int | None = None) -> Mapping[str, Workflow]:
+        """Return the workflows available now, by slash command or `/run`; for a guild, without its `hidden_in`."""
+        servers = self._servers()
+        return {
+            name: workflow
+            for name, workflow in self._library.workflows.items()
+            if unmet(workflow.manifest.requires, servers) is None
+            and (guild_id is None or self._rules.is_offered_in(guild_id, name))
+        }
+
+    def hidden_in(self, guild_id: int) -> Collection[str]:
+        """Return the names of workflows that a guild does not enable anywhere, as far as its rules are cached."""
+        return [name for name in self._library.workflows if not self._rules.is_offered_in(guild_id, name)]
+
+    def reason_off(self, workflow: Workflow) -> Message | None:
+        """Return why a valid workflow is unavailable; None if it is available."""
+        return unmet(workflow.manifest.requires, self._servers())
 
     def resolve(self, typed: str) -> Workflow:
         """Return the workflow of that name. Raises `InputError` with the reason, or with the nearest name."""
         name = typed.strip().removeprefix("/")
         workflow = self._library.get(name) or self._library.get(name.casefold())
         if workflow is not None:
-            reason = self._reason_off(workflow)
+            reason = self.reason_off(workflow)
             if reason is None:
                 return workflow
             raise InputError(_("/{name} is disabled: {reason}", name=workflow.name, reason=reason))

@@ -7,7 +7,7 @@ the leading process.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import discord
@@ -15,10 +15,8 @@ from discord import app_commands
 
 from bot.aio import wait_for_event
 from bot.clock import Clock
-from bot.i18n import Message
-from bot.workflow.graph.definitions import Definitions
+from bot.ui.commands.lookup import WorkflowLookup
 from bot.workflow.library.library import Library
-from bot.workflow.run.availability import unmet
 from bot.workflow.workflow import Workflow
 
 log = logging.getLogger(__name__)
@@ -34,74 +32,52 @@ AVAILABILITY_POLL_INTERVAL = 30.0
 RETRY_AFTER = (5.0, 15.0, 60.0, 300.0)
 """Seconds before each retry of a failed registration."""
 
-Tree = app_commands.CommandTree[discord.Client]
-Build = Callable[[Workflow], app_commands.Command[Any, ..., Any]]
-
 
 class CommandRegistry:
-    """`servers` returns each ComfyUI server's definitions. `tell` registers commands and returns whether all succeeded;
-    it is None in processes that register nothing.
+    """`build` makes a workflow's command. `sync` registers all with Discord and returns whether that succeeded; it is
+    None in processes that register nothing.
     """
 
     def __init__(
         self,
         *,
-        tree: Tree,
+        tree: app_commands.CommandTree[discord.Client],
         library: Library,
-        servers: Callable[[], Sequence[Definitions]],
-        build: Build,
+        lookup: WorkflowLookup,
+        build: Callable[[Workflow], app_commands.Command[Any, ..., Any]],
         clock: Clock,
-        tell: Callable[[], Awaitable[bool]] | None,
+        sync: Callable[[], Awaitable[bool]] | None,
     ) -> None:
         self._tree = tree
         self._library = library
-        self._servers = servers
+        self._lookup = lookup
         self._build = build
         self._clock = clock
-        self._tell = tell
+        self._sync = sync
         self._built: dict[str, str] = {}
+        """Command name → the version of its workflow."""
         self._off_since: dict[str, float] = {}
         self._changed = asyncio.Event()
-        self._is_told = False
+        self._is_synced = False
         library.on_change(lambda _changes: self.wake())
-
-    # ------------------------------------------------------------------ what is offered
-
-    def reason_off(self, workflow: Workflow) -> Message | None:
-        """Return why a valid workflow is unavailable; None if it is available."""
-        return unmet(workflow.manifest.requires, self._servers())
-
-    def has_command(self, name: str) -> bool:
-        return name in self._built
-
-    def offered(self) -> Mapping[str, Workflow]:
-        """Return the workflows available now, by slash command or `/run`."""
-        servers = self._servers()
-        return {
-            name: workflow
-            for name, workflow in self._library.workflows.items()
-            if unmet(workflow.manifest.requires, servers) is None
-        }
-
-    # ------------------------------------------------------------------ keeping up
 
     def wake(self) -> None:
         """Update soon, after a change of workflows, servers or guild rules."""
-        self._is_told = False
+        self._is_synced = False
         self._changed.set()
 
     def update(self) -> bool:
         """Update the command tree; return whether it changed."""
-        wanted = self._wanted()
+        wanted = {workflow.name: workflow for workflow in self._wanted()}
         gone = [name for name in self._built if name not in wanted]
         for name in gone:
             del self._built[name]
             self._tree.remove_command(name)
-        news = [flow for name, flow in wanted.items() if self._built.get(name) != _mark(flow)]
-        for workflow in news:
+        changed = [workflow for name, workflow in wanted.items() if self._built.get(name) != _version(workflow)]
+        for workflow in changed:
             self._tree.add_command(self._build(workflow), override=True)
-            self._built[workflow.name] = _mark(workflow)
-        return bool(gone or news)
+            self._built[workflow.name] = _version(workflow)
+        return bool(gone or changed)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -113,30 +89,24 @@ class CommandRegistry:
                 self._changed.clear()
                 await self._clock.sleep(SYNC_DELAY)
                 self._changed.clear()
-            if self.update() or not self._is_told:
-                self._is_told = await self._synced()
-                failures = 0 if self._is_told else failures + 1
+            if self.update() or not self._is_synced:
+                self._is_synced = self._sync is None or await self._sync()
+                failures = 0 if self._is_synced else failures + 1
 
-    async def _synced(self) -> bool:
-        return True if self._tell is None else await self._tell()
+    def _wanted(self) -> Sequence[Workflow]:
+        available, now = self._lookup.offered(), self._clock.monotonic()
+        wanted = [
+            workflow
+            for workflow in self._library.workflows.values()
+            if workflow.manifest.slash and not self._is_off(workflow, available, now)
+        ]
+        if len(wanted) > MAX_COMMANDS:
+            left = ", ".join(workflow.name for workflow in wanted[MAX_COMMANDS:])
+            log.warning("too many slash commands; use /run for %s", left)
+        return wanted[:MAX_COMMANDS]
 
-    def _wanted(self) -> dict[str, Workflow]:
-        servers, now = self._servers(), self._clock.monotonic()
-        wanted: dict[str, Workflow] = {}
-        left: list[str] = []
-        for name, workflow in self._library.workflows.items():
-            if not workflow.manifest.slash or self._is_off(workflow, servers, now):
-                continue
-            if len(wanted) < MAX_COMMANDS:
-                wanted[name] = workflow
-            else:
-                left.append(name)
-        if left:
-            log.warning("too many slash commands; use /run for %s", ", ".join(left))
-        return wanted
-
-    def _is_off(self, workflow: Workflow, servers: Sequence[Definitions], now: float) -> bool:
-        if unmet(workflow.manifest.requires, servers) is None:
+    def _is_off(self, workflow: Workflow, available: Collection[str], now: float) -> bool:
+        if workflow.name in available:
             self._off_since.pop(workflow.name, None)
             return False
         if workflow.name not in self._built:
@@ -144,5 +114,5 @@ class CommandRegistry:
         return now - self._off_since.setdefault(workflow.name, now) >= OFF_AFTER
 
 
-def _mark(workflow: Workflow) -> str:
+def _version(workflow: Workflow) -> str:
     return workflow.version or str(id(workflow))

@@ -11,7 +11,6 @@ from bot.ui.commands.builder import build_command
 from bot.workflow.graph.definitions import Definitions, InputDefinition, NodeDefinition
 from bot.workflow.library.catalog import Catalog
 from bot.workflow.manifest.options import LorasOption
-from bot.workflow.ranking import Uses
 from bot.workflow.run.spec import RunSpec
 from tests.paths import WORKFLOWS
 from tests.workflow.samples import workflow
@@ -63,7 +62,7 @@ def test_types_and_limits_come_from_the_manifest() -> None:
 def autocompleter(*names: str) -> Autocompleter:
     inputs = {"sampler_name": InputDefinition("COMBO", choices=names), "scheduler": InputDefinition("COMBO")}
     known = Definitions({"KSampler": NodeDefinition("KSampler", inputs)})
-    return Autocompleter(definitions=lambda: known, uses=Uses())
+    return Autocompleter(definitions=lambda: known)
 
 
 def test_what_is_offered_fits_what_was_typed() -> None:
@@ -125,7 +124,7 @@ def test_sizes_are_offered_and_others_may_be_typed() -> None:
 def test_the_last_of_several_loras_is_completed() -> None:
     inputs = {"lora_name": InputDefinition("COMBO", choices=("detail.safetensors", "style/ink.safetensors"))}
     known = Definitions({"LoraLoader": NodeDefinition("LoraLoader", inputs)})
-    some = Autocompleter(definitions=lambda: known, uses=Uses())
+    some = Autocompleter(definitions=lambda: known)
     option = LorasOption(kind="loras", description="D", bind="LoRA")  # type: ignore[call-arg]  # pydantic's aliases
     assert some.values(option, "ink") == ["style/ink.safetensors"]
     assert some.values(option, "detail.safetensors:0.8, in") == ["detail.safetensors:0.8, style/ink.safetensors"]
@@ -135,6 +134,6 @@ def test_the_last_of_several_loras_is_completed() -> None:
 def test_what_was_used_comes_first() -> None:
     some = autocompleter("a", "b", "c")
     option = SHIPPED.workflows["imagine"].manifest.options["sampler"]
-    some.learn(SHIPPED.workflows["imagine"], RunSpec("imagine", "T", {}, values={"sampler": "b"}))
+    some.count_use(SHIPPED.workflows["imagine"], RunSpec("imagine", "T", {}, values={"sampler": "b"}))
     assert some.values(option, "") == ["b", "a", "c"]
     assert some.uses == {"imagine": 1}
