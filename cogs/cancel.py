@@ -18,13 +18,11 @@ from bot.jobs.repository import JobRepository
 from bot.ui.buttons import dynamic_button
 from bot.ui.locale import Languages
 from bot.ui.messages.render import CANCEL
-from bot.ui.replies import in_time, reply_ephemeral, reply_text, suggestions
+from bot.ui.replies import ANSWER_TIMEOUT, in_time, reply_ephemeral, reply_text, suggestions
 
 CANCELLABLE = (JobState.HELD, JobState.QUEUED, JobState.RUNNING)
 MAX_JOBS = 200
 """Unfinished jobs that are searched."""
-DATABASE_TIMEOUT = 2.0
-"""Seconds for the database before an answer; Discord waits three."""
 
 
 class CancelCommand(commands.Cog):
@@ -54,7 +52,7 @@ class CancelCommand(commands.Cog):
         """Return matching jobs that the user may cancel, their own first."""
         user_id = interaction.user.id
         try:
-            async with asyncio.timeout(DATABASE_TIMEOUT):
+            async with asyncio.timeout(ANSWER_TIMEOUT):
                 jobs = await self._store.browse(CANCELLABLE, limit=MAX_JOBS)
         except TimeoutError:
             return []
@@ -71,7 +69,7 @@ class CancelCommand(commands.Cog):
 
     async def _cancel(self, interaction: discord.Interaction, job_id: str | None) -> Job:
         """Store the request durably before it is confirmed; without a job id, the user's only active job is meant."""
-        async with in_time(DATABASE_TIMEOUT):
+        async with in_time(ANSWER_TIMEOUT):
             job = await (self._get(job_id) if job_id else self._only_job(interaction))
             if not _may_cancel(interaction, job):
                 raise DeniedError(_("Only the person who asked for this, or a moderator, can cancel it."))

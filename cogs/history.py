@@ -21,11 +21,8 @@ from bot.ui.messages.edit_route import Attached, discord_files
 from bot.ui.messages.packing import Packer, Result
 from bot.ui.messages.render import Renderer
 from bot.ui.page import SILENT, Page, layout
-from bot.ui.pages.history import CHOOSE, PER_PAGE, TURN, HistoryPage, has_result
-from bot.ui.replies import in_time, reply_view
-
-DATABASE_TIMEOUT = 2.0
-"""Seconds for reading a page from the database; Discord waits three for the answer."""
+from bot.ui.pages.history import CHOOSE, PER_PAGE, TURN_PAGE, HistoryPage, has_result
+from bot.ui.replies import ANSWER_TIMEOUT, in_time, reply_view
 
 
 class HistoryCommand(commands.Cog):
@@ -47,7 +44,7 @@ class HistoryCommand(commands.Cog):
         self._packer = packer
         self._renderer = renderer
         self._page = HistoryPage(languages)
-        self._items = (_menu(self._show), dynamic_button(TURN, self._turn))
+        self._items = (_menu(self._show), dynamic_button(TURN_PAGE, self._turn))
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(*self._items)
@@ -64,7 +61,7 @@ class HistoryCommand(commands.Cog):
         await interaction.response.edit_message(view=view, allowed_mentions=SILENT)
 
     async def _view(self, interaction: discord.Interaction[Any], number: int) -> discord.ui.LayoutView:
-        async with in_time(DATABASE_TIMEOUT):
+        async with in_time(ANSWER_TIMEOUT):
             jobs = await self._store.history(interaction.user.id, limit=PER_PAGE + 1, offset=number * PER_PAGE)
         locale = interaction.locale.value
         return self._page.view(jobs[:PER_PAGE], number, has_more=len(jobs) > PER_PAGE, locale=locale)

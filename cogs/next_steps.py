@@ -19,16 +19,13 @@ from bot.ui.commands.form import Forms
 from bot.ui.commands.lookup import WorkflowLookup
 from bot.ui.commands.submit import JobSubmitter
 from bot.ui.messages.render import NEXT
-from bot.ui.replies import in_time
+from bot.ui.replies import ANSWER_TIMEOUT, in_time
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.library.next_steps import handed_on, usable_files
 from bot.workflow.manifest.options import ImageOption
 from bot.workflow.manifest.sections import MAX_ACTIONS
 from bot.workflow.run.spec import NextStep
 from bot.workflow.workflow import Workflow
-
-DATABASE_TIMEOUT = 2.0
-"""Seconds for looking up the job; Discord waits three for the answer."""
 
 
 class NextStepButtons(commands.Cog):
@@ -62,7 +59,7 @@ class NextStepButtons(commands.Cog):
 
     async def _press(self, interaction: discord.Interaction[Any], job_id: str, *, number: int) -> None:
         """Start step `number` (from 0) of a job's result."""
-        async with in_time(DATABASE_TIMEOUT):
+        async with in_time(ANSWER_TIMEOUT):
             job = await self._store.get(job_id)
         if job is None or number >= len(job.spec.steps):
             raise InputError(_("This result is too old for buttons. Save the file and attach it to the command."))

@@ -6,10 +6,7 @@ from discord.ext import commands
 
 from bot.jobs.scheduling.queue_view import QueueView
 from bot.ui.pages.queue import QueuePage, Reader
-from bot.ui.replies import in_time, reply_view
-
-DATABASE_TIMEOUT = 2.0
-"""Seconds for reading the queue; Discord waits three for the answer."""
+from bot.ui.replies import ANSWER_TIMEOUT, in_time, reply_view
 
 
 class QueueCommand(commands.Cog):
@@ -19,7 +16,7 @@ class QueueCommand(commands.Cog):
 
     @app_commands.command(name="queue", description="See the queue and estimated waiting times")
     async def queue(self, interaction: discord.Interaction) -> None:
-        async with in_time(DATABASE_TIMEOUT):
+        async with in_time(ANSWER_TIMEOUT):
             status = await self._queue_view.status()
         reader = Reader(interaction.user.id, interaction.guild_id, interaction.locale.value)
         await reply_view(interaction, self._page.view(status, reader))

@@ -244,7 +244,7 @@ class App:
     async def _sync_commands(self) -> tuple[Sequence[str], Sequence[str]]:
         if self._front:
             await self._front.rules.load(self._settings.discord_guild_ids)
-        return await self._sync.sync_changed(self.bot.tree)
+        return await self._sync.sync(self.bot.tree)
 
     def _hidden(self, guild_id: int) -> Collection[str]:
         return self._front.lookup.hidden_in(guild_id) if self._front else ()

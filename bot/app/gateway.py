@@ -18,7 +18,6 @@ from bot.ui.client.error_handler import CommandTree
 from bot.ui.commands.attachments import Attachments
 from bot.ui.commands.autocomplete import Autocompleter, AutocompleteUpdater
 from bot.ui.commands.form import Forms
-from bot.ui.commands.lookup import WorkflowLookup
 from bot.ui.commands.registry import CommandRegistry
 from bot.ui.commands.submit import JobSubmitter
 from bot.ui.locale import Languages
@@ -92,7 +91,7 @@ class Gateway:
             clock=clock,
             random=random,
         )
-        self._forms = Forms(submitter=self.submitter, autocompleter=self._autocompleter, tree=tree, languages=languages)
+        self._forms = Forms(submitter=self.submitter, autocompleter=self._autocompleter, languages=languages)
         self._generate = Generate(submitter=self.submitter, forms=self._forms, autocompleter=self._autocompleter)
         self.registry = CommandRegistry(
             tree=tree, library=library, lookup=self.lookup, build=self._generate.command, clock=clock, sync=sync

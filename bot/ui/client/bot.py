@@ -42,7 +42,7 @@ class ComfycordBot(Lifetime, commands.AutoShardedBot):
         """
         if api_url:
             Route.BASE = api_url.rstrip("/")
-        self._follows_gateway = api_url is not None
+        self._has_own_api = api_url is not None
         # Voice is never used: skip the warnings about missing voice libraries
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -59,15 +59,15 @@ class ComfycordBot(Lifetime, commands.AutoShardedBot):
         )
 
     async def setup_hook(self) -> None:
-        if self._follows_gateway:
-            await self._learn_gateway()
+        if self._has_own_api:
+            await self._set_gateway_url()
         await super().setup_hook()
 
     async def launch_shards(self) -> None:
         """Connect to the gateway; discord.py retries for ever."""
         await self._run_step(super().launch_shards())
 
-    async def _learn_gateway(self) -> None:
+    async def _set_gateway_url(self) -> None:
         """Ask for the gateway's address: for a session that cannot be resumed, discord.py dials a fixed one."""
         _shards, url, _limits = await self.http.get_bot_gateway()
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)

@@ -18,8 +18,6 @@ from discord import app_commands
 log = logging.getLogger(__name__)
 
 GLOBAL = "global"
-Hidden = Callable[[int], Collection[str]]
-"""Returns the names of the commands hidden in a guild."""
 
 
 def _is_scope(name: str) -> bool:
@@ -27,19 +25,17 @@ def _is_scope(name: str) -> bool:
 
 
 class CommandSync:
-    def __init__(self, *, memory: Path, guild_ids: Sequence[int], hidden: Hidden = lambda _guild_id: ()) -> None:
+    def __init__(
+        self, *, memory: Path, guild_ids: Sequence[int], hidden: Callable[[int], Collection[str]] = lambda _guild_id: ()
+    ) -> None:
+        """`hidden` returns the names of the commands that a guild does not get."""
         self._memory = memory
         self._guild_ids = tuple(guild_ids)
         self._hidden = hidden
         self._syncing = asyncio.Lock()
 
-    async def sync(self, tree: app_commands.CommandTree[discord.Client]) -> list[str]:
-        """Register changes; return the scopes that were sent: guild ids, or "global"."""
-        sent, _failed = await self.sync_changed(tree)
-        return sent
-
-    async def sync_changed(self, tree: app_commands.CommandTree[discord.Client]) -> tuple[list[str], list[str]]:
-        """Register changes; return the scopes that were sent, and those that failed."""
+    async def sync(self, tree: app_commands.CommandTree[discord.Client]) -> tuple[list[str], list[str]]:
+        """Register changes; return the scopes (guild ids, or "global") that were sent, and those that failed."""
         async with self._syncing:
             return await self._sync(tree)
 

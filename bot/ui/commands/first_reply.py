@@ -17,16 +17,12 @@ class FirstReply:
     def __init__(self, interaction: discord.Interaction, *, clock: Clock) -> None:
         self._interaction = interaction
         self._token_expires = clock.now() + TOKEN_LIFETIME - _age(interaction, clock)
-        self._place: MessageLocation | None = None
+        self._location: MessageLocation | None = None
 
     @property
     def location(self) -> MessageLocation | None:
         """Where the message is; None until it is sent."""
-        return self._place
-
-    @property
-    def guild_id(self) -> int | None:
-        return self._interaction.guild_id
+        return self._location
 
     @property
     def requester(self) -> Requester:
@@ -36,14 +32,14 @@ class FirstReply:
         return Requester(user_id=user.id, name=user.display_name, locale=locale.value)
 
     def draft(self) -> MessageLocation:
-        """Return the place before the answer, still without a message id."""
+        """Return the location before the answer, still without a message id."""
         return self._location_of(0, can_edit=True)
 
     async def open(self, page: Page) -> MessageLocation:
         """Answer the command with `page` unless it was answered; return where the message is."""
-        if self._place is None:
-            self._place = await self._answer(page)
-        return self._place
+        if self._location is None:
+            self._location = await self._answer(page)
+        return self._location
 
     async def _answer(self, page: Page) -> MessageLocation:
         try:

@@ -12,6 +12,6 @@ def requester_of(interaction: discord.Interaction) -> Requester:
 
 def member_of(user: discord.User | discord.Member, guild_id: int | None) -> Requester:
     """Return a user as a member of a guild; without roles when they have left it."""
-    # `WorkerHandle.roles` leaves out those of a guild that is not known (yet)
+    # `discord.Member.roles` leaves out those of a guild that is not known (yet)
     roles = user._roles if isinstance(user, discord.Member) else ()  # pyright: ignore[reportPrivateUsage]
     return Requester(user.id, guild_id, frozenset(roles))

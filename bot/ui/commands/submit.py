@@ -30,7 +30,7 @@ from bot.ui.commands.lookup import WorkflowLookup
 from bot.ui.commands.requester import requester_of
 from bot.ui.messages.render import Renderer
 from bot.ui.page import SILENT, layout
-from bot.ui.replies import in_time
+from bot.ui.replies import ANSWER_TIMEOUT, in_time
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.library.next_steps import next_steps
 from bot.workflow.manifest.values import RandomSource
@@ -44,8 +44,6 @@ CLOSE_GRACE = 3.0
 """Seconds for requests in progress when the bot stops."""
 MAX_RECENT = 1000
 """Recent interaction ids, to drop duplicate events; the database recognises older ones."""
-DATABASE_TIMEOUT = 2.0
-"""Seconds for a member's lock and the database before a command is answered; Discord allows three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,7 @@ class JobSubmitter:
         if self._is_closed:
             raise LimitError(_("I'm restarting. Please try again in a minute."))
         async with AsyncExitStack() as lock:
-            async with in_time(DATABASE_TIMEOUT):
+            async with in_time(ANSWER_TIMEOUT):
                 request = await self._read(interaction, workflow, given, lock)
                 status = await self._first_status(interaction, request)
             spec = self._admit(request)

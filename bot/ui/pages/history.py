@@ -19,14 +19,14 @@ PER_PAGE = 8
 """Jobs on a page; their texts stay well below Discord's 4000 characters per message."""
 CHOOSE = "cc:again"
 """The menu's custom id. Old messages keep it, so it must never change."""
-TURN = "cc:history:"
+TURN_PAGE = "cc:history:"
 """Prefix of the page buttons' custom ids; the page number follows."""
 MAX_PROMPT = 90
 MAX_REASON = 200
 MAX_LABEL = 100
 """Discord's limit for a menu option."""
 
-SIGNS = {
+ICONS = {
     JobState.HELD: "⏳",
     JobState.QUEUED: "⏳",
     JobState.RUNNING: "⚙️",
@@ -44,7 +44,7 @@ class HistoryPage:
     def view(self, jobs: Sequence[Job], number: int, *, has_more: bool, locale: str) -> discord.ui.LayoutView:
         """Return page `number` (from 0); `jobs` are newest first."""
         view = discord.ui.LayoutView(timeout=None)
-        texts = [self._entry(job, locale) for job in jobs] or [self._said(_nothing(number), locale)]
+        texts = [self._entry(job, locale) for job in jobs] or [self._said(_empty_text(number), locale)]
         heading = self._said(_("Your requests"), locale)
         body = [discord.ui.TextDisplay[Any](f"**{heading}**"), *(discord.ui.TextDisplay[Any](text) for text in texts)]
         view.add_item(discord.ui.Container(*body, accent_colour=Tone.RUNNING.value))
@@ -53,20 +53,20 @@ class HistoryPage:
             view.add_item(
                 discord.ui.ActionRow(discord.ui.Select[Any](custom_id=CHOOSE, placeholder=placeholder, options=choices))
             )
-        if turns := self._turns(number, has_more=has_more, locale=locale):
-            view.add_item(discord.ui.ActionRow(*turns))
+        if buttons := self._page_buttons(number, has_more=has_more, locale=locale):
+            view.add_item(discord.ui.ActionRow(*buttons))
         view.stop()  # presses are matched by custom id, so discord.py need not keep the view
         return view
 
     def _entry(self, job: Job, locale: str) -> str:
         title = escape_markdown(job.spec.title)
         where = _link(job)
-        head = f"{SIGNS[job.state]} **{f'[{title}]({where})' if where else title}** <t:{int(job.created)}:R>"
+        head = f"{ICONS[job.state]} **{f'[{title}]({where})' if where else title}** <t:{int(job.created)}:R>"
         lines = [head]
         if prompt := _prompt(job):
             lines.append(f"> {escape_markdown(cut(prompt, MAX_PROMPT))}")
-        if (standing := _state_text(job)) is not None:
-            lines.append(cut(self._said(standing, locale), MAX_REASON))
+        if (text := _state_text(job)) is not None:
+            lines.append(cut(self._said(text, locale), MAX_REASON))
         return "\n".join(lines)
 
     def _choice(self, job: Job, locale: str) -> discord.SelectOption:
@@ -74,16 +74,16 @@ class HistoryPage:
         description = cut(f"{job.spec.title} · {self._said(_count(job), locale)}", MAX_LABEL)
         return discord.SelectOption(label=label, value=job.id, description=description)
 
-    def _turns(self, number: int, *, has_more: bool, locale: str) -> list[discord.ui.Button[Any]]:
-        turns: list[discord.ui.Button[Any]] = []
+    def _page_buttons(self, number: int, *, has_more: bool, locale: str) -> list[discord.ui.Button[Any]]:
+        buttons: list[discord.ui.Button[Any]] = []
         if number > 0:
-            turns.append(self._turn(number - 1, _("Newer"), locale))
+            buttons.append(self._page_button(number - 1, _("Newer"), locale))
         if has_more:
-            turns.append(self._turn(number + 1, _("Older"), locale))
-        return turns
+            buttons.append(self._page_button(number + 1, _("Older"), locale))
+        return buttons
 
-    def _turn(self, number: int, label: Message, locale: str) -> discord.ui.Button[Any]:
-        return discord.ui.Button(custom_id=f"{TURN}{number}", label=self._said(label, locale))
+    def _page_button(self, number: int, label: Message, locale: str) -> discord.ui.Button[Any]:
+        return discord.ui.Button(custom_id=f"{TURN_PAGE}{number}", label=self._said(label, locale))
 
     def _said(self, message: Message, locale: str) -> str:
         return self.languages.render(message, locale)
@@ -93,7 +93,7 @@ def has_result(job: Job) -> bool:
     return job.state is JobState.DONE
 
 
-def _nothing(number: int) -> Message:
+def _empty_text(number: int) -> Message:
     if number:
         return _("No older requests.")
     return _("Nothing here yet – type `/` to see the commands.")
@@ -109,7 +109,7 @@ def _prompt(job: Job) -> str:
 
 
 def _state_text(job: Job) -> Message | None:
-    """Return the text below a job's title, if its sign does not say it all."""
+    """Return the text below a job's title, if its icon does not say it all."""
     match job.state:
         case JobState.FAILED:
             return job.error or _("Failed.")

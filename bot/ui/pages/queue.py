@@ -41,42 +41,42 @@ class QueuePage:
     fraction: Callable[[str], float | None] = lambda _job_id: None
     """The progress of a running job by id, from 0 to 1; None if unknown."""
 
-    def view(self, survey: QueueStatus, reader: Reader) -> discord.ui.LayoutView:
-        tone = Tone.RUNNING if survey.running or survey.total else Tone.WAITING
-        return text_page(self._said(_("Queue"), reader), list(self._sections(survey, reader)), tone=tone)
+    def view(self, status: QueueStatus, reader: Reader) -> discord.ui.LayoutView:
+        tone = Tone.RUNNING if status.running or status.total else Tone.WAITING
+        return text_page(self._said(_("Queue"), reader), list(self._sections(status, reader)), tone=tone)
 
-    def _sections(self, survey: QueueStatus, reader: Reader) -> Iterator[str]:
-        if survey.is_offline:
+    def _sections(self, status: QueueStatus, reader: Reader) -> Iterator[str]:
+        if status.is_offline:
             yield self._said(_("GPU server offline – the queue resumes automatically."), reader)
-        if survey.running:
-            yield "\n".join(self._running(job, reader) for job in survey.running[:RUNNING_SHOWN])
-        if not survey.total:
-            yield self._said(_nobody(survey), reader)
+        if status.running:
+            yield "\n".join(self._running(job, reader) for job in status.running[:RUNNING_SHOWN])
+        if not status.total:
+            yield self._said(_empty_text(status), reader)
             return
-        lines = [self._waiting(standing, reader) for standing in _chosen(survey, reader)]
-        waiting = n_("1 request waiting", "{count} requests waiting", survey.total)
+        lines = [self._waiting(position, reader) for position in _shown_positions(status, reader)]
+        waiting = n_("1 request waiting", "{count} requests waiting", status.total)
         yield "\n".join([self._said(waiting, reader), *lines])
 
     def _running(self, job: Job, reader: Reader) -> str:
         fraction = self.fraction(job.id)
-        how_far = "" if fraction is None else f" · {fraction * 100:.0f}%"
-        return f"⚙️ {self._whose(job, reader)}{how_far}"
+        progress = "" if fraction is None else f" · {fraction * 100:.0f}%"
+        return f"⚙️ {self._job_text(job, reader)}{progress}"
 
-    def _waiting(self, standing: QueuePosition, reader: Reader) -> str:
-        parts = [self._whose(standing.job, reader)]
-        if standing.reason is not None:
-            parts.append(self._held(standing.job, standing.reason, reader))
-        elif standing.starts_in is not None:
-            parts.append(self._said(_("starts in about {time}", time=span(standing.starts_in)), reader))
-        return f"{standing.position}\\. {' · '.join(parts)}"
+    def _waiting(self, position: QueuePosition, reader: Reader) -> str:
+        parts = [self._job_text(position.job, reader)]
+        if position.reason is not None:
+            parts.append(self._blocked(position.job, position.reason, reader))
+        elif position.starts_in is not None:
+            parts.append(self._said(_("starts in about {time}", time=span(position.starts_in)), reader))
+        return f"{position.position}\\. {' · '.join(parts)}"
 
-    def _held(self, job: Job, reason: Message, reader: Reader) -> str:
+    def _blocked(self, job: Job, reason: Message, reader: Reader) -> str:
         """Only the job's member sees the reason: it can be a moderator's remark about them."""
         if job.requester.user_id != reader.user_id:
             return HELD
         return f"{HELD} {cut(self._said(reason, reader), MAX_REASON)}"
 
-    def _whose(self, job: Job, reader: Reader) -> str:
+    def _job_text(self, job: Job, reader: Reader) -> str:
         if job.requester.user_id == reader.user_id:
             return f"**{self._said(_('you'), reader)}** · {escape_markdown(job.spec.title)}"
         if job.place.guild_id is None or job.place.guild_id != reader.guild_id:
@@ -87,14 +87,14 @@ class QueuePage:
         return self.languages.render(message, reader.locale)
 
 
-def _nobody(survey: QueueStatus) -> Message:
-    if survey.running or survey.is_offline:
+def _empty_text(status: QueueStatus) -> Message:
+    if status.running or status.is_offline:
         return _("The queue is empty – your request would be next.")
     return _("The queue is empty – your request would start right away.")
 
 
-def _chosen(survey: QueueStatus, reader: Reader) -> list[QueuePosition]:
+def _shown_positions(status: QueueStatus, reader: Reader) -> list[QueuePosition]:
     """Return the head of the queue, and the reader's own jobs behind it."""
-    head = list(survey.waiting[:SHOWN])
-    own = [standing for standing in survey.waiting[SHOWN:] if standing.job.requester.user_id == reader.user_id]
+    head = list(status.waiting[:SHOWN])
+    own = [position for position in status.waiting[SHOWN:] if position.job.requester.user_id == reader.user_id]
     return head + own[:OWN_SHOWN]
