@@ -3,7 +3,6 @@
 They are uploaded unchanged: removing metadata without a decoder would break as many files as it cleans.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 from bot.errors import InputError
@@ -23,6 +22,7 @@ from bot.images.file_type import (
     megabytes,
     sniff,
 )
+from bot.images.input import named_by_content
 from bot.workflow.run.events import InputFile
 
 _MIB = 1024 * 1024
@@ -32,14 +32,14 @@ _MIB = 1024 * 1024
 class AvKind:
     """What one kind of option accepts."""
 
-    takes: frozenset[FileType]
-    most: int
+    accepted: frozenset[FileType]
+    max_bytes: int
     """Bytes. The file stays in the database until its run has finished, and writing it blocks other transactions;
     ComfyUI's own limit is 100 MB by default."""
     formats: str
 
 
-KINDS = {
+AV_KINDS = {
     "video": AvKind(frozenset({MP4, QUICKTIME, WEBM, GIF, WEBP}), 50 * _MIB, "MP4, MOV, WebM or GIF"),
     "audio": AvKind(frozenset({MP3, WAV, FLAC, OGG, M4A, MP4}), 25 * _MIB, "MP3, WAV, FLAC, OGG or M4A"),
 }
@@ -47,15 +47,15 @@ KINDS = {
 
 def check_av_size(size: int, kind: str) -> None:
     """Check a file's size in bytes, which is known before the download. Raises `InputError`."""
-    known = KINDS[kind]
+    known = AV_KINDS[kind]
     if size <= 0:
         raise InputError(_("That attachment is empty. Please attach a file as {formats}.", formats=_formats(known)))
-    if size > known.most:
+    if size > known.max_bytes:
         raise InputError(
             _(
                 "That file is {size} MB; the limit is {limit} MB. Please attach a shorter or smaller one.",
                 size=megabytes(size),
-                limit=megabytes(known.most),
+                limit=megabytes(known.max_bytes),
             )
         )
 
@@ -63,16 +63,22 @@ def check_av_size(size: int, kind: str) -> None:
 def prepare_av(data: bytes, kind: str) -> InputFile:
     """Return a video or audio file unchanged, named by its content hash. Raises `InputError`."""
     check_av_size(len(data), kind)
-    known, media = KINDS[kind], sniff(data)
-    if media not in known.takes and not (kind == "audio" and _is_bare_mp3(data)):
+    known, file_type = AV_KINDS[kind], sniff(data)
+    if file_type not in known.accepted and not (kind == "audio" and _is_bare_mp3(data)):
         raise InputError(
             _(
                 "That file type isn't supported here. Please attach a file as {formats}.",
                 formats=_formats(known),
             )
         )
-    extension = "mp3" if media not in known.takes else "m4a" if kind == "audio" and media is MP4 else media.extension
-    return InputFile(f"cc_{hashlib.sha256(data).hexdigest()[:40]}.{extension}", data, 0, 0)
+    extension = (
+        "mp3"
+        if file_type not in known.accepted
+        else "m4a"
+        if kind == "audio" and file_type is MP4
+        else file_type.extension
+    )
+    return named_by_content(data, extension)
 
 
 def _is_bare_mp3(data: bytes) -> bool:

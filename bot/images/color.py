@@ -4,7 +4,7 @@ from io import BytesIO
 
 from PIL import Image, ImageChops, ImageCms
 
-_SAME_COLOUR = 3
+_SRGB_TOLERANCE = 3
 """Levels by which sRGB profiles of different vendors differ; converting would only add rounding errors."""
 
 _HIGH_BYTE = 1 / 256
@@ -52,7 +52,7 @@ def _is_srgb(source: ImageCms.ImageCmsProfile, target: ImageCms.ImageCmsProfile)
     moved = ImageCms.profileToProfile(probe, source, target)
     if moved is None:
         return False
-    return max(ImageChops.difference(probe, moved).tobytes()) <= _SAME_COLOUR
+    return max(ImageChops.difference(probe, moved).tobytes()) <= _SRGB_TOLERANCE
 
 
 def _srgb() -> ImageCms.ImageCmsProfile:

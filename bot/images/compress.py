@@ -14,13 +14,13 @@ from PIL import Image
 from bot.images.file_type import JPEG, WEBP, FileType
 
 _QUALITIES = (95, 90, 80)
-_FULL_COLOUR = 90
+_FULL_CHROMA_QUALITY = 90
 """From this JPEG quality on, chroma is not subsampled."""
 
-_STEPS = 8
+_MAX_STEPS = 8
 _MARGIN = 0.95
 """Small images have more bytes per pixel, so aim slightly below the limit."""
-_LARGEST_STEP = 0.9
+_MAX_STEP_SCALE = 0.9
 """Each step scales the sides by at most this factor, so that the size always decreases."""
 
 
@@ -29,23 +29,23 @@ class Rendition:
     """An encoded image within the limit."""
 
     data: bytes
-    media: FileType
+    file_type: FileType
     width: int
     height: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    media: FileType
+    file_type: FileType
     mode: str
     encode: Callable[[Image.Image, int], bytes]
-    side: int
-    pixels: int
+    max_side: int
+    max_pixels: int
 
     def prepare(self, picture: Image.Image) -> Image.Image:
         """Scale an image down to the encoder's limits."""
         width, height = picture.size
-        scale = min(1.0, self.side / max(width, height), sqrt(self.pixels / (width * height)))
+        scale = min(1.0, self.max_side / max(width, height), sqrt(self.max_pixels / (width * height)))
         return _scaled(picture.convert(self.mode), scale)
 
 
@@ -57,14 +57,14 @@ def compress(picture: Image.Image, limit: int) -> Rendition | None:
     for quality in _QUALITIES:
         data = codec.encode(largest, quality)
         if len(data) <= limit:
-            return Rendition(data, codec.media, *largest.size)
+            return Rendition(data, codec.file_type, *largest.size)
     scale = 1.0
-    for _step in range(_STEPS):
-        scale *= min(_LARGEST_STEP, sqrt(limit / len(data)) * _MARGIN)
+    for _step in range(_MAX_STEPS):
+        scale *= min(_MAX_STEP_SCALE, sqrt(limit / len(data)) * _MARGIN)
         image = _scaled(largest, scale)
         data = codec.encode(image, _QUALITIES[-1])
         if len(data) <= limit:
-            return Rendition(data, codec.media, *image.size)
+            return Rendition(data, codec.file_type, *image.size)
     return None
 
 
@@ -82,7 +82,7 @@ def _has_alpha(picture: Image.Image) -> bool:
 
 def _encode_jpeg(picture: Image.Image, quality: int) -> bytes:
     buffer = BytesIO()
-    subsampling = "4:4:4" if quality >= _FULL_COLOUR else "4:2:0"
+    subsampling = "4:4:4" if quality >= _FULL_CHROMA_QUALITY else "4:2:0"
     picture.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
     return buffer.getvalue()
 
@@ -93,6 +93,6 @@ def _encode_webp(picture: Image.Image, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-_JPEG = _Codec(JPEG, "RGB", _encode_jpeg, side=65_500, pixels=100_000_000)
-_WEBP = _Codec(WEBP, "RGBA", _encode_webp, side=16_383, pixels=2048 * 2048)
+_JPEG = _Codec(JPEG, "RGB", _encode_jpeg, max_side=65_500, max_pixels=100_000_000)
+_WEBP = _Codec(WEBP, "RGBA", _encode_webp, max_side=16_383, max_pixels=2048 * 2048)
 """Pillow holds the GIL while it passes pixels to the WebP encoder, 3 ns each: this many take 13 ms."""

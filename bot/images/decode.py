@@ -46,14 +46,14 @@ def reading() -> Generator[None]:
         ) from error
 
 
-def open_picture(data: bytes, media: FileType) -> Image.Image:
+def open_image(data: bytes, file_type: FileType) -> Image.Image:
     """Read only the header: size and mode are known, nothing is decoded. Call within `reading()`."""
-    return Image.open(BytesIO(data), formats=(media.pillow,))
+    return Image.open(BytesIO(data), formats=(file_type.pillow,))
 
 
-def is_animated(image: Image.Image, media: FileType) -> bool:
+def is_animated(image: Image.Image, file_type: FileType) -> bool:
     """Whether it has more than one frame. Never true for JPEG, where phones append a second view."""
-    return media is not JPEG and bool(getattr(image, "is_animated", False))
+    return file_type is not JPEG and bool(getattr(image, "is_animated", False))
 
 
 def pixels(image: Image.Image) -> Image.Image:

@@ -50,30 +50,30 @@ _RIFF_FORMS = {b"WEBP": WEBP, b"WAVE": WAV}
 _BMP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
 _BRANDS = {b"avif": AVIF, b"avis": AVIF, b"qt  ": QUICKTIME, b"M4A ": M4A}
 _STILL_BRANDS = frozenset({b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"jxl "})
-_LONGEST_FTYP = 128
+_MAX_FTYP_BYTES = 128
 
 
 def sniff(data: bytes) -> FileType:
-    """Return the type that the signature indicates, or `DEFAULT_SECONDS`."""
-    for prefix, media in _PREFIXES:
+    """Return the type that the signature indicates, or `UNKNOWN`."""
+    for prefix, file_type in _PREFIXES:
         if data.startswith(prefix):
-            return media
+            return file_type
     if data[:4] == b"RIFF":
         return _RIFF_FORMS.get(data[8:12], UNKNOWN)
     if data[4:8] == b"ftyp":
-        return _iso_media(data)
+        return _iso_file_type(data)
     # "BM" alone would match ordinary text, so the size of the second header must be a known one.
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
         return BMP
     return UNKNOWN
 
 
-def _iso_media(data: bytes) -> FileType:
+def _iso_file_type(data: bytes) -> FileType:
     """Tell members of the MP4 family apart by their brands (ISO/IEC 14496-12)."""
     major = data[8:12]
     if major in _BRANDS:
         return _BRANDS[major]
-    end = min(int.from_bytes(data[:4], "big"), _LONGEST_FTYP)
+    end = min(int.from_bytes(data[:4], "big"), _MAX_FTYP_BYTES)
     compatible = {data[at : at + 4] for at in range(16, end, 4)}
     if b"avif" in compatible:
         return AVIF

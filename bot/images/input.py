@@ -12,7 +12,7 @@ from PIL import Image
 
 from bot.errors import InputError
 from bot.i18n import Message, _
-from bot.images.decode import open_picture, pixels, reading
+from bot.images.decode import open_image, pixels, reading
 from bot.images.file_type import megabytes, sniff
 from bot.workflow.run.events import InputFile
 
@@ -47,8 +47,8 @@ def check_size(size: int, limits: InputLimits) -> None:
 def prepare_input(data: bytes, limits: InputLimits) -> InputFile:
     """Return the image in `data` as a clean PNG named by its content hash. Raises `InputError`."""
     check_size(len(data), limits)
-    media = sniff(data)
-    if not media.pillow:
+    file_type = sniff(data)
+    if not file_type.pillow:
         raise InputError(
             _(
                 "I can't read that file as an image. Please attach a {formats}.",
@@ -56,7 +56,7 @@ def prepare_input(data: bytes, limits: InputLimits) -> InputFile:
             )
         )
     with reading():
-        image = open_picture(data, media)
+        image = open_image(data, file_type)
         _check_pixels(image.width, image.height, limits)
         picture = pixels(image)
     return to_input(picture)
@@ -66,8 +66,12 @@ def to_input(picture: Image.Image) -> InputFile:
     """Encode RGB or RGBA pixels losslessly without metadata; equal pixels give equal names."""
     buffer = BytesIO()
     picture.save(buffer, "PNG", **_FAST)
-    data = buffer.getvalue()
-    return InputFile(f"cc_{hashlib.sha256(data).hexdigest()[:40]}.png", data, picture.width, picture.height)
+    return named_by_content(buffer.getvalue(), "png", picture.width, picture.height)
+
+
+def named_by_content(data: bytes, extension: str, width: int = 0, height: int = 0) -> InputFile:
+    """Name a file by its hash: the same content is uploaded once."""
+    return InputFile(f"cc_{hashlib.sha256(data).hexdigest()[:40]}.{extension}", data, width, height)
 
 
 def _check_pixels(width: int, height: int, limits: InputLimits) -> None:

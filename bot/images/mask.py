@@ -12,7 +12,7 @@ from bot.i18n import _
 from bot.images.input import to_input
 from bot.workflow.run.events import InputFile
 
-_BLACK = 15
+_MAX_BLACK_LEVEL = 15
 """Levels up to which a mask counts as empty: black saved as JPEG is not quite black."""
 
 
@@ -24,7 +24,7 @@ def apply_mask(image: InputFile, mask: InputFile) -> InputFile:
     """
     picture = _open(image)
     selected = _stretched(_selection(_open(mask)), picture.size)
-    if _brightest(selected) <= _BLACK:
+    if _brightest(selected) <= _MAX_BLACK_LEVEL:
         raise InputError(
             _("That mask is empty. Please paint the part to change white, or erase it, and attach the mask again.")
         )

@@ -32,9 +32,9 @@ _JPEG_APPS = range(0xE0, 0xF0)
 _JPEG_KEPT_APPS: Mapping[int, bytes] = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 
 
-def strip_metadata(data: bytes, media: FileType) -> bytes:
+def strip_metadata(data: bytes, file_type: FileType) -> bytes:
     """Return `data` without metadata. Other file types are returned unchanged, damaged files as far as readable."""
-    strip = _STRIPPERS.get(media)
+    strip = _STRIPPERS.get(file_type)
     if strip is None:
         return data
     try:

@@ -36,13 +36,13 @@ class ImagePool:
         """Run `work` in a thread; raises what it raises, or `LimitError` when the queue is full or time is up."""
         if self._free.locked() and self._waiting >= self._pending:
             raise LimitError(_("I'm busy with too many images right now. Please try again in a minute."))
-        return await self.run_promised(work, *args, **kwargs)
+        return await self.run_unbounded(work, *args, **kwargs)
 
-    async def run_promised(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_unbounded(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Like `run`, but never refused: for results, which are bounded by the number of running jobs."""
         try:
             async with asyncio.timeout(self._time_limit):
-                await self._take_turn()
+                await self._acquire_slot()
                 future = self._start(lambda: work(*args, **kwargs))
                 await asyncio.wait((future,))  # unlike awaiting the future, this does not cancel it with the caller
                 return future.result()
@@ -55,7 +55,7 @@ class ImagePool:
         """Let the threads finish their current work, then end them. Later calls are refused."""
         await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
 
-    async def _take_turn(self) -> None:
+    async def _acquire_slot(self) -> None:
         self._waiting += 1
         try:
             await self._free.acquire()

@@ -5,13 +5,13 @@ from io import BytesIO
 from PIL import Image
 
 from bot.errors import InputError
-from bot.images.decode import open_picture, pixels, reading
+from bot.images.decode import open_image, pixels, reading
 from bot.images.file_type import sniff
 
-_SIDE = 512
-_MOST_BYTES = 40_000
+_MAX_SIDE = 512
+_MAX_BYTES = 40_000
 _QUALITIES = (75, 50, 25)
-_MOST_PIXELS = 4096 * 4096
+_MAX_PIXELS = 4096 * 4096
 
 
 def shrink_preview(data: bytes) -> bytes | None:
@@ -19,19 +19,19 @@ def shrink_preview(data: bytes) -> bytes | None:
 
     Previews are optional: a broken one never affects its job.
     """
-    media = sniff(data)
-    if not media.pillow:
+    file_type = sniff(data)
+    if not file_type.pillow:
         return None
     try:
         with reading():
-            image = open_picture(data, media)
-            if image.width * image.height > _MOST_PIXELS:
+            image = open_image(data, file_type)
+            if image.width * image.height > _MAX_PIXELS:
                 return None
-            image.draft("RGB", (_SIDE, _SIDE))
+            image.draft("RGB", (_MAX_SIDE, _MAX_SIDE))
             picture = pixels(image).convert("RGB")
     except InputError:
         return None
-    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+    picture.thumbnail((_MAX_SIDE, _MAX_SIDE), Image.Resampling.BILINEAR)
     return _encode(picture)
 
 
@@ -41,6 +41,6 @@ def _encode(picture: Image.Image) -> bytes:
         buffer = BytesIO()
         picture.save(buffer, "JPEG", quality=quality)
         data = buffer.getvalue()
-        if len(data) <= _MOST_BYTES:
+        if len(data) <= _MAX_BYTES:
             break
     return data

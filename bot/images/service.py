@@ -43,7 +43,7 @@ class ImageService:
 
     async def fit(self, data: bytes, limit: int) -> FittedFile:
         """Make a result fit into `limit` bytes and remove its metadata."""
-        return await self._pool.run_promised(fit, data, limit)
+        return await self._pool.run_unbounded(fit, data, limit)
 
     async def preview(self, data: bytes) -> bytes | None:
         """Shrink a preview image; None when it cannot be read or while all threads are busy."""

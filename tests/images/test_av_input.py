@@ -3,7 +3,7 @@
 import pytest
 
 from bot.errors import InputError
-from bot.images.av_input import KINDS, check_av_size, prepare_av
+from bot.images.av_input import AV_KINDS, check_av_size, prepare_av
 
 MP4 = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100)
 M4A = b"\0\0\0\x20ftypM4A \0\0\2\0" + bytes(100)
@@ -50,8 +50,8 @@ def test_what_is_not_taken_is_told_what_would_do(data: bytes, kind: str, sentenc
     assert sentence in str(caught.value.user_message)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(AV_KINDS))
 def test_a_file_that_is_too_large_is_refused_before_it_is_downloaded(kind: str) -> None:
-    check_av_size(KINDS[kind].most, kind)
+    check_av_size(AV_KINDS[kind].max_bytes, kind)
     with pytest.raises(InputError, match="the limit is"):
-        check_av_size(KINDS[kind].most + 1, kind)
+        check_av_size(AV_KINDS[kind].max_bytes + 1, kind)

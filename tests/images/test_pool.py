@@ -53,7 +53,7 @@ async def test_a_full_line_turns_away_but_keeps_promises(pool: ImagePool, gate: 
     await settle()
     with pytest.raises(LimitError, match="too many images"):
         await pool.run(str, 3)
-    promised = asyncio.create_task(pool.run_promised(str, 4))
+    promised = asyncio.create_task(pool.run_unbounded(str, 4))
     await settle()
     gate.set()
     assert await asyncio.gather(first, second, promised) == [True, "2", "4"]
@@ -101,7 +101,7 @@ async def test_callers_that_leave_take_nothing_with_them(pool: ImagePool, gate: 
             await task
     assert pool.busy
     gate.set()
-    assert await pool.run_promised(str, 2) == "2"
+    assert await pool.run_unbounded(str, 2) == "2"
 
 
 async def test_nothing_is_taken_after_close(pool: ImagePool) -> None:
