@@ -79,12 +79,14 @@ def quotas(allowance: Allowance, usage: Usage) -> Quotas:
 
 def admit(allowance: Allowance, usage: Usage, *, seconds: float, pictures: int, now: float) -> Decision:
     """Decide whether one more request, estimated at `seconds` and `pictures`, fits into the allowance."""
-    for message in _refusals(allowance, usage, seconds, pictures, now):
+    for message in _reasons_to_refuse(allowance, usage, seconds, pictures, now):
         return Refused(message)
     return Allowed()
 
 
-def _refusals(allowance: Allowance, usage: Usage, seconds: float, pictures: int, now: float) -> Iterator[Message]:
+def _reasons_to_refuse(
+    allowance: Allowance, usage: Usage, seconds: float, pictures: int, now: float
+) -> Iterator[Message]:
     """Yield the reasons for a refusal, the one that clears soonest first."""
     if message := _cooldown(allowance, usage, now):
         yield message

@@ -14,14 +14,14 @@ DAY = 86_400.0
 WEEK = 7 * DAY
 
 _UNITS = {"s": 1.0, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
-_PART = re.compile(r"(\d{1,6})\s*(min|[smhdw])", re.ASCII)
+_NUMBER_AND_UNIT = re.compile(r"(\d{1,6})\s*(min|[smhdw])", re.ASCII)
 
 
 def read_span(typed: str) -> float | None:
     """Parse a time span such as "30m", "1h 30m" or "2d" into seconds; None when it is not one."""
     text = typed.strip().casefold()
-    parts = _PART.findall(text)
-    if not parts or _PART.sub("", text).strip():
+    parts = _NUMBER_AND_UNIT.findall(text)
+    if not parts or _NUMBER_AND_UNIT.sub("", text).strip():
         return None
     return sum(int(number) * _UNITS[unit] for number, unit in parts)
 

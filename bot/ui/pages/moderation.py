@@ -22,32 +22,32 @@ PAUSED = "⏸️"
 
 def scope_name(scope: str, guild_id: int | None) -> Message:
     """Describe a pause scope to a reader in a guild. Members are shown as mentions; the answers never ping."""
-    parts = PauseScope.parse(scope)
-    match parts.kind:
+    parsed = PauseScope.parse(scope)
+    match parsed.kind:
         case kind if kind == EVERYTHING:
             return _("everything")
         case "guild":
-            return _place(parts, guild_id)
+            return _guild_name(parsed, guild_id)
         case "workflow":
-            return _("`/{name}` in {place}", name=parts.name, place=_place(parts, guild_id))
-        case "member" if parts.is_within(guild_id):
-            return _("{member}'s requests", member=f"<@{parts.name}>")
+            return _("`/{name}` in {place}", name=parsed.name, place=_guild_name(parsed, guild_id))
+        case "member" if parsed.is_within(guild_id):
+            return _("{member}'s requests", member=f"<@{parsed.name}>")
         case "member":
-            return _("{member}'s requests in {place}", member=f"<@{parts.name}>", place=_place(parts, guild_id))
+            return _("{member}'s requests in {place}", member=f"<@{parsed.name}>", place=_guild_name(parsed, guild_id))
         case "server":
-            return _("the GPU server {name}", name=parts.name)
+            return _("the GPU server {name}", name=parsed.name)
         case _:
             return verbatim(scope)
 
 
-def _place(parts: PauseScope, guild_id: int | None) -> Message:
-    if parts.guild == ANYWHERE:
+def _guild_name(parsed: PauseScope, guild_id: int | None) -> Message:
+    if parsed.guild == ANYWHERE:
         return _("all Discord servers")
-    if parts.guild == guild_key(None):
+    if parsed.guild == guild_key(None):
         return _("direct messages")
-    if parts.is_within(guild_id):
+    if parsed.is_within(guild_id):
         return _("this Discord server")
-    return _("another Discord server ({id})", id=parts.guild)
+    return _("another Discord server ({id})", id=parsed.guild)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class ModerationPage:
         return " · ".join(facts) + reason
 
     def rules(self, rules: Sequence[RoleRule], guild_id: int, locale: str) -> discord.ui.LayoutView:
-        texts = [f"**{role_name(rule, guild_id)}**\n{self.rule(rule, locale)}" for rule in _in_order(rules, guild_id)]
+        texts = [
+            f"**{role_name(rule, guild_id)}**\n{self._said(rule_text(rule), locale)}"
+            for rule in _in_order(rules, guild_id)
+        ]
         nothing = _("No role limits set – all members have equal access. Set some with `/moderate role`.")
         return text_page(self._said(_("Role limits"), locale), texts or [self._said(nothing, locale)])
-
-    def rule(self, rule: RoleRule, locale: str) -> str:
-        return self._said(rule_text(rule), locale)
 
     def _said(self, message: Message, locale: str) -> str:
         return self.languages.render(message, locale)
@@ -89,15 +89,15 @@ def role_name(rule: RoleRule, guild_id: int) -> str:
 
 
 def rule_text(rule: RoleRule) -> Message:
-    facts = list(_facts(rule))
-    return joined(facts) if facts else _("default")
+    limits = list(_limits(rule))
+    return joined(limits) if limits else _("default")
 
 
 def _in_order(rules: Sequence[RoleRule], guild_id: int) -> list[RoleRule]:
     return sorted(rules, key=lambda rule: (rule.role_id != guild_id, rule.role_id))
 
 
-def _facts(rule: RoleRule) -> Iterator[Message]:
+def _limits(rule: RoleRule) -> Iterator[Message]:
     if rule.weight is not None:
         yield _("priority ×{weight}", weight=f"{rule.weight:g}")
     if rule.lane is not None:

@@ -21,7 +21,7 @@ from bot.workflow.workflow import Workflow
 
 ON, OFF, BROKEN, KEPT = "🟢", "⚪", "🔴", "🟠"
 MEGAPIXEL = 1024 * 1024
-MOST_PROBLEMS = 3
+MAX_PROBLEMS = 3
 ReasonOff = Callable[[Workflow], Message | None]
 
 
@@ -46,8 +46,8 @@ class WorkflowPage:
     ) -> discord.ui.LayoutView:
         messages = [*self._problems(entry, 20), *([off] if off else [])]
         if entry.workflow is not None:
-            messages += _facts(entry.workflow)
-            messages += _decisions(entry.workflow, rules)
+            messages += _details(entry.workflow)
+            messages += _guild_settings(entry.workflow, rules)
         tone = Tone.FAILED if entry.problems else Tone.RUNNING
         texts = [self.languages.render(message, locale) for message in messages]
         return text_page(f"/{shown(entry.name)}", texts, tone=tone)
@@ -79,7 +79,7 @@ class WorkflowPage:
         workflow = entry.workflow
         if workflow is None:
             head = _("{mark} **{name}** is broken", mark=BROKEN, name=shown(entry.name))
-            return lines([head, *self._problems(entry, MOST_PROBLEMS)])
+            return lines([head, *self._problems(entry, MAX_PROBLEMS)])
         off = reason_off(workflow)
         if off is None and not rules.is_ever_enabled(workflow.name):
             off = _("disabled in this Discord server.")
@@ -88,7 +88,7 @@ class WorkflowPage:
         rows = [Message("{mark} **/{name}** – {title}", facts)]
         rows += [_dash(off)] if off else []
         rows += [_dash(_("its files have errors; the previous version stays active:"))] if entry.is_kept else []
-        rows += self._problems(entry, MOST_PROBLEMS)
+        rows += self._problems(entry, MAX_PROBLEMS)
         return lines(rows)
 
     def _problems(self, entry: LibraryEntry, most: int) -> Iterator[Message]:
@@ -97,7 +97,7 @@ class WorkflowPage:
             yield _dash(_("and {count} more", count=len(entry.problems) - most))
 
 
-def _facts(workflow: Workflow) -> Iterator[Message]:
+def _details(workflow: Workflow) -> Iterator[Message]:
     manifest = workflow.manifest
     yield Message("{title}: {text}", {"title": shown(manifest.title), "text": shown(manifest.description, 100)})
     yield _("Options: {names}", names=listed([name for name, _option in manifest.ordered_options()], 25))
@@ -109,7 +109,7 @@ def _facts(workflow: Workflow) -> Iterator[Message]:
         yield Message("⚠️ {warning}", {"warning": warning})
 
 
-def _decisions(workflow: Workflow, rules: GuildWorkflowRules) -> Iterator[Message]:
+def _guild_settings(workflow: Workflow, rules: GuildWorkflowRules) -> Iterator[Message]:
     for rule in rules.rules:
         if rule.workflow != workflow.name:
             continue
