@@ -16,24 +16,24 @@ from typing import Self
 
 HALF_LIFE = 3600.0
 """Seconds after which half of the usage is forgotten: an evening's usage has no effect on the next day."""
-NEVER = -1e18
+NO_USAGE_SCORE = -1e18
 """The score of an account without usage."""
 MIN_WEIGHT = 1e-9
 """Weighted GPU-seconds that count as none; also the smallest weight."""
 MAX_WEIGHT = 1e6
-MOST = 1e15
+MAX_CHARGE = 1e15
 """Cap on weighted GPU-seconds per charge: more can only be a bug and could overflow."""
-OLDEST = 1000.0
+MAX_HALF_LIVES = 1000.0
 """Maximum half-lives of decay: nothing is left by then, and PostgreSQL rejects smaller numbers."""
 STARVATION_LIMIT = 1800.0
-"""Starvation limit: seconds after which a member who got nothing meanwhile is served first, whatever their weight and
+"""Seconds after which a member who got nothing meanwhile is served first, whatever their weight and
 usage."""
 AFFINITY = 1.0
 """Maximum lead in usage, in powers of two, over the next member for being served first because the server already has
 the right model loaded."""
 AFFINITY_SECONDS = 60.0
 """The same limit in weighted GPU-seconds: about the time of a few model loads."""
-OWN_ORDER = 300.0
+OVERTAKING_LIMIT = 300.0
 """Seconds for which a member's jobs may be overtaken by their own later jobs whose model is already loaded."""
 
 
@@ -50,18 +50,18 @@ class Share:
 
     def charged(self, seconds: float, *, weight: float, now: float) -> Self:
         """Return the share with `seconds` of GPU time added, or subtracted if negative, divided by the weight."""
-        used = self.now(now) + min(MOST, seconds / min(MAX_WEIGHT, max(MIN_WEIGHT, weight)))
+        used = self.now(now) + min(MAX_CHARGE, seconds / min(MAX_WEIGHT, max(MIN_WEIGHT, weight)))
         return type(self)(used if used > MIN_WEIGHT else 0.0, now)
 
     @property
     def score(self) -> float:
         """The sort key of shares, lowest first. It stays valid over time."""
-        return log2(self.used) + self.at / HALF_LIFE if self.used > MIN_WEIGHT else NEVER
+        return log2(self.used) + self.at / HALF_LIFE if self.used > MIN_WEIGHT else NO_USAGE_SCORE
 
 
 def decay(since: float, now: float) -> float:
     """Return the factor by which usage decays from `since` to `now`."""
-    return 2.0 ** -min(OLDEST, max(0.0, now - since) / HALF_LIFE)
+    return 2.0 ** -min(MAX_HALF_LIVES, max(0.0, now - since) / HALF_LIFE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +89,26 @@ def order(candidates: Iterable[Candidate], now: float) -> list[Candidate]:
     without any usage or one beyond the starvation limit.
     """
 
-    def is_patient(candidate: Candidate) -> bool:
+    def is_starving(candidate: Candidate) -> bool:
         return now - candidate.waits_since > STARVATION_LIMIT
 
     def group(candidate: Candidate) -> tuple[int, bool, float, str]:
-        if is_patient(candidate):
+        if is_starving(candidate):
             return (candidate.lane, False, 0.0, "")
         return (candidate.lane, True, candidate.guild_score, candidate.guild)
 
     ordered: list[Candidate] = []
     for _key, together in groupby(sorted(candidates, key=group), key=group):
         some = list(together)
-        by_patience = is_patient(some[0])
-        ordered += sorted(some, key=lambda each: (each.waits_since, each.account)) if by_patience else _fairest(some)
+        are_starving = is_starving(some[0])
+        ordered += sorted(some, key=lambda each: (each.waits_since, each.account)) if are_starving else _fairest(some)
     return ordered
 
 
 def _fairest(members: Iterable[Candidate]) -> list[Candidate]:
     ranks = sorted(members, key=lambda each: (each.score, not each.is_loaded, each.waits_since, each.account))
     first = ranks[0]
-    if first.is_loaded or first.score <= NEVER:
+    if first.is_loaded or first.score <= NO_USAGE_SCORE:
         return ranks
     return sorted(ranks, key=lambda each: not _may_overtake(each, first))  # stable: equals keep their order
 

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 from bot.jobs.job import Delivery, Job, JobState, MessageLocation, Requester
-from bot.policy.fair_share import MIN_WEIGHT, MOST
+from bot.policy.fair_share import MAX_CHARGE, MIN_WEIGHT
 from bot.policy.terms import account_key
 from bot.storage import serialization
 from bot.storage.schema.tables import job as jobs
@@ -80,7 +80,7 @@ def _spec(job: Job) -> Values:
 
 _WRITERS: Mapping[str, Callable[[Job], Values]] = {
     "spec": _spec,
-    "estimate": lambda job: {"cost_est": min(MOST, job.estimate) if job.estimate > MIN_WEIGHT else 0.0},
+    "estimate": lambda job: {"cost_est": min(MAX_CHARGE, job.estimate) if job.estimate > MIN_WEIGHT else 0.0},
     "pictures": lambda job: {"pictures_est": job.pictures},
     "requester": _requester,
     "place": _place,

@@ -11,7 +11,7 @@ from random import Random
 from typing import Protocol
 
 from bot.policy.fair_share import (
-    OWN_ORDER,
+    OVERTAKING_LIMIT,
     Candidate,
     Share,
     order,
@@ -107,7 +107,7 @@ class FairShare:
         return jobs[chosen]
 
     def _job(self, orders: deque[Order], now: float, loaded: str) -> Order:
-        if loaded and now - orders[0].at < OWN_ORDER:
+        if loaded and now - orders[0].at < OVERTAKING_LIMIT:
             return next((each for each in orders if each.model == loaded), orders[0])
         return orders[0]
 

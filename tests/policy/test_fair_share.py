@@ -11,7 +11,7 @@ from bot.policy.fair_share import (
     AFFINITY,
     AFFINITY_SECONDS,
     HALF_LIFE,
-    NEVER,
+    NO_USAGE_SCORE,
     STARVATION_LIMIT,
     Candidate,
     Share,
@@ -34,7 +34,7 @@ def names(*candidates: Candidate, now: float = 2e9) -> list[str]:
 
 def test_who_used_nothing_comes_first() -> None:
     used = Share().charged(10.0, weight=1.0, now=1e9)
-    assert Share().score == NEVER
+    assert Share().score == NO_USAGE_SCORE
     assert names(candidate("heavy", used), candidate("new", Share())) == ["new", "heavy"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from bot.jobs.job import TRANSITIONS, Delivery, Job, JobState
 from bot.policy import pauses
 from bot.policy.fair_share import (
-    OWN_ORDER,
+    OVERTAKING_LIMIT,
     Candidate,
     Share,
     decay,
@@ -141,7 +141,7 @@ class Model:
     def _warm(self, account: str, server: str, now: float, loaded: str) -> Job | None:
         startable = self._startable(account, server, now)
         warm = next((job for job in startable if loaded and job.spec.needs.model == loaded), None)
-        return warm if warm is startable[0] or now - startable[0].created < OWN_ORDER else None
+        return warm if warm is startable[0] or now - startable[0].created < OVERTAKING_LIMIT else None
 
     def _scopes(self, job: Job) -> set[str]:
         guild_id, workflow = job.place.guild_id, job.spec.workflow

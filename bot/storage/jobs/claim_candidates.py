@@ -15,8 +15,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CTE, FromClause, Subquery
 
 from bot.policy.fair_share import (
-    NEVER,
-    OWN_ORDER,
+    NO_USAGE_SCORE,
+    OVERTAKING_LIMIT,
     STARVATION_LIMIT,
     Candidate,
     Share,
@@ -203,7 +203,8 @@ def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
 def _is_warm(some: FromClause) -> ColumnElement[bool]:
     """`_is_loaded` as SQL."""
     return sa.or_(
-        some.c.warm == some.c.head, sa.and_(some.c.warm.is_not(None), NOW - some.c.created < _number(OWN_ORDER))
+        some.c.warm == some.c.head,
+        sa.and_(some.c.warm.is_not(None), NOW - some.c.created < _number(OVERTAKING_LIMIT)),
     )
 
 
@@ -247,7 +248,7 @@ def _job(row: Values, now: float) -> int:
 def _is_loaded(row: Values, now: float) -> bool:
     """Whether the account gets a job whose model is loaded: its first, or a later one while the first is recent."""
     warm = row.get("warm")
-    return warm is not None and (warm == row["head"] or now - row["created"] < OWN_ORDER)
+    return warm is not None and (warm == row["head"] or now - row["created"] < OVERTAKING_LIMIT)
 
 
 def _candidate(row: Values, now: float) -> Candidate:
@@ -255,7 +256,7 @@ def _candidate(row: Values, now: float) -> Candidate:
         account=row["account_id"],
         guild=row["guild_key"],
         score=row["score"],
-        guild_score=NEVER if row["guild_score"] is None else row["guild_score"],
+        guild_score=NO_USAGE_SCORE if row["guild_score"] is None else row["guild_score"],
         waits_since=row["waits_since"],
         lane=row["tier"],
         is_loaded=_is_loaded(row, now),
