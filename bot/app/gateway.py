@@ -18,6 +18,7 @@ from bot.ui.client.error_handler import CommandTree
 from bot.ui.commands.attachments import Attachments
 from bot.ui.commands.autocomplete import Autocompleter, AutocompleteUpdater
 from bot.ui.commands.form import Forms
+from bot.ui.commands.lookup import WorkflowLookup
 from bot.ui.commands.registry import CommandRegistry
 from bot.ui.commands.submit import JobSubmitter
 from bot.ui.locale import Languages

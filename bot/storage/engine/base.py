@@ -48,7 +48,7 @@ class RetryingTasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
-        """Return the result of the first attempt that succeeds. Raises `DatabaseUnavailableError` if none does in time."""
+        """Return the first successful attempt's result. Raises `DatabaseUnavailableError` if none succeeds in time."""
         task = asyncio.create_task(self._repeat(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._done)
