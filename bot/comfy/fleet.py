@@ -23,7 +23,7 @@ from bot.workflow.text_format import shown
 
 OBJECT_INFO_TIMEOUT = 15.0
 """Seconds for a server's node definitions."""
-KEPT_OPEN = 3.0
+KEEP_ALIVE = 3.0
 """Keep-alive of idle connections, in seconds. Requests on a connection that a router has dropped get no answer until
 they time out, so connections are only reused within a moment."""
 
@@ -35,7 +35,7 @@ def new_session(*, keep_alive: bool = True) -> ClientSession:
     """
     if not keep_alive:
         return ClientSession(connector=TCPConnector(limit=0, force_close=True))
-    return ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=KEPT_OPEN))
+    return ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE))
 
 
 class _Build(Protocol):
@@ -52,7 +52,7 @@ class Fleet:
         self._session = session
         self._posts = posts
         self._servers: dict[str, ComfyServer] = {}
-        self._named = 0
+        self._last_number = 0
         self._parts: tuple[Definitions, ...] = ()
         self._merged = Definitions()
 
@@ -92,7 +92,7 @@ class Fleet:
 
         fleet = cls(build, session=session, posts=posts)
         for url in urls:
-            fleet._enrol(url, fleet._new_name())
+            fleet._add(url, fleet._new_name())
         return fleet
 
     # ------------------------------------------------------------------ members
@@ -114,13 +114,13 @@ class Fleet:
             key = str(ServerUrl.parse(url).root)
         except StartupError as err:
             raise InputError(err.user_message) from err
-        if there := self._servers.get(key):
-            raise InputError(_("This server already exists as “{name}”.", name=there.name))
+        if existing := self._servers.get(key):
+            raise InputError(_("This server already exists as “{name}”.", name=existing.name))
         if name is not None and any(server.name == name for server in self.servers):
             raise InputError(
                 _("Another server is already called “{name}”. Please choose another name.", name=shown(name))
             )
-        return self._enrol(url, name or self._new_name())
+        return self._add(url, name or self._new_name())
 
     async def remove(self, key: str) -> None:
         """Close and remove a server if it exists. Prompts on it continue."""
@@ -140,16 +140,16 @@ class Fleet:
         answers = await asyncio.gather(*(_object_info(server) for server in self.servers))
         return [answer for answer in answers if answer]
 
-    def _enrol(self, url: str, name: str) -> ComfyServer:
+    def _add(self, url: str, name: str) -> ComfyServer:
         server = self._build(name=name, url=url)
         return self._servers.setdefault(server.key, server)
 
     def _new_name(self) -> str:
         """Return a name that was never used in this process: reusing names would confuse people."""
-        taken = {server.name for server in self.servers}
+        names = {server.name for server in self.servers}
         while True:
-            self._named += 1
-            if (name := f"gpu{self._named}") not in taken:
+            self._last_number += 1
+            if (name := f"gpu{self._last_number}") not in names:
                 return name
 
     # ------------------------------------------------------------------ lifecycle
@@ -170,11 +170,11 @@ class Fleet:
 
     def definitions(self) -> Definitions:
         """Return the merged definitions of all online servers, or of all known ones while none is online."""
-        told = [server for server in self.servers if server.definitions.nodes]
-        online = [server for server in told if server.online]
-        return self._together(server.definitions for server in online or told)
+        known = [server for server in self.servers if server.definitions.nodes]
+        online = [server for server in known if server.online]
+        return self._merge(server.definitions for server in online or known)
 
-    def _together(self, several: Iterable[Definitions]) -> Definitions:
+    def _merge(self, several: Iterable[Definitions]) -> Definitions:
         """Merge, reusing the last result for the same parts: autocomplete calls this on every keystroke."""
         parts = tuple(several)
         if len(parts) != len(self._parts) or any(new is not old for new, old in zip(parts, self._parts, strict=True)):

@@ -11,6 +11,7 @@ from random import Random
 
 from aiohttp import ClientSession
 
+from bot.aio import cancel_and_wait
 from bot.clock import Clock
 from bot.comfy.capabilities import CapabilityCache
 from bot.comfy.client import ComfyClient
@@ -121,9 +122,7 @@ class ComfyServer:
 
     async def close(self) -> None:
         """Disconnect and wait until that is done. Prompts on the server continue."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_and_wait(*self._tasks)
         self._tasks.clear()
         if self.online:  # a reconnect was in progress
             self._on_online_changed(False)

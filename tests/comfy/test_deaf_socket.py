@@ -41,8 +41,8 @@ async def goes_on(events: AsyncIterator[RunEvent]) -> bool:
 
 async def test_a_running_prompt_is_heard_again_after_its_socket_went_deaf(standin: StandIn, connect: Connect):
     async with Relay.to(standin.url) as relay:
-        flips: list[bool] = []
-        server = await connect(relay.url, timeouts=ALERT, client_id=new_id(), on_change=flips.append)
+        changes: list[bool] = []
+        server = await connect(relay.url, timeouts=ALERT, client_id=new_id(), on_change=changes.append)
         prompt_id = new_id()
         async with server.subscribe(prompt_id) as events:
             await server.submit(prompt_id, txt2img(MODEL, steps=250))
@@ -55,7 +55,7 @@ async def test_a_running_prompt_is_heard_again_after_its_socket_went_deaf(standi
             await server.interrupt(prompt_id)
             await until(events, RunEnded)
 
-    assert flips == [True, False, True]  # the network's failure; nobody missed the socket that was replaced
+    assert changes == [True, False, True]  # the network's failure; nobody missed the socket that was replaced
 
 
 async def test_half_of_what_the_workflow_allows_is_enough_silence(standin: StandIn, connect: Connect):

@@ -61,8 +61,8 @@ async def test_while_the_server_is_away_nothing_is_decided(standin: StandIn, con
 
 async def test_a_server_that_comes_later_is_waited_for(standin: StandIn, connect: Connect):
     await standin.kill()
-    flips: list[bool] = []
-    server = await connect(standin.url, online=False, on_change=flips.append)
+    changes: list[bool] = []
+    server = await connect(standin.url, online=False, on_change=changes.append)
     assert not server.online
     with pytest.raises(ServerOfflineError):
         await server.submit(new_id(), txt2img(MODEL))
@@ -71,9 +71,9 @@ async def test_a_server_that_comes_later_is_waited_for(standin: StandIn, connect
     async with asyncio.timeout(5):
         await server.wait_online()
     assert server.online
-    assert flips == [True]
+    assert changes == [True]
     await standin.kill()
-    await eventually(lambda: flips == [True, False])
+    await eventually(lambda: changes == [True, False])
 
 
 async def test_a_prompt_that_is_not_posted_yet_cannot_be_lost(standin: StandIn, connect: Connect):
