@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def show(name: str, seconds: Sequence[float]) -> None:
 
 
 @asynccontextmanager
-async def bot_on(wire: WireDiscord, comfy: StandIn, folder: Path, data: Path) -> AsyncIterator[App]:
+async def bot_on(wire: WireDiscord, comfy: StandIn, folder: Path, data: Path) -> AsyncGenerator[App]:
     """Run a bot that watches `folder`."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own parameter

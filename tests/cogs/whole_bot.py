@@ -1,7 +1,7 @@
 """The whole bot on a simulated Discord, with a stand-in that draws."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ MANAGER = discord.Permissions(manage_guild=True, use_application_commands=True, 
 
 
 @asynccontextmanager
-async def playing(folder: Path, state: ServerState, limits: Limits | None = None) -> AsyncIterator[Simulation]:
+async def playing(folder: Path, state: ServerState, limits: Limits | None = None) -> AsyncGenerator[Simulation]:
     """Run the whole bot in the simulation, on a stand-in in `state`."""
     async with StandIn(state) as comfy:
         settings = Settings(
@@ -59,7 +59,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def watching(tmp_path: Path, *names: str, **files: str) -> AsyncIterator[Scene]:
+async def watching(tmp_path: Path, *names: str, **files: str) -> AsyncGenerator[Scene]:
     """Run the bot on some of the shipped workflows and on `files` (name with _ for the dot → content)."""
     folder = tmp_path / "workflows"
     folder.mkdir()

@@ -1,7 +1,7 @@
 """A TCP relay between client and server, to break connections in the ways that networks do."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -32,7 +32,7 @@ class Relay:
 
     @classmethod
     @asynccontextmanager
-    async def to(cls, url: str) -> AsyncIterator[Self]:
+    async def to(cls, url: str) -> AsyncGenerator[Self]:
         """Listen while the context lasts."""
         relay = cls(urlsplit(url).port or 80)
         relay._server = await asyncio.start_server(relay._accept, "127.0.0.1", 0)

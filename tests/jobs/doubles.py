@@ -1,7 +1,7 @@
 """In-memory ends for the two ports of `bot.jobs`: a server that does as told, and a message board."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -78,7 +78,7 @@ class ScriptedBackend:
         await self.up.wait()
 
     @asynccontextmanager
-    async def subscribe(self, prompt_id: str, *, idle_limit: float = 600.0) -> AsyncIterator[AsyncIterator[RunEvent]]:
+    async def subscribe(self, prompt_id: str, *, idle_limit: float = 600.0) -> AsyncGenerator[AsyncIterator[RunEvent]]:
         self.watched.append(prompt_id)
         yield self._events()
 

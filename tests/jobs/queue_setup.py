@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,7 +198,7 @@ async def opened(
     board: Board | None = None,
     before: Callable[[Shop], Awaitable[None]] | None = None,
     around: Callable[[Any], Any] = lambda store: store,
-) -> AsyncIterator[Shop]:
+) -> AsyncGenerator[Shop]:
     """A shop that works, with a clock that stands still unless it is moved.
 
     `before` says what an earlier process has left, `around` what stands between the staff and the store.

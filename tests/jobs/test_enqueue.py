@@ -1,7 +1,7 @@
 """Taking requests in: what is written down before Discord is answered, and what becomes of it when that breaks off."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -119,7 +119,7 @@ class Fleet:
 
 
 @asynccontextmanager
-async def opened(*, owner: str = US, store: SqlJobRepository | None = None) -> AsyncIterator[Desk]:
+async def opened(*, owner: str = US, store: SqlJobRepository | None = None) -> AsyncGenerator[Desk]:
     async with memory_store() as fresh:
         kept = store or fresh
         clock, discord = ManualClock(), Discord()

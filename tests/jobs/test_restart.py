@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +75,7 @@ class World:
         return job
 
     @asynccontextmanager
-    async def bot(self, door: Door | None = None, *, orderly: bool = False) -> AsyncIterator[ComfyServer]:
+    async def bot(self, door: Door | None = None, *, orderly: bool = False) -> AsyncGenerator[ComfyServer]:
         """The bot, until it crashes at the end of the context (or stops in an orderly way)."""
         door = door or Door("nowhere")
         server = ComfyServer(

@@ -3,7 +3,7 @@
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from bot.storage.schema.tables import metadata
 
 
 @contextmanager
-def postgres_server(*, durable: bool = False) -> Iterator[str]:
+def postgres_server(*, durable: bool = False) -> Generator[str]:
     """Run a real PostgreSQL and yield the address of its first database.
 
     Not in pytest's own folder: root's PostgreSQL runs as another user, and pytest locks such out whenever it starts.

@@ -1,7 +1,7 @@
 """The real bot in this process, between a wire-level Discord and a stand-in ComfyUI: real HTTP on both sides."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ async def playing(
     workflows: Path = WORKFLOWS,
     limits: Limits | None = None,
     everywhere: bool = False,
-) -> AsyncIterator[Stage]:
+) -> AsyncGenerator[Stage]:
     """Run the bot until the block ends; with `everywhere`, its commands are global."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own parameter

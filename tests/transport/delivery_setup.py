@@ -5,7 +5,7 @@ There is no server and no runner: tests say how far a job is, and read what Disc
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -144,7 +144,7 @@ class Desk:
         return self.client
 
     @asynccontextmanager
-    async def restarted(self) -> AsyncIterator["Desk"]:
+    async def restarted(self) -> AsyncGenerator["Desk"]:
         """What comes after this process was killed: nothing in memory is left."""
         await self.trial.bot.remove_cog(self.cog.qualified_name)
         after = Desk(self.trial, self.store, self.results, self.clock, self._pool, self.client)

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
@@ -50,7 +50,7 @@ async def output(process: asyncio.subprocess.Process) -> str:
 
 
 @asynccontextmanager
-async def running(wire: WireDiscord, comfyui: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(wire: WireDiscord, comfyui: str, folder: Path) -> AsyncGenerator[asyncio.subprocess.Process]:
     """Run the bot; whatever happens, its process is gone afterwards."""
     process = await start(
         folder,

@@ -1,7 +1,7 @@
 """Which servers can run what is written down before anybody waits for it, and again when a server has changed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from bot.aio import cancel_and_wait
@@ -60,7 +60,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene() -> AsyncIterator[Scene]:
+async def scene() -> AsyncGenerator[Scene]:
     clock = ManualClock()
     database = await open_database("sqlite:///:memory:", clock=clock.now)
     for key in (ONE, TWO):

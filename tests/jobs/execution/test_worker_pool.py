@@ -1,7 +1,7 @@
 """Servers come and go while the bot runs: each gets somebody to work with it, and what it had is not lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -137,7 +137,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene() -> AsyncIterator[Scene]:
+async def scene() -> AsyncGenerator[Scene]:
     clock = ManualClock()
     database = await open_database("sqlite:///:memory:", clock=clock.now)
     here = Scene(database, clock)

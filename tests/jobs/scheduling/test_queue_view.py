@@ -1,6 +1,6 @@
 """What is known of the line: its order, and about when each turn will come."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -49,7 +49,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(*places: float) -> AsyncIterator[Scene]:
+async def scene(*places: float) -> AsyncGenerator[Scene]:
     async with memory_store() as store:
         yield Scene(store, list(places))
 

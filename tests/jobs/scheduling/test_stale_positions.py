@@ -1,7 +1,7 @@
 """A position that arrives after the end of a job must not be the last word in its message."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -60,7 +60,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(**options: Any) -> AsyncIterator[Scene]:
+async def scene(**options: Any) -> AsyncGenerator[Scene]:
     async with memory_store() as store:
         here = Scene(store, **options)
         try:
