@@ -44,17 +44,17 @@ async def memory_database(clock: Callable[[], float] = time.time) -> AsyncGenera
 
 def fleet_of(store: SqlJobRepository) -> SqlServerRegistry:
     """The servers in the database of a store, whatever its engine and its clock are."""
-    return SqlServerRegistry(store._engine, store._clock)
+    return SqlServerRegistry(store.engine, store.clock)
 
 
 def policies_of(store: SqlJobRepository) -> SqlPolicyRepository:
     """The rules and pauses in the database of a store."""
-    return SqlPolicyRepository(store._engine)
+    return SqlPolicyRepository(store.engine)
 
 
 def results_of(store: SqlJobRepository) -> SqlResultStore:
     """The results in the database of a store."""
-    return SqlResultStore(store._engine)
+    return SqlResultStore(store.engine)
 
 
 async def line(store: SqlJobRepository) -> list[str]:

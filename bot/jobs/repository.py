@@ -45,7 +45,7 @@ class QueueEntry:
     account: str
     user_id: int
     guild: str
-    """The key of the guild (`bot.policy.pauses.guild_key`)."""
+    """The key of the guild (`bot.policy.terms.guild_key`)."""
     workflow: str
     cls: str
     """The class of its requirements (`Needs.cls`)."""
@@ -133,7 +133,7 @@ class JobRepository(Protocol):
         ...
 
     async def update(self, job: Job, **changes: Any) -> Job:
-        """Set fields of a job by name without a state change; otherwise like `move`."""
+        """Set fields of a job by name without a state change; otherwise like `transition`."""
         ...
 
     async def take_over(self, job_id: str) -> Job | None:
@@ -206,8 +206,6 @@ class JobRepository(Protocol):
     async def snapshot(self, limit: int) -> QueueSnapshot:
         """Return the queue, as far as the next `limit` turns need it."""
         ...
-
-    async def line_length(self) -> int: ...
 
     async def past_runs(self, limit: int) -> Sequence[PastRun]:
         """Return the newest successful runs, oldest first."""

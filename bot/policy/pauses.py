@@ -7,31 +7,39 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from bot.policy.terms import account_key, guild_key
+
 EVERYTHING = "all"
+GUILD_SCOPE = "guild:{guild}"
+WORKFLOW_SCOPE = "workflow:{guild}:{workflow}"
+MEMBER_SCOPE = "member:{account}"
+"""The grammar of scopes: templates, with the keys of guilds and accounts. SQL is built from the same ones."""
 ANYWHERE = "*"
-
-
-def guild_key(guild_id: int | None) -> str:
-    """Return how a guild is written in scopes and accounts; all direct messages count as one guild."""
-    return "@me" if guild_id is None else str(guild_id)
+"""In a scope, stands for all guilds."""
 
 
 def of_guild(guild_id: int | None) -> str:
     """Return the scope of a whole guild."""
-    return f"guild:{guild_key(guild_id)}"
+    return GUILD_SCOPE.format(guild=guild_key(guild_id))
 
 
 def of_workflow(name: str, guild_id: int | None = None, *, anywhere: bool = False) -> str:
-    return f"workflow:{ANYWHERE if anywhere else guild_key(guild_id)}:{name}"
+    return WORKFLOW_SCOPE.format(guild=ANYWHERE if anywhere else guild_key(guild_id), workflow=name)
 
 
 def of_member(guild_id: int | None, user_id: int) -> str:
-    return f"member:{guild_key(guild_id)}:{user_id}"
+    return MEMBER_SCOPE.format(account=account_key(guild_id, user_id))
 
 
-def of_server(key: str) -> str:
-    """Return the scope of a server, given its `Backend.key`."""
-    return f"server:{key}"
+def scopes_of(*, guild: str, workflow: str, account: str) -> tuple[str, ...]:
+    """Return all scopes that apply to a job, given the keys of its guild and account; widest first."""
+    return (
+        EVERYTHING,
+        GUILD_SCOPE.format(guild=guild),
+        WORKFLOW_SCOPE.format(guild=ANYWHERE, workflow=workflow),
+        WORKFLOW_SCOPE.format(guild=guild, workflow=workflow),
+        MEMBER_SCOPE.format(account=account),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +47,11 @@ class PauseScope:
     """A parsed scope."""
 
     kind: str
-    """"all", "guild", "workflow", "member" or "server"."""
+    """"all", "guild", "workflow" or "member"."""
     guild: str = ""
     """The guild's key; `ANYWHERE` for all guilds, empty where it does not apply."""
     name: str = ""
-    """The workflow's name, the member's id or the server's key."""
+    """The workflow's name or the member's id."""
 
     @classmethod
     def parse(cls, scope: str) -> Self:
@@ -55,8 +63,6 @@ class PauseScope:
             case "workflow" | "member":
                 guild, _colon, name = rest.partition(":")
                 return cls(kind, guild, name)
-            case "server":
-                return cls(kind, "", rest)
             case _:
                 return cls(kind)
 

@@ -1,8 +1,6 @@
-"""Queue terms: the weight, cap and lane of a member's account. Plain values."""
+"""Queue terms: the weight, cap and lane of a member's account, and the keys of accounts and guilds. Plain values."""
 
 from dataclasses import dataclass
-
-from bot.policy.pauses import guild_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +13,11 @@ class QueueTerms:
     """Maximum jobs on servers at the same time; None for no limit."""
     lane: int = 0
     """Lower lanes are always served first; the priority lane is -1."""
+
+
+def guild_key(guild_id: int | None) -> str:
+    """Return how a guild is written in scopes and accounts; all direct messages count as one guild."""
+    return "@me" if guild_id is None else str(guild_id)
 
 
 def account_key(guild_id: int | None, user_id: int) -> str:

@@ -92,7 +92,7 @@ async def fill(
     With `alike` all jobs of a member are of one class.
     """
     await empty(store)
-    is_postgres = store._engine.__class__.__name__ == "PostgresEngine"
+    is_postgres = store.engine.__class__.__name__ == "PostgresEngine"
     if not is_postgres:
         await execute(store, "PRAGMA cache_size = -200000")
     await store.hold_leases([GPU, OTHER], ME, 1e9)
@@ -149,9 +149,8 @@ async def measure_line(name: str, store: SqlJobRepository) -> None:
     await execute(store, "INSERT INTO pause (scope) VALUES (:scope)", scope="workflow:*:w3")
     print(f"{name}, with 200 paused members and a workflow: {await claims()}")
     print(f"{name}, snapshot of {HEAD}: {await milliseconds(lambda: store.snapshot(HEAD), 50)}")
-    length = await milliseconds(store.line_length)
     waiting = await milliseconds(lambda: store.count_waiting(7))
-    print(f"{name}, length {length}; count_waiting {waiting}; the end of a run {await ends(store)}")
+    print(f"{name}, count_waiting {waiting}; the end of a run {await ends(store)}")
     await execute(store, "UPDATE job SET state = 'done' WHERE state = 'delivering'")
     await execute(store, "DELETE FROM fit")
     print(f"{name}, a server that can run nothing of it: {await milliseconds(lambda: _none(store), 20)}")

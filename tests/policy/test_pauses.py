@@ -11,9 +11,10 @@ from bot.policy.pauses import (
     concerning,
     of_guild,
     of_member,
-    of_server,
     of_workflow,
+    scopes_of,
 )
+from bot.policy.terms import account_key
 
 HERE, THERE, ANN, BOB = 10, 20, 1, 2
 
@@ -29,7 +30,6 @@ HERE, THERE, ANN, BOB = 10, 20, 1, 2
         (of_member(HERE, ANN), True, True, False),
         (of_member(HERE, BOB), True, False, False),
         (of_member(THERE, BOB), False, False, True),
-        (of_server("http://gpu1:8188"), False, False, False),
         ("nonsense", False, False, False),
         ("", False, False, False),
     ],
@@ -41,8 +41,16 @@ def test_a_scope_says_whose_it_is(scope: str, within: bool, concerns_ann: bool, 
     assert parts.concerns_member(THERE, BOB) == concerns_bob_there
 
 
-def test_the_address_of_a_server_stays_whole() -> None:
-    assert PauseScope.parse(of_server("http://gpu1:8188/comfy")).name == "http://gpu1:8188/comfy"
+def test_every_scope_of_a_job_is_one_that_a_moderator_can_pause() -> None:
+    found = scopes_of(guild=str(HERE), workflow="imagine", account=account_key(HERE, ANN))
+    assert set(found) == {
+        EVERYTHING,
+        of_guild(HERE),
+        of_workflow("imagine", HERE),
+        of_workflow("imagine", anywhere=True),
+        of_member(HERE, ANN),
+    }
+    assert all(PauseScope.parse(scope).concerns_member(HERE, ANN) for scope in found)
 
 
 def test_direct_messages_are_a_guild_of_their_own() -> None:

@@ -66,7 +66,7 @@ async def empty(store: SqlJobRepository) -> None:
         for table in reversed(metadata.sorted_tables):
             conn.execute(sa.delete(table))
 
-    await store._engine.write(work)
+    await store.engine.write(work)
 
 
 async def execute(store: SqlJobRepository, sql: str, **values: Any) -> list[dict[str, Any]]:
@@ -76,4 +76,4 @@ async def execute(store: SqlJobRepository, sql: str, **values: Any) -> list[dict
         result = conn.execute(sa.text(sql), values)
         return [dict(row) for row in result.mappings()] if result.returns_rows else []
 
-    return await store._engine.write(work)
+    return await store.engine.write(work)

@@ -13,7 +13,7 @@ from bot.policy.fair_share import (
     decay,
     order,
 )
-from bot.policy.terms import QueueTerms, account_key
+from bot.policy.terms import QueueTerms, account_key, guild_key
 from bot.storage.jobs.recovery import HELD_TOO_LONG
 from bot.storage.jobs.transitions import GRACE
 
@@ -38,7 +38,7 @@ def key(job: Job) -> str:
 
 
 def guild(job: Job) -> str:
-    return pauses.guild_key(job.place.guild_id)
+    return guild_key(job.place.guild_id)
 
 
 @dataclass
@@ -95,11 +95,7 @@ class Model:
         self.leases = {server: each for server, each in self.leases.items() if each != owner}
 
     def claim(self, server: str, owner: str, prompt_id: str, now: float, loaded: str) -> Job | None:
-        if (
-            self.leases.get(server) != owner
-            or server in self.drained
-            or self.paused & {"all", pauses.of_server(server)}
-        ):
+        if self.leases.get(server) != owner or server in self.drained or pauses.EVERYTHING in self.paused:
             return None
         able = {name: job for name in self.accounts if (job := self._first(name, server, now))}
         warm = {name: self._warm(name, server, now, loaded) for name in able}
@@ -144,11 +140,7 @@ class Model:
         return warm if warm is startable[0] or now - startable[0].created < OVERTAKING_LIMIT else None
 
     def _scopes(self, job: Job) -> set[str]:
-        guild_id, workflow = job.place.guild_id, job.spec.workflow
-        return {
-            pauses.of_guild(guild_id), pauses.of_member(guild_id, job.requester.user_id),
-            pauses.of_workflow(workflow, guild_id), pauses.of_workflow(workflow, anywhere=True),
-        }  # fmt: skip
+        return set(pauses.scopes_of(guild=guild(job), workflow=job.spec.workflow, account=key(job)))
 
     def move(self, held: Job, state: JobState, now: float, **changes: Any) -> Job | None:
         job = self.jobs.get(held.id)

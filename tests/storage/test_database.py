@@ -99,7 +99,7 @@ async def test_the_migrations_make_exactly_the_tables(blank: str) -> None:
         metadata.create_all(conn)
         assert described(conn) == migrated
 
-    await store._engine.write(work)
+    await store.engine.write(work)
     await store.close()
 
 
@@ -269,7 +269,7 @@ async def test_sessions_are_set_up(postgres_url: str) -> None:
 async def test_only_what_is_promised_waits_for_the_disk(postgres_url: str, durable: bool, waits: str) -> None:
     database = Database(postgres_url)
     store = await database.open()
-    asked = await store._engine.write(
+    asked = await store.engine.write(
         lambda conn, _again: conn.exec_driver_sql("SHOW synchronous_commit").scalar(), single=True, durable=durable
     )
     assert asked == waits

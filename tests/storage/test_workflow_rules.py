@@ -11,7 +11,7 @@ RULE = WorkflowRule(GUILD, "imagine", 5, False, {"steps": 10, "cfg": 1.5, "sampl
 
 
 async def test_rules_and_limits_are_kept_by_guild(store: SqlJobRepository) -> None:
-    rules = SqlWorkflowRules(store._engine)
+    rules = SqlWorkflowRules(store.engine)
     assert await rules.guild_rules(GUILD) == GuildWorkflowRules()
     await rules.set_workflow_rule(RULE)
     await rules.set_workflow_rule(replace(RULE, guild_id=2))
@@ -22,7 +22,7 @@ async def test_rules_and_limits_are_kept_by_guild(store: SqlJobRepository) -> No
 
 
 async def test_a_rule_takes_the_place_of_the_former_one_and_goes_when_it_says_nothing(store: SqlJobRepository) -> None:
-    rules = SqlWorkflowRules(store._engine)
+    rules = SqlWorkflowRules(store.engine)
     await rules.set_workflow_rule(RULE)
     await rules.set_workflow_rule(replace(RULE, is_enabled=True, defaults={}))
     assert (await rules.guild_rules(GUILD)).rules == (replace(RULE, is_enabled=True, defaults={}),)

@@ -9,7 +9,7 @@ from bot.clock import Clock
 from bot.i18n import Message, _, n_
 from bot.jobs.repository import AccountStatus, QueueEntry
 from bot.jobs.server_registry import Compatibility, ServerRegistry
-from bot.policy.pauses import EVERYTHING, Pause
+from bot.policy.pauses import Pause, scopes_of
 from bot.policy.repository import PolicyRepository
 from bot.workflow.run.needs import missing_text
 
@@ -49,7 +49,7 @@ class StartBlockers:
         return self._paused(job) or self._unfit(job) or _at_cap(account)
 
     def _paused(self, job: QueueEntry) -> Message | None:
-        for scope in scopes(job):
+        for scope in scopes_of(guild=job.guild, workflow=job.workflow, account=job.account):
             if pause := self._pauses.get(scope):
                 return paused(pause)
         return None
@@ -60,17 +60,6 @@ class StartBlockers:
             return None
         nearest = min(verdicts, key=lambda verdict: len(verdict.missing))
         return missing_text(nearest.missing) if nearest.missing else _("None of the GPU servers can run this yet.")
-
-
-def scopes(job: QueueEntry) -> tuple[str, ...]:
-    """Return the pause scopes that apply to a job, widest first."""
-    return (
-        EVERYTHING,
-        f"guild:{job.guild}",
-        f"workflow:*:{job.workflow}",
-        f"workflow:{job.guild}:{job.workflow}",
-        f"member:{job.guild}:{job.user_id}",
-    )
 
 
 def paused(pause: Pause) -> Message:

@@ -18,8 +18,7 @@ from bot.jobs.scheduling.forecast import QueuedJob, forecast
 from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.jobs.status import QueuePosition, QueueStatus
 from bot.policy.fair_share import Share
-from bot.policy.pauses import guild_key
-from bot.policy.terms import account_key
+from bot.policy.terms import account_key, guild_key
 
 HEAD = 500
 """Jobs at the head of the queue that are read; the rest is only counted."""

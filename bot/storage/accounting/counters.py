@@ -14,8 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CTE
 
 from bot.jobs.job import Job, JobState
-from bot.policy.pauses import guild_key
-from bot.policy.terms import QueueTerms
+from bot.policy.terms import QueueTerms, guild_key
 from bot.storage.accounting import fair_share_sql
 from bot.storage.accounting.fair_share_sql import NOW
 from bot.storage.engine.compiled import CompiledStatement, Values

@@ -110,7 +110,7 @@ _UNREADABLE: Final = _("This request was damaged in my database and can't run. P
 
 
 def claim(
-    conn: Connection, server: str, owner: str, prompt_id: str, now: float, lease_now: float, loaded: str
+    conn: Connection, lease_now: float, server: str, owner: str, prompt_id: str, now: float, *, loaded: str = ""
 ) -> Job | None:
     """Take the next job for a server. Repeating a claim with the same `prompt_id` returns the same job."""
     lease = {"this_server": server, "this_owner": owner, "lease_now": lease_now, "this_prompt": prompt_id}

@@ -4,8 +4,11 @@
 all is included: the priority lane, accounts that have waited too long, and the first of the guild that is next.
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from string import Formatter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -22,7 +25,7 @@ from bot.policy.fair_share import (
     Share,
     order,
 )
-from bot.policy.pauses import ANYWHERE, EVERYTHING
+from bot.policy.pauses import ANYWHERE, EVERYTHING, GUILD_SCOPE, MEMBER_SCOPE, WORKFLOW_SCOPE
 from bot.storage.accounting.fair_share_sql import NOW
 from bot.storage.engine.compiled import POSTGRES, CompiledStatement, Values
 from bot.storage.schema.tables import (
@@ -72,11 +75,17 @@ def _paused(*scopes: ColumnElement[str]) -> ColumnElement[bool]:
     return _any(pause, pause.c.scope.in_(scopes), sa.or_(pause.c.until.is_(None), pause.c.until > NOW))
 
 
-def _scope(kind: str, *parts: ColumnElement[str] | str) -> ColumnElement[str]:
-    scope: ColumnElement[str] = sa.literal_column(f"'{kind}:'", sa.Text)
-    for part in parts:
-        scope = scope + (sa.literal_column(f"'{part}'", sa.Text) if isinstance(part, str) else part)
-    return scope
+def _scope(template: str, **fields: ColumnElement[str]) -> ColumnElement[str]:
+    """SQL: a pause scope, from one of the templates of `bot.policy.pauses`."""
+    parts: list[ColumnElement[str]] = []
+    for text, name, _spec, _conversion in Formatter().parse(template):
+        parts += [_quoted(text)] if text else []
+        parts += [fields[name]] if name else []
+    return reduce(operator.add, parts)
+
+
+def _quoted(text: str) -> ColumnElement[str]:
+    return sa.literal_column(f"'{text}'", sa.Text)
 
 
 def claimed() -> ColumnElement[bool]:
@@ -93,9 +102,8 @@ def held(dialect: str) -> ColumnElement[bool]:
 def _gate(dialect: str) -> ColumnElement[bool]:
     """SQL: what every claim needs, whichever account is next. Locks nothing; the update that takes the job does."""
     gives = _any(servers, *leases.holds(dialect), servers.c.enabled, sa.not_(servers.c.paused))
-    everything = sa.literal_column(f"'{EVERYTHING}'", sa.Text)
     unclaimed = sa.not_(_any(jobs, claimed()))
-    return sa.and_(gives, unclaimed, sa.not_(_paused(everything, _scope("server", SERVER))), _any_fits())
+    return sa.and_(gives, unclaimed, sa.not_(_paused(_scope(EVERYTHING))), _any_fits())
 
 
 def _any_fits() -> ColumnElement[bool]:
@@ -113,10 +121,12 @@ def _fits() -> ColumnElement[bool]:
 
 def startable(account: FromClause) -> ColumnElement[bool]:
     """SQL: whether a job may start on the server now, looking only at the job itself."""
-    names = (_scope("workflow", f"{ANYWHERE}:", jobs.c.workflow),
-             _scope("workflow", account.c.guild_key, ":", jobs.c.workflow))  # fmt: skip
+    names = [
+        _scope(WORKFLOW_SCOPE, guild=guild, workflow=jobs.c.workflow)
+        for guild in (_quoted(ANYWHERE), account.c.guild_key)
+    ]
     # The workflow's name is stored after the spec, which may be long, so it is only read if any workflow is paused
-    matters = _any(pause, pause.c.scope.startswith("workflow:"))
+    matters = _any(pause, pause.c.scope.startswith(WORKFLOW_SCOPE.partition("{")[0]))
     stands = sa.and_(matters, _paused(*names))
     return sa.and_(jobs.c.not_before <= NOW, _fits(), sa.not_(stands))
 
@@ -137,7 +147,9 @@ _ACCOUNT: Final = tuple(
 
 
 def _unpaused(account: FromClause) -> ColumnElement[bool]:
-    return sa.not_(_paused(_scope("guild", account.c.guild_key), _scope("member", account.c.account_id)))
+    return sa.not_(
+        _paused(_scope(GUILD_SCOPE, guild=account.c.guild_key), _scope(MEMBER_SCOPE, account=account.c.account_id))
+    )
 
 
 def _some(condition: ColumnElement[bool], *by: ColumnElement[Any], few: int = FEW) -> Subquery:
@@ -153,7 +165,9 @@ def _some(condition: ColumnElement[bool], *by: ColumnElement[Any], few: int = FE
 def _next_guild() -> ColumnElement[str]:
     mine = sa.and_(READY, accounts.c.guild_key == guilds.c.guild_key, _unpaused(accounts), _head(accounts).is_not(None))
     first = sa.select(accounts.c.account_id).where(mine).order_by(*_BY_SHARE).limit(_number(1)).correlate(guilds)
-    has_one = sa.and_(sa.not_(_paused(_scope("guild", guilds.c.guild_key))), first.scalar_subquery().is_not(None))
+    has_one = sa.and_(
+        sa.not_(_paused(_scope(GUILD_SCOPE, guild=guilds.c.guild_key))), first.scalar_subquery().is_not(None)
+    )
     by_share = sa.select(guilds.c.guild_key).where(has_one).order_by(guilds.c.score, guilds.c.guild_key)
     return by_share.limit(_number(1)).scalar_subquery()
 

@@ -40,12 +40,12 @@ def count_waiting(conn: Connection, user_id: int) -> int:
     return row["waiting"]
 
 
-def history(conn: Connection, user_id: int, limit: int, offset: int) -> Sequence[Job]:
+def history(conn: Connection, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]:
     query = sa.select(jobs).where(jobs.c.user_id == user_id).order_by(jobs.c.seq.desc())
     return _read(conn, query.limit(limit).offset(offset))
 
 
-def browse(conn: Connection, states: Collection[JobState], limit: int) -> Sequence[Job]:
+def browse(conn: Connection, states: Collection[JobState], *, limit: int) -> Sequence[Job]:
     query = sa.select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
     return _read(conn, query.where(jobs.c.state.in_([state.value for state in states])) if states else query)
 

@@ -72,12 +72,12 @@ _LENGTH: Final = CompiledStatement(
 )
 
 
-def line_length(conn: Connection) -> int:
+def _length(conn: Connection) -> int:
     (row,) = _LENGTH.rows(conn, {})
     return int(row["length"])
 
 
-def snapshot(conn: Connection, limit: int, now: float) -> QueueSnapshot:
+def snapshot(conn: Connection, now: float, limit: int) -> QueueSnapshot:
     standing = {row["account_id"]: row for row in _STANDING.rows(conn, {})}
     wanted: dict[str, int] = {}
     for account_id in islice(_turns(standing.values(), now), limit):
@@ -88,7 +88,7 @@ def snapshot(conn: Connection, limit: int, now: float) -> QueueSnapshot:
         waiting=waiting,
         accounts={row["account_id"]: _account(row) for row in there},
         guilds={row["guild_key"]: _guild_share(row) for row in there},
-        total=line_length(conn) if len(standing) == MOST else sum(row["waiting"] for row in standing.values()),
+        total=_length(conn) if len(standing) == MOST else sum(row["waiting"] for row in standing.values()),
     )
 
 

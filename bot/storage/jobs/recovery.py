@@ -26,14 +26,14 @@ _STILL: Final = sa.text("delivery || '' = 'pending'")
 """`UNTOLD`, but written to avoid the index (see `line`)."""
 
 
-def take_over_server(conn: Connection, server: str, owner: str, lease_now: float) -> Sequence[Job]:
+def take_over_server(conn: Connection, lease_now: float, server: str, owner: str) -> Sequence[Job]:
     if not leases.lock(conn, server, owner, lease_now):
         return []
     return _take_over(conn, sa.and_(IN_HAND, jobs.c.server == server, sa.or_(_ON_SERVER, _OVER)))
 
 
 def orphans(
-    conn: Connection, owner: str, servers: Collection[str], now: float, lease_now: float, *, alone: bool
+    conn: Connection, lease_now: float, owner: str, servers: Collection[str], now: float, *, alone: bool
 ) -> Sequence[Job]:
     """Take over orphaned jobs. Jobs that wait for a moderator have no holder and are left alone."""
     nobody_reads = sa.or_(sa.literal(alone), jobs.c.holder == owner, jobs.c.created <= now - HELD_TOO_LONG)
@@ -59,7 +59,7 @@ def _claiming_delivery(dialect: str, _names: Sequence[str]) -> ClauseElement:
 _CLAIM_DELIVERY: Final = CompiledStatement(_claiming_delivery)
 
 
-def claim_due_delivery(conn: Connection, owner: str, now: float, until: float, lease_now: float) -> Job | None:
+def claim_due_delivery(conn: Connection, lease_now: float, owner: str, now: float, until: float) -> Job | None:
     row = _CLAIM_DELIVERY.first(conn, {"this_owner": owner, "now": now, "until": until, "lease_now": lease_now})
     taken = rows.read_all([row] if row else [])
     return taken[0] if taken else None

@@ -1,31 +1,22 @@
-"""`JobRepository` over a database: each method passes one transaction function to the engine."""
+"""`JobRepository` over a database; the transaction functions are in the modules of this package."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from bot.jobs.job import Job, JobState
-from bot.jobs.repository import Drift, PastRun, QueueSnapshot
 from bot.policy.terms import QueueTerms
 from bot.storage.accounting import recount, usage
 from bot.storage.engine.base import Engine
-from bot.storage.jobs import (
-    claim,
-    input_files,
-    insert,
-    queries,
-    queue_snapshot,
-    recovery,
-    retention,
-    transitions,
-)
+from bot.storage.jobs import claim, input_files, insert, queries, queue_snapshot, recovery, retention, transitions
 from bot.storage.servers import leases
+from bot.storage.sql_repository import SqlRepository, reads, timed_reads, timed_writes, writes
 
-ONCE = {"parts", "told"}
+ONCE: Final = {"parts", "told"}
 """Fields that prevent doing something twice: they must be durable before it is done."""
 
 
-class SqlJobRepository:
+class SqlJobRepository(SqlRepository):
     """Implements `JobRepository` in SQLite or PostgreSQL."""
 
     def __init__(
@@ -36,134 +27,79 @@ class SqlJobRepository:
         alone: bool = False,
         on_close: Callable[[], None] | None = None,
     ) -> None:
+        super().__init__(engine, clock)
         self.alone = alone
         """Whether no other bot can use this database at the same time."""
-        self._engine = engine
-        self._clock = clock
         self._on_close = on_close
 
     # ------------------------------------------------------------------ enqueueing
 
     async def add(self, job: Job, terms: QueueTerms | None = None) -> None:
-        await self._engine.write(
-            lambda conn, _again: insert.add(conn, job, terms, self._clock()),
+        await self.engine.write(
+            lambda conn, _again: insert.add(conn, job, terms, self.clock()),
             single=transitions.is_single(job, {}),
             durable=job.state is not JobState.HELD,
         )
 
     async def queue(self, job: Job) -> Job:
-        return await self._engine.write(
-            lambda conn, again: insert.queue(conn, job, self._clock(), again=again),
+        return await self.engine.write(
+            lambda conn, again: insert.queue(conn, job, self.clock(), again=again),
             single=transitions.is_single(job, {}),
             durable=True,
         )
 
-    # ------------------------------------------------------------------ running
+    # ------------------------------------------------------------------ executing
 
-    async def claim(self, server: str, owner: str, prompt_id: str, now: float, *, loaded: str = "") -> Job | None:
-        return await self._engine.write(
-            lambda conn, _again: claim.claim(conn, server, owner, prompt_id, now, self._clock(), loaded), single=True
+    claim = timed_writes(claim.claim, single=True)
+
+    async def transition(self, job: Job, state: JobState, **changes: Any) -> Job:
+        job.with_state(state, **changes)  # refuses illegal transitions without a transaction
+        return await self.engine.write(
+            lambda conn, again: transitions.transition(conn, job, state, changes, self.clock(), again=again),
+            single=transitions.is_single(job, changes),
         )
 
-    async def transition(self, job: Job, state: JobState, **fields: Any) -> Job:
-        job.with_state(state, **fields)  # refuses illegal transitions without a transaction
-        return await self._engine.write(
-            lambda conn, again: transitions.transition(conn, job, state, fields, self._clock(), again=again),
-            single=transitions.is_single(job, fields),
+    async def update(self, job: Job, **changes: Any) -> Job:
+        replace(job, **changes)  # refuses unknown fields without a transaction
+        return await self.engine.write(
+            lambda conn, _again: transitions.update(conn, job, changes),
+            single=transitions.is_single(job, changes),
+            durable=not ONCE.isdisjoint(changes),
         )
 
-    async def update(self, job: Job, **fields: Any) -> Job:
-        replace(job, **fields)
-        return await self._engine.write(
-            lambda conn, _again: transitions.update(conn, job, fields),
-            single=transitions.is_single(job, fields),
-            durable=not ONCE.isdisjoint(fields),
-        )
-
-    async def take_over(self, job_id: str) -> Job | None:
-        return await self._engine.write(lambda conn, _again: transitions.take_over(conn, job_id))
-
-    async def renew_token(self, job_id: str, token: str, expires: float) -> Job | None:
-        return await self._engine.write(lambda conn, _again: transitions.renew_token(conn, job_id, token, expires))
-
-    async def cancel(self, job_id: str, by: int, now: float) -> Job | None:
-        return await self._engine.write(lambda conn, _again: transitions.cancel(conn, job_id, by, now))
-
-    async def cancel_requests(self, server: str) -> Sequence[tuple[str, int]]:
-        return await self._engine.read(lambda conn: transitions.cancel_requests(conn, server))
+    take_over = writes(transitions.take_over)
+    renew_token = writes(transitions.renew_token)
+    cancel = writes(transitions.cancel)
+    cancel_requests = reads(transitions.cancel_requests)
 
     # ------------------------------------------------------------------ leases and recovery
 
-    async def hold_leases(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
-        return await self._engine.write(
-            lambda conn, _again: leases.hold_leases(conn, servers, owner, ttl, self._clock())
-        )
+    hold_leases = timed_writes(leases.hold_leases)
+    release_leases = writes(leases.release_leases)
+    take_over_server = timed_writes(recovery.take_over_server)
+    orphans = timed_writes(recovery.orphans)
+    claim_due_delivery = timed_writes(recovery.claim_due_delivery, single=True)
 
-    async def release_leases(self, owner: str, servers: Collection[str] | None = None) -> None:
-        await self._engine.write(lambda conn, _again: leases.release_leases(conn, owner, servers))
+    # ------------------------------------------------------------------ queries
 
-    async def take_over_server(self, server: str, owner: str) -> Sequence[Job]:
-        return await self._engine.write(
-            lambda conn, _again: recovery.take_over_server(conn, server, owner, self._clock())
-        )
-
-    async def orphans(self, owner: str, servers: Collection[str], now: float, *, alone: bool) -> Sequence[Job]:
-        return await self._engine.write(
-            lambda conn, _again: recovery.orphans(conn, owner, servers, now, self._clock(), alone=alone)
-        )
-
-    async def claim_due_delivery(self, owner: str, now: float, until: float) -> Job | None:
-        return await self._engine.write(
-            lambda conn, _again: recovery.claim_due_delivery(conn, owner, now, until, self._clock()), single=True
-        )
-
-    # ------------------------------------------------------------------ reading
-
-    async def get(self, job_id: str) -> Job | None:
-        return await self._engine.read(lambda conn: queries.get(conn, job_id))
-
-    async def find(self, prefix: str) -> Sequence[Job]:
-        return await self._engine.read(lambda conn: queries.find(conn, prefix))
-
-    async def with_inputs(self, job: Job) -> Job:
-        return await self._engine.read(lambda conn: input_files.with_bytes(conn, job))
-
-    async def snapshot(self, limit: int) -> QueueSnapshot:
-        return await self._engine.read(lambda conn: queue_snapshot.snapshot(conn, limit, self._clock()))
-
-    async def line_length(self) -> int:
-        return await self._engine.read(queue_snapshot.line_length)
-
-    async def past_runs(self, limit: int) -> Sequence[PastRun]:
-        return await self._engine.read(lambda conn: usage.past_runs(conn, limit))
-
-    async def count_waiting(self, user_id: int) -> int:
-        return await self._engine.read(lambda conn: queries.count_waiting(conn, user_id))
-
-    async def history(self, user_id: int, *, limit: int, offset: int = 0) -> Sequence[Job]:
-        return await self._engine.read(lambda conn: queries.history(conn, user_id, limit, offset))
-
-    async def browse(self, states: Collection[JobState], *, limit: int) -> Sequence[Job]:
-        return await self._engine.read(lambda conn: queries.browse(conn, states, limit))
-
-    async def count(self) -> dict[JobState, int]:
-        return await self._engine.read(queries.count)
+    get = reads(queries.get)
+    find = reads(queries.find)
+    with_inputs = reads(input_files.with_bytes)
+    snapshot = timed_reads(queue_snapshot.snapshot)
+    past_runs = reads(usage.past_runs)
+    count_waiting = reads(queries.count_waiting)
+    history = reads(queries.history)
+    browse = reads(queries.browse)
+    count = reads(queries.count)
 
     # ------------------------------------------------------------------ maintenance
 
-    async def prune(self, before: float, *, limit: int) -> Sequence[str]:
-        return await self._engine.write(lambda conn, _again: retention.prune(conn, before, limit))
-
-    async def recount(self) -> Sequence[Drift]:
-        return await self._engine.write(lambda conn, _again: recount.recount(conn))
-
-    async def record_event(self, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
-        await self._engine.write(lambda conn, _again: retention.record_event(conn, what, job_id, actor, now))
-
-    async def has_event_since(self, what: str, since: float) -> bool:
-        return await self._engine.read(lambda conn: queries.has_event_since(conn, what, since))
+    prune = writes(retention.prune)
+    recount = writes(recount.recount)
+    record_event = writes(retention.record_event)
+    has_event_since = reads(queries.has_event_since)
 
     async def close(self) -> None:
-        await self._engine.close()
+        await self.engine.close()
         if self._on_close is not None:
             self._on_close()

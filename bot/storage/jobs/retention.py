@@ -17,7 +17,7 @@ CLASSES_KEPT: Final = 30 * 24 * 3600.0
 """Seconds for which a class outlives its last jobs: failed ones may be queued again."""
 
 
-def prune(conn: Connection, before: float, limit: int) -> Sequence[str]:
+def prune(conn: Connection, before: float, *, limit: int) -> Sequence[str]:
     """Delete old jobs with their files; the ledger and the event log stay."""
     old = (
         sa.select(jobs.c.id)
@@ -40,5 +40,5 @@ def prune(conn: Connection, before: float, limit: int) -> Sequence[str]:
     return job_ids
 
 
-def record_event(conn: Connection, what: str, job_id: str, actor: str, now: float) -> None:
+def record_event(conn: Connection, what: str, *, job_id: str = "", actor: str = "", now: float) -> None:
     conn.execute(sa.insert(event).values(what=what, job_id=job_id, actor=actor, at=now))

@@ -9,19 +9,19 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from bot.storage.engine.compiled import CompiledStatement
 from bot.storage.engine.dialect import insert, lease_time
-from bot.storage.schema.tables import server as servers
+from bot.storage.schema.tables import server as table
 
 
-def hold_leases(conn: Connection, wanted: Collection[str], owner: str, ttl: float, now: float) -> frozenset[str]:
+def hold_leases(conn: Connection, now: float, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
     """Acquire or renew leases; rows are locked in sorted order, to avoid deadlocks."""
     time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
-    takeover = sa.case((servers.c.owner == owner, servers.c.epoch), else_=servers.c.epoch + 1)
+    takeover = sa.case((table.c.owner == owner, table.c.epoch), else_=table.c.epoch + 1)
     held: set[str] = set()
-    for server_id in sorted(wanted):
-        conn.execute(insert(conn.dialect.name, servers).on_conflict_do_nothing(), {"server_id": server_id})
+    for server_id in sorted(servers):
+        conn.execute(insert(conn.dialect.name, table).on_conflict_do_nothing(), {"server_id": server_id})
         lease = (
-            sa.update(servers)
-            .where(servers.c.server_id == server_id, sa.or_(servers.c.owner == owner, servers.c.lease_until < time))
+            sa.update(table)
+            .where(table.c.server_id == server_id, sa.or_(table.c.owner == owner, table.c.lease_until < time))
             .values(owner=owner, lease_until=time + ttl, last_seen=time, epoch=takeover)
         )
         if conn.execute(lease).rowcount:
@@ -29,9 +29,9 @@ def hold_leases(conn: Connection, wanted: Collection[str], owner: str, ttl: floa
     return frozenset(held)
 
 
-def release_leases(conn: Connection, owner: str, wanted: Collection[str] | None = None) -> None:
-    release = sa.update(servers).where(servers.c.owner == owner).values(owner="", lease_until=0.0)
-    conn.execute(release if wanted is None else release.where(servers.c.server_id.in_(wanted)))
+def release_leases(conn: Connection, owner: str, servers: Collection[str] | None = None) -> None:
+    release = sa.update(table).where(table.c.owner == owner).values(owner="", lease_until=0.0)
+    conn.execute(release if servers is None else release.where(table.c.server_id.in_(servers)))
 
 
 def lock(conn: Connection, server_id: str, owner: str, now: float) -> bool:
@@ -42,15 +42,15 @@ def lock(conn: Connection, server_id: str, owner: str, now: float) -> bool:
 
 def locked(dialect: str) -> sa.Select[tuple[str]]:
     """Return the query for a server if `this_owner` holds it; the lease can't change until the transaction ends."""
-    return sa.select(servers.c.server_id).where(*holds(dialect)).with_for_update(read=True)
+    return sa.select(table.c.server_id).where(*holds(dialect)).with_for_update(read=True)
 
 
 def holds(dialect: str) -> tuple[ColumnElement[bool], ...]:
     """SQL: `this_owner` holds `this_server`."""
     return (
-        servers.c.server_id == sa.bindparam("this_server", type_=sa.Text),
-        servers.c.owner == sa.bindparam("this_owner", type_=sa.Text),
-        servers.c.lease_until >= lease_time(dialect, sa.bindparam("lease_now", type_=sa.Double)),
+        table.c.server_id == sa.bindparam("this_server", type_=sa.Text),
+        table.c.owner == sa.bindparam("this_owner", type_=sa.Text),
+        table.c.lease_until >= lease_time(dialect, sa.bindparam("lease_now", type_=sa.Double)),
     )
 
 
@@ -62,10 +62,10 @@ def held_by_others(
 ) -> ColumnElement[bool]:
     """SQL: whether a process other than `owner` holds a server."""
     return sa.exists().where(
-        servers.c.server_id == server_id,
-        servers.c.owner != sa.literal(""),
-        servers.c.owner != owner,
-        servers.c.lease_until >= time,
+        table.c.server_id == server_id,
+        table.c.owner != sa.literal(""),
+        table.c.owner != owner,
+        table.c.lease_until >= time,
     )
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import discord
 
 from bot.i18n import Message, _, n_, verbatim
-from bot.policy.pauses import ANYWHERE, EVERYTHING, Pause, PauseScope, guild_key
+from bot.policy.pauses import ANYWHERE, EVERYTHING, Pause, PauseScope
 from bot.policy.role_rules import RoleRule
+from bot.policy.terms import guild_key
 from bot.policy.time_text import minutes, span
 from bot.ui.locale import Languages
 from bot.ui.page import Tone
@@ -34,8 +35,6 @@ def scope_name(scope: str, guild_id: int | None) -> Message:
             return _("{member}'s requests", member=f"<@{parsed.name}>")
         case "member":
             return _("{member}'s requests in {place}", member=f"<@{parsed.name}>", place=_guild_name(parsed, guild_id))
-        case "server":
-            return _("the GPU server {name}", name=parsed.name)
         case _:
             return verbatim(scope)
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from bot.aio import cancel_and_wait
 from bot.jobs.cluster.bus import LocalBus, Topic
 from bot.jobs.cluster.compatibility import CompatibilityChecker
@@ -13,8 +15,8 @@ from bot.jobs.scheduling.capacity import CapacityEstimator
 from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.jobs.server_registry import ServerHealth
 from bot.policy.fair_share import Share
-from bot.policy.pauses import Pause, of_member, of_workflow
-from bot.policy.terms import QueueTerms
+from bot.policy.pauses import Pause, of_member, of_workflow, scopes_of
+from bot.policy.terms import QueueTerms, account_key
 from bot.storage.database import Database, open_database
 from bot.workflow.graph.definitions import Definitions, NodeDefinition
 from bot.workflow.run.needs import Abilities, Needs
@@ -150,6 +152,13 @@ async def test_what_is_paused_says_so_with_the_reason() -> None:
         assert "Paused" in await here.reason()
         await here.clock.advance(11)
         assert await here.reason() == ""
+
+
+@pytest.mark.parametrize("scope", scopes_of(guild="5", workflow="imagine", account=account_key(5, 7)))
+async def test_every_pause_that_holds_a_job_up_is_its_reason(scope: str) -> None:
+    async with scene() as here:
+        await here.database.policies.pause(Pause(scope, by=1))
+        assert "Paused" in await here.reason()
 
 
 async def test_who_has_as_many_running_as_they_may_is_told() -> None:

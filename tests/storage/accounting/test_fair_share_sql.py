@@ -68,7 +68,7 @@ def test_the_database_counts_as_the_rule_does(engine: str, request: pytest.Fixtu
     def compare(history: list[tuple[float, float]], weight: float) -> None:
         runner.run(empty(store))
         runner.run(store.add(job(1), QueueTerms(weight=weight)))
-        runner.run(store._engine.write(lambda conn, _again: play(conn, history, weight)))
+        runner.run(store.engine.write(lambda conn, _again: play(conn, history, weight)))
 
     def play(conn: sa.Connection, history: list[tuple[float, float]], weight: float) -> None:
         for table, divisor in ((accounts, weight), (guilds, 1.0)):

@@ -64,9 +64,9 @@ async def test_connections_that_the_server_ends_are_replaced_unnoticed(far: SqlJ
     end_others = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
     )
-    await asyncio.gather(*(far.line_length() for _turn in range(4)))
+    await asyncio.gather(*(far.count_waiting(7) for _turn in range(4)))
     await execute(far, end_others)
-    assert await asyncio.gather(*(far.line_length() for _turn in range(4))) == [1] * 4
+    assert await asyncio.gather(*(far.count_waiting(7) for _turn in range(4))) == [1] * 4
 
 
 async def test_a_job_whose_acceptance_was_lost_is_no_duplicate(wire: Wire, far: SqlJobRepository) -> None:
@@ -136,7 +136,7 @@ async def test_a_server_that_is_away_is_said_to_be(
     await far.add(job(1))
     wire.refuses = True
     await wire.cut()
-    for attempt in (far.line_length(), far.add(job(2)), far.hold_leases([GPU], ME, TTL)):
+    for attempt in (far.count_waiting(7), far.add(job(2)), far.hold_leases([GPU], ME, TTL)):
         with pytest.raises(DatabaseUnavailableError):
             await attempt
     wire.refuses = False
@@ -168,13 +168,13 @@ async def test_a_deadlock_is_resolved_by_another_try(postgres_url: str) -> None:
 
     async def cross(first: int, second: int) -> None:
         async def attempt(again: bool) -> None:
-            async with store._engine._engine.begin() as conn:  # type: ignore[attr-defined]
+            async with store.engine._engine.begin() as conn:  # type: ignore[attr-defined]
                 await conn.execute(count, {"id": f"job{first}"})
                 if not again:
                     await met.wait()
                 await conn.execute(count, {"id": f"job{second}"})
 
-        await store._engine._tries.run(attempt)  # type: ignore[attr-defined]
+        await store.engine._tries.run(attempt)  # type: ignore[attr-defined]
 
     await asyncio.gather(cross(1, 2), cross(2, 1))
     assert [entry.tries for entry in await store.browse([], limit=2)] == [2, 2]

@@ -51,7 +51,7 @@ async def busy(store: SqlJobRepository) -> AsyncGenerator[list[str]]:
         driver: Any = conn.connection.driver_connection
         driver.set_trace_callback(said.append)
 
-    keeping = asyncio.create_task(store._engine.write(wait))
+    keeping = asyncio.create_task(store.engine.write(wait))
     await asyncio.to_thread(entered.wait, 10)
     try:
         yield said
@@ -78,7 +78,7 @@ async def fail(store: SqlJobRepository) -> None:
         conn.exec_driver_sql("DELETE FROM job")
         raise ZeroDivisionError
 
-    await store._engine.write(work)
+    await store.engine.write(work)
 
 
 async def test_who_comes_while_the_disk_is_busy_shares_the_next_transaction(store: SqlJobRepository) -> None:
@@ -149,11 +149,11 @@ async def main():
     async def ask(number):
         await store.add(job(number))
         os.write(1, b"told")
-    keeping = asyncio.create_task(store._engine.write(lambda conn, again: time.sleep(0.2)))
+    keeping = asyncio.create_task(store.engine.write(lambda conn, again: time.sleep(0.2)))
     await asyncio.sleep(0.05)
     asking = [asyncio.create_task(ask(number)) for number in (2, 3)]
     await asyncio.sleep(0.01)
-    asking.append(asyncio.create_task(store._engine.write(lambda conn, again: (time.sleep(0.2), os._exit(9)))))
+    asking.append(asyncio.create_task(store.engine.write(lambda conn, again: (time.sleep(0.2), os._exit(9)))))
     await asyncio.gather(*asking)
 asyncio.run(main())
 """
@@ -173,7 +173,7 @@ async def test_a_common_commit_that_fails_is_the_fault_of_one_only(store: SqlJob
         conn.exec_driver_sql("INSERT INTO input_file (job_id, name, data) VALUES ('nobody', 'x', '')")
 
     async with busy(store):
-        asking = (store.add(job(1)), store._engine.write(orphan), store.add(job(2)))
+        asking = (store.add(job(1)), store.engine.write(orphan), store.add(job(2)))
         tasks = [asyncio.ensure_future(each) for each in asking]
         await asyncio.sleep(0.05)
     answers = await asyncio.gather(*tasks, return_exceptions=True)
@@ -199,7 +199,7 @@ async def syncs(store: SqlJobRepository, *asking: Any) -> bool:
         nonlocal level
         level = conn.exec_driver_sql("PRAGMA synchronous").scalar_one()
 
-    await together(store, *asking, store._engine.write(look))
+    await together(store, *asking, store.engine.write(look))
     return level == 2
 
 

@@ -116,7 +116,7 @@ async def test_a_line_that_changes_while_one_looks_is_looked_at_again(postgres_u
     await empty(store)
     await store.hold_leases([GPU], ME, TTL)
     await store.add(job(1))
-    async with store._engine._engine.begin() as other:  # type: ignore[attr-defined]
+    async with store.engine._engine.begin() as other:  # type: ignore[attr-defined]
         await other.execute(sa.text("SELECT owner FROM server FOR UPDATE"))
         claiming = asyncio.create_task(store.claim(GPU, ME, "prompt1", 1e9))
         await asyncio.sleep(0.1)
@@ -147,12 +147,12 @@ async def test_a_plan_made_for_an_empty_line_will_do_for_a_long_one(postgres_url
         await execute(store, f"{fill}{others} WHERE id = 'job1'")
 
     def work(conn: sa.Connection, _again: bool) -> int:
-        assert claim.claim(conn, GPU, ME, "prompt1", 1e9, 1.0, "") is not None
-        assert recovery.claim_due_delivery(conn, ME, 1e9, 2e9, 1.0) is not None
+        assert claim.claim(conn, 1.0, GPU, ME, "prompt1", 1e9) is not None
+        assert recovery.claim_due_delivery(conn, 1.0, ME, 1e9, 2e9) is not None
         read = "SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = 'job'::regclass"
         return int(conn.scalar(sa.text(read)) or 0)
 
-    assert 0 < await store._engine.write(work) < 100
+    assert 0 < await store.engine.write(work) < 100
     await database.close()
 
 
@@ -192,7 +192,7 @@ async def test_the_counters_are_right_however_many_change_them_at_once(
 
     await asyncio.gather(correct(), *(life(number) for number in range(1, 61)))
     assert await store.recount() == []
-    length = await store.line_length()
+    length = (await store.count())[JobState.QUEUED]
     assert await execute(store, "SELECT waiting, running FROM account") == [{"waiting": length, "running": 0}]
 
 
@@ -237,7 +237,7 @@ async def test_a_long_line_is_not_read_for_each_claim(store: SqlJobRepository) -
     def listen(conn: sa.Connection, _again: bool) -> None:
         conn.connection.driver_connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
 
-    await store._engine.write(listen)
+    await store.engine.write(listen)
     await store.add(job(1))
     assert await store.claim(GPU, ME, "prompt1", 100.0, loaded="m") is not None
     await store.claim_due_delivery(ME, 0.0, 1.0)

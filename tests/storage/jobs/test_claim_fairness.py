@@ -1,6 +1,7 @@
 """Whose turn it is: by what they and their guild have used, as far as servers, caps and pauses let them."""
 
 import asyncio
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 import pytest
 
 from bot.jobs.job import Job, JobState
-from bot.policy import pauses
 from bot.policy.fair_share import STARVATION_LIMIT
-from bot.policy.terms import QueueTerms
+from bot.policy.pauses import PauseScope, scopes_of
+from bot.policy.terms import QueueTerms, account_key
+from bot.storage.engine.compiled import POSTGRES
+from bot.storage.jobs import claim_candidates
 from bot.storage.jobs.repository import SqlJobRepository
 from bot.storage.servers import compatibility
 from bot.workflow.run.needs import Needs
@@ -183,14 +186,16 @@ async def test_a_cap_holds_however_many_claim(database: Database, hall: Hall) ->
     assert await hall.store.recount() == []
 
 
-PAUSES = [
-    pauses.EVERYTHING,
-    pauses.of_guild(4),
-    pauses.of_workflow("imagine", 4),
-    pauses.of_workflow("imagine", anywhere=True),
-    pauses.of_member(4, 7),
-    pauses.of_server(GPU),
-]
+PAUSES = scopes_of(guild="4", workflow="imagine", account=account_key(4, 7))
+
+
+def test_a_claim_looks_for_those_pauses_that_explain_why_a_job_waits() -> None:
+    """Both have the same templates; this is about which of them each of the two uses."""
+    queries = (claim_candidates._gate(POSTGRES), claim_candidates._next(POSTGRES, ()))
+    written = re.findall(r"scope IN \(([^()]*)\)", " ".join(str(query) for query in queries))
+    assert {kind for scopes in written for kind in re.findall(r"'(\w+)(?=[:'])", scopes)} == {
+        PauseScope.parse(scope).kind for scope in PAUSES
+    }
 
 
 @pytest.mark.parametrize("scope", PAUSES)
@@ -207,9 +212,9 @@ async def test_what_is_paused_holds_up_nobody_else(hall: Hall, scope: str) -> No
     await execute(hall.store, "INSERT INTO pause (scope) VALUES (:scope)", scope=scope)
     await hall.ask(7, jobs=20)
     await hall.ask(8, guild=5, spec=spec(workflow="video"))
-    taken = await hall.claim(OTHER if scope.startswith("server") else GPU)
+    taken = await hall.claim()
     assert taken is not None
-    assert (taken.requester.user_id == 8) == (not scope.startswith("server"))
+    assert taken.requester.user_id == 8
 
 
 async def test_a_server_that_is_drained_or_disabled_gets_nothing(hall: Hall) -> None:
@@ -276,7 +281,7 @@ async def test_a_snapshot_has_everything_of_a_short_line(hall: Hall) -> None:
     await hall.ask(8, guild=5, estimate=4.0, not_before=NOW + 5, **needing())
     await hall.claim()
     snapshot = await hall.store.snapshot(10)
-    assert snapshot.total == await hall.store.line_length() == 2
+    assert snapshot.total == len(await in_line(hall.store)) == 2
     assert {each.job_id: (each.account, each.guild, each.seconds, each.not_before) for each in snapshot.waiting} == {
         "job2": ("4:7", "4", 10.0, 0.0), "job3": ("5:8", "5", 4.0, NOW + 5),
     }  # fmt: skip
@@ -305,4 +310,4 @@ async def test_a_snapshot_has_the_next_turns_of_a_long_line(hall: Hall) -> None:
 async def test_what_is_held_is_not_in_the_line(hall: Hall) -> None:
     await hall.ask(7, state=JobState.HELD)
     snapshot = await hall.store.snapshot(10)
-    assert (snapshot.waiting, snapshot.total, await hall.store.line_length()) == ([], 0, 0)
+    assert (snapshot.waiting, snapshot.total) == ([], 0)

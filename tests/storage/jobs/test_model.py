@@ -36,7 +36,7 @@ TERMS = st.none() | st.builds(
     QueueTerms, st.sampled_from([1.0, 2.5]), st.sampled_from([None, None, 1]), st.sampled_from([0, 0, 0, -1])
 )
 SCOPES = st.sampled_from([
-    pauses.EVERYTHING, pauses.of_server("gpu1"), pauses.of_guild(4), pauses.of_member(5, 1), pauses.of_member(4, 2),
+    pauses.EVERYTHING, pauses.of_guild(4), pauses.of_member(5, 1), pauses.of_member(4, 2),
     pauses.of_workflow("imagine", 5), pauses.of_workflow("video", anywhere=True),
 ])  # fmt: skip
 REQUEST = st.fixed_dictionaries({
@@ -56,7 +56,7 @@ class Machine(RuleBasedStateMachine):
         self.number = 0
         self.versions: list[Job] = []
         """Every version of a job that anybody ever had in hand, old ones too."""
-        store._clock = lambda: self.now
+        store.clock = lambda: self.now
 
     def ask(self, question: Awaitable[T]) -> T | None:
         async def answer() -> T | None:

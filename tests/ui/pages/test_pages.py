@@ -12,7 +12,7 @@ from bot.jobs.job import Job
 from bot.jobs.server_registry import ServerRecord
 from bot.jobs.status import QueuePosition as Place
 from bot.jobs.status import QueueStatus
-from bot.policy.pauses import EVERYTHING, Pause, of_guild, of_member, of_server, of_workflow
+from bot.policy.pauses import EVERYTHING, Pause, of_guild, of_member, of_workflow
 from bot.policy.quotas import Usage
 from bot.policy.role_rules import Allowance, RoleRule
 from bot.ui.locale import Languages
@@ -61,7 +61,6 @@ def is_harmless(text: str) -> bool:
         (of_workflow("imagine", HERE), "`/imagine` in this Discord server"),
         (of_workflow("imagine", anywhere=True), "`/imagine` in all Discord servers"),
         (of_member(HERE, ANN), f"<@{ANN}>'s requests"),
-        (of_server("http://gpu1:8188"), "the GPU server"),
         ("what is this", "what is this"),
     ],
 )
