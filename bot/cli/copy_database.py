@@ -42,7 +42,7 @@ class DatabaseCopier:
         await asyncio.to_thread(_check_addresses, self._source, to)
         async with self._opened(self._source) as source, self._opened(to, unfinished=True) as target:
             copy = DatabaseCopy(source.engine, target.engine, clock=self._clock, say=self._say)
-            async with copy.begun():
+            async with copy.started():
                 rows = await copy.tables()
                 results = await self._results(copy, target) if with_results and target.is_shared else 0
         return _report(rows, results)

@@ -158,7 +158,7 @@ class JobRepository(Protocol):
 
     # ------------------------------------------------------------------ leases and recovery
 
-    async def hold_leases(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
+    async def acquire_leases(self, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
         """Acquire or renew the leases of servers for `ttl` seconds, by the database's clock; return those held.
 
         A lease of another owner can only be acquired after it has expired.

@@ -93,10 +93,6 @@ class ServerRegistry(Protocol):
         """Return fingerprint and node definitions of each enabled server with recorded capabilities, by key."""
         ...
 
-    async def abilities(self, key: str) -> Abilities | None:
-        """Return a server's recorded capabilities."""
-        ...
-
     async def unchecked_classes(self, key: str, limit: int = 200) -> Mapping[str, Needs]:
         """Return job classes without a verdict for this server."""
         ...

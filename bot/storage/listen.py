@@ -17,24 +17,18 @@ from bot.i18n import _
 from bot.jobs.cluster.bus import Callback, Listeners, Topic
 from bot.storage import database_url
 from bot.storage.engine.postgres import NO_CACHE
-from bot.storage.notify import (
-    CHANNEL,
-    TEST,
-    NotifySender,
-    SendThrough,
-    read,
-)
+from bot.storage.notify import CHANNEL, TEST, NotifySender, SendThrough, read
 
 log = logging.getLogger(__name__)
 
-POLL_INTERVAL, POLL_INTERVAL_UNHEARD = 2.0, 0.25
+POLL_INTERVAL, POLL_INTERVAL_WITHOUT_NOTIFY = 2.0, 0.25
 SELF_TEST_TIMEOUT = 2.0
 """Seconds within which a test sent to ourselves must come back."""
 SELF_TEST_INTERVAL = 10.0
 """Seconds between two tests of the connection."""
-ANSWER, CONNECT = 5.0, 5.0
+QUERY_TIMEOUT, CONNECT_TIMEOUT = 5.0, 5.0
 """Timeouts in seconds: for a trivial query, and to connect."""
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+RECONNECT_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each reconnect; the last one is repeated."""
 
 
@@ -58,38 +52,38 @@ class PostgresBus:
         self._arguments = _arguments(dsn)
         self._clock = clock
         self._me = me or uuid.uuid4().hex
-        self._ears = Listeners()
-        self._mouth = NotifySender(send_through=send_through, clock=clock, me=self._me)
+        self._listeners = Listeners()
+        self._sender = NotifySender(send_through=send_through, clock=clock, me=self._me)
         self._connection: AsyncpgConnection | None = None
-        self._heard = asyncio.Event()
+        self._test_received = asyncio.Event()
         self._test = ""
-        self._hears = False
-        self._was_told = False
+        self._receives = False
+        self._was_warned = False
 
     def subscribe(self, topic: Topic, hear: Callback) -> None:
-        self._ears.subscribe(topic, hear)
+        self._listeners.subscribe(topic, hear)
 
     def send(self, topic: Topic, payload: str = "") -> None:
         """Notify this process immediately, the others as soon as the database delivers it."""
-        self._ears.notify(topic, payload)
-        self._mouth.send(topic, payload)
+        self._listeners.notify(topic, payload)
+        self._sender.send(topic, payload)
 
     @property
     def poll_interval(self) -> float:
-        return POLL_INTERVAL if self._hears else POLL_INTERVAL_UNHEARD
+        return POLL_INTERVAL if self._receives else POLL_INTERVAL_WITHOUT_NOTIFY
 
     async def run(self) -> None:
         """Listen and send until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._mouth.run(), name="sending hints")
-                tasks.create_task(self._keep_listening(), name="hearing hints")
+                tasks.create_task(self._sender.run(), name="notification sender")
+                tasks.create_task(self._keep_listening(), name="notification listener")
         finally:
             self._disconnect()
 
     async def close(self) -> None:
         """Send what is left, if the database answers quickly."""
-        await self._mouth.close()
+        await self._sender.close()
 
     # ------------------------------------------------------------------ listening
 
@@ -102,19 +96,19 @@ class PostgresBus:
                 await self._keep_testing(self._connection)
             except Exception as error:  # from asyncpg or the network
                 log.info("notifications from other processes are unavailable: %s", type(error).__name__)
-            self._hears = False
+            self._receives = False
             self._disconnect()
-            await self._clock.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+            await self._clock.sleep(RECONNECT_DELAYS[min(tries, len(RECONNECT_DELAYS) - 1)])
             tries += 1
 
     async def _connected(self) -> AsyncpgConnection:
         import asyncpg
 
-        async with asyncio.timeout(CONNECT):
+        async with asyncio.timeout(CONNECT_TIMEOUT):
             connection = cast("AsyncpgConnection", await asyncpg.connect(**self._arguments))  # pyright: ignore[reportUnknownMemberType] # no types
         try:
-            async with asyncio.timeout(ANSWER):
-                await connection.add_listener(CHANNEL, self._notified)
+            async with asyncio.timeout(QUERY_TIMEOUT):
+                await connection.add_listener(CHANNEL, self._on_notification)
         except BaseException:
             connection.terminate()
             raise
@@ -125,43 +119,43 @@ class PostgresBus:
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _connection: ended.set())
         while not ended.is_set():
-            said = await self._self_test()
-            if not self._heard.is_set():  # raises if the connection is dead; else a pooler drops notifications
-                async with asyncio.timeout(ANSWER):
+            is_sent = await self._self_test()
+            if not self._test_received.is_set():  # raises if the connection is dead; else a pooler drops notifications
+                async with asyncio.timeout(QUERY_TIMEOUT):
                     await connection.execute("SELECT 1")
-            if said:
-                self._on_notify(hears=self._heard.is_set())
+            if is_sent:
+                self._set_receives(receives=self._test_received.is_set())
             await wait_for_event(self._clock, SELF_TEST_INTERVAL, ended)
 
     async def _self_test(self) -> bool:
         """Send ourselves a test and wait for it; return whether it could be sent."""
-        self._heard.clear()
+        self._test_received.clear()
         self._test = uuid.uuid4().hex
-        if not await self._mouth.test(self._test):
+        if not await self._sender.test(self._test):
             return False
-        await wait_for_event(self._clock, SELF_TEST_TIMEOUT, self._heard)
+        await wait_for_event(self._clock, SELF_TEST_TIMEOUT, self._test_received)
         return True
 
-    def _on_notify(self, *, hears: bool) -> None:
-        if hears and self._was_told:
+    def _set_receives(self, *, receives: bool) -> None:
+        if receives and self._was_warned:
             log.info("notifications between processes work again")
-        if not hears and not self._was_told:
+        if not receives and not self._was_warned:
             log.warning(
                 "notifications between processes are unavailable, so the bot polls instead and reacts a little later. "
                 "If DATABASE_URL goes through a pooler, set DATABASE_LISTEN_URL to the address of PostgreSQL itself"
             )
-        self._hears, self._was_told = hears, not hears
+        self._receives, self._was_warned = receives, not receives
 
-    def _notified(self, _connection: object, _pid: int, _channel: str, text: object) -> None:
-        said = read(text)
-        if said is None:
+    def _on_notification(self, _connection: object, _pid: int, _channel: str, text: object) -> None:
+        notification = read(text)
+        if notification is None:
             return
-        sender, topic, payload = said
+        sender, topic, payload = notification
         if topic == TEST:
             if payload == self._test:
-                self._heard.set()
+                self._test_received.set()
         elif sender != self._me:
-            self._ears.notify(Topic(topic), payload)
+            self._listeners.notify(Topic(topic), payload)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -180,7 +174,7 @@ def _arguments(dsn: str) -> dict[str, Any]:
     plain = url.difference_update_query([NO_CACHE, "channel_binding"])  # unknown to asyncpg
     return {
         "dsn": plain.render_as_string(hide_password=False),
-        "timeout": CONNECT,
-        "command_timeout": ANSWER,
+        "timeout": CONNECT_TIMEOUT,
+        "command_timeout": QUERY_TIMEOUT,
         "statement_cache_size": 0,
     }

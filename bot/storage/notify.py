@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 CHANNEL: Final = "comfycord"
 TEST: Final = "test"
 """Topic of a test sent to ourselves."""
-GAP = 0.02
+SEND_INTERVAL = 0.02
 """Seconds between two transactions; everything in between is sent together."""
-PROGRESS_EVERY = 1.0
+PROGRESS_INTERVAL = 1.0
 """Seconds between two progress reports."""
 MAX_PENDING = 1_000
 """Limit for unsent notifications, and for jobs whose progress is unsent."""
@@ -50,10 +50,10 @@ class NotifySender:
         self._send_through = send_through
         self._clock = clock
         self._me = me
-        self._waiting: dict[tuple[str, str], None] = {}
+        self._pending: dict[tuple[str, str], None] = {}
         self._progress: dict[str, float] = {}
         self._progress_at = float("-inf")
-        self._something = asyncio.Event()
+        self._has_pending = asyncio.Event()
 
     def send(self, topic: Topic, payload: str) -> None:
         """Queue a notification for all processes."""
@@ -61,25 +61,25 @@ class NotifySender:
             self._progress |= fractions(payload)
             _forget_oldest(self._progress)
         else:
-            self._waiting[topic, payload] = None
-            _forget_oldest(self._waiting)
-        self._something.set()
+            self._pending[topic, payload] = None
+            _forget_oldest(self._pending)
+        self._has_pending.set()
 
     async def test(self, word: str) -> bool:
         """Send ourselves a test; return whether it was sent."""
-        return await self._send([self._hint(TEST, word)])
+        return await self._send([self._encode(TEST, word)])
 
     async def run(self) -> None:
         """Send queued notifications until cancelled."""
         while True:
             while not self._is_due():
-                self._something.clear()
+                self._has_pending.clear()
                 if self._progress:
-                    await wait_for_event(self._clock, self._progress_in(), self._something)
+                    await wait_for_event(self._clock, self._progress_in(), self._has_pending)
                 else:
-                    await self._something.wait()
+                    await self._has_pending.wait()
             await self._send(self._batch())
-            await self._clock.sleep(GAP)
+            await self._clock.sleep(SEND_INTERVAL)
 
     async def close(self) -> None:
         try:
@@ -89,32 +89,33 @@ class NotifySender:
             log.debug("the last notifications were not sent in time")
 
     def _is_due(self) -> bool:
-        return bool(self._waiting) or (bool(self._progress) and self._progress_in() <= 0)
+        return bool(self._pending) or (bool(self._progress) and self._progress_in() <= 0)
 
     def _progress_in(self) -> float:
-        return self._progress_at + PROGRESS_EVERY - self._clock.monotonic()
+        return self._progress_at + PROGRESS_INTERVAL - self._clock.monotonic()
 
     def _batch(self) -> list[str]:
-        said = [self._hint(topic, payload) for topic, payload in self._waiting]
-        self._waiting.clear()
+        payloads = [self._encode(topic, payload) for topic, payload in self._pending]
+        self._pending.clear()
         if self._progress and self._progress_in() <= 0:
-            said += [self._hint(Topic.PROGRESS, json.dumps(part)) for part in _parts(self._progress)]
+            payloads += [self._encode(Topic.PROGRESS, json.dumps(chunk)) for chunk in _chunks(self._progress)]
             self._progress.clear()
             self._progress_at = self._clock.monotonic()
-        return said
+        return payloads
 
-    def _hint(self, topic: str, payload: str) -> str:
+    def _encode(self, topic: str, payload: str) -> str:
         return json.dumps({"topic": topic, "payload": payload, "from": self._me})
 
-    async def _send(self, bus: Sequence[str]) -> bool:
-        short = [hint for hint in bus if len(hint) <= MAX_PAYLOAD]  # ASCII: JSON escapes everything else
-        if len(short) < len(bus):
-            log.warning("%d notifications are too long and were not sent", len(bus) - len(short))
+    async def _send(self, payloads: Sequence[str]) -> bool:
+        # Characters are bytes here: JSON escapes everything that isn't ASCII
+        sendable = [payload for payload in payloads if len(payload) <= MAX_PAYLOAD]
+        if len(sendable) < len(payloads):
+            log.warning("%d notifications are too long and were not sent", len(payloads) - len(sendable))
         try:
-            if short:
-                await self._send_through(short)
+            if sendable:
+                await self._send_through(sendable)
         except DatabaseUnavailableError:
-            log.debug("%d notifications were lost: the database does not answer", len(short))
+            log.debug("%d notifications were lost: the database does not answer", len(sendable))
             return False
         return True
 
@@ -136,21 +137,21 @@ def _notify(conn: Connection, values: dict[str, Any]) -> None:
     conn.execute(_NOTIFY, values)
 
 
-_NOTIFY: Final = sa.text("SELECT pg_notify(:channel, said) FROM unnest(:payloads) AS said").bindparams(
+_NOTIFY: Final = sa.text("SELECT pg_notify(:channel, payload) FROM unnest(:payloads) AS payload").bindparams(
     sa.bindparam("payloads", type_=ARRAY(sa.Text))
 )
 
 
 def read(text: object) -> tuple[str, str, str] | None:
     """Return sender, topic and payload of a notification; None if it isn't ours."""
-    said = json_object(text)
-    sender, topic, payload = (said.get(name) for name in ("from", "topic", "payload"))
+    fields = json_object(text)
+    sender, topic, payload = (fields.get(name) for name in ("from", "topic", "payload"))
     if not (isinstance(sender, str) and isinstance(topic, str) and isinstance(payload, str)):
         return None
     return (sender, topic, payload) if topic == TEST or topic in set(Topic) else None
 
 
-def _parts(progress: Mapping[str, float]) -> Iterator[dict[str, float]]:
+def _chunks(progress: Mapping[str, float]) -> Iterator[dict[str, float]]:
     entries = list(progress.items())
     for start in range(0, len(entries), MAX_BATCH):
         yield dict(entries[start : start + MAX_BATCH])

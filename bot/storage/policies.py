@@ -13,49 +13,24 @@ from bot.policy.pauses import Pause
 from bot.policy.quotas import DAY, WEEK, Usage
 from bot.policy.role_rules import RoleRule
 from bot.policy.terms import account_key
-from bot.storage.engine.base import Engine
 from bot.storage.engine.compiled import CompiledStatement
 from bot.storage.engine.dialect import insert, storable
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import pause as pauses
 from bot.storage.schema.tables import role_rule as rules
 from bot.storage.schema.tables import usage
+from bot.storage.sql_repository import SqlRepository, reads, writes
 
-RULES_AT_MOST: Final = 500
+MAX_RULES: Final = 500
 """A guild has up to 250 roles; rules of deleted roles stay."""
-PAUSES_AT_MOST: Final = 10_000
-
-
-class SqlPolicyRepository:
-    """Implements `PolicyRepository`."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    async def rules(self, guild_id: int) -> Sequence[RoleRule]:
-        return await self._engine.read(lambda conn: _rules(conn, guild_id))
-
-    async def set_rule(self, rule: RoleRule) -> None:
-        await self._engine.write(lambda conn, _again: _set_rule(conn, rule), single=True, durable=True)
-
-    async def usage(self, guild_id: int | None, user_id: int, now: float) -> Usage:
-        return await self._engine.read(lambda conn: _usage(conn, guild_id, user_id, now))
-
-    async def pauses(self, now: float) -> Sequence[Pause]:
-        return await self._engine.read(lambda conn: _pauses(conn, now))
-
-    async def pause(self, pause: Pause) -> None:
-        await self._engine.write(lambda conn, _again: _pause(conn, pause), durable=True)
-
-    async def resume(self, scope: str) -> bool:
-        return await self._engine.write(lambda conn, again: _resume(conn, scope) or again, single=True, durable=True)
+MAX_PAUSES: Final = 10_000
 
 
 # ------------------------------------------------------------------ rules
 
 
 def _rules(conn: Connection, guild_id: int) -> list[RoleRule]:
-    query = sa.select(rules).where(rules.c.guild_id == guild_id).order_by(rules.c.role_id).limit(RULES_AT_MOST)
+    query = sa.select(rules).where(rules.c.guild_id == guild_id).order_by(rules.c.role_id).limit(MAX_RULES)
     return [RoleRule(**row) for row in conn.execute(query).mappings()]
 
 
@@ -75,7 +50,7 @@ def _set_rule(conn: Connection, rule: RoleRule) -> None:
 
 def _pauses(conn: Connection, now: float) -> list[Pause]:
     active = sa.or_(pauses.c.until.is_(None), pauses.c.until > now)
-    query = sa.select(pauses).where(active).order_by(pauses.c.at.desc(), pauses.c.scope).limit(PAUSES_AT_MOST)
+    query = sa.select(pauses).where(active).order_by(pauses.c.at.desc(), pauses.c.scope).limit(MAX_PAUSES)
     return [_read_pause(row) for row in conn.execute(query).mappings()]
 
 
@@ -97,22 +72,22 @@ def _resume(conn: Connection, scope: str) -> bool:
     return bool(conn.execute(sa.delete(pauses).where(pauses.c.scope == storable(scope))).rowcount)
 
 
-# ------------------------------------------------------------------ standings
+# ------------------------------------------------------------------ usage
 
 
 def _usage(conn: Connection, guild_id: int | None, user_id: int, now: float) -> Usage:
     account_id = account_key(guild_id, user_id)
     member = {"this_account": account_id, "this_user": user_id}
-    had = _HAD.first(conn, {"this_account": account_id, "day": now - DAY, "week": now - WEEK}) or {}
-    asked = _ASKED.first(conn, member)
+    used = _USED.first(conn, {"this_account": account_id, "day": now - DAY, "week": now - WEEK}) or {}
+    newest = _NEWEST.first(conn, member)
     return Usage(
-        **{name: value for name, value in had.items() if value is not None},
-        **_still_to_come(_TO_COME.rows(conn, member)),
-        last_asked=asked["created"] if asked else 0.0,
+        **{name: value for name, value in used.items() if value is not None},
+        **_pending(_PENDING.rows(conn, member)),
+        last_asked=newest["created"] if newest else 0.0,
     )
 
 
-def _had(_dialect: str, _names: Sequence[str]) -> ClauseElement:
+def _used_sql(_dialect: str, _names: Sequence[str]) -> ClauseElement:
     """Return the query for what an account has used within a day and a week."""
     day = usage.c.at > sa.bindparam("day", type_=sa.Double)
     columns: dict[str, ColumnElement[Any]] = {
@@ -130,7 +105,7 @@ def _had(_dialect: str, _names: Sequence[str]) -> ClauseElement:
     )
 
 
-_MEMBERS: Final = (
+_OWN_JOBS: Final = (
     jobs.c.user_id == sa.bindparam("this_user", type_=sa.BigInteger),
     jobs.c.account_id == sa.bindparam("this_account", type_=sa.Text),
 )
@@ -140,14 +115,14 @@ _NOT_REFUSED: Final = sa.text("NOT (state IN ('failed', 'cancelled') AND attempt
 """Refused jobs never reached a server: their images were unusable, or the member cancelled in time."""
 
 
-def _to_come(_dialect: str, _names: Sequence[str]) -> ClauseElement:
+def _pending_sql(_dialect: str, _names: Sequence[str]) -> ClauseElement:
     seconds = sa.func.coalesce(sa.func.sum(jobs.c.cost_est), 0.0).label("seconds")
     pictures = sa.func.sum(jobs.c.pictures_est).label("pictures")
     each = sa.select(jobs.c.state, sa.func.count().label("number"), seconds, pictures)
-    return each.where(*_MEMBERS, _STARTS_OR_RUNS).group_by(jobs.c.state)
+    return each.where(*_OWN_JOBS, _STARTS_OR_RUNS).group_by(jobs.c.state)
 
 
-def _still_to_come(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _pending(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     numbers = {row["state"]: row["number"] for row in rows}
     running = numbers.get("running", 0)
     pending = sum(numbers.values())
@@ -160,11 +135,24 @@ def _still_to_come(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _asked(_dialect: str, _names: Sequence[str]) -> ClauseElement:
-    newest = sa.select(jobs.c.created).where(*_MEMBERS, _NOT_REFUSED)
+def _newest_sql(_dialect: str, _names: Sequence[str]) -> ClauseElement:
+    newest = sa.select(jobs.c.created).where(*_OWN_JOBS, _NOT_REFUSED)
     return newest.order_by(jobs.c.seq.desc()).limit(sa.literal_column("1", sa.Integer))
 
 
-_HAD: Final = CompiledStatement(_had)
-_TO_COME: Final = CompiledStatement(_to_come)
-_ASKED: Final = CompiledStatement(_asked)
+_USED: Final = CompiledStatement(_used_sql)
+_PENDING: Final = CompiledStatement(_pending_sql)
+_NEWEST: Final = CompiledStatement(_newest_sql)
+
+
+class SqlPolicyRepository(SqlRepository):
+    """Implements `PolicyRepository`."""
+
+    rules = reads(_rules)
+    set_rule = writes(_set_rule, single=True, durable=True)
+    usage = reads(_usage)
+    pauses = reads(_pauses)
+    pause = writes(_pause, durable=True)
+
+    async def resume(self, scope: str) -> bool:
+        return await self.engine.write(lambda conn, again: _resume(conn, scope) or again, single=True, durable=True)

@@ -24,7 +24,7 @@ from bot.workflow.run.events import OutputFile, OutputRef
 
 log = logging.getLogger(__name__)
 
-PIECE: Final = 8 * 1024 * 1024
+PIECE_BYTES: Final = 8 * 1024 * 1024
 """Bytes per row and transaction: one second on a slow connection. Most results are smaller."""
 READ_TRIES: Final = 3
 """Attempts to read a result that is being replaced meanwhile."""
@@ -113,26 +113,27 @@ class SqlResultStore:
 
 def _rows(files: Sequence[OutputFile], start: int) -> Iterator[_Row]:
     """Yield the rows to write. Pieces of a large file are views, not copies."""
-    put, pieces = uuid.uuid4().hex, sum(len(_cuts(file.data)) for file in files)
+    put, pieces = uuid.uuid4().hex, sum(len(_offsets(file.data)) for file in files)
     number = start
     for place, file in enumerate(files):
         ref = file.ref
         label = _Label(put, pieces, place, (ref.node_id, ref.filename, ref.subfolder, ref.folder)).dump()
-        for cut in _cuts(file.data):
-            yield number, label, file.data if len(file.data) <= PIECE else memoryview(file.data)[cut : cut + PIECE]
+        for offset in _offsets(file.data):
+            is_whole = len(file.data) <= PIECE_BYTES
+            yield number, label, file.data if is_whole else memoryview(file.data)[offset : offset + PIECE_BYTES]
             number += 1
 
 
-def _cuts(data: bytes) -> range:
+def _offsets(data: bytes) -> range:
     """Return the offsets of the pieces; an empty file has one."""
-    return range(0, max(1, len(data)), PIECE)
+    return range(0, max(1, len(data)), PIECE_BYTES)
 
 
 def _batches(rows: Iterator[_Row]) -> Iterator[Sequence[_Row]]:
     """Group rows into transactions of at most one piece's size."""
     batch: list[_Row] = []
     for row in rows:
-        if batch and sum(len(data) for _number, _label, data in (*batch, row)) > PIECE:
+        if batch and sum(len(data) for _number, _label, data in (*batch, row)) > PIECE_BYTES:
             yield batch
             batch = []
         batch.append(row)

@@ -14,6 +14,7 @@ from bot.jobs.job import Delivery, Job, JobState, MessageLocation, Requester
 from bot.policy.fair_share import MAX_CHARGE, MIN_WEIGHT
 from bot.policy.terms import account_key
 from bot.storage import serialization
+from bot.storage.engine.dialect import storable
 from bot.storage.schema.tables import job as jobs
 from bot.workflow.run.spec import RunSpec
 
@@ -50,7 +51,7 @@ def account_of(job: Job) -> str:
     return account_key(job.place.guild_id, job.requester.user_id)
 
 
-def _place(job: Job) -> Values:
+def _location(job: Job) -> Values:
     place = job.place
     return {
         "interaction_id": place.interaction_id,
@@ -73,9 +74,7 @@ def _requester(job: Job) -> Values:
 def _spec(job: Job) -> Values:
     spec = job.spec
     columns = {"workflow": spec.workflow, "cls": spec.needs.cls, "model": spec.needs.model}
-    return {"spec": serialization.dump_spec(spec)} | {
-        name: serialization.plain_text(text) for name, text in columns.items()
-    }
+    return {"spec": serialization.dump_spec(spec)} | {name: storable(text) for name, text in columns.items()}
 
 
 _WRITERS: Mapping[str, Callable[[Job], Values]] = {
@@ -83,13 +82,13 @@ _WRITERS: Mapping[str, Callable[[Job], Values]] = {
     "estimate": lambda job: {"cost_est": min(MAX_CHARGE, job.estimate) if job.estimate > MIN_WEIGHT else 0.0},
     "pictures": lambda job: {"pictures_est": job.pictures},
     "requester": _requester,
-    "place": _place,
+    "place": _location,
     "state": lambda job: {"state": job.state.value},
     "outputs": lambda job: {"outputs": serialization.dump_outputs(job.outputs)},
     "note": lambda job: {"note": serialization.dump_message(job.note)},
     "error": lambda job: {"error": serialization.dump_message(job.error)},
     "delivery": lambda job: {"delivery": job.delivery.value},
-    "parts": lambda job: {"parts": serialization.dump_parts(job.parts)},
+    "parts": lambda job: {"parts": serialization.dump_followups(job.parts)},
 }
 
 
@@ -112,17 +111,17 @@ def read(row: Row) -> Job:
     """Return the job of a row, without the bytes of its input files."""
     columns = _Columns(row)
     plain: Values = {name: convert(row[name]) for name, convert in _PLAIN.items()}
-    name, locale = columns.read("requester", _two_texts, ("?", "en-US"))
+    name, locale = columns.read("requester", _name_and_locale, ("?", "en-US"))
     return Job(
         spec=columns.read("spec", serialization.load_spec, UNREADABLE),
         requester=Requester(row["user_id"], name, locale),
-        place=_read_place(row),
+        place=_read_location(row),
         state=JobState(row["state"]),
         delivery=columns.read("delivery", Delivery, Delivery.PENDING),
         outputs=columns.read("outputs", serialization.load_outputs, ()),
         note=columns.read("note", serialization.load_message, None),
         error=columns.read("error", serialization.load_message, None),
-        parts=columns.read("parts", serialization.load_parts, {}),
+        parts=columns.read("parts", serialization.load_followups, {}),
         estimate=float(row["cost_est"] or 0.0),
         pictures=row["pictures_est"],
         **plain,
@@ -140,7 +139,7 @@ def read_all(rows: Iterable[Row]) -> list[Job]:
     return jobs_read
 
 
-def _read_place(row: Row) -> MessageLocation:
+def _read_location(row: Row) -> MessageLocation:
     return MessageLocation(
         interaction_id=row["interaction_id"],
         application_id=row["application_id"],
@@ -154,7 +153,7 @@ def _read_place(row: Row) -> MessageLocation:
     )
 
 
-def _two_texts(stored: str) -> tuple[str, str]:
+def _name_and_locale(stored: str) -> tuple[str, str]:
     first, second = json.loads(stored)
     return str(first), str(second)
 

@@ -20,11 +20,6 @@ def dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def plain_text(text: str) -> str:
-    """Make a text safe for a column of its own: no zero bytes, no lone surrogates."""
-    return text.replace("\0", "").encode(errors="replace").decode()
-
-
 # ------------------------------------------------------------------ values and messages
 
 
@@ -154,9 +149,9 @@ def load_outputs(stored: str) -> tuple[OutputRef, ...]:
     return tuple(OutputRef(*fields) for fields in json.loads(stored))
 
 
-def dump_parts(parts: Mapping[int, FollowupMessage]) -> str:
-    return dump({str(number): [part.message_id, part.at] for number, part in parts.items()})
+def dump_followups(parts: Mapping[int, FollowupMessage]) -> str:
+    return dump({str(number): [message.message_id, message.at] for number, message in parts.items()})
 
 
-def load_parts(stored: str) -> dict[int, FollowupMessage]:
+def load_followups(stored: str) -> dict[int, FollowupMessage]:
     return {int(number): FollowupMessage(message_id, at) for number, (message_id, at) in json.loads(stored).items()}

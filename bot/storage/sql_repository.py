@@ -43,9 +43,7 @@ def writes(
     """Return the method that runs `work` as a transaction; for `single` and `durable` see `Engine.write`."""
 
     async def method(self: SqlRepository, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.engine.write(
-            lambda conn, _again: work(conn, *args, **kwargs), single=single, durable=durable
-        )
+        return await self.engine.write(lambda conn, _again: work(conn, *args, **kwargs), single=single, durable=durable)
 
     return method
 

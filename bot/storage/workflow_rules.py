@@ -8,41 +8,20 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from bot.policy.guild_workflows import (
-    GuildLimits,
-    GuildWorkflowRules,
-    Value,
-    WorkflowRule,
-)
-from bot.storage.engine.base import Engine
+from bot.policy.guild_workflows import GuildLimits, GuildWorkflowRules, Value, WorkflowRule
 from bot.storage.engine.dialect import insert, storable
 from bot.storage.schema.tables import guild_limit as limits
 from bot.storage.schema.tables import workflow_rule as rules
+from bot.storage.sql_repository import SqlRepository, reads, writes
 from bot.workflow.json_access import load, mapping
 
-RULES_AT_MOST: Final = 5000
+MAX_RULES: Final = 5000
 """A guild has about 100 workflows and 500 channels; few of them have rules."""
-
-
-class SqlWorkflowRules:
-    """Implements `WorkflowRulesRepository`."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    async def guild_rules(self, guild_id: int) -> GuildWorkflowRules:
-        return await self._engine.read(lambda conn: _guild_rules(conn, guild_id))
-
-    async def set_workflow_rule(self, rule: WorkflowRule) -> None:
-        await self._engine.write(lambda conn, _again: _set_rule(conn, rule), single=True, durable=True)
-
-    async def set_guild_limits(self, new: GuildLimits) -> None:
-        await self._engine.write(lambda conn, _again: _set_limits(conn, new), single=True, durable=True)
 
 
 def _guild_rules(conn: Connection, guild_id: int) -> GuildWorkflowRules:
     query = sa.select(rules).where(rules.c.guild_id == guild_id)
-    query = query.order_by(rules.c.workflow, rules.c.channel_id).limit(RULES_AT_MOST)
+    query = query.order_by(rules.c.workflow, rules.c.channel_id).limit(MAX_RULES)
     found = tuple(_read_rule(row) for row in conn.execute(query).mappings())
     row = conn.execute(sa.select(limits).where(limits.c.guild_id == guild_id)).mappings().first()
     return GuildWorkflowRules(found, None if row is None else GuildLimits(**row))
@@ -70,3 +49,11 @@ def _set_limits(conn: Connection, new: GuildLimits) -> None:
     entry = insert(conn.dialect.name, limits).values(values)
     rest = {name: value for name, value in values.items() if name != "guild_id"}
     conn.execute(entry.on_conflict_do_update(index_elements=[limits.c.guild_id], set_=rest))
+
+
+class SqlWorkflowRules(SqlRepository):
+    """Implements `WorkflowRulesRepository`."""
+
+    guild_rules = reads(_guild_rules)
+    set_workflow_rule = writes(_set_rule, single=True, durable=True)
+    set_guild_limits = writes(_set_limits, single=True, durable=True)

@@ -95,7 +95,7 @@ async def fill(
     is_postgres = store.engine.__class__.__name__ == "PostgresEngine"
     if not is_postgres:
         await execute(store, "PRAGMA cache_size = -200000")
-    await store.hold_leases([GPU, OTHER], ME, 1e9)
+    await store.acquire_leases([GPU, OTHER], ME, 1e9)
     await store.add(job(0, spec=spec(values={"prompt": "a rather long wish " * 60}), state=JobState.HELD))
     same = "requester, application_id, interaction_token, channel_id, message_id, upload_limit, spec"
     cls = f"'c' || ({'n / 100' if alike else 'n * 7919 / 1000'} % 10)"
@@ -186,7 +186,7 @@ async def measure(name: str, url: str, synchronous: str) -> None:
     store = await open_store(url, synchronous="full" if synchronous == "full" else "normal")
     if url.startswith("postgresql"):
         await empty(store)
-    await store.hold_leases([GPU], ME, 1e6)
+    await store.acquire_leases([GPU], ME, 1e6)
     await per_second(store, whole_life, SIDE_BY_SIDE)  # statements are compiled once
     for title, what in (("cycle", cycle), ("whole life", whole_life)):
         alone = await per_second(store, what, 1)

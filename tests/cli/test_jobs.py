@@ -20,7 +20,7 @@ SERVER, OWNER = "http://127.0.0.1:8188", "instance-a"
 @pytest.fixture
 async def store() -> AsyncGenerator[SqlJobRepository]:
     async with memory_store() as store:
-        await store.hold_leases([SERVER], OWNER, 30.0)
+        await store.acquire_leases([SERVER], OWNER, 30.0)
         yield store
 
 

@@ -284,7 +284,7 @@ async def test_a_job_on_a_server_that_is_no_longer_used_goes_back_into_the_line(
         async with opened(store=store, owner=BEFORE) as desk:
             job = await desk.enqueuer.reserve(spec(), requester(), unanswered())
             await desk.enqueuer.enqueue(job, spec(), place())
-            await store.hold_leases(["http://gone:8188"], BEFORE, 30.0)
+            await store.acquire_leases(["http://gone:8188"], BEFORE, 30.0)
             assert await store.claim("http://gone:8188", BEFORE, "prompt-1", desk.clock.now())
             await store.release_leases(BEFORE)
         async with opened(store=store) as desk:

@@ -34,7 +34,7 @@ async def in_line(store: JobRepository) -> list[str]:
 
 async def claimed(store: JobRepository, prompt_id: str = "prompt1", *, server: str = GPU, owner: str = ME) -> Job:
     """Take the next job for a server."""
-    assert await store.hold_leases([server], owner, TTL) == {server}
+    assert await store.acquire_leases([server], owner, TTL) == {server}
     taken = await store.claim(server, owner, prompt_id, 100.0)
     assert taken is not None
     return taken

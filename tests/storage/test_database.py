@@ -237,7 +237,7 @@ async def test_other_addresses_are_refused_without_showing_them(url: str) -> Non
 
 
 async def test_a_postgres_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.storage.engine.base.PAUSES", (0.01,))
+    monkeypatch.setattr("bot.storage.engine.base.RETRY_DELAYS", (0.01,))
     with pytest.raises(StartupError) as caught:
         await open_store(f"postgresql://ann:{PASSWORD}@127.0.0.1:1/jobs")
     assert "Can't use the database 127.0.0.1:1/jobs: " in str(caught.value)

@@ -18,7 +18,7 @@ from bot.errors import StartupError
 from bot.jobs.cluster.bus import Topic
 from bot.storage import listen
 from bot.storage.engine.postgres import PostgresEngine
-from bot.storage.listen import POLL_INTERVAL, POLL_INTERVAL_UNHEARD, PostgresBus
+from bot.storage.listen import POLL_INTERVAL, POLL_INTERVAL_WITHOUT_NOTIFY, PostgresBus
 from bot.storage.notify import MAX_PENDING, through
 from tests.storage.breakable_connection import wire_to
 
@@ -42,7 +42,7 @@ class Process:
         await until(lambda: self.bus.poll_interval == POLL_INTERVAL)
 
     async def until_it_is_deaf(self) -> None:
-        await until(lambda: self.bus.poll_interval == POLL_INTERVAL_UNHEARD)
+        await until(lambda: self.bus.poll_interval == POLL_INTERVAL_WITHOUT_NOTIFY)
 
     async def execute(self, sql: str) -> None:
         await self.engine.write(lambda conn, _again: conn.execute(sa.text(sql)), single=True)
@@ -87,8 +87,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in {
         "SELF_TEST_TIMEOUT": 0.3,
         "SELF_TEST_INTERVAL": 0.2,
-        "ANSWER": 0.3,
-        "PAUSES": (0.05,),
+        "QUERY_TIMEOUT": 0.3,
+        "RECONNECT_DELAYS": (0.05,),
     }.items():
         monkeypatch.setattr(listen, name, seconds)
 
@@ -152,7 +152,7 @@ async def test_whoever_cannot_hear_looks_more_often_and_says_so_once(
     async with process(postgres_url, await another_database(postgres_url)) as deaf, process(postgres_url) as other:
         await other.until_it_hears()
         await asyncio.sleep(1.5)
-        assert deaf.bus.poll_interval == POLL_INTERVAL_UNHEARD
+        assert deaf.bus.poll_interval == POLL_INTERVAL_WITHOUT_NOTIFY
         deaf.bus.send(Topic.WORK)
         await other.until_heard(Topic.WORK)
         assert deaf.heard == [(Topic.WORK, "")]
@@ -190,7 +190,7 @@ async def test_a_database_that_cannot_be_reached_at_the_start_is_heard_when_it_c
         wire.refuses = True
         async with process(postgres_url, wire.url) as one:
             await asyncio.sleep(0.3)
-            assert one.bus.poll_interval == POLL_INTERVAL_UNHEARD
+            assert one.bus.poll_interval == POLL_INTERVAL_WITHOUT_NOTIFY
             wire.refuses = False
             await one.until_it_hears()
 

@@ -149,7 +149,7 @@ async def test_what_waits_and_runs_is_still_to_come(store: SqlJobRepository, pol
 
 
 async def test_runs_count_when_they_bring_something(store: SqlJobRepository, policies: SqlPolicyRepository) -> None:
-    await store.hold_leases(["http://gpu1:8188"], "instance-1", 30.0)
+    await store.acquire_leases(["http://gpu1:8188"], "instance-1", 30.0)
     await done(store, 1)
     guild_id = (await store.browse([], limit=1))[0].place.guild_id
     now = (await execute(store, "SELECT max(at) AS at FROM usage"))[0]["at"]

@@ -31,7 +31,7 @@ def result_store(store: SqlJobRepository) -> SqlResultStore:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(result_files, "PIECE", 4)
+    monkeypatch.setattr(result_files, "PIECE_BYTES", 4)
 
 
 async def rows(store: SqlJobRepository) -> int:

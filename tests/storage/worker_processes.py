@@ -66,7 +66,7 @@ class Worker:
             tasks.create_task(self._take_in())
             tasks.create_task(self._tell())
             while True:
-                self._held = await self._store.hold_leases(SERVERS, self._owner, TTL)
+                self._held = await self._store.acquire_leases(SERVERS, self._owner, TTL)
                 self._look_after(tasks)
                 await asyncio.sleep(RENEW)
 

@@ -166,7 +166,7 @@ class Desk:
 
         asked, outcome = await self.trial.probe(act, **({"user_id": MEMBER} | where))
         await self.store.add(self._aged(await outcome, asked, minutes_ago * 60.0))
-        await self.store.hold_leases([SERVER], OWNER, 1e9)
+        await self.store.acquire_leases([SERVER], OWNER, 1e9)
         job = await self.store.claim(SERVER, OWNER, f"prompt-{asked.id}", self.clock.now() + 1)
         assert job is not None
         return Order(job, asked)

@@ -141,7 +141,7 @@ class LeaseManager:
     async def _held(self, wanted: Collection[str]) -> frozenset[str]:
         """Acquire or renew leases."""
         asked = self._clock.monotonic()
-        held = await self._store.hold_leases(wanted, self.owner, LEASE_SECONDS) if wanted else frozenset[str]()
+        held = await self._store.acquire_leases(wanted, self.owner, LEASE_SECONDS) if wanted else frozenset[str]()
         self._until |= dict.fromkeys(held, asked + LEASE_SECONDS - MARGIN)
         self._changed.set()
         return held

@@ -1,7 +1,8 @@
 """Updates an account and its guild when one of their jobs changes: job counters and GPU usage.
 
 Part of the transaction that changes the job. Rows are always locked in the order job, account, guild, so that two
-transactions can't deadlock. A wrong counter is not refused; `recount` corrects it later.
+transactions can't deadlock. A wrong counter is not refused; `recount` corrects it later. What these statements cost is
+why PostgreSQL gets them as parts of another one: see `bot.storage.jobs.claim`.
 """
 
 from collections.abc import Sequence

@@ -18,9 +18,9 @@ from bot.storage.accounting import fair_share_sql
 from bot.storage.accounting.counters import SECONDS
 from bot.storage.accounting.fair_share_sql import NOW
 from bot.storage.engine.compiled import CompiledStatement, Values
+from bot.storage.engine.dialect import storable
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import usage
-from bot.storage.serialization import plain_text
 
 STARTED_AT: Final = "started_at"
 """Start of the run, passed at its end: a short run has not stored it before."""
@@ -42,7 +42,7 @@ def values(job: Job, moved: Job, now: float) -> Values:
         "now": now,
         "run_pictures": len(moved.outputs),
         "run_counted": moved.state in (JobState.DELIVERING, JobState.CANCELLED),
-        "run_workflow": plain_text(job.spec.workflow),
+        "run_workflow": storable(job.spec.workflow),
     }
 
 

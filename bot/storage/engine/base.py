@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 TIMEOUT: Final = 10.0
 """Seconds for one call, including all attempts."""
-PAUSES: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
+RETRY_DELAYS: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each retry. A restarted PostgreSQL is back in about three."""
 
 
@@ -43,12 +43,12 @@ class Engine(Protocol):
 class RetryingTasks:
     """Runs each call in a task of its own, so that a cancelled caller leaves no transaction half done."""
 
-    def __init__(self, passes: Callable[[Exception], bool]) -> None:
-        self._passes = passes
+    def __init__(self, is_transient: Callable[[Exception], bool]) -> None:
+        self._is_transient = is_transient
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
-        """Return the first successful attempt's result. Raises `DatabaseUnavailableError` if none succeeds in time."""
+        """Return the result of the first successful attempt. Raises `DatabaseUnavailableError` if none is in time."""
         task = asyncio.create_task(self._repeat(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -72,15 +72,15 @@ class RetryingTasks:
             task.exception()  # marks it as retrieved: the caller may be gone, and asyncio would warn
 
     async def _repeat(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
-        for number, pause in enumerate((*PAUSES, None)):
+        for number, delay in enumerate((*RETRY_DELAYS, None)):
             try:
                 return await attempt(number > 0)
             except Exception as error:
-                if not self._passes(error):
+                if not self._is_transient(error):
                     raise
-                if pause is None:
+                if delay is None:
                     cause = getattr(error, "orig", error)
                     log.warning("the database is unavailable: %s: %s", type(error).__name__, cause)
                     raise DatabaseUnavailableError from error
-            await asyncio.sleep(pause)
+            await asyncio.sleep(delay)
         raise AssertionError("the last try returns or raises")

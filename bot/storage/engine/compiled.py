@@ -16,7 +16,6 @@ Values = dict[str, Any]
 Build = Callable[[str, Sequence[str]], ClauseElement]
 """Builds a statement for a dialect and the names of its parameters."""
 
-POSTGRES: Final = "postgresql"
 _AUTOCOMMIT: Final = "autocommit"
 """The isolation level of connections without transactions in SQLAlchemy's asyncpg adapter."""
 

@@ -1,18 +1,14 @@
-"""The two places where SQLite and PostgreSQL differ: upserts and the current time."""
+"""Where SQLite and PostgreSQL differ: upserts, the clock of leases, locks, texts, and LIMIT."""
 
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
-
-def storable(text: str) -> str:
-    """Remove what PostgreSQL refuses: zero bytes and lone surrogates."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-
-
+POSTGRES: Final = "postgresql"
+"""The name of a dialect; the other one is "sqlite"."""
 ONE: Final = sa.literal_column("1", sa.Integer)
 """A literal LIMIT, which a cached plan knows: for a parameter, PostgreSQL assumes a tenth of the table."""
 
@@ -21,13 +17,22 @@ Insert = sqlite.Insert | postgresql.Insert
 
 def insert(dialect: str, table: Table) -> Insert:
     """Return an INSERT that supports `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    if dialect == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+    return postgresql.insert(table) if dialect == POSTGRES else sqlite.insert(table)
 
 
 def lease_time(dialect: str, now: ColumnElement[float]) -> ColumnElement[float]:
     """Return the current time for leases: PostgreSQL's clock, shared by all machines, or `now` on SQLite."""
-    if dialect == "postgresql":
+    if dialect == POSTGRES:
         return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
     return now
+
+
+def advisory_lock(conn: Connection, key: int) -> None:
+    """Keep other processes out of what `key` stands for until the transaction ends. SQLite has one writer anyway."""
+    if conn.dialect.name == POSTGRES:
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def storable(text: str) -> str:
+    """Remove what PostgreSQL refuses: zero bytes and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

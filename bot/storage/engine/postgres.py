@@ -17,12 +17,12 @@ from bot.storage.engine.base import RetryingTasks
 
 T = TypeVar("T")
 
-CONNECT: Final = 4.0
+CONNECT_TIMEOUT: Final = 4.0
 """Seconds to connect, and to wait for a free connection."""
-STATEMENT: Final = 6.0
+STATEMENT_TIMEOUT: Final = 6.0
 """Seconds for one statement."""
 CONNECTIONS: Final = 5
-TRY_TIMEOUT: Final = 3
+NON_DURABLE_CONNECTIONS: Final = 3
 """Connections for changes that a power cut of the database's machine may undo."""
 SETTINGS: Final = "server_settings"
 NO_CACHE: Final = "statement_cache_size"
@@ -48,26 +48,28 @@ class PostgresEngine:
         arguments = _arguments(url)
         self._engine = _engine(arguments, CONNECTIONS)
         self._statements = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._hasty, self._unsafe = None, self._statements
+        self._non_durable_pool, self._non_durable = None, self._statements
         if session := arguments.get(SETTINGS):
-            hasty = arguments | {SETTINGS: session | {"synchronous_commit": "off"}}
-            self._hasty = self._unsafe = _engine(hasty, TRY_TIMEOUT, isolation_level="AUTOCOMMIT")
-        self._tries = RetryingTasks(is_transient)
+            not_durable = arguments | {SETTINGS: session | {"synchronous_commit": "off"}}
+            self._non_durable_pool = self._non_durable = _engine(
+                not_durable, NON_DURABLE_CONNECTIONS, isolation_level="AUTOCOMMIT"
+            )
+        self._retrying = RetryingTasks(is_transient)
 
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
         if single:
-            engine = (self._statements if durable else self._unsafe).sync_engine
-            return await self._tries.run(lambda again: greenlet_spawn(_execute, engine, work, again))
-        return await self._tries.run(lambda again: greenlet_spawn(_transact, self._engine.sync_engine, work, again))
+            engine = (self._statements if durable else self._non_durable).sync_engine
+            return await self._retrying.run(lambda again: greenlet_spawn(_execute, engine, work, again))
+        return await self._retrying.run(lambda again: greenlet_spawn(_transact, self._engine.sync_engine, work, again))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._tries.run(lambda _again: greenlet_spawn(_query, self._statements.sync_engine, work))
+        return await self._retrying.run(lambda _again: greenlet_spawn(_query, self._statements.sync_engine, work))
 
     async def close(self) -> None:
-        await self._tries.finish()
+        await self._retrying.finish()
         await self._engine.dispose()
-        if self._hasty is not None:
-            await self._hasty.dispose()
+        if self._non_durable_pool is not None:
+            await self._non_durable_pool.dispose()
 
 
 def _engine(arguments: dict[str, Any], connections: int, **options: Any) -> AsyncEngine:
@@ -77,7 +79,7 @@ def _engine(arguments: dict[str, Any], connections: int, **options: Any) -> Asyn
             connect_args=arguments,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=CONNECT,
+            pool_timeout=CONNECT_TIMEOUT,
             pool_use_lifo=True,
             **options,
         )
@@ -108,8 +110,8 @@ def _arguments(url: sa.URL) -> dict[str, Any]:
     address = url.difference_update_query([NO_CACHE, "channel_binding"])  # the latter is known to libpq only
     shared: dict[str, Any] = {
         "dsn": address.render_as_string(hide_password=False),
-        "timeout": CONNECT,
-        "command_timeout": STATEMENT + 1,
+        "timeout": CONNECT_TIMEOUT,
+        "command_timeout": STATEMENT_TIMEOUT + 1,
     }
     if pooled:  # each statement may get another session, so nothing can be prepared or set
         return shared | {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
@@ -125,8 +127,8 @@ _SESSION: Final = {
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "jit": "off",
-    "statement_timeout": f"{STATEMENT:.0f}s",
-    "lock_timeout": f"{STATEMENT:.0f}s",
+    "statement_timeout": f"{STATEMENT_TIMEOUT:.0f}s",
+    "lock_timeout": f"{STATEMENT_TIMEOUT:.0f}s",
     "idle_in_transaction_session_timeout": "30s",
 }
 

@@ -22,11 +22,11 @@ from bot.storage.engine.sqlite_writer import GroupCommitThread
 
 T = TypeVar("T")
 
-OLDEST: Final = (3, 35, 0)
+MIN_VERSION: Final = (3, 35, 0)
 """The first SQLite with RETURNING."""
-BUSY: Final = 8.0
+BUSY_TIMEOUT: Final = 8.0
 """Seconds to wait for another process; below the time limit of a call, so that its outcome is known."""
-LARGEST_JOURNAL: Final = 64 * 1024 * 1024
+MAX_JOURNAL_BYTES: Final = 64 * 1024 * 1024
 """Bytes to which the write-ahead log is truncated after a checkpoint."""
 
 _TRANSIENT: Final = frozenset({
@@ -55,23 +55,23 @@ class SqliteEngine:
         self._reader = self._writer
         if path is not None:
             self._reader = GroupCommitThread("store-reader", _engine(path, {"query_only": "ON"}), None)
-        self._tries = RetryingTasks(_is_transient)
+        self._retrying = RetryingTasks(_is_transient)
 
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
-        return await self._tries.run(lambda again: self._writer.run(lambda conn: work(conn, again), durable=durable))
+        return await self._retrying.run(lambda again: self._writer.run(lambda conn: work(conn, again), durable=durable))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._tries.run(lambda _again: self._reader.run(work))
+        return await self._retrying.run(lambda _again: self._reader.run(work))
 
     async def close(self) -> None:
-        await self._tries.finish()
+        await self._retrying.finish()
         await self._reader.close()
         await self._writer.close()
 
 
 def check_version(version: tuple[int, int, int]) -> None:
-    if version < OLDEST:
-        have, need = (".".join(map(str, each)) for each in (version, OLDEST))
+    if version < MIN_VERSION:
+        have, need = (".".join(map(str, each)) for each in (version, MIN_VERSION))
         raise StartupError(
             _("SQLite {have} is too old; the bot needs {need} or newer. It comes with Python: install a newer Python.",
               have=have, need=need)
@@ -82,12 +82,12 @@ def _engine(path: Path | None, pragmas: dict[str, str]) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         target = ":memory:" if path is None else path
         # `GroupCommitThread` begins transactions: sqlite3 itself would begin them too late, after the first read.
-        return sqlite3.connect(target, timeout=BUSY, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(target, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
 
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         if path is not None:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(f"PRAGMA journal_size_limit={LARGEST_JOURNAL}")
+            connection.execute(f"PRAGMA journal_size_limit={MAX_JOURNAL_BYTES}")
         for name, function in _FUNCTIONS.items():  # optional in SQLite builds
             connection.create_function(name, -1, function, deterministic=True)
         for name, value in {"foreign_keys": "ON", "temp_store": "MEMORY", **pragmas}.items():

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
-GROUP: Final = 32
+MAX_GROUP: Final = 32
 """Calls per transaction, at most: later ones wait for all of them."""
 
 
@@ -67,7 +67,7 @@ class GroupCommitThread:
         self._engine = engine
         self._begin = begin
         self._conn: Connection | None = None
-        self._asked: deque[_Request] = deque()
+        self._queue: deque[_Request] = deque()
         self._guard = threading.Lock()
         self._busy = False
         self._survives_power_cuts = survives_power_cuts
@@ -76,13 +76,13 @@ class GroupCommitThread:
     async def run(self, work: Work[T], *, durable: bool = False) -> T:
         """Run a function and return its result; it continues if the caller is cancelled."""
         loop = asyncio.get_running_loop()
-        asked = _Request(work, loop.create_future(), loop, durable)
+        request = _Request(work, loop.create_future(), loop, durable)
         with self._guard:
             if not self._busy:
-                self._thread.submit(self._work_off)  # starts once the guard is released
+                self._thread.submit(self._drain)  # starts once the guard is released
             self._busy = True
-            self._asked.append(asked)
-        return await asked.future
+            self._queue.append(request)
+        return await request.future
 
     async def close(self) -> None:
         """Finish queued calls, then close the connection."""
@@ -93,14 +93,14 @@ class GroupCommitThread:
 
     # ------------------------------------------------------------------ in the thread
 
-    def _work_off(self) -> None:
+    def _drain(self) -> None:
         while group := self._next_group():
             self._serve(group)
             _answer(group)
 
     def _next_group(self) -> list[_Request]:
         with self._guard:
-            group = [self._asked.popleft() for _place in range(min(GROUP, len(self._asked)))]
+            group = [self._queue.popleft() for _place in range(min(MAX_GROUP, len(self._queue)))]
             self._busy = bool(group)
         return group
 
@@ -109,20 +109,20 @@ class GroupCommitThread:
         try:
             self._execute_group(group)
         except _GroupFailedError:
-            for asked in group:
-                self._serve([asked])
+            for request in group:
+                self._serve([request])
         except BaseException as error:  # handed to the callers
-            for asked in group:
-                asked.error = error
+            for request in group:
+                request.error = error
 
     def _execute_group(self, group: list[_Request]) -> None:
         conn = self._connection()
         driver = cast("sqlite3.Connection", conn.connection.driver_connection)
         if self._begin is None:
-            for asked in group:
-                asked.execute(conn)
+            for request in group:
+                request.execute(conn)
             return
-        self._wait_for_disk(driver, any(asked.durable for asked in group))
+        self._wait_for_disk(driver, any(request.durable for request in group))
         driver.execute(self._begin)
         try:
             self._execute_each(conn, driver, group)
@@ -134,24 +134,24 @@ class GroupCommitThread:
                 raise _GroupFailedError from error
             raise
 
-    def _wait_for_disk(self, driver: sqlite3.Connection, wanted: bool) -> None:
+    def _wait_for_disk(self, driver: sqlite3.Connection, is_needed: bool) -> None:
         """Let the next COMMIT wait for the disk, or not."""
-        wanted = wanted and self._survives_power_cuts
-        if wanted is not self._waits_for_disk:
-            driver.execute(f"PRAGMA synchronous={'FULL' if wanted else 'NORMAL'}")
-            self._waits_for_disk = wanted
+        is_needed = is_needed and self._survives_power_cuts
+        if is_needed is not self._waits_for_disk:
+            driver.execute(f"PRAGMA synchronous={'FULL' if is_needed else 'NORMAL'}")
+            self._waits_for_disk = is_needed
 
     def _execute_each(self, conn: Connection, driver: sqlite3.Connection, group: list[_Request]) -> None:
         """Run the calls of a transaction. Raises whatever rolled it back."""
         if len(group) == 1:
             group[0].result, group[0].error = group[0].work(conn), None
             return
-        for asked in group:
+        for request in group:
             driver.execute("SAVEPOINT one")
-            asked.execute(conn)
+            request.execute(conn)
             if not driver.in_transaction:  # SQLite rolls back when the disk is full or broken
                 raise _GroupFailedError
-            if asked.error is not None:
+            if request.error is not None:
                 driver.execute("ROLLBACK TO one")
             driver.execute("RELEASE one")
 
@@ -166,12 +166,12 @@ class GroupCommitThread:
 
 def _answer(group: list[_Request]) -> None:
     """Resolve all futures with one call per event loop; usually there is only one."""
-    for loop in {asked.loop for asked in group}:
-        there = [asked for asked in group if asked.loop is loop]
+    for loop in {request.loop for request in group}:
+        requests = [request for request in group if request.loop is loop]
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_set_result, there)
+            loop.call_soon_threadsafe(_set_result, requests)
 
 
 def _set_result(group: list[_Request]) -> None:
-    for asked in group:
-        asked.answer()
+    for request in group:
+        request.answer()

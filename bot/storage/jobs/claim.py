@@ -1,4 +1,9 @@
-"""Claims: gives the next job in the queue to a server."""
+"""Claims: gives the next job in the queue to a server.
+
+On PostgreSQL, a job's change and its side effects are one statement; on SQLite, which can't nest updates, several. With
+separate statements on both, PostgreSQL took 2.6 ms instead of 1.0 ms per claim among 10,000 queued jobs, and ran 109
+instead of 160 jobs/s from start to end, eight at a time (medians of six interleaved runs on a busy machine).
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,16 +20,15 @@ from bot.jobs.job import Delivery, Job, JobState
 from bot.storage import rows
 from bot.storage.accounting import counters
 from bot.storage.accounting.fair_share_sql import NOW
-from bot.storage.engine.compiled import POSTGRES, CompiledStatement, Values
-from bot.storage.engine.dialect import ONE
+from bot.storage.engine.compiled import CompiledStatement, Values
+from bot.storage.engine.dialect import ONE, POSTGRES, storable
 from bot.storage.jobs import claim_candidates, transitions
 from bot.storage.schema.tables import QUEUED, READY
 from bot.storage.schema.tables import account as accounts
 from bot.storage.schema.tables import job as jobs
-from bot.storage.serialization import plain_text
 from bot.storage.servers import leases
 
-_STILL: Final = sa.text("state || '' = 'queued'")
+_STILL_QUEUED: Final = sa.text("state || '' = 'queued'")
 """`QUEUED`, but written to avoid the index: a plan made for an empty queue would scan all of it."""
 MAX_TRIES: Final = 24
 """Attempts before a queue that several processes claim from counts as empty."""
@@ -32,7 +36,7 @@ MAX_SINGLE_STATEMENT_TRIES: Final = 2
 """Attempts that skip locked rows; later ones wait for an account and take one of its jobs."""
 
 
-def _taking(dialect: str, names: Sequence[str]) -> ClauseElement:
+def _take_sql(dialect: str, names: Sequence[str]) -> ClauseElement:
     """Return the UPDATE that takes a job, with its side effects on PostgreSQL.
 
     The guards are in the UPDATE itself: the row may leave the queue before its lock is granted.
@@ -43,7 +47,7 @@ def _taking(dialect: str, names: Sequence[str]) -> ClauseElement:
     return sa.select(taken).add_cte(*counters.cte_effects(taken, names))
 
 
-def _taking_at_once(dialect: str, names: Sequence[str]) -> ClauseElement:
+def _take_at_once_sql(dialect: str, names: Sequence[str]) -> ClauseElement:
     """Return a statement that finds and takes the next job if the choice is clear, to save a round trip.
 
     No row: nothing can start. A row without a job: something can, but the choice takes more queries.
@@ -57,11 +61,11 @@ def _taking_at_once(dialect: str, names: Sequence[str]) -> ClauseElement:
 
 def _taken(dialect: str, found: CTE, *, waits: bool = False) -> CTE:
     """Return the UPDATE of a job that was found and locked, after locking its account (`waits`: waiting for it)."""
-    its = sa.select(found.c.account_id).scalar_subquery()
-    able = sa.select(accounts.c.account_id).where(accounts.c.account_id == its, READY)
-    able = able.with_for_update(skip_locked=not waits).cte("able")
+    account = sa.select(found.c.account_id).scalar_subquery()
+    ready_account = sa.select(accounts.c.account_id).where(accounts.c.account_id == account, READY)
+    ready_account = ready_account.with_for_update(skip_locked=not waits).cte("able")
     change = _change(dialect, sa.select(found.c.seq).scalar_subquery())
-    return change.where(sa.select(able.c.account_id).scalar_subquery().is_not(None)).cte("taken")
+    return change.where(sa.select(ready_account.c.account_id).scalar_subquery().is_not(None)).cte("taken")
 
 
 _JOB: Final[ColumnElement[int]] = sa.bindparam("this_job", type_=sa.BigInteger)
@@ -69,7 +73,7 @@ _JOB: Final[ColumnElement[int]] = sa.bindparam("this_job", type_=sa.BigInteger)
 
 def _change(dialect: str, seq: ColumnElement[int]) -> ReturningUpdate[Any]:
     unclaimed = sa.not_(sa.exists().where(claim_candidates.claimed()).correlate(None))
-    taking = sa.update(jobs).where(claim_candidates.held(dialect), unclaimed, jobs.c.seq == seq, _STILL)
+    update = sa.update(jobs).where(claim_candidates.holds_lease(dialect), unclaimed, jobs.c.seq == seq, _STILL_QUEUED)
     values = {
         "state": JobState.RUNNING.value,
         "epoch": jobs.c.epoch + 1,
@@ -81,7 +85,7 @@ def _change(dialect: str, seq: ColumnElement[int]) -> ReturningUpdate[Any]:
         "started": NOW,
         "charged_at": NOW,
     }
-    return taking.values(values).returning(*rows.READ, sa.func.coalesce(jobs.c.cost_est, 0.0).label(counters.SECONDS))
+    return update.values(values).returning(*rows.READ, sa.func.coalesce(jobs.c.cost_est, 0.0).label(counters.SECONDS))
 
 
 def _found(names: Sequence[str]) -> sa.Select[int, str]:
@@ -92,14 +96,19 @@ def _found(names: Sequence[str]) -> sa.Select[int, str]:
     job = sa.select(jobs.c.seq, jobs.c.account_id)
     if "this_job" in names:
         return job.where(jobs.c.seq == _JOB, QUEUED).with_for_update(skip_locked=True)
-    its = accounts.alias("its")
-    mine = (its.c.account_id == sa.bindparam("this_account", type_=sa.Text), jobs.c.account_id == its.c.account_id)
-    left = job.select_from(jobs.join(its, sa.true())).where(*mine, QUEUED, claim_candidates.startable(its))
-    return left.order_by(*claim_candidates.ORDER).limit(ONE).with_for_update(of=jobs, skip_locked=True)
+    account = accounts.alias("its")
+    conditions = (
+        account.c.account_id == sa.bindparam("this_account", type_=sa.Text),
+        jobs.c.account_id == account.c.account_id,
+    )
+    remaining = job.select_from(jobs.join(account, sa.true())).where(
+        *conditions, QUEUED, claim_candidates.startable(account)
+    )
+    return remaining.order_by(*claim_candidates.ORDER).limit(ONE).with_for_update(of=jobs, skip_locked=True)
 
 
-_TAKE: Final = CompiledStatement(_taking)
-_TAKE_AT_ONCE: Final = CompiledStatement(_taking_at_once)
+_TAKE: Final = CompiledStatement(_take_sql)
+_TAKE_AT_ONCE: Final = CompiledStatement(_take_at_once_sql)
 _CLAIMED: Final = CompiledStatement(
     lambda dialect, _names: sa.select(*rows.READ).where(
         claim_candidates.claimed(), leases.locked(dialect).scalar_subquery().is_not(None)
@@ -114,7 +123,7 @@ def claim(
 ) -> Job | None:
     """Take the next job for a server. Repeating a claim with the same `prompt_id` returns the same job."""
     lease = {"this_server": server, "this_owner": owner, "lease_now": lease_now, "this_prompt": prompt_id}
-    while (row := _take(conn, {**lease, "now": now}, plain_text(loaded))) is not None:
+    while (row := _take(conn, {**lease, "now": now}, storable(loaded))) is not None:
         job = rows.read(row)
         if job.spec is not rows.UNREADABLE:
             return job
@@ -129,15 +138,17 @@ def _take(conn: Connection, values: Values, loaded: str) -> Values | None:
     On PostgreSQL a query sees one moment: other processes may take what it found, and more jobs may arrive.
     """
     values = values | counters.steps(JobState.QUEUED, JobState.RUNNING, values["now"])
-    question = claim_candidates.parameters(values, loaded)
+    params = claim_candidates.parameters(values, loaded)
     if conn.dialect.name == POSTGRES:
-        first = _TAKE_AT_ONCE.first(conn, values | question)
+        first = _TAKE_AT_ONCE.first(conn, values | params)
         if first is None or first["seq"] is not None:
             return first
-    for look in range(MAX_TRIES):
-        choices = claim_candidates.read_candidates(conn, question)
+    for attempt in range(MAX_TRIES):
+        choices = claim_candidates.read_candidates(conn, params)
         for choice in choices:
-            which = {"this_job": choice.seq} if look < MAX_SINGLE_STATEMENT_TRIES else {"this_account": choice.account}
+            which = (
+                {"this_job": choice.seq} if attempt < MAX_SINGLE_STATEMENT_TRIES else {"this_account": choice.account}
+            )
             if (row := _TAKE.first(conn, values | which)) is not None:
                 if conn.dialect.name != POSTGRES:
                     counters.apply_effects(conn, row, values)

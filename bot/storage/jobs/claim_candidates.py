@@ -27,25 +27,18 @@ from bot.policy.fair_share import (
 )
 from bot.policy.pauses import ANYWHERE, EVERYTHING, GUILD_SCOPE, MEMBER_SCOPE, WORKFLOW_SCOPE
 from bot.storage.accounting.fair_share_sql import NOW
-from bot.storage.engine.compiled import POSTGRES, CompiledStatement, Values
-from bot.storage.schema.tables import (
-    IN_HAND,
-    QUEUED,
-    READY,
-    RUNNING,
-    WAITING,
-    fit,
-    pause,
-)
+from bot.storage.engine.compiled import CompiledStatement, Values
+from bot.storage.engine.dialect import POSTGRES
+from bot.storage.schema.tables import QUEUED, READY, RUNNING, UNFINISHED, WAITING, fit, pause
 from bot.storage.schema.tables import account as accounts
 from bot.storage.schema.tables import guild as guilds
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import server as servers
 from bot.storage.servers import leases
 
-FEW: Final = 8
+MAX_CANDIDATES: Final = 8
 """Accounts read per kind: enough for several concurrent claims, and to find loaded models."""
-MANY: Final = 2000
+MAX_SCANNED: Final = 2000
 """Accounts scanned to find those few."""
 
 SERVER: Final[ColumnElement[str]] = sa.bindparam("this_server", type_=sa.Text)
@@ -90,33 +83,34 @@ def _quoted(text: str) -> ColumnElement[str]:
 
 def claimed() -> ColumnElement[bool]:
     """SQL: whether this prompt id already got its job."""
-    return sa.and_(IN_HAND, jobs.c.server == SERVER, RUNNING, jobs.c.prompt_id == PROMPT)
+    return sa.and_(UNFINISHED, jobs.c.server == SERVER, RUNNING, jobs.c.prompt_id == PROMPT)
 
 
-def held(dialect: str) -> ColumnElement[bool]:
+def holds_lease(dialect: str) -> ColumnElement[bool]:
     """SQL: whether the claiming process holds the server's lease and it is not drained; locks the server's row."""
-    gives = leases.locked(dialect).where(servers.c.enabled, sa.not_(servers.c.paused))
-    return gives.scalar_subquery().is_not(None)
+    lease = leases.locked(dialect).where(servers.c.enabled, sa.not_(servers.c.paused))
+    return lease.scalar_subquery().is_not(None)
 
 
 def _gate(dialect: str) -> ColumnElement[bool]:
     """SQL: what every claim needs, whichever account is next. Locks nothing; the update that takes the job does."""
-    gives = _any(servers, *leases.holds(dialect), servers.c.enabled, sa.not_(servers.c.paused))
+    lease = _any(servers, *leases.holds(dialect), servers.c.enabled, sa.not_(servers.c.paused))
     unclaimed = sa.not_(_any(jobs, claimed()))
-    return sa.and_(gives, unclaimed, sa.not_(_paused(_scope(EVERYTHING))), _any_fits())
+    return sa.and_(lease, unclaimed, sa.not_(_paused(_scope(EVERYTHING))), _any_compatible())
 
 
-def _any_fits() -> ColumnElement[bool]:
+def _any_compatible() -> ColumnElement[bool]:
     """SQL: whether any job fits this server; if not, a long queue would be scanned in vain."""
-    anything = _any(jobs, WAITING, QUEUED, jobs.c.cls == _NOTHING)
+    needs_nothing = _any(jobs, WAITING, QUEUED, jobs.c.cls == _NOTHING)
     return sa.or_(
-        anything, _any(fit, fit.c.server_id == SERVER, fit.c.fits, _any(jobs, WAITING, QUEUED, jobs.c.cls == fit.c.cls))
+        needs_nothing,
+        _any(fit, fit.c.server_id == SERVER, fit.c.fits, _any(jobs, WAITING, QUEUED, jobs.c.cls == fit.c.cls)),
     )
 
 
-def _fits() -> ColumnElement[bool]:
-    judged = _any(fit, fit.c.server_id == SERVER, fit.c.cls == jobs.c.cls, fit.c.fits)
-    return sa.or_(jobs.c.cls == _NOTHING, judged)
+def _is_compatible() -> ColumnElement[bool]:
+    compatible = _any(fit, fit.c.server_id == SERVER, fit.c.cls == jobs.c.cls, fit.c.fits)
+    return sa.or_(jobs.c.cls == _NOTHING, compatible)
 
 
 def startable(account: FromClause) -> ColumnElement[bool]:
@@ -126,14 +120,14 @@ def startable(account: FromClause) -> ColumnElement[bool]:
         for guild in (_quoted(ANYWHERE), account.c.guild_key)
     ]
     # The workflow's name is stored after the spec, which may be long, so it is only read if any workflow is paused
-    matters = _any(pause, pause.c.scope.startswith(WORKFLOW_SCOPE.partition("{")[0]))
-    stands = sa.and_(matters, _paused(*names))
-    return sa.and_(jobs.c.not_before <= NOW, _fits(), sa.not_(stands))
+    any_workflow_paused = _any(pause, pause.c.scope.startswith(WORKFLOW_SCOPE.partition("{")[0]))
+    is_paused = sa.and_(any_workflow_paused, _paused(*names))
+    return sa.and_(jobs.c.not_before <= NOW, _is_compatible(), sa.not_(is_paused))
 
 
-def _head(account: FromClause, *more: ColumnElement[bool]) -> ColumnElement[int]:
-    mine = sa.select(jobs.c.seq).where(jobs.c.account_id == account.c.account_id, QUEUED, *more, startable(account))
-    return mine.order_by(*ORDER).limit(_number(1)).correlate(account).scalar_subquery()
+def _first_job(account: FromClause, *more: ColumnElement[bool]) -> ColumnElement[int]:
+    query = sa.select(jobs.c.seq).where(jobs.c.account_id == account.c.account_id, QUEUED, *more, startable(account))
+    return query.order_by(*ORDER).limit(_number(1)).correlate(account).scalar_subquery()
 
 
 # ------------------------------------------------------------------ queries
@@ -152,19 +146,20 @@ def _unpaused(account: FromClause) -> ColumnElement[bool]:
     )
 
 
-def _some(condition: ColumnElement[bool], *by: ColumnElement[Any], few: int = FEW) -> Subquery:
+def _first_accounts(condition: ColumnElement[bool], *by: ColumnElement[Any], limit: int = MAX_CANDIDATES) -> Subquery:
     """Return the first accounts that meet a condition and have a job that can start.
 
     The inner limit keeps the planner from merging the two queries, so `head` is looked up at most once per account.
     """
-    ready = sa.select(*_ACCOUNT, _head(accounts).label("head")).where(READY, condition, _unpaused(accounts))
-    each = ready.order_by(*by).limit(_number(MANY)).subquery()
-    return sa.select(each).where(each.c.head.is_not(None)).limit(_number(few)).subquery()
+    ready = sa.select(*_ACCOUNT, _first_job(accounts).label("head")).where(READY, condition, _unpaused(accounts))
+    each = ready.order_by(*by).limit(_number(MAX_SCANNED)).subquery()
+    return sa.select(each).where(each.c.head.is_not(None)).limit(_number(limit)).subquery()
 
 
 def _next_guild() -> ColumnElement[str]:
-    mine = sa.and_(READY, accounts.c.guild_key == guilds.c.guild_key, _unpaused(accounts), _head(accounts).is_not(None))
-    first = sa.select(accounts.c.account_id).where(mine).order_by(*_BY_SHARE).limit(_number(1)).correlate(guilds)
+    of_guild = (accounts.c.guild_key == guilds.c.guild_key, _unpaused(accounts))
+    can_start = sa.and_(READY, *of_guild, _first_job(accounts).is_not(None))
+    first = sa.select(accounts.c.account_id).where(can_start).order_by(*_BY_SHARE).limit(_number(1)).correlate(guilds)
     has_one = sa.and_(
         sa.not_(_paused(_scope(GUILD_SCOPE, guild=guilds.c.guild_key))), first.scalar_subquery().is_not(None)
     )
@@ -172,32 +167,32 @@ def _next_guild() -> ColumnElement[str]:
     return by_share.limit(_number(1)).scalar_subquery()
 
 
-def _with_jobs(names: Sequence[str], some: Subquery, *more: ColumnElement[Any]) -> sa.Select[Any]:
+def _with_jobs(names: Sequence[str], found: Subquery, *more: ColumnElement[Any]) -> sa.Select[Any]:
     head, warm = jobs.alias("first"), jobs.alias("warm")
-    source = some.join(head, head.c.seq == some.c.head).outerjoin(guilds, guilds.c.guild_key == some.c.guild_key)
-    columns: list[ColumnElement[Any]] = [*some.c, head.c.created, guilds.c.score.label("guild_score"), *more]
+    source = found.join(head, head.c.seq == found.c.head).outerjoin(guilds, guilds.c.guild_key == found.c.guild_key)
+    columns: list[ColumnElement[Any]] = [*found.c, head.c.created, guilds.c.score.label("guild_score"), *more]
     if "loaded" in names:
-        loaded = _head(some, jobs.c.model == sa.bindparam("loaded", type_=sa.Text))
+        loaded = _first_job(found, jobs.c.model == sa.bindparam("loaded", type_=sa.Text))
         source = source.outerjoin(warm, sa.and_(warm.c.seq == loaded, warm.c.priority == head.c.priority))
         columns.append(warm.c.seq.label("warm"))
     return sa.select(*columns).select_from(source)
 
 
-def _next(dialect: str, names: Sequence[str], few: int = FEW) -> sa.Select[Any]:
+def _next(dialect: str, names: Sequence[str], limit: int = MAX_CANDIDATES) -> sa.Select[Any]:
     """Return the query for the first accounts of the next guild, and whether any account precedes guilds."""
     urgent = sa.or_(_any(accounts, READY, _IN_LANE), _any(accounts, READY, _HAS_WAITED)).label("is_any_urgent")
-    found = _with_jobs(names, _of_guild(_next_guild(), few), urgent)
+    found = _with_jobs(names, _of_guild(_next_guild(), limit), urgent)
     return found.where(_gate(dialect)) if dialect == POSTGRES else found  # SQLite would evaluate it last
 
 
-def _of_guild(key: ColumnElement[str], few: int) -> Subquery:
-    return _some(accounts.c.guild_key == key, *_BY_SHARE, few=few)
+def _of_guild(key: ColumnElement[str], limit: int) -> Subquery:
+    return _first_accounts(accounts.c.guild_key == key, *_BY_SHARE, limit=limit)
 
 
 def _urgent(_dialect: str, names: Sequence[str]) -> ClauseElement:
     """Return the query for accounts that precede guilds: the priority lane, and those that waited too long."""
-    lane = _with_jobs(names, _some(_IN_LANE, accounts.c.tier, *_BY_SHARE))
-    return lane.union_all(_with_jobs(names, _some(_HAS_WAITED, accounts.c.waits_since)))
+    lane = _with_jobs(names, _first_accounts(_IN_LANE, accounts.c.tier, *_BY_SHARE))
+    return lane.union_all(_with_jobs(names, _first_accounts(_HAS_WAITED, accounts.c.waits_since)))
 
 
 def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
@@ -208,24 +203,24 @@ def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
     first = _next(dialect, names, 1).cte("first_one")
     job: ColumnElement[int] = first.c.head
     if "loaded" in names:
-        others = _with_jobs(names, _of_guild(sa.select(first.c.guild_key).scalar_subquery(), FEW)).subquery()
-        is_for_others = sa.select(_number(1)).select_from(others).where(_is_warm(others)).limit(_number(1))
-        job = sa.case((_is_warm(first), first.c.warm), (is_for_others.scalar_subquery().is_(None), first.c.head))
+        others = _with_jobs(names, _of_guild(sa.select(first.c.guild_key).scalar_subquery(), MAX_CANDIDATES)).subquery()
+        is_for_others = sa.select(_number(1)).select_from(others).where(_is_loaded_sql(others)).limit(_number(1))
+        job = sa.case((_is_loaded_sql(first), first.c.warm), (is_for_others.scalar_subquery().is_(None), first.c.head))
     return first, sa.select(job).where(sa.not_(first.c.is_any_urgent))
 
 
-def _is_warm(some: FromClause) -> ColumnElement[bool]:
+def _is_loaded_sql(found: FromClause) -> ColumnElement[bool]:
     """`_is_loaded` as SQL."""
     return sa.or_(
-        some.c.warm == some.c.head,
-        sa.and_(some.c.warm.is_not(None), NOW - some.c.created < _number(OVERTAKING_LIMIT)),
+        found.c.warm == found.c.head,
+        sa.and_(found.c.warm.is_not(None), NOW - found.c.created < _number(OVERTAKING_LIMIT)),
     )
 
 
 _NEXT: Final = CompiledStatement(_next)
 _URGENT: Final = CompiledStatement(_urgent)
 _GATE: Final = CompiledStatement(lambda dialect, _names: sa.select(_number(1).label("open")).where(_gate(dialect)))
-_ASKED: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
+_PARAMETERS: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
 
 # ------------------------------------------------------------------ answers
 
@@ -239,17 +234,17 @@ class ClaimCandidates:
 
 
 def parameters(values: Values, loaded: str) -> Values:
-    """Return the parameters of `look` out of all those of a claim."""
-    return {name: values[name] for name in _ASKED} | ({"loaded": loaded} if loaded else {})
+    """Return the parameters of `read_candidates` out of all those of a claim."""
+    return {name: values[name] for name in _PARAMETERS} | ({"loaded": loaded} if loaded else {})
 
 
-def read_candidates(conn: Connection, question: Values) -> list[ClaimCandidates]:
+def read_candidates(conn: Connection, params: Values) -> list[ClaimCandidates]:
     """Return the accounts to try, next first; none if the server may not take anything now."""
-    if conn.dialect.name != POSTGRES and _GATE.first(conn, {name: question[name] for name in _ASKED}) is None:
+    if conn.dialect.name != POSTGRES and _GATE.first(conn, {name: params[name] for name in _PARAMETERS}) is None:
         return []
-    found, now = _NEXT.rows(conn, question), question["now"]
+    found, now = _NEXT.rows(conn, params), params["now"]
     if found and found[0]["is_any_urgent"]:
-        found += _URGENT.rows(conn, question)
+        found += _URGENT.rows(conn, params)
     rows = {row["account_id"]: row for row in found}
     ordered = order((_candidate(row, now) for row in rows.values()), now)
     return [ClaimCandidates(each.account, _job(rows[each.account], now)) for each in ordered]

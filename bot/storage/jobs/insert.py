@@ -13,8 +13,8 @@ from bot.jobs.repository import DuplicateJobError
 from bot.policy.terms import QueueTerms
 from bot.storage import rows
 from bot.storage.accounting import counters
-from bot.storage.engine.compiled import POSTGRES, CompiledStatement
-from bot.storage.engine.dialect import insert
+from bot.storage.engine.compiled import CompiledStatement
+from bot.storage.engine.dialect import POSTGRES, insert
 from bot.storage.jobs import input_files, transitions
 from bot.storage.schema.tables import job as jobs
 from bot.storage.servers import compatibility

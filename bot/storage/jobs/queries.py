@@ -12,7 +12,7 @@ from bot.storage.engine.compiled import CompiledStatement
 from bot.storage.schema.tables import WAITING, event
 from bot.storage.schema.tables import job as jobs
 
-FOUND_AT_MOST: Final = 10
+MAX_FOUND: Final = 10
 
 
 _GET: Final = CompiledStatement(
@@ -32,7 +32,7 @@ def get(conn: Connection, job_id: str) -> Job | None:
 
 def find(conn: Connection, prefix: str) -> Sequence[Job]:
     alike = sa.select(jobs).where(jobs.c.id.startswith(prefix, autoescape=True))
-    return _read(conn, alike.order_by(jobs.c.seq.desc()).limit(FOUND_AT_MOST))
+    return _read(conn, alike.order_by(jobs.c.seq.desc()).limit(MAX_FOUND))
 
 
 def count_waiting(conn: Connection, user_id: int) -> int:

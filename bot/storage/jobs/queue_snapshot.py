@@ -17,15 +17,16 @@ from sqlalchemy.sql.elements import ColumnElement
 from bot.jobs.repository import AccountStatus, QueueEntry, QueueSnapshot
 from bot.policy.fair_share import MIN_WEIGHT, Share
 from bot.policy.terms import QueueTerms
-from bot.storage.engine.compiled import POSTGRES, CompiledStatement, Values
-from bot.storage.schema.tables import IN_LINE, QUEUED
+from bot.storage.engine.compiled import CompiledStatement, Values
+from bot.storage.engine.dialect import POSTGRES
+from bot.storage.schema.tables import HAS_QUEUED, QUEUED
 from bot.storage.schema.tables import account as accounts
 from bot.storage.schema.tables import guild as guilds
 from bot.storage.schema.tables import job as jobs
 
-TURN: Final = 8.0
+TURN_SECONDS: Final = 8.0
 """GPU-seconds per turn. Deliberately short: reading too many jobs of an account is better than one too few."""
-MOST: Final = 2000
+MAX_ACCOUNTS: Final = 2000
 """Accounts that are read."""
 
 _ACCOUNT: Final = (
@@ -35,16 +36,16 @@ _JOB: Final = ("id", "account_id", "user_id", "workflow", "cls", "cost_est", "no
 
 
 def _accounts(_dialect: str, _names: Sequence[str]) -> ClauseElement:
-    both = accounts.outerjoin(guilds, guilds.c.guild_key == accounts.c.guild_key)
+    joined = accounts.outerjoin(guilds, guilds.c.guild_key == accounts.c.guild_key)
     theirs = [guilds.c[name].label(f"guild_{name}") for name in ("used", "used_at")]
-    query = sa.select(*(accounts.c[name] for name in _ACCOUNT), *theirs).select_from(both).where(IN_LINE)
+    query = sa.select(*(accounts.c[name] for name in _ACCOUNT), *theirs).select_from(joined).where(HAS_QUEUED)
     order = (accounts.c.tier, accounts.c.score, accounts.c.waits_since, accounts.c.account_id)
-    return query.order_by(*order).limit(sa.literal_column(str(MOST)))
+    return query.order_by(*order).limit(sa.literal_column(str(MAX_ACCOUNTS)))
 
 
 def _first(account_id: ColumnElement[str], limit: ColumnElement[int]) -> sa.Select[Any]:
-    mine = sa.select(*(jobs.c[name] for name in _JOB)).where(jobs.c.account_id == account_id, QUEUED)
-    return mine.order_by(jobs.c.priority, jobs.c.seq).limit(limit)
+    query = sa.select(*(jobs.c[name] for name in _JOB)).where(jobs.c.account_id == account_id, QUEUED)
+    return query.order_by(jobs.c.priority, jobs.c.seq).limit(limit)
 
 
 def _first_of_all(_dialect: str, _names: Sequence[str]) -> ClauseElement:
@@ -58,7 +59,7 @@ def _first_of_all(_dialect: str, _names: Sequence[str]) -> ClauseElement:
     return sa.select(theirs).select_from(key.join(theirs, sa.true()))
 
 
-_STANDING: Final = CompiledStatement(_accounts)
+_ACCOUNTS: Final = CompiledStatement(_accounts)
 _FIRST: Final = CompiledStatement(
     lambda _dialect, _names: _first(
         sa.bindparam("this_account", type_=sa.Text), sa.bindparam("this_number", type_=sa.Integer)
@@ -67,7 +68,7 @@ _FIRST: Final = CompiledStatement(
 _FIRST_OF_ALL: Final = CompiledStatement(_first_of_all)
 _LENGTH: Final = CompiledStatement(
     lambda _dialect, _names: sa.select(sa.func.coalesce(sa.func.sum(accounts.c.waiting), 0).label("length")).where(
-        IN_LINE
+        HAS_QUEUED
     )
 )
 
@@ -78,78 +79,80 @@ def _length(conn: Connection) -> int:
 
 
 def snapshot(conn: Connection, now: float, limit: int) -> QueueSnapshot:
-    standing = {row["account_id"]: row for row in _STANDING.rows(conn, {})}
-    wanted: dict[str, int] = {}
-    for account_id in islice(_turns(standing.values(), now), limit):
-        wanted[account_id] = wanted.get(account_id, 0) + 1
-    waiting = [_waiting(row, standing[row["account_id"]]) for row in _jobs(conn, wanted)]
-    there = [standing[account_id] for account_id in wanted]
+    accounts_read = {row["account_id"]: row for row in _ACCOUNTS.rows(conn, {})}
+    counts: dict[str, int] = {}
+    for account_id in islice(_turns(accounts_read.values(), now), limit):
+        counts[account_id] = counts.get(account_id, 0) + 1
+    waiting = [_waiting(row, accounts_read[row["account_id"]]) for row in _jobs(conn, counts)]
+    chosen = [accounts_read[account_id] for account_id in counts]
     return QueueSnapshot(
         waiting=waiting,
-        accounts={row["account_id"]: _account(row) for row in there},
-        guilds={row["guild_key"]: _guild_share(row) for row in there},
-        total=_length(conn) if len(standing) == MOST else sum(row["waiting"] for row in standing.values()),
+        accounts={row["account_id"]: _account(row) for row in chosen},
+        guilds={row["guild_key"]: _guild_share(row) for row in chosen},
+        total=_length(conn)
+        if len(accounts_read) == MAX_ACCOUNTS
+        else sum(row["waiting"] for row in accounts_read.values()),
     )
 
 
-def _jobs(conn: Connection, wanted: Mapping[str, int]) -> Iterator[Values]:
+def _jobs(conn: Connection, counts: Mapping[str, int]) -> Iterator[Values]:
     if conn.dialect.name == POSTGRES:
-        keys, numbers = list(wanted), list(wanted.values())
+        keys, numbers = list(counts), list(counts.values())
         yield from _FIRST_OF_ALL.rows(conn, {"these_accounts": keys, "these_numbers": numbers})
         return
-    for account_id, number in wanted.items():
+    for account_id, number in counts.items():
         yield from _FIRST.rows(conn, {"this_account": account_id, "this_number": number})
 
 
-def _turns(standing: Iterable[Values], now: float) -> Iterator[str]:
+def _turns(accounts_read: Iterable[Values], now: float) -> Iterator[str]:
     """Yield accounts in order of their turns: by lane, then by the guild's usage, then by the member's."""
     used: dict[str, float] = {}
-    lanes: dict[int, dict[str, _AccountJobs]] = {}
-    for row in standing:
+    lanes: dict[int, dict[str, _GuildMembers]] = {}
+    for row in accounts_read:
         key = row["guild_key"]
         if key not in used:
             used[key] = _guild_share(row).now(now)
-        lanes.setdefault(row["tier"], {}).setdefault(key, _AccountJobs(now)).rows.append(row)
-    for _lane, crowd in sorted(lanes.items()):
-        line = [(used[key], key) for key in crowd]
-        heapq.heapify(line)
-        while line:
-            _used, key = heapq.heappop(line)
-            yield crowd[key].next()
-            used[key] += TURN
-            if crowd[key].is_waiting:
-                heapq.heappush(line, (used[key], key))
+        lanes.setdefault(row["tier"], {}).setdefault(key, _GuildMembers(now)).rows.append(row)
+    for _lane, by_guild in sorted(lanes.items()):
+        heap = [(used[key], key) for key in by_guild]
+        heapq.heapify(heap)
+        while heap:
+            _used, key = heapq.heappop(heap)
+            yield by_guild[key].next()
+            used[key] += TURN_SECONDS
+            if by_guild[key].is_waiting:
+                heapq.heappush(heap, (used[key], key))
 
 
-class _AccountJobs:
+class _GuildMembers:
     """The waiting members of a guild. `rows` are their accounts, next first; only those that get a turn are read."""
 
     def __init__(self, now: float) -> None:
         self.rows: list[Values] = []
         self._now = now
-        self._looked_at = 0
-        self._back: list[tuple[float, str, int, Values]] = []
+        self._next_row = 0
+        self._requeued: list[tuple[float, str, int, Values]] = []
         """A heap of members waiting for another turn: usage by then, account, turns so far, row."""
 
     @property
     def is_waiting(self) -> bool:
-        return bool(self._back) or self._looked_at < len(self.rows)
+        return bool(self._requeued) or self._next_row < len(self.rows)
 
     def next(self) -> str:
         used, account_id, turns, row = self._first()
         if turns + 1 < row["waiting"]:
-            used += TURN / max(row["weight"], MIN_WEIGHT)
-            heapq.heappush(self._back, (used, account_id, turns + 1, row))
+            used += TURN_SECONDS / max(row["weight"], MIN_WEIGHT)
+            heapq.heappush(self._requeued, (used, account_id, turns + 1, row))
         return account_id
 
     def _first(self) -> tuple[float, str, int, Values]:
-        if self._looked_at < len(self.rows):
-            row = self.rows[self._looked_at]
+        if self._next_row < len(self.rows):
+            row = self.rows[self._next_row]
             used = Share(row["used"], row["used_at"]).now(self._now)
-            if not self._back or used <= self._back[0][0]:
-                self._looked_at += 1
+            if not self._requeued or used <= self._requeued[0][0]:
+                self._next_row += 1
                 return (used, row["account_id"], 0, row)
-        return heapq.heappop(self._back)
+        return heapq.heappop(self._requeued)
 
 
 def _guild_share(row: Values) -> Share:

@@ -12,7 +12,7 @@ from bot.jobs.job import Job, JobState
 from bot.storage import rows
 from bot.storage.engine.compiled import CompiledStatement
 from bot.storage.engine.dialect import ONE, lease_time
-from bot.storage.schema.tables import IN_HAND, UNTOLD
+from bot.storage.schema.tables import UNDELIVERED, UNFINISHED
 from bot.storage.schema.tables import job as jobs
 from bot.storage.servers import leases
 
@@ -20,38 +20,38 @@ HELD_TOO_LONG: Final = 15 * 60.0
 """Seconds after which a request can't be pending any more: its token has expired."""
 
 _ON_SERVER: Final = jobs.c.state.in_([JobState.RUNNING.value, JobState.DELIVERING.value])
-_OVER: Final = sa.text("state IN ('delivering', 'done', 'failed', 'cancelled')")
+_RUN_ENDED: Final = sa.text("state IN ('delivering', 'done', 'failed', 'cancelled')")
 
-_STILL: Final = sa.text("delivery || '' = 'pending'")
-"""`UNTOLD`, but written to avoid the index (see `line`)."""
+_STILL_UNDELIVERED: Final = sa.text("delivery || '' = 'pending'")
+"""`UNDELIVERED`, but written to avoid the index (see `bot.storage.jobs.claim`)."""
 
 
 def take_over_server(conn: Connection, lease_now: float, server: str, owner: str) -> Sequence[Job]:
     if not leases.lock(conn, server, owner, lease_now):
         return []
-    return _take_over(conn, sa.and_(IN_HAND, jobs.c.server == server, sa.or_(_ON_SERVER, _OVER)))
+    return _take_over(conn, sa.and_(UNFINISHED, jobs.c.server == server, sa.or_(_ON_SERVER, _RUN_ENDED)))
 
 
 def orphans(
     conn: Connection, lease_now: float, owner: str, servers: Collection[str], now: float, *, alone: bool
 ) -> Sequence[Job]:
     """Take over orphaned jobs. Jobs that wait for a moderator have no holder and are left alone."""
-    nobody_reads = sa.or_(sa.literal(alone), jobs.c.holder == owner, jobs.c.created <= now - HELD_TOO_LONG)
-    unread = sa.and_(jobs.c.state == JobState.HELD.value, jobs.c.holder != "", nobody_reads)
-    nobodys = sa.not_(leases.held(jobs.c.server, lease_time(conn.dialect.name, sa.literal(lease_now, sa.Double))))
-    lost = sa.and_(_ON_SERVER, jobs.c.server.not_in(list(servers)), nobodys)
-    return _take_over(conn, sa.or_(unread, lost))
+    is_abandoned = sa.or_(sa.literal(alone), jobs.c.holder == owner, jobs.c.created <= now - HELD_TOO_LONG)
+    unvalidated = sa.and_(jobs.c.state == JobState.HELD.value, jobs.c.holder != "", is_abandoned)
+    is_unleased = sa.not_(leases.held(jobs.c.server, lease_time(conn.dialect.name, sa.literal(lease_now, sa.Double))))
+    lost = sa.and_(_ON_SERVER, jobs.c.server.not_in(list(servers)), is_unleased)
+    return _take_over(conn, sa.or_(unvalidated, lost))
 
 
 def _claiming_delivery(dialect: str, _names: Sequence[str]) -> ClauseElement:
-    """Return the UPDATE of the job whose delivery is due. The guards are in the UPDATE, as in `line`."""
+    """Return the UPDATE of the job whose delivery is due. Its guards are as in `bot.storage.jobs.claim`."""
     time = lease_time(dialect, sa.bindparam("lease_now", type_=sa.Double))
     others = leases.held_by_others(jobs.c.server, sa.bindparam("this_owner", type_=sa.Text), time)
     due = sa.select(jobs.c.seq).where(
-        UNTOLD, _OVER, jobs.c.not_before <= sa.bindparam("now", type_=sa.Double), sa.not_(others)
+        UNDELIVERED, _RUN_ENDED, jobs.c.not_before <= sa.bindparam("now", type_=sa.Double), sa.not_(others)
     )
     first = due.order_by(jobs.c.not_before, jobs.c.seq).limit(ONE).with_for_update(skip_locked=True)
-    take = sa.update(jobs).where(jobs.c.seq == first.correlate(None).scalar_subquery(), _STILL, _OVER)
+    take = sa.update(jobs).where(jobs.c.seq == first.correlate(None).scalar_subquery(), _STILL_UNDELIVERED, _RUN_ENDED)
     until = sa.bindparam("until", type_=sa.Double)
     return take.values(epoch=jobs.c.epoch + 1, not_before=until).returning(*rows.READ)
 

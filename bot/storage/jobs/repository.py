@@ -74,7 +74,7 @@ class SqlJobRepository(SqlRepository):
 
     # ------------------------------------------------------------------ leases and recovery
 
-    hold_leases = timed_writes(leases.hold_leases)
+    acquire_leases = timed_writes(leases.acquire_leases)
     release_leases = writes(leases.release_leases)
     take_over_server = timed_writes(recovery.take_over_server)
     orphans = timed_writes(recovery.orphans)

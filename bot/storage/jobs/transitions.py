@@ -12,9 +12,10 @@ from sqlalchemy.sql.elements import ColumnElement
 from bot.jobs.job import Delivery, Job, JobState, StaleJobError
 from bot.storage import rows
 from bot.storage.accounting import counters, usage
-from bot.storage.engine.compiled import POSTGRES, CompiledStatement
+from bot.storage.engine.compiled import CompiledStatement
+from bot.storage.engine.dialect import POSTGRES
 from bot.storage.jobs import input_files
-from bot.storage.schema.tables import IN_HAND
+from bot.storage.schema.tables import UNFINISHED
 from bot.storage.schema.tables import job as jobs
 from bot.storage.servers import compatibility
 
@@ -27,7 +28,7 @@ _NEW: Final = "new_"
 """Prefix of parameters that hold new column values; SQLAlchemy reserves the bare column names."""
 
 
-def _setting(names: Sequence[str]) -> sa.Update:
+def _update_sql(names: Sequence[str]) -> sa.Update:
     columns = [name.removeprefix(_NEW) for name in names if name.startswith(_NEW)]
     values: dict[str, ColumnElement[Any]] = {
         name: sa.bindparam(_NEW + name, type_=jobs.c[name].type) for name in columns
@@ -38,28 +39,29 @@ def _setting(names: Sequence[str]) -> sa.Update:
             values[name] = sa.case((newer, values[name]), else_=jobs.c[name])
     this = (jobs.c.id == sa.bindparam("this_id"), jobs.c.epoch == sa.bindparam("this_epoch"),
             jobs.c.state == sa.bindparam("this_state"))  # fmt: skip
-    changed = sa.update(jobs).where(*this)
+    statement = sa.update(jobs).where(*this)
     if usage.ENDED_AT not in names:
-        return changed.values(values).returning(*rows.READ)
-    return changed.values(values | usage.settled()).returning(*rows.READ, *usage.SETTLED)
+        return statement.values(values).returning(*rows.READ)
+    return statement.values(values | usage.settled()).returning(*rows.READ, *usage.SETTLED)
 
 
-def _moving(dialect: str, names: Sequence[str]) -> ClauseElement:
+def _transition_sql(dialect: str, names: Sequence[str]) -> ClauseElement:
     """Return the UPDATE; on PostgreSQL the side effects are in the same statement, to save round trips."""
-    setting = _setting(names)
+    update = _update_sql(names)
     if dialect != POSTGRES:
-        return setting
-    moved = setting.cte("moved")
-    others = counters.cte_effects(moved, names)
+        return update
+    changed = update.cte("moved")
+    others = counters.cte_effects(changed, names)
     others += compatibility.effects(dialect, names, others[0]) if others else []
-    others += usage.cte_effects(moved, names)
-    return sa.select(moved).add_cte(*others)
+    others += usage.cte_effects(changed, names)
+    return sa.select(changed).add_cte(*others)
 
 
-_NOTE: Final = CompiledStatement(lambda _dialect, names: _setting(names))
-_MOVE: Final = CompiledStatement(_moving)
+_UPDATE: Final = CompiledStatement(lambda _dialect, names: _update_sql(names))
+_TRANSITION: Final = CompiledStatement(_transition_sql)
 
-_NO_END: Final = {
+_WAITING: Final = (JobState.HELD.value, JobState.QUEUED.value)
+_RESET: Final = {
     "not_before": 0.0, "finished": 0.0, "outputs": (), "note": None, "error": None, "delivery": Delivery.NONE,
     "tries": 0, "cancel_by": 0,
 }  # fmt: skip
@@ -69,13 +71,13 @@ _NO_END: Final = {
 def transition(conn: Connection, job: Job, state: JobState, changes: Changes, now: float, *, again: bool) -> Job:
     """`again`: an earlier attempt may have been committed although its answer was lost."""
     changes = _implied(job, state, changes, now)
-    moved = job.with_state(state, **changes)
-    values = _values(job, rows.columns(moved, {*changes, "state"})) | counters.steps(job.state, state, now)
-    values |= usage.values(job, moved, now) if job.state is JobState.RUNNING else {}
-    values |= compatibility.values(moved.spec, now) if state is JobState.QUEUED and "spec" in changes else {}
-    row = _MOVE.first(conn, values)
+    changed = job.with_state(state, **changes)
+    values = _values(job, rows.columns(changed, {*changes, "state"})) | counters.steps(job.state, state, now)
+    values |= usage.values(job, changed, now) if job.state is JobState.RUNNING else {}
+    values |= compatibility.values(changed.spec, now) if state is JobState.QUEUED and "spec" in changes else {}
+    row = _TRANSITION.first(conn, values)
     if row is None:
-        return _is_repeat(conn, moved, again=again)
+        return _is_repeat(conn, changed, again=again)
     if conn.dialect.name != POSTGRES:
         counters.apply_effects(conn, row, values)
         compatibility.touch(conn, values)
@@ -83,7 +85,7 @@ def transition(conn: Connection, job: Job, state: JobState, changes: Changes, no
     input_files.write(conn, job.id, changes.get("spec"))
     if job.state is JobState.DELIVERING and state is JobState.FAILED:
         usage.forgive(conn, job.id)
-    if state is JobState.DONE and moved.spec.uploads:
+    if state is JobState.DONE and changed.spec.uploads:
         input_files.drop(conn, [job.id])
     return rows.read(row)
 
@@ -94,7 +96,7 @@ def is_single(job: Job, changes: Changes) -> bool:
 
 
 def update(conn: Connection, job: Job, changes: Changes) -> Job:
-    row = _NOTE.first(conn, _values(job, rows.columns(replace(job, **changes), changes)))
+    row = _UPDATE.first(conn, _values(job, rows.columns(replace(job, **changes), changes)))
     if row is None:
         raise StaleJobError(f"job {job.id} is not {job.state} under epoch {job.epoch}")
     input_files.write(conn, job.id, changes.get("spec"))
@@ -114,46 +116,22 @@ def renew_token(conn: Connection, job_id: str, token: str, expires: float) -> Jo
     return None if row is None else rows.read(row)
 
 
-def _implied(job: Job, state: JobState, changes: Changes, now: float) -> Changes:
-    """Return the changes plus those that follow from them."""
-    if state is JobState.QUEUED:
-        return {**_NO_END, **changes, "epoch": job.epoch + 1}
-    implied: dict[str, Any] = dict(changes)
-    if (state.is_final or state is JobState.DELIVERING) and not implied.get("finished", job.finished):
-        implied["finished"] = now
-    if implied.get("delivery") is Delivery.PENDING:
-        implied.setdefault("not_before", implied.get("finished", now) + GRACE)
-    return implied
-
-
-def _values(job: Job, columns: rows.Values) -> rows.Values:
-    """Return the parameters of `_setting`. The epoch is always included: a note may change nothing else."""
-    new = {f"{_NEW}{name}": columns[name] for name in sorted(columns)}
-    return {"new_epoch": job.epoch, **new, "this_id": job.id, "this_epoch": job.epoch, "this_state": job.state.value}
-
-
-def _is_repeat(conn: Connection, moved: Job, *, again: bool) -> Job:
-    """Return the job if the first attempt of this transition was committed."""
-    there = sa.select(jobs).where(jobs.c.id == moved.id, jobs.c.epoch == moved.epoch, jobs.c.state == moved.state.value)
-    row = conn.execute(there).mappings().first() if again else None
-    if row is None:
-        raise StaleJobError(f"job {moved.id} has changed: it cannot become {moved.state}")
-    return rows.read(row)
-
-
-_WAITS = (JobState.HELD.value, JobState.QUEUED.value)
-
-
 def cancel(conn: Connection, job_id: str, by: int, now: float) -> Job | None:
     row = conn.execute(sa.select(jobs).where(jobs.c.id == job_id).with_for_update()).mappings().first()
     if row is None:
         return None
-    if row["state"] in _WAITS:
+    if row["state"] in _WAITING:
         return _end(conn, row, by, now)
     if row["state"] != JobState.RUNNING.value or row["cancel_by"]:
         return rows.read(row)
-    asked = sa.update(jobs).where(jobs.c.id == job_id).values(cancel_by=by).returning(jobs)
-    return rows.read(conn.execute(asked).mappings().one())
+    request = sa.update(jobs).where(jobs.c.id == job_id).values(cancel_by=by).returning(jobs)
+    return rows.read(conn.execute(request).mappings().one())
+
+
+def cancel_requests(conn: Connection, server: str) -> Sequence[tuple[str, int]]:
+    running = sa.and_(UNFINISHED, jobs.c.server == server, jobs.c.state == JobState.RUNNING.value)
+    requests = sa.select(jobs.c.id, jobs.c.cancel_by).where(running, jobs.c.cancel_by != 0)
+    return [(job_id, by) for job_id, by in conn.execute(requests)]
 
 
 def _end(conn: Connection, row: rows.Row, by: int, now: float) -> Job:
@@ -170,7 +148,30 @@ def _end(conn: Connection, row: rows.Row, by: int, now: float) -> Job:
     return rows.read(ended)
 
 
-def cancel_requests(conn: Connection, server: str) -> Sequence[tuple[str, int]]:
-    running = sa.and_(IN_HAND, jobs.c.server == server, jobs.c.state == JobState.RUNNING.value)
-    wishes = sa.select(jobs.c.id, jobs.c.cancel_by).where(running, jobs.c.cancel_by != 0)
-    return [(job_id, by) for job_id, by in conn.execute(wishes)]
+def _implied(job: Job, state: JobState, changes: Changes, now: float) -> Changes:
+    """Return the changes plus those that follow from them."""
+    if state is JobState.QUEUED:
+        return {**_RESET, **changes, "epoch": job.epoch + 1}
+    implied: dict[str, Any] = dict(changes)
+    if (state.is_final or state is JobState.DELIVERING) and not implied.get("finished", job.finished):
+        implied["finished"] = now
+    if implied.get("delivery") is Delivery.PENDING:
+        implied.setdefault("not_before", implied.get("finished", now) + GRACE)
+    return implied
+
+
+def _values(job: Job, columns: rows.Values) -> rows.Values:
+    """Return the parameters of `_update_sql`. The epoch is always included: an update may change nothing else."""
+    new = {f"{_NEW}{name}": columns[name] for name in sorted(columns)}
+    return {"new_epoch": job.epoch, **new, "this_id": job.id, "this_epoch": job.epoch, "this_state": job.state.value}
+
+
+def _is_repeat(conn: Connection, changed: Job, *, again: bool) -> Job:
+    """Return the job if the first attempt of this transition was committed."""
+    same = sa.select(jobs).where(
+        jobs.c.id == changed.id, jobs.c.epoch == changed.epoch, jobs.c.state == changed.state.value
+    )
+    row = conn.execute(same).mappings().first() if again else None
+    if row is None:
+        raise StaleJobError(f"job {changed.id} has changed: it cannot become {changed.state}")
+    return rows.read(row)

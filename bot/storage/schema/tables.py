@@ -110,8 +110,8 @@ seconds; `charged_at`: when they were charged to its account."""
 QUEUED: Final = text("state = 'queued'")
 RUNNING: Final = text("state = 'running'")
 WAITING: Final = text("state IN ('held', 'queued')")
-IN_HAND: Final = text("(state IN ('running', 'delivering') OR delivery = 'pending')")
-UNTOLD: Final = text("delivery = 'pending'")
+UNFINISHED: Final = text("(state IN ('running', 'delivering') OR delivery = 'pending')")
+UNDELIVERED: Final = text("delivery = 'pending'")
 ENDED: Final = text("state IN ('done', 'failed', 'cancelled')")
 """Queries repeat these conditions word for word, so that SQLite uses the partial indexes. A state passed as a parameter
 would be planned again for each value."""
@@ -125,8 +125,8 @@ _partial("job_next", QUEUED, job.c.account_id, job.c.priority, job.c.seq, job.c.
 _partial("job_warm", QUEUED, job.c.account_id, job.c.model, job.c.priority, job.c.seq)
 _partial("job_of_class", WAITING, job.c.cls)
 _partial("job_waiting", WAITING, job.c.user_id)
-_partial("job_in_hand", IN_HAND, job.c.server)
-_partial("job_untold", UNTOLD, job.c.not_before)
+_partial("job_in_hand", UNFINISHED, job.c.server)
+_partial("job_untold", UNDELIVERED, job.c.not_before)
 _partial("job_ended", ENDED, job.c.finished)
 Index("job_of_user", job.c.user_id, job.c.seq, job.c.state)
 """Includes the state, so that counting by state reads no rows. SQLite would prefer an index that begins with the state
@@ -169,11 +169,11 @@ priority lane is -1. `waits_since`: when its first job began to wait, or when a 
 """
 
 READY: Final = text("ready = 1")
-IN_LINE: Final = text("waiting > 0")
+HAS_QUEUED: Final = text("waiting > 0")
 _partial("account_ready", READY, account.c.guild_key, account.c.score, account.c.waits_since, account.c.account_id)
 _partial("account_lane", text("ready = 1 AND tier < 0"), account.c.tier)
 _partial("account_patient", READY, account.c.waits_since)
-_partial("account_in_line", IN_LINE, account.c.waiting)
+_partial("account_in_line", HAS_QUEUED, account.c.waiting)
 
 guild = Table(
     "guild",
@@ -322,8 +322,6 @@ meta = Table(
 )
 """Facts about the database itself, such as the id of the installation."""
 
-
-__all__ = ["guild_limit", "metadata", "workflow_rule"]
 
 workflow_rule = Table(
     "workflow_rule",

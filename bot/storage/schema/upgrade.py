@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from bot.errors import StartupError
 from bot.i18n import _
-from bot.storage.schema.tables import metadata  # imports all tables
+from bot.storage.engine.dialect import advisory_lock
+from bot.storage.schema.tables import metadata
 
 VERSION_TABLE: Final = "comfycord_version"
 """Not Alembic's default name, by which another program's database might look like ours."""
@@ -34,8 +35,7 @@ def upgrade(conn: Connection) -> str:
 
     Raises `StartupError` if the database is newer than this program or belongs to another one.
     """
-    if conn.dialect.name == "postgresql":
-        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+    advisory_lock(conn, _ADVISORY_LOCK)
     found = _revision(conn)
     if found == REVISION:
         return found

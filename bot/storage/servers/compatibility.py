@@ -18,7 +18,7 @@ from bot.storage.schema.tables import server as servers
 from bot.workflow.run.needs import Needs, dump_missing, load_missing
 from bot.workflow.run.spec import RunSpec
 
-RECENT: Final = 3600.0
+TOUCH_INTERVAL: Final = 3600.0
 """Seconds between two updates of `used_at`, so that not every job writes to its class."""
 
 
@@ -31,7 +31,9 @@ def values(spec: RunSpec, now: float) -> Values:
 def touched(dialect: str, account: CTE | None = None) -> Insert:
     """Return the upsert of a run's class; if `account` is given, it runs after that CTE."""
     cls = sa.bindparam("class_cls", type_=sa.Text)
-    just_used = sa.exists().where(job_class.c.cls == cls, job_class.c.used_at > NOW - sa.literal_column(str(RECENT)))
+    just_used = sa.exists().where(
+        job_class.c.cls == cls, job_class.c.used_at > NOW - sa.literal_column(str(TOUCH_INTERVAL))
+    )
     row = sa.select(cls, sa.bindparam("class_needs", type_=sa.Text), NOW).where(sa.not_(just_used))
     if account is not None:
         row = row.select_from(account)
@@ -52,10 +54,10 @@ def touch(conn: Connection, new: Values) -> None:
         _TOUCH.run(conn, {name: new[name] for name in ("class_cls", "class_needs", "now")})
 
 
-def unchecked_classes(conn: Connection, key: str, limit: int) -> Mapping[str, Needs]:
+def unchecked_classes(conn: Connection, key: str, limit: int = 200) -> Mapping[str, Needs]:
     """Return classes without a verdict, most recently used first."""
-    judged = sa.exists().where(fits.c.server_id == key, fits.c.cls == job_class.c.cls)
-    query = sa.select(job_class.c.cls, job_class.c.needs).where(sa.not_(judged))
+    known = sa.exists().where(fits.c.server_id == key, fits.c.cls == job_class.c.cls)
+    query = sa.select(job_class.c.cls, job_class.c.needs).where(sa.not_(known))
     found = conn.execute(query.order_by(job_class.c.used_at.desc()).limit(limit))
     return {cls: Needs.from_json(needs) for cls, needs in found}
 

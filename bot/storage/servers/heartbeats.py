@@ -14,7 +14,7 @@ KEPT_SECONDS: Final = 3600.0
 """Seconds after which the row of a killed process is deleted."""
 
 
-def heartbeat(conn: Connection, owner: str, role: str, ttl: float, now: float) -> Mapping[str, int]:
+def heartbeat(conn: Connection, now: float, owner: str, role: str, ttl: float) -> Mapping[str, int]:
     time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
     alive = {"role": role, "seen_until": time + ttl}
     entry = insert(conn.dialect.name, processes).values(owner=owner, **alive)

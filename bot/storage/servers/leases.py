@@ -12,7 +12,7 @@ from bot.storage.engine.dialect import insert, lease_time
 from bot.storage.schema.tables import server as table
 
 
-def hold_leases(conn: Connection, now: float, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
+def acquire_leases(conn: Connection, now: float, servers: Collection[str], owner: str, ttl: float) -> frozenset[str]:
     """Acquire or renew leases; rows are locked in sorted order, to avoid deadlocks."""
     time = lease_time(conn.dialect.name, sa.literal(now, sa.Double))
     takeover = sa.case((table.c.owner == owner, table.c.epoch), else_=table.c.epoch + 1)

@@ -12,14 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from bot.jobs.server_registry import ServerRecord
-from bot.storage.engine.compiled import POSTGRES
-from bot.storage.engine.dialect import insert, lease_time, storable
+from bot.storage.engine.dialect import advisory_lock, insert, lease_time, storable
 from bot.storage.schema.tables import fit as fits
 from bot.storage.schema.tables import server as servers
 
 SETTINGS: Final = "settings"
 COMMAND: Final = "command"
-LONGEST_NAME: Final = 32
+MAX_NAME_LENGTH: Final = 32
 """Characters of a server's name."""
 
 _ADVISORY_LOCK: Final = 0x636F6D6675
@@ -35,8 +34,8 @@ def enabled(conn: Connection, now: float) -> Sequence[ServerRecord]:
     return [record for record in _known(conn, now).values() if record.enabled]
 
 
-def register(conn: Connection, urls: Mapping[str, str], now: float, *, all_there_are: bool) -> None:
-    _lock(conn)
+def register(conn: Connection, now: float, urls: Mapping[str, str], *, all_there_are: bool = True) -> None:
+    advisory_lock(conn, _ADVISORY_LOCK)
     known = _known(conn, now)
     new = dict(known)
     for key, record in known.items():
@@ -48,12 +47,12 @@ def register(conn: Connection, urls: Mapping[str, str], now: float, *, all_there
     _write(conn, known, new)
 
 
-def add(conn: Connection, key: str, url: str, name: str, by: int, now: float) -> ServerRecord:
-    _lock(conn)
+def add(conn: Connection, now: float, key: str, url: str, name: str, by: int) -> ServerRecord:
+    advisory_lock(conn, _ADVISORY_LOCK)
     known = _known(conn, now)
     former = known.get(key) or ServerRecord(key=key, url=url, name="", enabled=False)
     added = replace(former, source=COMMAND, added_by=by)
-    new = _enabled(added, storable(name)[:LONGEST_NAME].strip() or former.name, url, known)
+    new = _enabled(added, storable(name)[:MAX_NAME_LENGTH].strip() or former.name, url, known)
     _write(conn, known, {**known, key: new})
     return new
 
@@ -103,8 +102,8 @@ def describe(conn: Connection, key: str, *, fingerprint: str, vram: int, version
         return
     if former != fingerprint:
         conn.execute(sa.delete(fits).where(fits.c.server_id == key))
-    kept = servers.c.definitions
-    differs = sa.or_(servers.c.fingerprint != fingerprint, kept.is_(None), kept != packed)
+    stored = servers.c.definitions
+    differs = sa.or_(servers.c.fingerprint != fingerprint, stored.is_(None), stored != packed)
     conn.execute(
         sa.update(servers)
         .where(servers.c.server_id == key, differs)
@@ -113,11 +112,6 @@ def describe(conn: Connection, key: str, *, fingerprint: str, vram: int, version
 
 
 # ------------------------------------------------------------------ rows
-
-
-def _lock(conn: Connection) -> None:
-    if conn.dialect.name == POSTGRES:
-        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
 
 
 def _known(conn: Connection, now: float) -> dict[str, ServerRecord]:

@@ -42,7 +42,7 @@ class Line:
 async def line() -> AsyncIterator[Line]:
     clock, board = ManualClock(), Board()
     async with memory_store(clock.now) as store:
-        await store.hold_leases(["a", "b"], "me", 1e9)
+        await store.acquire_leases(["a", "b"], "me", 1e9)
         run_times, bus = RunTimeEstimates(), LocalBus()
         queue_view = QueueView(
             store=store,

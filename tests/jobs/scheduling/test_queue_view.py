@@ -82,7 +82,7 @@ async def test_who_has_a_server_is_not_in_the_line_any_more() -> None:
         await here.order(1)
         await here.order(2)
         assert (await here.queue_view.status()).total == 2
-        await here.store.hold_leases([GPU], "me", 30.0)
+        await here.store.acquire_leases([GPU], "me", 30.0)
         assert await here.store.claim(GPU, "me", "prompt1", here.clock.now())
         survey = await here.queue_view.status()
         assert [job.id for job in survey.running] == ["job1"]

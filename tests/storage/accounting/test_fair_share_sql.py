@@ -110,7 +110,7 @@ async def timed(database: Database) -> tuple[SqlJobRepository, ManualClock]:
 
 async def begun(store: SqlJobRepository, clock: ManualClock, number: int = 1) -> Any:
     """Take in a job that is expected to take 40 seconds, of a member of weight 2, and give it to a server."""
-    await store.hold_leases([GPU], ME, 1e9)
+    await store.acquire_leases([GPU], ME, 1e9)
     await store.add(job(number, estimate=40.0), QueueTerms(weight=2.0))
     taken = await store.claim(GPU, ME, f"prompt{number}", clock.now())
     assert taken is not None

@@ -29,7 +29,7 @@ from tests.storage.samples import (
 
 async def claims(database: Database, count: int) -> list[str]:
     """Return which jobs a server gets, one after the other."""
-    await database.jobs.hold_leases([GPU], "somebody", TTL)
+    await database.jobs.acquire_leases([GPU], "somebody", TTL)
     got = [await database.jobs.claim(GPU, "somebody", f"next{turn}", 1e9) for turn in range(count)]
     return [each.id for each in got if each]
 
@@ -69,8 +69,8 @@ async def test_large_files_go_by_the_few_and_rows_by_the_many(
     both: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = both
-    monkeypatch.setattr(copy, "ROWS", 4)
-    monkeypatch.setattr(copy, "BYTES", 100)
+    monkeypatch.setattr(copy, "MAX_ROWS", 4)
+    monkeypatch.setattr(copy, "MAX_BYTES", 100)
     monkeypatch.setattr(copy, "PROGRESS_INTERVAL", 0.0)
     async with AsyncExitStack() as stack:
         old = await opened(source, stack)

@@ -76,7 +76,7 @@ async def test_a_bot_that_works_with_either_is_in_the_way(both: tuple[str, str],
 
 async def test_a_held_lease_shows_a_bot_too(tmp_path: Path, new_postgres: str) -> None:
     async with AsyncExitStack() as stack:
-        await (await opened(new_postgres, stack)).jobs.hold_leases([GPU], ME, TTL)
+        await (await opened(new_postgres, stack)).jobs.acquire_leases([GPU], ME, TTL)
     await refused(new_postgres, f"sqlite:///{tmp_path / 'new.db'}", tmp_path, "A bot or another copy is using")
 
 
@@ -158,7 +158,7 @@ async def test_a_bot_that_starts_meanwhile_spoils_the_copy(tmp_path: Path, new_p
         copy = copying.DatabaseCopy(old.engine, new.engine, clock=SystemClock(), say=lambda _word: None)
 
         async def disturbed() -> None:
-            async with copy.begun():
+            async with copy.started():
                 await copy.tables()
                 await old.fleet.heartbeat("late", "worker", 30.0)
 

@@ -81,7 +81,7 @@ async def test_a_job_whose_acceptance_was_lost_is_no_duplicate(wire: Wire, far: 
 async def test_a_claim_whose_answer_was_lost_takes_one_job(wire: Wire, far: SqlJobRepository) -> None:
     for number in (1, 2):
         await far.add(job(number))
-    await far.hold_leases([GPU], ME, TTL)
+    await far.acquire_leases([GPU], ME, TTL)
     wire.cut_commits = 1
     claim = await far.claim(GPU, ME, "prompt1", 100.0)
     assert claim is not None
@@ -116,7 +116,7 @@ async def test_other_changes_may_be_made_twice(wire: Wire, far: SqlJobRepository
     noted = await far.update(entry, losses=1)
     assert (noted.losses, noted.epoch) == (1, entry.epoch)
     wire.cut_commits = 1
-    assert await far.hold_leases([GPU], ME, TTL) == {GPU}
+    assert await far.acquire_leases([GPU], ME, TTL) == {GPU}
     wire.cut_commits = 1
     (adopted,) = await far.take_over_server(GPU, ME)
     assert await far.get("job1") == adopted
@@ -132,11 +132,11 @@ async def test_other_changes_may_be_made_twice(wire: Wire, far: SqlJobRepository
 async def test_a_server_that_is_away_is_said_to_be(
     wire: Wire, far: SqlJobRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(base, "RETRY_DELAYS", (0.01, 0.02))
     await far.add(job(1))
     wire.refuses = True
     await wire.cut()
-    for attempt in (far.count_waiting(7), far.add(job(2)), far.hold_leases([GPU], ME, TTL)):
+    for attempt in (far.count_waiting(7), far.add(job(2)), far.acquire_leases([GPU], ME, TTL)):
         with pytest.raises(DatabaseUnavailableError):
             await attempt
     wire.refuses = False
@@ -174,7 +174,7 @@ async def test_a_deadlock_is_resolved_by_another_try(postgres_url: str) -> None:
                     await met.wait()
                 await conn.execute(count, {"id": f"job{second}"})
 
-        await store.engine._tries.run(attempt)  # type: ignore[attr-defined]
+        await store.engine._retrying.run(attempt)  # type: ignore[attr-defined]
 
     await asyncio.gather(cross(1, 2), cross(2, 1))
     assert [entry.tries for entry in await store.browse([], limit=2)] == [2, 2]
@@ -201,8 +201,8 @@ async def test_a_file_that_another_process_writes_to_is_waited_for(tmp_path: Pat
 
 
 async def test_a_file_that_stays_locked_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "BUSY", 0.02)
-    monkeypatch.setattr(base, "PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.02)
+    monkeypatch.setattr(base, "RETRY_DELAYS", (0.01, 0.02))
     database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
     store = await database.open()
     blocker = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
@@ -219,7 +219,7 @@ async def test_a_file_that_stays_locked_is_said_to_be(tmp_path: Path, monkeypatc
 async def test_a_full_disk_is_said_to_be_and_lasts_no_longer_than_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "PAUSES", (0.01,))
+    monkeypatch.setattr(base, "RETRY_DELAYS", (0.01,))
     database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
     store = await database.open()
     await execute(store, "PRAGMA max_page_count = 1")  # SQLite takes the present size as the limit
@@ -240,7 +240,7 @@ async def test_whoever_gives_up_leaves_no_transaction_open(database: Database, s
         await asyncio.sleep(0.0003 * (number % 10))
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
     assert await store.recount() == []
     if database.is_postgres:
         idle = "SELECT count(*) AS open FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"

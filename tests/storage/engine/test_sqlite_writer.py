@@ -104,7 +104,7 @@ async def test_one_who_fails_takes_back_nothing_of_the_others(store: SqlJobRepos
 
 
 async def test_each_sees_what_those_before_it_did(store: SqlJobRepository) -> None:
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
     claims = [store.claim(GPU, ME, f"prompt{number}", 100.0) for number in (1, 2, 3)]
     answers = await together(store, store.add(job(1)), claims[0], claims[1], store.add(job(2)), claims[2])
     assert [each and each.id for each in answers] == [None, "job1", None, None, "job2"]
@@ -125,7 +125,7 @@ async def test_who_gives_up_changes_nothing_for_the_others(store: SqlJobReposito
 async def test_one_for_whom_the_disk_is_too_small_does_not_keep_the_others_out(
     store: SqlJobRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "PAUSES", (0.01,))
+    monkeypatch.setattr(base, "RETRY_DELAYS", (0.01,))
     (pages,) = await execute(store, "PRAGMA page_count")
     await execute(store, f"PRAGMA max_page_count = {pages['page_count'] + 20}")
     async with busy(store):
@@ -207,7 +207,7 @@ async def test_what_is_promised_waits_for_the_disk_and_nothing_else_does(store: 
     held = job(1, state=JobState.HELD, holder=ME)
     assert not await syncs(store, store.add(held))
     assert await syncs(store, store.queue(held))
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
     assert not await syncs(store, store.claim(GPU, ME, "prompt1", 100.0))
     running = await store.get("job1")
     assert running is not None

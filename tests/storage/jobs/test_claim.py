@@ -78,7 +78,7 @@ async def test_nobody_takes_a_job_before_its_time(store: SqlJobRepository) -> No
 async def test_only_who_holds_the_server_claims_for_it(store: SqlJobRepository) -> None:
     await store.add(job(1))
     assert await store.claim(GPU, ME, "prompt1", 100.0) is None
-    await store.hold_leases([GPU], YOU, TTL)
+    await store.acquire_leases([GPU], YOU, TTL)
     assert await store.claim(GPU, ME, "prompt1", 100.0) is None
     assert await in_line(store) == ["job1"]
     assert await store.claim(GPU, YOU, "prompt1", 100.0) is not None
@@ -94,7 +94,7 @@ async def test_asking_again_with_one_prompt_id_gives_the_same_job(store: SqlJobR
 
 async def test_claims_at_the_same_time_get_different_jobs(database: Database, store: SqlJobRepository) -> None:
     other = await database.open()
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
     for number in range(20):
         await store.add(job(number + 1))
     taken = await asyncio.gather(
@@ -114,7 +114,7 @@ async def test_a_line_that_changes_while_one_looks_is_looked_at_again(postgres_u
     database = Database(postgres_url)
     store = await database.open()
     await empty(store)
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
     await store.add(job(1))
     async with store.engine._engine.begin() as other:  # type: ignore[attr-defined]
         await other.execute(sa.text("SELECT owner FROM server FOR UPDATE"))
@@ -134,7 +134,7 @@ async def test_a_plan_made_for_an_empty_line_will_do_for_a_long_one(postgres_url
     database = Database(postgres_url)
     store = await database.open()
     await empty(store)
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
     assert await store.claim(GPU, ME, "prompt0", 1e9) is None
     assert await store.claim_due_delivery(ME, 1e9, 2e9) is None
     await store.add(job(1))
@@ -159,7 +159,7 @@ async def test_a_plan_made_for_an_empty_line_will_do_for_a_long_one(postgres_url
 async def test_whoever_adds_a_job_finds_one_however_many_claim(database: Database, store: SqlJobRepository) -> None:
     """The line is nearly empty all the time, so that each is after the job of another."""
     both = [store, await database.open()]
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
 
     async def lane(lane: int) -> None:
         for turn in range(60):
@@ -176,7 +176,7 @@ async def test_the_counters_are_right_however_many_change_them_at_once(
 ) -> None:
     """One account, two instances, and the corrections in between: each change must add to the newest counters."""
     others = [store, await database.open()]
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
 
     async def life(number: int) -> None:
         mine = others[number % 2]
@@ -231,7 +231,7 @@ async def test_a_job_taken_back_from_a_bad_end_has_no_end(store: SqlJobRepositor
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_a_long_line_is_not_read_for_each_claim(store: SqlJobRepository) -> None:
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
     statements: list[str] = []
 
     def listen(conn: sa.Connection, _again: bool) -> None:

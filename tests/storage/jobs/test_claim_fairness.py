@@ -12,7 +12,7 @@ from bot.jobs.job import Job, JobState
 from bot.policy.fair_share import STARVATION_LIMIT
 from bot.policy.pauses import PauseScope, scopes_of
 from bot.policy.terms import QueueTerms, account_key
-from bot.storage.engine.compiled import POSTGRES
+from bot.storage.engine.dialect import POSTGRES
 from bot.storage.jobs import claim_candidates
 from bot.storage.jobs.repository import SqlJobRepository
 from bot.storage.servers import compatibility
@@ -64,7 +64,7 @@ class Hall:
 async def hall(database: Database) -> Hall:
     clock = ManualClock(NOW)
     store = await database.open(clock=clock.now)
-    await store.hold_leases([GPU, OTHER], ME, 1e9)
+    await store.acquire_leases([GPU, OTHER], ME, 1e9)
     return Hall(store, clock)
 
 
@@ -254,21 +254,21 @@ async def test_a_class_is_written_to_once_an_hour(hall: Hall) -> None:
         return row["used_at"] - NOW
 
     await hall.ask(7, **needing())
-    await hall.clock.advance(compatibility.RECENT - 1)
+    await hall.clock.advance(compatibility.TOUCH_INTERVAL - 1)
     await hall.ask(7, **needing())
     assert await used_at() == 0.0
     await hall.clock.advance(1.0)
     held = job(99, state=JobState.HELD, place=replace(place(99), guild_id=4))
     await hall.store.add(held)
     await hall.store.queue(replace(held, **needing()))
-    assert await used_at() == compatibility.RECENT
+    assert await used_at() == compatibility.TOUCH_INTERVAL
 
 
 async def test_a_lost_lease_lets_nothing_start(hall: Hall) -> None:
     await hall.ask(7)
     await execute(hall.store, "UPDATE server SET lease_until = 0")
     assert await hall.claim() is None
-    await hall.store.hold_leases([GPU], YOU, 1e9)
+    await hall.store.acquire_leases([GPU], YOU, 1e9)
     assert await hall.claim() is None
     assert await in_line(hall.store) == ["job1"]
 

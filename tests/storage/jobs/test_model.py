@@ -162,7 +162,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(server=SERVERS, owner=OWNERS)
     def hold(self, server: str, owner: str) -> None:
-        held = self.runner.run(self.store.hold_leases([server], owner, LONG))
+        held = self.runner.run(self.store.acquire_leases([server], owner, LONG))
         assert bool(held) == self.model.hold(server, owner)
 
     @rule(server=SERVERS)

@@ -33,51 +33,51 @@ async def lapse() -> None:
 
 
 async def test_a_server_has_one_owner(store: SqlJobRepository) -> None:
-    assert await store.hold_leases(["a", "b"], ME, TTL) == {"a", "b"}
-    assert await store.hold_leases(["b", "c"], YOU, TTL) == {"c"}
-    assert await store.hold_leases(["a", "b"], ME, TTL) == {"a", "b"}
-    assert await store.hold_leases([], ME, TTL) == frozenset()
+    assert await store.acquire_leases(["a", "b"], ME, TTL) == {"a", "b"}
+    assert await store.acquire_leases(["b", "c"], YOU, TTL) == {"c"}
+    assert await store.acquire_leases(["a", "b"], ME, TTL) == {"a", "b"}
+    assert await store.acquire_leases([], ME, TTL) == frozenset()
 
 
 async def test_a_lease_that_ran_out_goes_to_another(store: SqlJobRepository) -> None:
-    await store.hold_leases([GPU], ME, SHORT)
-    assert await store.hold_leases([GPU], YOU, TTL) == frozenset()
+    await store.acquire_leases([GPU], ME, SHORT)
+    assert await store.acquire_leases([GPU], YOU, TTL) == frozenset()
     await lapse()
-    assert await store.hold_leases([GPU], YOU, TTL) == {GPU}
-    assert await store.hold_leases([GPU], ME, TTL) == frozenset()
+    assert await store.acquire_leases([GPU], YOU, TTL) == {GPU}
+    assert await store.acquire_leases([GPU], ME, TTL) == frozenset()
     assert await execute(store, "SELECT owner, epoch FROM server") == [{"owner": YOU, "epoch": 2}]
 
 
 async def test_an_owner_that_was_restarted_has_its_lease_at_once(database: Database, store: SqlJobRepository) -> None:
-    await store.hold_leases([GPU], ME, TTL)
+    await store.acquire_leases([GPU], ME, TTL)
     again = await database.open()
-    assert await again.hold_leases([GPU], ME, TTL) == {GPU}
+    assert await again.acquire_leases([GPU], ME, TTL) == {GPU}
     assert await execute(store, "SELECT epoch FROM server") == [{"epoch": 1}]
 
 
 async def test_a_lease_that_was_given_up_is_free_at_once(store: SqlJobRepository) -> None:
-    await store.hold_leases(["a", "b"], ME, TTL)
-    await store.hold_leases(["c"], YOU, TTL)
+    await store.acquire_leases(["a", "b"], ME, TTL)
+    await store.acquire_leases(["c"], YOU, TTL)
     await store.release_leases(ME)
-    assert await store.hold_leases(["a", "b", "c"], YOU, TTL) == {"a", "b", "c"}
+    assert await store.acquire_leases(["a", "b", "c"], YOU, TTL) == {"a", "b", "c"}
 
 
 async def test_without_a_lease_nothing_is_claimed_or_adopted(store: SqlJobRepository) -> None:
     await running(store)
     await store.add(job(2))
-    await store.hold_leases([GPU], ME, SHORT)
+    await store.acquire_leases([GPU], ME, SHORT)
     await lapse()
     assert await store.claim(GPU, ME, "prompt2", 100.0) is None
     assert await store.take_over_server(GPU, ME) == []
-    assert await store.hold_leases([GPU], ME, TTL) == {GPU}
+    assert await store.acquire_leases([GPU], ME, TTL) == {GPU}
     assert len(await store.take_over_server(GPU, ME)) == 1
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_machines_whose_clocks_differ_agree_on_leases(database: Database, store: SqlJobRepository) -> None:
     late = await database.open(clock=lambda: 9e9)
-    await store.hold_leases([GPU], ME, TTL)
-    assert await late.hold_leases([GPU], YOU, TTL) == frozenset()
+    await store.acquire_leases([GPU], ME, TTL)
+    assert await late.acquire_leases([GPU], YOU, TTL) == frozenset()
 
 
 # ------------------------------------------------------------------ adopting
@@ -108,9 +108,9 @@ async def test_another_owner_adopts_nothing(store: SqlJobRepository) -> None:
 
 async def test_a_takeover_stops_the_old_owner(store: SqlJobRepository) -> None:
     old = await running(store)
-    await store.hold_leases([GPU], ME, SHORT)
+    await store.acquire_leases([GPU], ME, SHORT)
     await lapse()
-    await store.hold_leases([GPU], YOU, TTL)
+    await store.acquire_leases([GPU], YOU, TTL)
     (taken,) = await store.take_over_server(GPU, YOU)
     with pytest.raises(StaleJobError):
         await store.transition(old, JobState.DELIVERING)
@@ -143,7 +143,7 @@ async def test_jobs_on_a_server_that_nobody_has_are_strays(store: SqlJobReposito
         await claimed(store, f"prompt{number}", server=server)
     await store.add(job(5))
     await store.release_leases(ME)
-    await store.hold_leases(["yours"], YOU, TTL)
+    await store.acquire_leases(["yours"], YOU, TTL)
     await execute(store, "DELETE FROM server WHERE server_id = 'unheard-of'")
     strays = await store.orphans(ME, ["mine"], 200.0, alone=True)
     assert [(entry.server, entry.epoch) for entry in strays] == [("nobodys", 2), ("unheard-of", 2)]

@@ -81,8 +81,8 @@ async def test_a_storm_of_everything_deadlocks_nobody(postgres_url: str) -> None
     await empty(stores[0])
     faults: list[Exception] = []
     for store in stores:
-        store.engine._tries._passes = lambda error: faults.append(error) or is_transient(error)  # type: ignore[attr-defined]
-    await stores[0].hold_leases(SERVERS, ME, 1e9)
+        store.engine._retrying._is_transient = lambda error: faults.append(error) or is_transient(error)  # type: ignore[attr-defined]
+    await stores[0].acquire_leases(SERVERS, ME, 1e9)
     storm = Storm(stores, seed)
     await asyncio.gather(
         *(storm.member(user) for user in range(6)), *(storm.server(name) for name in SERVERS), storm.correct()

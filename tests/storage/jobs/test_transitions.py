@@ -181,7 +181,7 @@ async def test_each_run_of_a_job_is_charged(store: SqlJobRepository) -> None:
 
 async def test_a_prompt_that_was_never_posted_costs_nothing(store: SqlJobRepository) -> None:
     await store.add(job(1))
-    await store.hold_leases([GPU], ME, 30)
+    await store.acquire_leases([GPU], ME, 30)
     claim = await store.claim(GPU, ME, "prompt1", 100.0)
     assert claim is not None
     await store.transition(claim, JobState.FAILED, finished=110.0)

@@ -134,7 +134,7 @@ async def test_a_drained_server_is_told_so_until_it_is_added_anew(fleet: SqlServ
 async def test_a_lease_makes_no_server_but_names_the_owner_of_one(
     store: SqlJobRepository, fleet: SqlServerRegistry
 ) -> None:
-    await store.hold_leases([GPU, "@line"], ME, TTL)
+    await store.acquire_leases([GPU, "@line"], ME, TTL)
     assert await fleet.servers() == []
     assert not await fleet.remove("@line")
     assert not await fleet.drain(GPU, drained=True)
@@ -146,7 +146,7 @@ async def test_a_lease_makes_no_server_but_names_the_owner_of_one(
 
 async def test_nobody_owns_a_server_whose_lease_has_run_out(store: SqlJobRepository, fleet: SqlServerRegistry) -> None:
     await fleet.register({A: A})
-    await store.hold_leases([A], ME, -1.0)
+    await store.acquire_leases([A], ME, -1.0)
     assert (await fleet.servers())[0].owner == ""
 
 
@@ -164,8 +164,7 @@ async def test_what_a_server_can_do_is_read_back(fleet: SqlServerRegistry) -> No
     await fleet.register({A: A, B: B})
     assert await fleet.definitions() == {}
     await fleet.describe(A, ABLE)
-    assert await fleet.abilities(A) == ABLE
-    assert await fleet.abilities(B) is None
+    assert repository.unpack(repository.pack(ABLE)) == ABLE
     assert await fleet.definitions() == {A: (ABLE.fingerprint, ABLE.definitions)}
     server = (await fleet.servers())[0]
     assert (server.vram, server.version, server.fingerprint) == (ABLE.vram, "0.3.64", ABLE.fingerprint)
@@ -197,9 +196,8 @@ async def test_a_damaged_description_costs_its_server_only(
     for _turn in range(2):
         assert list(await fleet.definitions()) == [B]
     assert len(caplog.records) == 1
-    assert await fleet.abilities(A) is None
     await fleet.describe(A, ABLE)
-    assert await fleet.abilities(A) == ABLE
+    assert (await fleet_of(store).definitions())[A] == (ABLE.fingerprint, ABLE.definitions)
 
 
 # ------------------------------------------------------------------ verdicts
