@@ -18,12 +18,12 @@ from bot.errors import StartupError
 from bot.i18n import Message, _
 from bot.jobs.repository import DatabaseUnavailableError
 from bot.storage.engine.base import Engine
+from bot.storage.engine.compiled import Values
 from bot.storage.engine.dialect import POSTGRES, advisory_lock, insert, storable
 from bot.storage.schema import database_info
 from bot.storage.schema.tables import fit, input_file, meta, metadata, process, result_file, server
 from bot.storage.servers import heartbeats, server_rows
 
-Values = dict[str, Any]
 Say = Callable[[Message], None]
 
 TABLES: Final = tuple(table for table in metadata.sorted_tables if table not in (meta, process))

@@ -46,7 +46,7 @@ class Database:
     @property
     def exclusive(self) -> bool:
         """Whether no other bot can use this database at the same time."""
-        return self.jobs.alone
+        return self.jobs.exclusive
 
     async def close(self) -> None:
         await self.jobs.close()
@@ -71,7 +71,7 @@ async def open_database(
         return _database(await _postgres(parsed, prepare), clock, is_shared=True)
     path = database_url.file_of(parsed)
     if path is None:
-        return _database(await _memory(), clock, alone=True)
+        return _database(await _memory(), clock, exclusive=True)
     if not exclusive:
         return _database(await _beside(path, synchronous), clock)
     lock = await _take(path)
@@ -80,7 +80,7 @@ async def open_database(
     except BaseException:
         lock.release()
         raise
-    return _database(engine, clock, alone=True, on_close=lock.release)
+    return _database(engine, clock, exclusive=True, on_close=lock.release)
 
 
 def _database(
@@ -88,12 +88,12 @@ def _database(
     clock: Callable[[], float],
     *,
     is_shared: bool = False,
-    alone: bool = False,
+    exclusive: bool = False,
     on_close: Callable[[], None] | None = None,
 ) -> Database:
     return Database(
         engine=engine,
-        jobs=SqlJobRepository(engine, clock, alone=alone, on_close=on_close),
+        jobs=SqlJobRepository(engine, clock, exclusive=exclusive, on_close=on_close),
         fleet=SqlServerRegistry(engine, clock),
         policies=SqlPolicyRepository(engine),
         workflow_rules=SqlWorkflowRules(engine),

@@ -14,7 +14,7 @@ from bot.policy.quotas import DAY, WEEK, Usage
 from bot.policy.role_rules import RoleRule
 from bot.policy.terms import account_key
 from bot.storage.engine.compiled import CompiledStatement
-from bot.storage.engine.dialect import insert, storable
+from bot.storage.engine.dialect import insert, number, storable
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import pause as pauses
 from bot.storage.schema.tables import role_rule as rules
@@ -137,7 +137,7 @@ def _pending(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _newest_sql(_dialect: str, _names: Sequence[str]) -> ClauseElement:
     newest = sa.select(jobs.c.created).where(*_OWN_JOBS, _NOT_REFUSED)
-    return newest.order_by(jobs.c.seq.desc()).limit(sa.literal_column("1", sa.Integer))
+    return newest.order_by(jobs.c.seq.desc()).limit(number(1))
 
 
 _USED: Final = CompiledStatement(_used_sql)

@@ -14,6 +14,7 @@ from bot.jobs.job import Delivery, Job, JobState, MessageLocation, Requester
 from bot.policy.fair_share import MAX_CHARGE, MIN_WEIGHT
 from bot.policy.terms import account_key
 from bot.storage import serialization
+from bot.storage.engine.compiled import Values
 from bot.storage.engine.dialect import storable
 from bot.storage.schema.tables import job as jobs
 from bot.workflow.run.spec import RunSpec
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Values = dict[str, Any]
 Row = Mapping[Any, Any]
 
 UNREADABLE: Final = RunSpec(workflow="", title="", graph={})
@@ -51,19 +51,17 @@ def account_of(job: Job) -> str:
     return account_key(job.place.guild_id, job.requester.user_id)
 
 
+_LOCATION: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
+    "interaction_id": ("interaction_id", int), "application_id": ("application_id", int),
+    "token": ("interaction_token", str), "token_expires": ("token_expires", float), "channel_id": ("channel_id", int),
+    "message_id": ("message_id", int), "bot_can_edit": ("bot_can_edit", bool), "upload_limit": ("upload_limit", int),
+}  # fmt: skip
+"""Columns of the fields of a message location, and their types; the guild's id may be NULL."""
+
+
 def _location(job: Job) -> Values:
-    place = job.place
-    return {
-        "interaction_id": place.interaction_id,
-        "application_id": place.application_id,
-        "interaction_token": place.token,
-        "token_expires": place.token_expires,
-        "channel_id": place.channel_id,
-        "message_id": place.message_id,
-        "guild_id": place.guild_id,
-        "bot_can_edit": place.bot_can_edit,
-        "upload_limit": place.upload_limit,
-    }
+    columns = {column: getattr(job.place, name) for name, (column, _type) in _LOCATION.items()}
+    return {**columns, "guild_id": job.place.guild_id}
 
 
 def _requester(job: Job) -> Values:
@@ -140,17 +138,8 @@ def read_all(rows: Iterable[Row]) -> list[Job]:
 
 
 def _read_location(row: Row) -> MessageLocation:
-    return MessageLocation(
-        interaction_id=row["interaction_id"],
-        application_id=row["application_id"],
-        token=row["interaction_token"],
-        token_expires=float(row["token_expires"]),
-        channel_id=row["channel_id"],
-        message_id=row["message_id"],
-        guild_id=row["guild_id"],
-        bot_can_edit=bool(row["bot_can_edit"]),
-        upload_limit=row["upload_limit"],
-    )
+    known: Values = {name: convert(row[column]) for name, (column, convert) in _LOCATION.items()}
+    return MessageLocation(**known, guild_id=row["guild_id"])
 
 
 def _name_and_locale(stored: str) -> tuple[str, str]:

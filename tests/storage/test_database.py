@@ -158,12 +158,12 @@ async def test_several_who_open_a_new_database_do_not_collide(postgres_url: str)
 async def test_a_second_bot_on_one_file_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'jobs.db'}"
     first = await open_store(url)
-    assert first.alone
+    assert first.exclusive
     for attempt in (open_store(url), migrate(url)):
         with pytest.raises(StartupError, match=r"Another bot process is already using .*jobs\.db"):
             await attempt
     beside = await open_store(url, exclusive=False)
-    assert not beside.alone
+    assert not beside.exclusive
     await beside.add(job(1))
     assert await in_line(first) == ["job1"]
     await beside.close()
@@ -190,7 +190,7 @@ async def test_a_tool_may_make_the_file_when_no_bot_runs(tmp_path: Path) -> None
     tool = await open_store(url, exclusive=False)
     assert await in_line(tool) == []
     bot = await open_store(url)
-    assert bot.alone
+    assert bot.exclusive
     await tool.close()
     await bot.close()
 

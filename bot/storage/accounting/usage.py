@@ -18,14 +18,14 @@ from bot.storage.accounting import fair_share_sql
 from bot.storage.accounting.counters import SECONDS
 from bot.storage.accounting.fair_share_sql import NOW
 from bot.storage.engine.compiled import CompiledStatement, Values
-from bot.storage.engine.dialect import storable
+from bot.storage.engine.dialect import number, storable
 from bot.storage.schema.tables import job as jobs
 from bot.storage.schema.tables import usage
 
 STARTED_AT: Final = "started_at"
 """Start of the run, passed at its end: a short run has not stored it before."""
 ENDED_AT: Final = "ended_at"
-_NONE: Final = sa.literal_column("0.0", sa.Double)
+_ZERO: Final = number(0.0)
 
 # ------------------------------------------------------------------ the end of a run
 
@@ -50,11 +50,11 @@ def settled() -> dict[str, ColumnElement[Any]]:
     """Return the other job columns that the end changes. A prompt that was never submitted has used nothing."""
     started = sa.bindparam(STARTED_AT, type_=sa.Double)
     seconds = sa.bindparam(ENDED_AT, type_=sa.Double) - started
-    was_run = sa.and_(jobs.c.posted, started != _NONE, seconds > _NONE)
-    return {"cost_used": sa.case((was_run, seconds), else_=_NONE)}
+    was_run = sa.and_(jobs.c.posted, started != _ZERO, seconds > _ZERO)
+    return {"cost_used": sa.case((was_run, seconds), else_=_ZERO)}
 
 
-_CHARGE: Final = sa.func.coalesce(jobs.c.cost_est, _NONE) * fair_share_sql.decay(jobs.c.charged_at, NOW)
+_CHARGE: Final = sa.func.coalesce(jobs.c.cost_est, _ZERO) * fair_share_sql.decay(jobs.c.charged_at, NOW)
 SETTLED: Final = (
     jobs.c.cost_used,
     (sa.bindparam("is_kept", type_=sa.Double) * jobs.c.cost_used - _CHARGE).label(SECONDS),
@@ -77,7 +77,7 @@ def cte_effects(moved: CTE, names: Sequence[str]) -> list[CTE]:
     if ENDED_AT not in names:
         return []
     row = (moved.c.id, *(moved.c[name] for name in _RUN), moved.c.cost_used, NOW, *(_bound(name) for name in _OWN))
-    was_run = (moved.c.posted, moved.c.started != _NONE)
+    was_run = (moved.c.posted, moved.c.started != _ZERO)
     return [sa.insert(usage).from_select(_COLUMNS, sa.select(*row).where(*was_run)).cte("written")]
 
 

@@ -1,6 +1,6 @@
 """Where SQLite and PostgreSQL differ: upserts, the clock of leases, locks, texts, and LIMIT."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table
@@ -9,10 +9,12 @@ from sqlalchemy.sql.elements import ColumnElement
 
 POSTGRES: Final = "postgresql"
 """The name of a dialect; the other one is "sqlite"."""
-ONE: Final = sa.literal_column("1", sa.Integer)
-"""A literal LIMIT, which a cached plan knows: for a parameter, PostgreSQL assumes a tenth of the table."""
-
 Insert = sqlite.Insert | postgresql.Insert
+
+
+def number(value: float) -> ColumnElement[Any]:
+    """SQL: a literal, which a cached plan knows: for a LIMIT parameter, PostgreSQL assumes a tenth of the table."""
+    return sa.literal_column(repr(value), sa.Integer if isinstance(value, int) else sa.Double)
 
 
 def insert(dialect: str, table: Table) -> Insert:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -59,11 +60,13 @@ class PostgresEngine:
     async def write(self, work: Callable[[Connection, bool], T], *, single: bool = False, durable: bool = False) -> T:
         if single:
             engine = (self._statements if durable else self._non_durable).sync_engine
-            return await self._retrying.run(lambda again: greenlet_spawn(_execute, engine, work, again))
-        return await self._retrying.run(lambda again: greenlet_spawn(_transact, self._engine.sync_engine, work, again))
+            return await self._retrying.run(lambda again: _run(engine.connect, lambda conn: work(conn, again)))
+        return await self._retrying.run(
+            lambda again: _run(self._engine.sync_engine.begin, lambda conn: work(conn, again))
+        )
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._retrying.run(lambda _again: greenlet_spawn(_query, self._statements.sync_engine, work))
+        return await self._retrying.run(lambda _again: _run(self._statements.sync_engine.connect, work))
 
     async def close(self) -> None:
         await self._retrying.finish()
@@ -89,19 +92,14 @@ def _engine(arguments: dict[str, Any], connections: int, **options: Any) -> Asyn
         ) from error
 
 
-def _transact(engine: sa.Engine, work: Callable[[Connection, bool], T], again: bool) -> T:
-    with engine.begin() as conn:
-        return work(conn, again)
+async def _run(connect: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], T]) -> T:
+    """Run synchronous code with a connection in a greenlet, so that its queries await the event loop."""
 
+    def run() -> T:
+        with connect() as conn:
+            return work(conn)
 
-def _execute(engine: sa.Engine, work: Callable[[Connection, bool], T], again: bool) -> T:
-    with engine.connect() as conn:
-        return work(conn, again)
-
-
-def _query(engine: sa.Engine, work: Callable[[Connection], T]) -> T:
-    with engine.connect() as conn:
-        return work(conn)
+    return await greenlet_spawn(run)
 
 
 def _arguments(url: sa.URL) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from bot.storage import rows
 from bot.storage.accounting import counters
 from bot.storage.accounting.fair_share_sql import NOW
 from bot.storage.engine.compiled import CompiledStatement, Values
-from bot.storage.engine.dialect import ONE, POSTGRES, storable
+from bot.storage.engine.dialect import POSTGRES, number, storable
 from bot.storage.jobs import claim_candidates, transitions
 from bot.storage.schema.tables import QUEUED, READY
 from bot.storage.schema.tables import account as accounts
@@ -104,7 +104,7 @@ def _found(names: Sequence[str]) -> sa.Select[int, str]:
     remaining = job.select_from(jobs.join(account, sa.true())).where(
         *conditions, QUEUED, claim_candidates.startable(account)
     )
-    return remaining.order_by(*claim_candidates.ORDER).limit(ONE).with_for_update(of=jobs, skip_locked=True)
+    return remaining.order_by(*claim_candidates.ORDER).limit(number(1)).with_for_update(of=jobs, skip_locked=True)
 
 
 _TAKE: Final = CompiledStatement(_take_sql)

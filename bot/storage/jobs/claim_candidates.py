@@ -28,7 +28,7 @@ from bot.policy.fair_share import (
 from bot.policy.pauses import ANYWHERE, EVERYTHING, GUILD_SCOPE, MEMBER_SCOPE, WORKFLOW_SCOPE
 from bot.storage.accounting.fair_share_sql import NOW
 from bot.storage.engine.compiled import CompiledStatement, Values
-from bot.storage.engine.dialect import POSTGRES
+from bot.storage.engine.dialect import POSTGRES, number
 from bot.storage.schema.tables import QUEUED, READY, RUNNING, UNFINISHED, WAITING, fit, pause
 from bot.storage.schema.tables import account as accounts
 from bot.storage.schema.tables import guild as guilds
@@ -50,17 +50,12 @@ ORDER: Final = (jobs.c.priority, jobs.c.seq)
 _NOTHING: Final[ColumnElement[str]] = sa.literal_column("''", sa.Text)
 
 
-def _number(value: float) -> ColumnElement[Any]:
-    """Return a literal, which a cached plan knows: for a LIMIT parameter, PostgreSQL assumes a tenth of the rows."""
-    return sa.literal_column(str(value))
-
-
 # ------------------------------------------------------------------ conditions
 
 
 def _any(table: sa.Table, *conditions: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
     """SQL: whether there is a row. Evaluated on demand, while PostgreSQL may turn EXISTS into a join of everything."""
-    found = sa.select(_number(1)).select_from(table).where(*conditions).limit(_number(1))
+    found = sa.select(number(1)).select_from(table).where(*conditions).limit(number(1))
     return found.correlate_except(table).scalar_subquery().is_not(None)
 
 
@@ -127,14 +122,14 @@ def startable(account: FromClause) -> ColumnElement[bool]:
 
 def _first_job(account: FromClause, *more: ColumnElement[bool]) -> ColumnElement[int]:
     query = sa.select(jobs.c.seq).where(jobs.c.account_id == account.c.account_id, QUEUED, *more, startable(account))
-    return query.order_by(*ORDER).limit(_number(1)).correlate(account).scalar_subquery()
+    return query.order_by(*ORDER).limit(number(1)).correlate(account).scalar_subquery()
 
 
 # ------------------------------------------------------------------ queries
 
 _BY_SHARE: Final = (accounts.c.score, accounts.c.waits_since, accounts.c.account_id)
-_IN_LANE: Final = accounts.c.tier < _number(0)
-_HAS_WAITED: Final = accounts.c.waits_since < NOW - _number(STARVATION_LIMIT)
+_IN_LANE: Final = accounts.c.tier < number(0)
+_HAS_WAITED: Final = accounts.c.waits_since < NOW - number(STARVATION_LIMIT)
 _ACCOUNT: Final = tuple(
     accounts.c[name] for name in ("account_id", "guild_key", "tier", "used", "used_at", "score", "waits_since")
 )
@@ -152,19 +147,19 @@ def _first_accounts(condition: ColumnElement[bool], *by: ColumnElement[Any], lim
     The inner limit keeps the planner from merging the two queries, so `head` is looked up at most once per account.
     """
     ready = sa.select(*_ACCOUNT, _first_job(accounts).label("head")).where(READY, condition, _unpaused(accounts))
-    each = ready.order_by(*by).limit(_number(MAX_SCANNED)).subquery()
-    return sa.select(each).where(each.c.head.is_not(None)).limit(_number(limit)).subquery()
+    each = ready.order_by(*by).limit(number(MAX_SCANNED)).subquery()
+    return sa.select(each).where(each.c.head.is_not(None)).limit(number(limit)).subquery()
 
 
 def _next_guild() -> ColumnElement[str]:
     of_guild = (accounts.c.guild_key == guilds.c.guild_key, _unpaused(accounts))
     can_start = sa.and_(READY, *of_guild, _first_job(accounts).is_not(None))
-    first = sa.select(accounts.c.account_id).where(can_start).order_by(*_BY_SHARE).limit(_number(1)).correlate(guilds)
+    first = sa.select(accounts.c.account_id).where(can_start).order_by(*_BY_SHARE).limit(number(1)).correlate(guilds)
     has_one = sa.and_(
         sa.not_(_paused(_scope(GUILD_SCOPE, guild=guilds.c.guild_key))), first.scalar_subquery().is_not(None)
     )
     by_share = sa.select(guilds.c.guild_key).where(has_one).order_by(guilds.c.score, guilds.c.guild_key)
-    return by_share.limit(_number(1)).scalar_subquery()
+    return by_share.limit(number(1)).scalar_subquery()
 
 
 def _with_jobs(names: Sequence[str], found: Subquery, *more: ColumnElement[Any]) -> sa.Select[Any]:
@@ -204,7 +199,7 @@ def at_once(dialect: str, names: Sequence[str]) -> tuple[CTE, sa.Select[int]]:
     job: ColumnElement[int] = first.c.head
     if "loaded" in names:
         others = _with_jobs(names, _of_guild(sa.select(first.c.guild_key).scalar_subquery(), MAX_CANDIDATES)).subquery()
-        is_for_others = sa.select(_number(1)).select_from(others).where(_is_loaded_sql(others)).limit(_number(1))
+        is_for_others = sa.select(number(1)).select_from(others).where(_is_loaded_sql(others)).limit(number(1))
         job = sa.case((_is_loaded_sql(first), first.c.warm), (is_for_others.scalar_subquery().is_(None), first.c.head))
     return first, sa.select(job).where(sa.not_(first.c.is_any_urgent))
 
@@ -213,13 +208,13 @@ def _is_loaded_sql(found: FromClause) -> ColumnElement[bool]:
     """`_is_loaded` as SQL."""
     return sa.or_(
         found.c.warm == found.c.head,
-        sa.and_(found.c.warm.is_not(None), NOW - found.c.created < _number(OVERTAKING_LIMIT)),
+        sa.and_(found.c.warm.is_not(None), NOW - found.c.created < number(OVERTAKING_LIMIT)),
     )
 
 
 _NEXT: Final = CompiledStatement(_next)
 _URGENT: Final = CompiledStatement(_urgent)
-_GATE: Final = CompiledStatement(lambda dialect, _names: sa.select(_number(1).label("open")).where(_gate(dialect)))
+_GATE: Final = CompiledStatement(lambda dialect, _names: sa.select(number(1).label("open")).where(_gate(dialect)))
 _PARAMETERS: Final = ("this_server", "this_owner", "lease_now", "this_prompt", "now")
 
 # ------------------------------------------------------------------ answers

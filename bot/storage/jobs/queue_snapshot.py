@@ -18,7 +18,7 @@ from bot.jobs.repository import AccountStatus, QueueEntry, QueueSnapshot
 from bot.policy.fair_share import MIN_WEIGHT, Share
 from bot.policy.terms import QueueTerms
 from bot.storage.engine.compiled import CompiledStatement, Values
-from bot.storage.engine.dialect import POSTGRES
+from bot.storage.engine.dialect import POSTGRES, number
 from bot.storage.schema.tables import HAS_QUEUED, QUEUED
 from bot.storage.schema.tables import account as accounts
 from bot.storage.schema.tables import guild as guilds
@@ -40,7 +40,7 @@ def _accounts(_dialect: str, _names: Sequence[str]) -> ClauseElement:
     theirs = [guilds.c[name].label(f"guild_{name}") for name in ("used", "used_at")]
     query = sa.select(*(accounts.c[name] for name in _ACCOUNT), *theirs).select_from(joined).where(HAS_QUEUED)
     order = (accounts.c.tier, accounts.c.score, accounts.c.waits_since, accounts.c.account_id)
-    return query.order_by(*order).limit(sa.literal_column(str(MAX_ACCOUNTS)))
+    return query.order_by(*order).limit(number(MAX_ACCOUNTS))
 
 
 def _first(account_id: ColumnElement[str], limit: ColumnElement[int]) -> sa.Select[Any]:
@@ -100,8 +100,8 @@ def _jobs(conn: Connection, counts: Mapping[str, int]) -> Iterator[Values]:
         keys, numbers = list(counts), list(counts.values())
         yield from _FIRST_OF_ALL.rows(conn, {"these_accounts": keys, "these_numbers": numbers})
         return
-    for account_id, number in counts.items():
-        yield from _FIRST.rows(conn, {"this_account": account_id, "this_number": number})
+    for account_id, count in counts.items():
+        yield from _FIRST.rows(conn, {"this_account": account_id, "this_number": count})
 
 
 def _turns(accounts_read: Iterable[Values], now: float) -> Iterator[str]:

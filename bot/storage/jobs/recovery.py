@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from bot.jobs.job import Job, JobState
 from bot.storage import rows
 from bot.storage.engine.compiled import CompiledStatement
-from bot.storage.engine.dialect import ONE, lease_time
+from bot.storage.engine.dialect import lease_time, number
 from bot.storage.schema.tables import UNDELIVERED, UNFINISHED
 from bot.storage.schema.tables import job as jobs
 from bot.storage.servers import leases
@@ -50,7 +50,7 @@ def _claiming_delivery(dialect: str, _names: Sequence[str]) -> ClauseElement:
     due = sa.select(jobs.c.seq).where(
         UNDELIVERED, _RUN_ENDED, jobs.c.not_before <= sa.bindparam("now", type_=sa.Double), sa.not_(others)
     )
-    first = due.order_by(jobs.c.not_before, jobs.c.seq).limit(ONE).with_for_update(skip_locked=True)
+    first = due.order_by(jobs.c.not_before, jobs.c.seq).limit(number(1)).with_for_update(skip_locked=True)
     take = sa.update(jobs).where(jobs.c.seq == first.correlate(None).scalar_subquery(), _STILL_UNDELIVERED, _RUN_ENDED)
     until = sa.bindparam("until", type_=sa.Double)
     return take.values(epoch=jobs.c.epoch + 1, not_before=until).returning(*rows.READ)

@@ -24,11 +24,11 @@ class SqlJobRepository(SqlRepository):
         engine: Engine,
         clock: Callable[[], float],
         *,
-        alone: bool = False,
+        exclusive: bool = False,
         on_close: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(engine, clock)
-        self.alone = alone
+        self.exclusive = exclusive
         """Whether no other bot can use this database at the same time."""
         self._on_close = on_close
 

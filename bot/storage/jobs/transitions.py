@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from bot.jobs.job import Delivery, Job, JobState, StaleJobError
 from bot.storage import rows
 from bot.storage.accounting import counters, usage
-from bot.storage.engine.compiled import CompiledStatement
+from bot.storage.engine.compiled import CompiledStatement, Values
 from bot.storage.engine.dialect import POSTGRES
 from bot.storage.jobs import input_files
 from bot.storage.schema.tables import UNFINISHED
@@ -160,7 +160,7 @@ def _implied(job: Job, state: JobState, changes: Changes, now: float) -> Changes
     return implied
 
 
-def _values(job: Job, columns: rows.Values) -> rows.Values:
+def _values(job: Job, columns: Values) -> Values:
     """Return the parameters of `_update_sql`. The epoch is always included: an update may change nothing else."""
     new = {f"{_NEW}{name}": columns[name] for name in sorted(columns)}
     return {"new_epoch": job.epoch, **new, "this_id": job.id, "this_epoch": job.epoch, "this_state": job.state.value}

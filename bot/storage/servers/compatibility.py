@@ -10,7 +10,7 @@ from sqlalchemy.sql.selectable import CTE
 from bot.jobs.server_registry import Compatibility
 from bot.storage.accounting.fair_share_sql import NOW
 from bot.storage.engine.compiled import CompiledStatement, Values
-from bot.storage.engine.dialect import Insert, insert
+from bot.storage.engine.dialect import Insert, insert, number
 from bot.storage.schema.tables import WAITING, job_class
 from bot.storage.schema.tables import fit as fits
 from bot.storage.schema.tables import job as jobs
@@ -31,9 +31,7 @@ def values(spec: RunSpec, now: float) -> Values:
 def touched(dialect: str, account: CTE | None = None) -> Insert:
     """Return the upsert of a run's class; if `account` is given, it runs after that CTE."""
     cls = sa.bindparam("class_cls", type_=sa.Text)
-    just_used = sa.exists().where(
-        job_class.c.cls == cls, job_class.c.used_at > NOW - sa.literal_column(str(TOUCH_INTERVAL))
-    )
+    just_used = sa.exists().where(job_class.c.cls == cls, job_class.c.used_at > NOW - number(TOUCH_INTERVAL))
     row = sa.select(cls, sa.bindparam("class_needs", type_=sa.Text), NOW).where(sa.not_(just_used))
     if account is not None:
         row = row.select_from(account)
