@@ -15,7 +15,6 @@ from bot.jobs.delivery.service import DeliveryService
 from bot.jobs.job import Job, JobState, StaleJobError
 from bot.jobs.repository import JobRepository
 from bot.ui.buttons import dynamic_button
-from bot.ui.client.error_handler import explain_error
 from bot.ui.commands.first_reply import TOKEN_LIFETIME
 from bot.ui.locale import Languages
 from bot.ui.messages.discord_errors import DiscordError, translate_errors
@@ -65,8 +64,6 @@ class ShowResultButton(commands.Cog):
             log.info("job %s: another process delivers its result", job_id)
         except DiscordError as error:
             log.warning("job %s: could not answer a button press: %s", job_id, error)
-        except Exception as error:  # no caller would answer the press
-            await reply_ephemeral(interaction, explain_error(error), self._languages)
 
     async def _press(self, interaction: discord.Interaction, job_id: str) -> None:
         job = await self._store.get(job_id)
