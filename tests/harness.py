@@ -239,7 +239,9 @@ class Simulation:
     ) -> Channel:
         """Open a text channel, in which some members may do other things than elsewhere."""
         if overwrites:
-            here = {member.actor: allowed for member, allowed in overwrites.items()}
+            here: dict[Any, discord.PermissionOverwrite] = {
+                member.actor: allowed for member, allowed in overwrites.items()
+            }
             return self._discord.guild.create_text_channel(name, overwrites=here)
         return self._discord.channel(name)
 

@@ -63,7 +63,8 @@ class OwnedBot(ComfycordBot):
         if not self.is_known:
             raise OSError("no connection")
         data: Any = await self.http.application_info()
-        return discord.AppInfo(self._connection, {**data, **_owned(self.owners)})
+        owned: Any = {**data, **_owned(self.owners)}
+        return discord.AppInfo(self._connection, owned)
 
 
 @dataclass

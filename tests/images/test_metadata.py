@@ -14,7 +14,17 @@ from bot.images.file_type import (
     FileType,
 )
 from bot.images.metadata import strip_metadata
-from tests.images.samples import encoded, exif, gradient, noise, opened, png_chunk, srgb_profile, with_png_chunk
+from tests.images.samples import (
+    encoded,
+    exif,
+    frame_count,
+    gradient,
+    noise,
+    opened,
+    png_chunk,
+    srgb_profile,
+    with_png_chunk,
+)
 
 SECRET = b"secret"
 
@@ -56,7 +66,7 @@ def test_animations_keep_all_frames(kind: str, media: FileType) -> None:
     clean = strip_metadata(encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options), media)
     assert SECRET not in clean
     result = opened(clean)
-    assert result.n_frames == 5
+    assert frame_count(result) == 5
     for index, frame in enumerate(frames):
         result.seek(index)
         assert result.convert("RGB").tobytes() == frame.tobytes()

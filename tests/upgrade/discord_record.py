@@ -101,5 +101,5 @@ def _file(file: StoredFile) -> Json:
 
 
 def _restored_file(entry: Json, message: WireMessage) -> StoredFile:
-    data = b64decode(entry["data"])
-    return StoredFile(**{**entry, "data": data}, channel_id=message.channel.id, ephemeral=message.is_ephemeral)
+    restored: Json = entry | {"data": b64decode(entry["data"])}
+    return StoredFile(**restored, channel_id=message.channel.id, ephemeral=message.is_ephemeral)

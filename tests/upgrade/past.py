@@ -76,10 +76,9 @@ class Past:
         await self._work()
 
     async def _decisions(self) -> None:
-        manager = {"user_id": self.house.wire.guild.owner_id}
         adding = ("server add", {"url": self.spare.url, "name": "spare"})
         for command, options in (adding, *DECISIONS):
-            answer = await self.house.wire.slash(command, options, **manager)
+            answer = await self.house.wire.slash(command, options, user_id=self.house.wire.guild.owner_id)
             said = (await answer.wait_for(lambda message: bool(message.text))).text
             print(f"{command}: {said.splitlines()[0]}")  # noqa: T201  # whoever runs this looks at it
 

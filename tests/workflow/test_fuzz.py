@@ -41,11 +41,31 @@ IS_SHORT = settings.get_current_profile_name() == "short"
 def fuzz(soak: int) -> settings:
     """Return how often something is tried: as usual, or so often in a long run."""
     ignored = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(suppress_health_check=ignored, deadline=None, **({} if IS_SHORT else {"max_examples": soak}))
+    examples = settings().max_examples if IS_SHORT else soak
+    return settings(suppress_health_check=ignored, deadline=None, max_examples=examples)
 
 
-ODD = ["", " ", "a", "seed", "Sampler.steps", "#1.text", "#0.text", "KSampler.seed", "Odd.path", "*", "@everyone"]
-ODD += ["x" * 40, "1024x768", "3:2", "none", "detail:0.8", "Prompt", "a.b", "CheckpointLoaderSimple.ckpt_name"]
+ODD = [
+    "",
+    " ",
+    "a",
+    "seed",
+    "Sampler.steps",
+    "#1.text",
+    "#0.text",
+    "KSampler.seed",
+    "Odd.path",
+    "*",
+    "@everyone",
+    "x" * 40,
+    "1024x768",
+    "3:2",
+    "none",
+    "detail:0.8",
+    "Prompt",
+    "a.b",
+    "CheckpointLoaderSimple.ckpt_name",
+]
 WORDS = st.sampled_from([*ODD, "\u202e", "提示词"])
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | WORDS | st.text(max_size=5),

@@ -53,7 +53,10 @@ def graph(title: str, change: Callable[[dict[str, Any], dict[str, str]], None]) 
 
 
 def written(name: str, content: str) -> Seed:
-    return lambda folder: (folder / name).write_text(content, encoding="utf-8") and None
+    def seed(folder: Path) -> None:
+        (folder / name).write_text(content, encoding="utf-8")
+
+    return seed
 
 
 OFFLINE: list[tuple[str, Seed, list[str]]] = [

@@ -22,6 +22,7 @@ from bot.workflow.graph.definitions import Definitions, NodeDefinition
 from bot.workflow.run.events import (
     OutputFile,
     RunEnded,
+    RunEvent,
     RunLost,
     RunStarted,
 )
@@ -31,7 +32,7 @@ from tests.jobs.doubles import Board, ScriptedBackend, spec
 from tests.jobs.queue_setup import new_job, queue_view, until
 
 ONE, TWO = "http://one", "http://two"
-RUN = [RunStarted(), RunEnded()]
+RUN: list[RunEvent] = [RunStarted(), RunEnded()]
 
 
 class Shelf:
@@ -133,7 +134,7 @@ class Scene:
             if seconds > 0:
                 seconds -= 1.0
                 await self.clock.advance(1.0)
-        raise AssertionError(f"job {job.id} is {newest.state}")
+        raise AssertionError(f"job {job.id} did not become {state}")
 
 
 @asynccontextmanager

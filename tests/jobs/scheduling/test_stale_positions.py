@@ -51,11 +51,12 @@ class Scene:
         return await self.store.transition(delivering, JobState.DONE, delivery=Delivery.SENT)
 
     async def delivery(self, job: Job, wanted: Callable[[Delivery], bool]) -> Delivery:
+        newest = await self.store.get(job.id)
         for _ in range(300):
-            newest = await self.store.get(job.id)
             if wanted(newest.delivery):
-                return newest.delivery
+                break
             await asyncio.sleep(0.002)
+            newest = await self.store.get(job.id)
         return newest.delivery
 
 

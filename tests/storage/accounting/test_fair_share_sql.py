@@ -40,7 +40,7 @@ HISTORY = st.lists(st.tuples(SECONDS, PAUSES), min_size=1, max_size=12)
 
 def charge(conn: sa.Connection, table: sa.Table, seconds: float, now: float) -> Any:
     """Charge the only row of a table and return it."""
-    owed = sa.bindparam("seconds", type_=sa.Double)
+    owed = sa.bindparam("seconds", type_=sa.Double[float])
     weight = table.c.weight if "weight" in table.c else None
     change = (
         sa.update(table)
@@ -60,7 +60,11 @@ def test_the_database_counts_as_the_rule_does(engine: str, request: pytest.Fixtu
     url = f"sqlite:///{tmp_path / 'jobs.db'}" if engine == "sqlite" else request.getfixturevalue("postgres_url")
     database = Database(url)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
     @given(HISTORY, WEIGHTS)
     @example([(30.0, 0.0), (-30.0, 0.0)], 1.0)
     @example([(2e-9, 0.0), (0.0, 1e9), (1.0, 1e9)], 1.0)

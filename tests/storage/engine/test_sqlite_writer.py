@@ -193,14 +193,13 @@ async def test_what_is_asked_after_the_end_is_refused_at_once(tmp_path: Path) ->
 
 async def syncs(store: SqlJobRepository, *asking: Any) -> bool:
     """Return whether the common transaction of these waited for the disk."""
-    level = 0
+    levels: list[int] = []
 
     def look(conn: sa.Connection, _again: bool) -> None:
-        nonlocal level
-        level = conn.exec_driver_sql("PRAGMA synchronous").scalar_one()
+        levels.append(conn.exec_driver_sql("PRAGMA synchronous").scalar_one())
 
     await together(store, *asking, store.engine.write(look))
-    return level == 2
+    return levels[-1] == 2
 
 
 async def test_what_is_promised_waits_for_the_disk_and_nothing_else_does(store: SqlJobRepository) -> None:

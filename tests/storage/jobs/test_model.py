@@ -309,13 +309,13 @@ def test_the_store_agrees_with_the_model(engine: str, request: pytest.FixtureReq
         store = runner.run(database.open())
         try:
             run_state_machine_as_test(
-                lambda: Machine(runner, store),
+                lambda: Machine(runner, store),  # pyright: ignore[reportArgumentType]  # any factory will do
                 settings=settings(
                     max_examples=8,
                     stateful_step_count=40,
                     deadline=None,
                     print_blob=True,
-                    suppress_health_check=list(HealthCheck),
+                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
                 ),
             )
         finally:

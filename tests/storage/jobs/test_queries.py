@@ -1,6 +1,8 @@
 """Looking at jobs, forgetting them, and keeping the counters honest."""
 
-from bot.jobs.job import Delivery, JobState, MessageLocation, Requester
+from dataclasses import replace
+
+from bot.jobs.job import Delivery, JobState, Requester
 from bot.jobs.repository import Drift
 from bot.storage.jobs.repository import SqlJobRepository
 from tests.jobs.doubles import place
@@ -93,9 +95,7 @@ async def counters(store: SqlJobRepository) -> list[tuple[str, int, int, int]]:
 async def test_accounts_count_what_waits_and_what_runs(store: SqlJobRepository) -> None:
     await store.add(job(1))
     await store.add(job(2, user_id=8))
-    direct = MessageLocation(
-        **{**{name: getattr(place(3), name) for name in MessageLocation.__slots__}, "guild_id": None}
-    )
+    direct = replace(place(3), guild_id=None)
     await store.add(job(3, user_id=8, place=direct))
     held = job(4, state=JobState.HELD)
     await store.add(held)

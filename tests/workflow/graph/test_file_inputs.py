@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from bot.workflow.errors import WorkflowError
@@ -24,7 +27,7 @@ LOADERS = {
 }
 
 
-def reasons(options: str, **extra: dict[str, object]) -> str:
+def reasons(options: str, **extra: Mapping[str, Any]) -> str:
     with pytest.raises(WorkflowError) as caught:
         workflow(options, **extra)
     return str(caught.value.user_message)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.workflow.graph.definitions import Definitions
+from bot.workflow.graph.graph import JsonGraph
 from bot.workflow.importer.draft import Draft, draft
 from bot.workflow.importer.errors import WorkflowImportError
 from bot.workflow.importer.naming import command_name, option_name, title_of, unique
@@ -194,7 +195,7 @@ def test_several_pictures_are_attachments_of_their_own() -> None:
     def load(title: str) -> dict[str, Any]:
         return {"class_type": "LoadImage", "inputs": {"image": "x.png"}, "_meta": {"title": title}}
 
-    graph = changed() | {
+    graph: JsonGraph = changed() | {
         "a": load("Face"),
         "b": load("Pose"),
         "both": {"class_type": "Join", "inputs": {"image1": ["a", 0], "image2": ["b", 0], "model": ["4", 0]}},
@@ -313,7 +314,7 @@ def test_switches_are_followed_where_the_graph_sets_them() -> None:
 @pytest.mark.parametrize("is_masked", [False, True])
 def test_a_pass_over_a_part_has_a_text_of_its_own(is_masked: bool) -> None:
     between = {"samples": ["54:3", 0]} | ({"mask": ["m", 0]} if is_masked else {"scale_by": 1.5})
-    graph = changed() | {
+    graph: JsonGraph = changed() | {
         "text": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["4", 1], "text": "curly hair"}},
         "m": {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 64, "height": 64}},
         "between": {"class_type": "SetLatentNoiseMask" if is_masked else "LatentUpscaleBy", "inputs": between},

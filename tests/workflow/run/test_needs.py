@@ -225,7 +225,7 @@ def test_a_server_that_has_told_nothing_is_not_judged():
 
 
 def test_nodes_models_values_and_memory_are_missed():
-    wanted = {**graph(sampler_name="warp"), "3": {"class_type": "Magic", "inputs": {"mode": "fast"}}}
+    wanted: JsonGraph = {**graph(sampler_name="warp"), "3": {"class_type": "Magic", "inputs": {"mode": "fast"}}}
     wanted["1"]["inputs"]["ckpt_name"] = "gone.ckpt"
     needs = Needs.of(wanted, definitions(node("Magic", mode=combo("fast"))), vram=24 * GIGABYTE)
 
@@ -247,7 +247,7 @@ def test_a_card_of_twelve_gigabytes_has_them():
 
 def test_a_server_without_any_model_cannot_choose_one():
     needs = Needs.of(graph(), STOCK, left_open={("1", "ckpt_name"): ()})
-    (lack,) = missing_resources(needs, able(definitions(checkpoints=()))) or ()
+    [lack] = list(missing_resources(needs, able(definitions(checkpoints=()))) or ())
 
     assert (lack.kind, lack.name) == (MissingKind.MODEL, "")
     assert str(lack.message) == "any model for “CheckpointLoaderSimple.ckpt_name”"
@@ -272,7 +272,7 @@ def test_an_input_that_a_server_knows_in_another_way_is_its_own_business():
 
 def test_what_only_the_graph_names_is_missed_everywhere_and_said():
     needs = Needs.of(NODES, STOCK)
-    (lack,) = missing_resources(needs, able()) or ()
+    [lack] = list(missing_resources(needs, able()) or ())
 
     assert str(missing_text([lack])) == (
         "No GPU server can run this yet. Missing: the model “old.ckpt”. Your request will start once that is available."

@@ -1,5 +1,7 @@
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.errors import InputError
 from bot.workflow.graph.definitions import Definitions
-from bot.workflow.graph.graph import Target
+from bot.workflow.graph.graph import JsonGraph, Target
 from bot.workflow.run.prepare import check, resolve_for_server
 from bot.workflow.run.spec import Upload
 from tests.workflow.samples import (
@@ -31,7 +33,7 @@ SAMPLER = option("choice", "#54:3.sampler_name", 'from = "KSampler.sampler_name"
 LOAD = {"n": {"class_type": "LoadImage", "inputs": {"image": "example.png"}}}
 
 
-def refusal(options: str, given_values: dict[str, object], **extra: dict[str, object]) -> str:
+def refusal(options: str, given_values: dict[str, object], **extra: Mapping[str, Any]) -> str:
     with pytest.raises(InputError) as caught:
         run(workflow(options, **extra), given_values)
     return str(caught.value.user_message)
@@ -64,7 +66,8 @@ def test_one_option_may_fill_several_inputs() -> None:
 
 
 def test_what_is_needed_is_asked_for() -> None:
-    for nothing in ({}, {"prompt": None}):
+    empty: list[dict[str, object]] = [{}, {"prompt": None}]
+    for nothing in empty:
         assert refusal(PROMPT, nothing) == "**prompt** is required."
     assert refusal(PROMPT, {"prompt": " "}) == "**prompt** must not be empty."
 
@@ -201,7 +204,7 @@ def test_anything_given_is_a_run_or_an_input_error(values: dict[str, object], on
 # ------------------------------------------------------------------ what servers lack
 
 
-def messages(options: str = "", known: Definitions | None = None, **extra: dict[str, object]) -> list[str]:
+def messages(options: str = "", known: Definitions | None = None, /, **extra: Mapping[str, Any]) -> list[str]:
     made = workflow(options, **extra)
     return [str(message) for message in check(made, definitions() if known is None else known)]
 
@@ -211,7 +214,7 @@ def test_nothing_is_missing_while_no_server_is_known() -> None:
 
 
 def test_a_missing_node_is_named_once() -> None:
-    extra = {name: {"class_type": "FancyNode", "inputs": {}} for name in "ab"}
+    extra: JsonGraph = {name: {"class_type": "FancyNode", "inputs": {}} for name in "ab"}
     assert messages(MODEL, **extra) == [
         "needs the node “FancyNode”, which no connected ComfyUI server has (used by “FancyNode” (#a), “FancyNode”"
         " (#b)). Install the node pack that provides it, or export the workflow without it."

@@ -36,7 +36,7 @@ def random_node(chance: random.Random, node_id: int, kinds: list[str]) -> dict[s
     names = ["image", "text", *OBJECT_INFO.get(kind, {"input": {}})["input"].get("required", {})]
     chance.shuffle(names)
     slots = [{"name": name, "type": chance.choice(TYPES), "link": chance.randint(1, 14)} for name in names[:4]]
-    node = {"id": node_id, "type": kind, "mode": chance.choice([0, 0, 0, 2, 4]), "inputs": slots}
+    node: dict[str, Any] = {"id": node_id, "type": kind, "mode": chance.choice([0, 0, 0, 2, 4]), "inputs": slots}
     if kind in ("SetNode", "GetNode"):
         node["widgets_values"] = [str(node_id if kind == "SetNode" else chance.randint(1, 7))]
     return node
