@@ -186,6 +186,28 @@ class Board:
 
 
 @dataclass
+class MemoryResultStore:
+    """Keeps results in memory, by job."""
+
+    files: dict[str, Sequence[OutputFile]] = field(default_factory=dict)
+
+    async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:
+        self.files[job_id] = files
+
+    async def get(self, job_id: str) -> Sequence[OutputFile]:
+        return self.files.get(job_id, ())
+
+    async def drop(self, job_id: str) -> None:
+        self.files.pop(job_id, None)
+
+    async def older_than(self, time: float) -> Sequence[str]:
+        raise NotImplementedError
+
+    async def clear_leftovers(self, before: float) -> None:
+        raise NotImplementedError
+
+
+@dataclass
 class FewPlaces:
     """A `CapacityEstimator` without a fleet: servers, by the seconds in which each is free."""
 

@@ -29,7 +29,7 @@ from bot.workflow.run.events import InputFile, OutputFile
 from bot.workflow.run.spec import RunSpec, Upload
 from tests.clocks import ManualClock, settle
 from tests.databases import line, memory_store
-from tests.jobs.doubles import FewPlaces, Reasons, place, requester, spec
+from tests.jobs.doubles import FewPlaces, MemoryResultStore, Reasons, place, requester, spec
 
 US, BEFORE = "instance-a", "instance-before"
 SERVER = "http://127.0.0.1:8188"
@@ -54,7 +54,7 @@ class Discord:
     def forget(self, job_id: str) -> float:
         return 0.0
 
-    async def settle(self, job_id: str) -> None:
+    async def wait_for_edit(self, job_id: str) -> None:
         raise NotImplementedError
 
     async def deliver(self, job: Job, outputs: Sequence[OutputFile], note: Message | None) -> Delivery:
@@ -71,19 +71,6 @@ class Discord:
         if self.is_lost:
             raise FailedError(verbatim(LATER))
         return self.answer
-
-
-class NoShelf:
-    """Keeps nothing."""
-
-    async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:
-        raise NotImplementedError
-
-    async def get(self, job_id: str) -> Sequence[OutputFile]:
-        return ()
-
-    async def drop(self, job_id: str) -> None:
-        pass
 
 
 @dataclass
@@ -137,7 +124,7 @@ async def opened(*, owner: str = US, store: SqlJobRepository | None = None) -> A
         delivery_service = DeliveryService(
             store=kept,
             presenter=discord,
-            results=NoShelf(),
+            results=MemoryResultStore(),
             find=lambda _key: None,
             bus=bus,
             owner=owner,

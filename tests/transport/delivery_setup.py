@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import discord
@@ -33,7 +33,7 @@ from bot.ui.messages.render import Renderer
 from bot.workflow.run.events import OutputFile, OutputRef
 from cogs.show_result import ShowResultButton
 from tests.databases import memory_store
-from tests.jobs.doubles import spec
+from tests.jobs.doubles import MemoryResultStore, spec
 from tests.wire import WireDiscord, WireInteraction, WireMessage
 from tests.wire.bots import Trial, TrialBot, running
 
@@ -64,22 +64,6 @@ class HurriedClock:
 
 
 @dataclass
-class MemoryShelf:
-    """Results by job."""
-
-    files: dict[str, Sequence[OutputFile]] = field(default_factory=dict)
-
-    async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:
-        self.files[job_id] = files
-
-    async def get(self, job_id: str) -> Sequence[OutputFile]:
-        return self.files.get(job_id, ())
-
-    async def drop(self, job_id: str) -> None:
-        self.files.pop(job_id, None)
-
-
-@dataclass
 class Order:
     """A job and the interaction that asked for it."""
 
@@ -99,7 +83,7 @@ class Desk:
         self,
         trial: Trial,
         store: SqlJobRepository,
-        results: MemoryShelf,
+        results: MemoryResultStore,
         clock: HurriedClock,
         pool: ImagePool,
         client: discord.Client,
@@ -276,7 +260,7 @@ async def opened_desk(wire: WireDiscord, *, speed: float = 50.0, by_rest: bool =
         store = await ending.enter_async_context(memory_store(clock.now))
         await ending.enter_async_context(running(wire, bot))
         client = await ending.enter_async_context(rest_client(wire)) if by_rest else bot
-        desk = Desk(Trial(wire, bot), store, MemoryShelf(), clock, pool, client)
+        desk = Desk(Trial(wire, bot), store, MemoryResultStore(), clock, pool, client)
         await bot.add_cog(desk.cog)
         try:
             yield desk

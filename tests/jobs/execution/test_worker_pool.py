@@ -1,7 +1,7 @@
 """Servers come and go while the bot runs: each gets somebody to work with it, and what it had is not lost."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,6 @@ from bot.jobs.server_registry import Compatibility, ServerRecord
 from bot.storage.database import Database, open_database
 from bot.workflow.graph.definitions import Definitions, NodeDefinition
 from bot.workflow.run.events import (
-    OutputFile,
     RunEnded,
     RunEvent,
     RunLost,
@@ -28,27 +27,11 @@ from bot.workflow.run.events import (
 )
 from bot.workflow.run.needs import Abilities, Needs
 from tests.clocks import ManualClock
-from tests.jobs.doubles import Board, ScriptedBackend, spec
+from tests.jobs.doubles import Board, MemoryResultStore, ScriptedBackend, spec
 from tests.jobs.queue_setup import new_job, queue_view, until
 
 ONE, TWO = "http://one", "http://two"
 RUN: list[RunEvent] = [RunStarted(), RunEnded()]
-
-
-class Shelf:
-    """Keeps results in memory."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, Sequence[OutputFile]] = {}
-
-    async def put(self, job_id: str, files: Sequence[OutputFile]) -> None:
-        self.files[job_id] = files
-
-    async def get(self, job_id: str) -> Sequence[OutputFile]:
-        return self.files.get(job_id, ())
-
-    async def drop(self, job_id: str) -> None:
-        self.files.pop(job_id, None)
 
 
 class Scene:
@@ -75,7 +58,7 @@ class Scene:
         self.delivery_service = DeliveryService(
             store=self.store,
             presenter=self.board,
-            results=Shelf(),
+            results=MemoryResultStore(),
             find=self.backends.get,
             bus=self.bus,
             owner="us",

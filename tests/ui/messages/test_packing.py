@@ -7,6 +7,7 @@ import pytest
 from bot.errors import InputError
 from bot.i18n import _
 from bot.images.fit import FittedFile
+from bot.images.service import ImageService
 from bot.jobs.job import Job
 from bot.ui.messages.packing import MAX_REQUEST, Packer, Result
 from bot.workflow.run.events import OutputFile, OutputRef
@@ -16,7 +17,7 @@ MIB = 1024 * 1024
 
 
 @dataclass
-class Scissors:
+class Scissors(ImageService):
     """Cuts every file to the limit; those that begin with an exclamation mark cannot be cut."""
 
     limits: list[int] = field(default_factory=list[int])
