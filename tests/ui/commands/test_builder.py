@@ -7,10 +7,10 @@ import pytest
 from discord import app_commands
 
 from bot.ui.commands.autocomplete import Autocompleter
-from bot.ui.commands.builder import build_command
+from bot.ui.commands.builder import OPTION_TYPES, build_command
 from bot.workflow.graph.definitions import Definitions, InputDefinition, NodeDefinition
 from bot.workflow.library.catalog import Catalog
-from bot.workflow.manifest.options import LorasOption
+from bot.workflow.manifest.options import KINDS, LorasOption
 from bot.workflow.run.spec import RunSpec
 from tests.paths import WORKFLOWS
 from tests.workflow.samples import workflow
@@ -43,6 +43,10 @@ def test_discord_takes_every_shipped_command(name: str) -> None:
     for option in command["options"]:
         assert 1 <= len(option["description"]) <= 100
         assert not (option.get("autocomplete") and option.get("choices"))
+
+
+def test_every_kind_that_members_see_has_a_type() -> None:
+    assert OPTION_TYPES.keys() == {name for name, kind in KINDS.items() if not kind.is_hidden}
 
 
 def test_types_and_limits_come_from_the_manifest() -> None:
