@@ -1,9 +1,9 @@
-"""Tools for background tasks, waiting and retrying, all based on the injected clock."""
+"""Tools for background tasks and waiting, all based on the injected clock."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from bot.clock import Clock
 
@@ -11,8 +11,6 @@ log = logging.getLogger(__name__)
 
 RESTART_PAUSE = 5.0
 """Seconds before a crashed task is restarted."""
-
-T = TypeVar("T")
 
 
 class Supervisor:
@@ -76,27 +74,6 @@ async def poll_forever(
             log.debug("%s skipped: %s: %s", getattr(work, "__qualname__", work), type(error).__name__, error)
         seconds = interval() if callable(interval) else interval
         await (wait_for_event(clock, seconds, wake) if wake else clock.sleep(seconds))
-
-
-async def retry(
-    attempt: Callable[[], Awaitable[T]],
-    pauses: Iterable[float],
-    clock: Clock,
-    *,
-    when: Callable[[Exception], bool],
-) -> T:
-    """Return the result of `attempt()`, repeating it after each of these pauses if it fails.
-
-    Raises the error of the last attempt, or the first one that `when` rejects.
-    """
-    for pause in pauses:
-        try:
-            return await attempt()
-        except Exception as error:
-            if not when(error):
-                raise
-        await clock.sleep(pause)
-    return await attempt()
 
 
 def backoff(pauses: Sequence[float], failures: int) -> float:

@@ -1,11 +1,11 @@
-"""Tests of the tools for background tasks: restarts, polling and retries, by the clock."""
+"""Tests of the tools for background tasks: restarts, polling and pauses, by the clock."""
 
 import asyncio
 import logging
 
 import pytest
 
-from bot.aio import Supervisor, backoff, cancel_and_wait, poll_forever, retry, wait_for_event
+from bot.aio import Supervisor, backoff, cancel_and_wait, poll_forever, wait_for_event
 from tests.clocks import ManualClock, settle
 
 
@@ -163,32 +163,7 @@ async def test_ignored_errors_end_one_turn_and_others_end_the_polling(caplog: py
         await polling
 
 
-# ------------------------------------------------------------------ retries
-
-
-def is_flaky(error: Exception) -> bool:
-    return isinstance(error, FlakyError)
-
-
-async def test_retrying_pauses_between_attempts() -> None:
-    clock, work = ManualClock(), Work(FlakyError(), FlakyError())
-    result = asyncio.create_task(retry(work, (1.0, 10.0), clock, when=is_flaky))
-    await clock.advance(10.9)
-    assert not result.done()
-    await clock.advance(0.1)
-    assert await result == 3
-
-
-async def test_retrying_ends_with_the_last_error_or_the_first_that_is_no_reason_to_retry() -> None:
-    clock = ManualClock()
-    often = asyncio.create_task(retry(Work(FlakyError(), FlakyError("last")), (1.0,), clock, when=is_flaky))
-    await clock.advance(1.0)
-    with pytest.raises(FlakyError, match="last"):
-        await often
-    broken = Work(ValueError("a bug"))
-    with pytest.raises(ValueError, match="a bug"):
-        await retry(broken, (1.0,), clock, when=is_flaky)
-    assert broken.turns == 1
+# ------------------------------------------------------------------ pauses
 
 
 def test_backoff_repeats_the_last_pause() -> None:

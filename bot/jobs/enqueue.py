@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
+from bot.aio import backoff, cancel_and_wait
 from bot.clock import Clock
 from bot.errors import FailedError, OfflineError
 from bot.i18n import Message, _
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 RESERVE_TIMEOUT = 1.2
 """Seconds for saving a request: Discord expects an answer within three, and there is more to do before it."""
-FIND_ANSWER_BACKOFF = (1.0, 3.0, 10.0, 30.0, 60.0)
+FIND_ANSWER_PAUSES = (1.0, 3.0, 10.0, 30.0, 60.0)
 """Seconds between tries to ask Discord whether a member got an answer; the last one repeats."""
 
 
@@ -108,10 +109,7 @@ class Enqueuer:
 
     async def close(self) -> None:
         """Stop resolving requests; the next start resumes."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(*self._tasks)
 
     # ------------------------------------------------------------------ unresolved requests
 
@@ -127,7 +125,7 @@ class Enqueuer:
 
     async def _withdraw_if_stored(self, job: Job) -> None:
         """Withdraw a job that the database may have saved in spite of the error."""
-        for pause in FIND_ANSWER_BACKOFF:
+        for pause in FIND_ANSWER_PAUSES:
             await self._clock.sleep(pause)
             try:
                 late = await self._store.get(job.id)
@@ -153,22 +151,21 @@ class Enqueuer:
             await self._ask_to_repeat(job, replace(job.place, message_id=message_id))
 
     async def _find_answer(self, job: Job) -> int | None:
-        tries = 0
+        failures = 0
         while True:
             try:
                 return await self._presenter.find_answer(job.place)
             except OfflineError:
-                await self._clock.sleep(FIND_ANSWER_BACKOFF[min(tries, len(FIND_ANSWER_BACKOFF) - 1)])
-                tries += 1
+                failures += 1
+                await self._clock.sleep(backoff(FIND_ANSWER_PAUSES, failures))
 
     async def _ask_to_repeat(self, job: Job, place: MessageLocation) -> None:
-        reason = _("I was restarted while checking this. Please run the command again.")
         try:
-            noted = await self._store.update(job, place=place)
+            job = await self._store.update(job, place=place)
         except StaleJobError:
             log.info("job %s was taken over elsewhere", job.id)
             return
-        await self._give_up(noted, reason)
+        await self._give_up(job, _("I was restarted while checking this. Please run the command again."))
 
     async def _give_up(self, job: Job, reason: Message) -> None:
         """Fail a request that may have been accepted; the member is notified, by DM if its message is unknown."""

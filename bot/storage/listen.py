@@ -60,8 +60,8 @@ class PostgresBus:
         self._receives = False
         self._was_warned = False
 
-    def subscribe(self, topic: Topic, hear: Callback) -> None:
-        self._listeners.subscribe(topic, hear)
+    def subscribe(self, topic: Topic, callback: Callback) -> None:
+        self._listeners.subscribe(topic, callback)
 
     def send(self, topic: Topic, payload: str = "") -> None:
         """Notify this process immediately, the others as soon as the database delivers it."""

@@ -17,9 +17,10 @@ from sqlalchemy.exc import DBAPIError
 from bot.aio import wait_for_event
 from bot.clock import Clock
 from bot.jobs.cluster.bus import Topic
-from bot.jobs.cluster.progress_cache import fractions, json_object
+from bot.jobs.cluster.progress_cache import fractions
 from bot.jobs.repository import DatabaseUnavailableError
 from bot.storage.engine.base import Engine
+from bot.workflow.json_access import load, mapping
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ _NOTIFY: Final = sa.text("SELECT pg_notify(:channel, payload) FROM unnest(:paylo
 
 def read(text: object) -> tuple[str, str, str] | None:
     """Return sender, topic and payload of a notification; None if it isn't ours."""
-    fields = json_object(text)
+    fields = mapping(load(text) if isinstance(text, str) else None)
     sender, topic, payload = (fields.get(name) for name in ("from", "topic", "payload"))
     if not (isinstance(sender, str) and isinstance(topic, str) and isinstance(payload, str)):
         return None

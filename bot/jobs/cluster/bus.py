@@ -39,7 +39,7 @@ Callback = Callable[[str], None]
 class NotificationBus(Protocol):
     """Notifies everyone who works on the same database, this process included."""
 
-    def subscribe(self, topic: Topic, hear: Callback) -> None:
+    def subscribe(self, topic: Topic, callback: Callback) -> None:
         """Subscribe to a topic."""
         ...
 
@@ -65,33 +65,27 @@ class Listeners:
     """The listeners of this process."""
 
     def __init__(self) -> None:
-        self._ears: dict[Topic, list[Callback]] = defaultdict(list)
+        self._callbacks: dict[Topic, list[Callback]] = defaultdict(list)
 
-    def subscribe(self, topic: Topic, hear: Callback) -> None:
-        self._ears[topic].append(hear)
+    def subscribe(self, topic: Topic, callback: Callback) -> None:
+        self._callbacks[topic].append(callback)
 
     def notify(self, topic: Topic, payload: str) -> None:
         """Call all listeners of a topic; an exception in one does not affect the others."""
-        for hear in self._ears[topic]:
+        for callback in self._callbacks[topic]:
             try:
-                hear(payload)
+                callback(payload)
             except Exception:
                 log.exception("a listener for %s crashed", topic)
 
 
-class LocalBus:
+class LocalBus(Listeners):
     """Notifications within one process, which suffices on SQLite."""
 
     poll_interval: float = 2.0
 
-    def __init__(self) -> None:
-        self._ears = Listeners()
-
-    def subscribe(self, topic: Topic, hear: Callback) -> None:
-        self._ears.subscribe(topic, hear)
-
     def send(self, topic: Topic, payload: str = "") -> None:
-        self._ears.notify(topic, payload)
+        self.notify(topic, payload)
 
     async def run(self) -> None:
         await asyncio.Event().wait()

@@ -5,18 +5,15 @@ class, and all of them again when the server's capabilities change.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 
-from bot.aio import wait_for_event
+from bot.aio import poll_forever
 from bot.clock import Clock
 from bot.jobs.cluster.bus import NotificationBus, Topic
 from bot.jobs.ports import Backend
 from bot.jobs.repository import DatabaseUnavailableError
 from bot.jobs.server_registry import Compatibility, ServerHealth, ServerRegistry
 from bot.workflow.run.needs import Abilities, Needs, missing_resources
-
-log = logging.getLogger(__name__)
 
 
 class CompatibilityChecker:
@@ -38,33 +35,33 @@ class CompatibilityChecker:
         self._clock = clock
         self._described: dict[str, str] = {}
         self._reported: dict[str, str] = {}
-        self._asked = asyncio.Event()
-        bus.subscribe(Topic.CLASS, lambda _payload: self._asked.set())
+        self._wake = asyncio.Event()
+        bus.subscribe(Topic.CLASS, lambda _payload: self._wake.set())
 
     async def run(self) -> None:
-        """Loop until cancelled."""
-        while True:
-            self._asked.clear()
-            try:
-                await self.check_all()
-            except DatabaseUnavailableError:
-                log.debug("compatibility check skipped: the database does not answer")
-            await wait_for_event(self._clock, self._bus.poll_interval, self._asked)
+        """Check until cancelled."""
+        await poll_forever(
+            self.check_all,
+            lambda: self._bus.poll_interval,
+            self._clock,
+            wake=self._wake,
+            ignore=(DatabaseUnavailableError,),
+        )
 
     def wake(self) -> None:
         """Check soon: a server appeared, disappeared or changed."""
-        self._asked.set()
+        self._wake.set()
 
     async def check_all(self) -> None:
         """Record the changes of each server and its compatibility with unchecked classes."""
-        judged = False
+        has_news = False
         for server in tuple(self._servers()):
             await self._report(server)
             abilities = server.abilities
             if abilities.definitions.nodes:
                 await self._describe(server, abilities)
-                judged |= await self._check(server, abilities)
-        if judged:
+                has_news |= await self._check(server, abilities)
+        if has_news:
             self._bus.send(Topic.WORK)
 
     def forget(self, key: str) -> None:

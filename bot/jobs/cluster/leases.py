@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from bot.aio import wait_for_event
+from bot.aio import poll_forever, wait_for_event
 from bot.clock import Clock
 from bot.jobs.cluster.balancer import LeaseView, ServerBalancer
 from bot.jobs.repository import DatabaseUnavailableError, JobRepository
@@ -50,8 +50,8 @@ class LeaseManager:
     ) -> None:
         """Lease as many of `servers` (their `Backend.key`) as possible; with a `fleet`, only this process's share.
 
-        `role` is announced to other processes: all but gateways have a share. `singles` are lease keys that are not
-        servers and are not shared out. `busyness` helps to choose the idlest server to give up.
+        `role` is announced to other processes: all but gateways have a share. `singleton_keys` are leases of
+        something else, which are not shared out. `busyness` helps to choose the idlest server to give up.
         """
         self.owner = owner
         self._store = store
@@ -61,7 +61,7 @@ class LeaseManager:
         self._servers = tuple(servers)
         self._clock = clock
         self._balancer = ServerBalancer(busyness)
-        self._living: Mapping[str, int] = {role: 1}
+        self._live_processes: Mapping[str, int] = {role: 1}
         self._until: dict[str, float] = {}
         self._leaving: dict[str, float] = {}
         """Servers being given up, and when others may have them."""
@@ -72,7 +72,7 @@ class LeaseManager:
     @property
     def processes(self) -> int:
         """Number of live processes of any role at the last poll, this one included."""
-        return max(1, sum(self._living.values()))
+        return max(1, sum(self._live_processes.values()))
 
     def set_servers(self, keys: Collection[str]) -> None:
         """Use these servers from now on; the leases of others are given up gracefully."""
@@ -81,9 +81,7 @@ class LeaseManager:
 
     async def run(self) -> None:
         """Renew until cancelled."""
-        while True:
-            await self.renew()
-            await self._clock.sleep(FREE_POLL_INTERVAL if self._fleet else RENEW_INTERVAL)
+        await poll_forever(self.renew, FREE_POLL_INTERVAL if self._fleet else RENEW_INTERVAL, self._clock)
 
     async def renew(self) -> None:
         """Renew the held leases and acquire free ones, once."""
@@ -129,7 +127,7 @@ class LeaseManager:
             return
         asked = self._clock.monotonic()
         if fleet is not None:
-            self._living = await fleet.heartbeat(self.owner, self._role, HEARTBEAT_TTL)
+            self._live_processes = await fleet.heartbeat(self.owner, self._role, HEARTBEAT_TTL)
         ours = self._servers if fleet is None else tuple(self._until)
         wanted = {*ours, *self._singleton_keys} - self._leaving.keys()
         for key in wanted - await self._held(wanted):
@@ -162,7 +160,7 @@ class LeaseManager:
         records = await fleet.servers()
         owners = {record.key: record.owner for record in records if record.owner and record.key in servers}
         ours = {key for key in servers if self.holds(key)}
-        workers = max(1, sum(count for role, count in self._living.items() if role != GATEWAY))
+        workers = max(1, sum(count for role, count in self._live_processes.items() if role != GATEWAY))
         leaving = servers & self._leaving.keys()
         return LeaseView(me=self.owner, servers=servers, mine=ours, owners=owners, workers=workers, leaving=leaving)
 

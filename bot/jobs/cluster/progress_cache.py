@@ -4,12 +4,12 @@ Best effort: entries expire after a minute without news.
 """
 
 import json
-from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any, cast
+
+from cachetools import LRUCache
 
 from bot.clock import Clock
 from bot.jobs.cluster.bus import NotificationBus, Topic
+from bot.workflow.json_access import load, mapping
 
 MAX_AGE = 60.0
 """Seconds until an entry expires."""
@@ -24,22 +24,23 @@ class ProgressCache:
     def __init__(self, *, bus: NotificationBus, clock: Clock) -> None:
         self._bus = bus
         self._clock = clock
-        self._entries: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._told: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._entries = LRUCache[str, tuple[float, float]](MAX_JOBS)
+        self._sent = LRUCache[str, tuple[float, float]](MAX_JOBS)
+        """Fraction and time of each job; the latter as last sent to other processes."""
         bus.subscribe(Topic.PROGRESS, self._on_progress)
 
     def report(self, job_id: str, fraction: float) -> None:
         """Set the progress of a job of this process, from 0 to 1, and notify the others."""
         now = self._clock.monotonic()
-        told, at = self._told.get(job_id, (-1.0, float("-inf")))
-        if abs(fraction - told) >= MIN_STEP or now - at > MAX_AGE / 2:
-            _keep(self._told, job_id, (fraction, now))
+        sent, at = self._sent.get(job_id, (-1.0, float("-inf")))
+        if abs(fraction - sent) >= MIN_STEP or now - at > MAX_AGE / 2:
+            self._sent[job_id] = (fraction, now)
             self._bus.send(Topic.PROGRESS, json.dumps({job_id: round(fraction, 3)}))
 
     def forget(self, job_id: str) -> None:
         """Remove a job that has ended."""
         self._entries.pop(job_id, None)
-        self._told.pop(job_id, None)
+        self._sent.pop(job_id, None)
 
     def fraction(self, job_id: str) -> float | None:
         """Return a job's progress, from 0 to 1; None when unknown."""
@@ -49,26 +50,10 @@ class ProgressCache:
     def _on_progress(self, payload: str) -> None:
         now = self._clock.monotonic()
         for job_id, fraction in fractions(payload).items():
-            _keep(self._entries, job_id, (fraction, now))
+            self._entries[job_id] = (fraction, now)
 
 
 def fractions(payload: str) -> dict[str, float]:
     """Parse a progress notification; empty when it is invalid."""
-    said = json_object(payload).items()
-    return {job_id: float(value) for job_id, value in said if isinstance(value, int | float) and 0 <= value <= 1}
-
-
-def json_object(text: object) -> Mapping[str, Any]:
-    """Parse a JSON object; empty when the text is something else."""
-    try:
-        value: object = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        return {}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _keep(entries: OrderedDict[str, tuple[float, float]], job_id: str, entry: tuple[float, float]) -> None:
-    entries[job_id] = entry
-    entries.move_to_end(job_id)
-    while len(entries) > MAX_JOBS:
-        entries.popitem(last=False)
+    entries = mapping(load(payload)).items()
+    return {job_id: float(value) for job_id, value in entries if isinstance(value, int | float) and 0 <= value <= 1}

@@ -4,17 +4,14 @@ Refreshed on notification, and periodically.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
-from bot.aio import wait_for_event
+from bot.aio import poll_forever
 from bot.clock import Clock
 from bot.jobs.cluster.bus import NotificationBus, Topic
 from bot.jobs.repository import DatabaseUnavailableError
 from bot.jobs.server_registry import ServerRegistry
 from bot.workflow.graph.definitions import Definitions
-
-log = logging.getLogger(__name__)
 
 RELOAD_INTERVAL = 60.0
 """Seconds between refreshes without a notification."""
@@ -42,20 +39,16 @@ class SharedDefinitions:
 
     async def run(self) -> None:
         """Refresh until cancelled."""
-        while True:
-            self._changed.clear()
-            try:
-                await self.load()
-            except DatabaseUnavailableError:
-                log.debug("definitions not refreshed: the database does not answer")
-            await wait_for_event(self._clock, RELOAD_INTERVAL, self._changed)
+        await poll_forever(
+            self.load, RELOAD_INTERVAL, self._clock, wake=self._changed, ignore=(DatabaseUnavailableError,)
+        )
 
     async def load(self) -> None:
         """Refresh once. May raise `DatabaseUnavailableError`."""
-        marks = frozenset((record.key, record.fingerprint) for record in await self._fleet.servers())
-        if marks == self._fingerprints:
+        fingerprints = frozenset((record.key, record.fingerprint) for record in await self._fleet.servers())
+        if fingerprints == self._fingerprints:
             return
-        told = await self._fleet.definitions()
-        self._servers = tuple(definitions for _fingerprint, definitions in told.values())
+        recorded = await self._fleet.definitions()
+        self._servers = tuple(definitions for _fingerprint, definitions in recorded.values())
         self._definitions = Definitions.merged(self._servers)
-        self._fingerprints = marks
+        self._fingerprints = fingerprints

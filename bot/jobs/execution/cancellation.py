@@ -5,10 +5,9 @@ database for cancel requests.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 
-from bot.aio import wait_for_event
+from bot.aio import poll_forever
 from bot.clock import Clock
 from bot.jobs.cluster.bus import NotificationBus, Topic
 from bot.jobs.delivery.service import DeliveryService
@@ -16,8 +15,6 @@ from bot.jobs.execution.executor import JobExecutor
 from bot.jobs.job import Job, JobState
 from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 from bot.jobs.scheduling.dispatcher import Dispatcher
-
-log = logging.getLogger(__name__)
 
 POLL_INTERVAL = 1.0
 """Seconds between polls for cancel requests from other processes."""
@@ -42,8 +39,8 @@ class JobCanceller:
         self._executors = executors
         self._bus = bus
         self._clock = clock
-        self._asked = asyncio.Event()
-        bus.subscribe(Topic.CANCEL, lambda _payload: self._asked.set())
+        self._requested = asyncio.Event()
+        bus.subscribe(Topic.CANCEL, lambda _payload: self._requested.set())
 
     async def cancel(self, job_id: str, by: int) -> Job | None:
         """Cancel a job for the user `by` and return its newest version; permissions are the caller's business."""
@@ -54,25 +51,20 @@ class JobCanceller:
             self._delivery_service.wake()
             self._queue.left(job.id)
         elif job.state is JobState.RUNNING:
-            self._reach(job, by)
+            ours = [executor for executor in self._executors() if executor.server == job.server]
+            if not any(executor.cancel(job.id, by) for executor in ours):
+                self._bus.send(Topic.CANCEL, job.server)
         return job
-
-    def _reach(self, job: Job, by: int) -> None:
-        """Notify the executor of the job, in this process or another."""
-        for executor in self._executors():
-            if executor.server == job.server and executor.cancel(job.id, by):
-                return
-        self._bus.send(Topic.CANCEL, job.server)
 
     async def run(self) -> None:
         """Poll for cancel requests until cancelled."""
-        while True:
-            await wait_for_event(self._clock, min(POLL_INTERVAL, self._bus.poll_interval), self._asked)
-            self._asked.clear()
-            try:
-                await self.poll()
-            except DatabaseUnavailableError:
-                log.debug("poll for cancelled jobs skipped: the database does not answer")
+        await poll_forever(
+            self.poll,
+            lambda: min(POLL_INTERVAL, self._bus.poll_interval),
+            self._clock,
+            wake=self._requested,
+            ignore=(DatabaseUnavailableError,),
+        )
 
     async def poll(self) -> None:
         """Poll once."""

@@ -25,16 +25,12 @@ from bot.jobs.ports import Backend, Presenter
 from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.jobs.status import FetchingStatus, JobUpdate
-from bot.workflow.run.events import ServerFaultError, ServerOfflineError
+from bot.workflow.run.events import ServerFaultError, ServerOfflineError, is_server_error
 
 log = logging.getLogger(__name__)
 
 MAX_CONCURRENT_FETCHES = 2
 """Runs whose files are fetched concurrently; files of further runs stay on the server meanwhile."""
-
-
-SERVER_ERROR = 500
-"""The first HTTP status that is a fault of the server."""
 MAX_ABANDONED = 64
 """Maximum prompts remembered on an offline server, to be interrupted when it is back."""
 
@@ -247,7 +243,7 @@ class JobExecutor:
 
     async def _faulty(self, job: Job, error: ServerFaultError) -> None:
         """Handle an error answer; if it is the server's own fault (5xx), try another server."""
-        if error.status >= SERVER_ERROR:
+        if is_server_error(error):
             self.breaker.failed()
             with suppress(DatabaseUnavailableError):
                 if await self._elsewhere(job, self._backend.key):

@@ -26,6 +26,7 @@ from bot.workflow.run.events import (
     RunResult,
     ServerFaultError,
     ServerOfflineError,
+    is_server_error,
 )
 from bot.workflow.run.spec import RunSpec
 
@@ -72,7 +73,7 @@ class OutputFetcher:
         self._spec = spec
         self._backend = backend
         self._clock = clock
-        self._written: deque[OutputRef] = deque()
+        self._pending: deque[OutputRef] = deque()
         self._early: dict[OutputRef, bytes] = {}
         self._seen: set[OutputRef] = set()
         self._fetcher: asyncio.Task[None] | None = None
@@ -89,13 +90,13 @@ class OutputFetcher:
             is_asked_for = not wanted or is_from_node(ref.node_id, wanted)
             if is_asked_for and ref.folder == "output" and len(self._seen) < MAX_EARLY_FILES and ref not in self._seen:
                 self._seen.add(ref)
-                self._written.append(ref)
-        if self._written and (self._fetcher is None or self._fetcher.done()):
+                self._pending.append(ref)
+        if self._pending and (self._fetcher is None or self._fetcher.done()):
             self._fetcher = asyncio.create_task(self._fetch_early(), name="fetching early")
 
     async def _fetch_early(self) -> None:
-        while self._written:
-            ref = self._written.popleft()
+        while self._pending:
+            ref = self._pending.popleft()
             try:
                 self._early[ref] = (await self._backend.fetch(ref)).data
             except BotError as error:  # tried again after the run, with retries
@@ -114,12 +115,12 @@ class OutputFetcher:
         note = outcome_note(result, [*refs, *(text.ref for text in texts)], job.note, job.spec)
         if stopped and result.failure and result.failure.kind is FailureKind.INTERRUPTED:
             note = stopped
-        basket = await self._fetch_all(refs)
+        fetched = await self._fetch_all(refs)
         was_stopped = result.failure is not None and result.failure.kind is FailureKind.INTERRUPTED
-        outcome = Outcome([*basket.files, *texts], note or basket.refusal, was_stopped)
+        outcome = Outcome([*fetched.files, *texts], note or fetched.refusal, was_stopped)
         # A cached output's file may have been deleted since, and its name reused for another member's image
         is_old = any(ref.node_id in result.cached for ref in refs)
-        if (basket.is_missing or is_old) and result.failure is None:
+        if (fetched.is_missing or is_old) and result.failure is None:
             raise FilesGoneError(outcome)
         return outcome
 
@@ -129,8 +130,8 @@ class OutputFetcher:
                 return await self._backend.result(job.prompt_id)
             except (ServerOfflineError, ServerFaultError) as error:
                 log.warning("job %s: cannot read its outcome: %s", job.id, error)
-                is_there = isinstance(error, ServerFaultError) and error.status != NOT_FOUND
-            if not is_there and not await self._is_known(job):
+                is_finished = isinstance(error, ServerFaultError) and error.status != NOT_FOUND
+            if not is_finished and not await self._is_known(job):
                 raise RunForgottenError
             await self._clock.sleep(pause)
         return await self._last_try(job)
@@ -150,27 +151,27 @@ class OutputFetcher:
         """Fetch the files; a bad one does not affect the others."""
         if self._fetcher:
             await asyncio.wait({self._fetcher})
-        basket = _FetchedFiles()
+        fetched = _FetchedFiles()
         for ref in refs:
-            if basket.size >= MAX_BYTES:
-                basket.refusal = _("Some files were left out: together they are too large.")
+            if fetched.size >= MAX_BYTES:
+                fetched.refusal = _("Some files were left out: together they are too large.")
                 break
-            await self._fill(basket, ref)
-        return basket
+            await self._fetch_into(fetched, ref)
+        return fetched
 
-    async def _fill(self, basket: _FetchedFiles, ref: OutputRef) -> None:
+    async def _fetch_into(self, fetched: _FetchedFiles, ref: OutputRef) -> None:
         try:
             data = self._early.pop(ref, None)
-            file = OutputFile(ref, data) if data is not None else await self._fetched(ref)
+            file = OutputFile(ref, data) if data is not None else await self._fetch(ref)
         except BotError as error:
             log.warning("%s cannot be fetched: %s", ref.filename, error)
-            basket.is_missing |= _is_gone(error)
-            basket.refusal = _refusal(error)
+            fetched.is_missing |= _is_gone(error)
+            fetched.refusal = _refusal(error)
         else:
-            basket.files.append(file)
-            basket.size += len(file.data)
+            fetched.files.append(file)
+            fetched.size += len(file.data)
 
-    async def _fetched(self, ref: OutputRef) -> OutputFile:
+    async def _fetch(self, ref: OutputRef) -> OutputFile:
         for pause in FETCH_PAUSES:
             try:
                 return await self._backend.fetch(ref)
@@ -178,7 +179,7 @@ class OutputFetcher:
                 await self._clock.sleep(pause)
                 await self._backend.wait_online()
             except ServerFaultError as error:
-                if error.status < 500:
+                if not is_server_error(error):
                     raise
                 await self._clock.sleep(pause)
         return await self._backend.fetch(ref)

@@ -18,16 +18,21 @@ from bot.jobs.repository import JobRepository
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.graph.graph import JsonGraph
 from bot.workflow.run.events import (
-    Accepted,
     GraphRejectedError,
     InputFile,
     PromptLocation,
     ServerFaultError,
     ServerOfflineError,
+    is_server_error,
 )
 from bot.workflow.run.explain import explain
 from bot.workflow.run.prepare import resolve_for_server
 from bot.workflow.run.spec import RunSpec
+
+log = logging.getLogger(__name__)
+
+UPLOAD_PAUSES = (0.5, 2.0)
+"""Seconds between tries to upload a file to a server that answers with an error."""
 
 
 class JobHandle:
@@ -50,17 +55,11 @@ class JobHandle:
         return await self._store.with_inputs(self.job)
 
 
-log = logging.getLogger(__name__)
-
-UPLOAD_PAUSES = (0.5, 2.0)
-"""Seconds between tries to upload a file to a server that answers with an error."""
-
-
 class PromptSubmission:
-    """Submits the job of `hold` under its current prompt id."""
+    """Submits the job of `handle` under its current prompt id."""
 
-    def __init__(self, hold: JobHandle, *, backend: Backend, clock: Clock) -> None:
-        self._hold = hold
+    def __init__(self, handle: JobHandle, *, backend: Backend, clock: Clock) -> None:
+        self._handle = handle
         self._backend = backend
         self._clock = clock
 
@@ -69,12 +68,12 @@ class PromptSubmission:
 
         Raises `ServerOfflineError`; the server cannot have the prompt in that case.
         """
-        spec = resolve_for_server(self._hold.job.spec, await self._definitions())
-        uploads = (await self._hold.with_inputs()).spec.uploads if spec.uploads else ()
-        names = [await self._uploaded(upload.file) for upload in uploads]
-        changes = {} if spec is self._hold.job.spec else {"spec": spec}
+        spec = resolve_for_server(self._handle.job.spec, await self._definitions())
+        uploads = (await self._handle.with_inputs()).spec.uploads if spec.uploads else ()
+        names = [await self._upload(upload.file) for upload in uploads]
+        changes = {} if spec is self._handle.job.spec else {"spec": spec}
         # From here on, `started` means a start that the server reported
-        await self._hold.update(posted=True, started=0.0, **changes)
+        await self._handle.update(posted=True, started=0.0, **changes)
         return _fill(spec, names)
 
     async def submit(self, graph: JsonGraph) -> bool:
@@ -83,7 +82,7 @@ class PromptSubmission:
         A POST with a lost or erroneous answer may have been accepted: it is located, never repeated blindly.
         Raises `FailedError` when the server rejects the graph.
         """
-        job = self._hold.job
+        job = self._handle.job
         try:
             accepted = await self._backend.submit(job.prompt_id, graph)
         except GraphRejectedError as error:
@@ -94,26 +93,23 @@ class PromptSubmission:
             if where is PromptLocation.UNKNOWN and isinstance(error, ServerFaultError):
                 raise
             return where is not PromptLocation.UNKNOWN
-        await self._remember(accepted)
+        if accepted.faults:
+            await self._handle.update(note=explain(accepted.faults, job.spec))
         return True
 
-    async def _remember(self, accepted: Accepted) -> None:
-        if accepted.faults:
-            await self._hold.update(note=explain(accepted.faults, self._hold.job.spec))
-
-    async def _uploaded(self, file: InputFile) -> str:
+    async def _upload(self, file: InputFile) -> str:
         for pause in UPLOAD_PAUSES:
             try:
                 return await self._backend.upload(file)
             except ServerFaultError as error:
-                if error.status < 500:
+                if not is_server_error(error):
                     raise
                 await self._clock.sleep(pause)
         return await self._backend.upload(file)
 
     async def _definitions(self) -> Definitions:
         """Return the node definitions, reading them first if the job has open values and they are not known yet."""
-        if self._backend.definitions.nodes or not self._hold.job.spec.left_open:
+        if self._backend.definitions.nodes or not self._handle.job.spec.left_open:
             return self._backend.definitions
         try:
             return await self._backend.refresh_definitions()

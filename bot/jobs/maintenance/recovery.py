@@ -6,12 +6,12 @@ validated, and jobs on servers that are no longer used.
 
 import logging
 
+from bot.aio import poll_forever
 from bot.clock import Clock
-from bot.errors import OfflineError
 from bot.jobs.delivery.service import DeliveryService
 from bot.jobs.enqueue import Enqueuer
 from bot.jobs.job import Job, JobState, StaleJobError
-from bot.jobs.repository import JobRepository
+from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 from bot.jobs.scheduling.dispatcher import Dispatcher
 from bot.jobs.server_registry import ServerRegistry
 
@@ -47,24 +47,23 @@ class Recovery:
 
     async def run(self) -> None:
         """Check until cancelled, ignoring requests that a live process may still be validating."""
-        while True:
-            await self._clock.sleep(SCAN_INTERVAL)
-            try:
-                await self._scan(fresh=False)
-            except OfflineError:
-                log.warning("check for orphaned jobs postponed: the database does not answer")
+        await poll_forever(
+            lambda: self._scan("", alone=False),
+            SCAN_INTERVAL,
+            self._clock,
+            delay=SCAN_INTERVAL,
+            ignore=(DatabaseUnavailableError,),
+        )
 
     async def at_start(self) -> None:
-        """Resume what earlier processes left, before any new request is accepted. Raises `OfflineError`."""
+        """Resume what earlier processes left, before any new request is accepted. Raises `DatabaseUnavailableError`."""
         # Leases from before a restart may be on servers no longer used; the others are acquired again soon
         await self._store.release_leases(self._owner)
-        await self._scan(fresh=True)
+        await self._scan(self._owner, alone=self._alone)
 
-    async def _scan(self, *, fresh: bool) -> None:
-        owner = self._owner if fresh else ""
-        now = self._clock.now()
+    async def _scan(self, owner: str, *, alone: bool) -> None:
         servers = [record.key for record in await self._fleet.servers()]
-        for job in await self._store.orphans(owner, servers, now, alone=self._alone and fresh):
+        for job in await self._store.orphans(owner, servers, self._clock.now(), alone=alone):
             try:
                 await self._recover(job)
             except StaleJobError:

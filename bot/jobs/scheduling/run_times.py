@@ -1,19 +1,26 @@
 """Run-time estimates: moving averages of past runs per workflow and server, with coarser averages as fallback.
 
-Kept in memory; at startup they are computed from the newest recorded runs.
+Kept in memory, and rebuilt from the newest recorded runs at startup and, with several processes, every minute.
 """
 
 import logging
 from collections.abc import Iterable, Mapping
 
+from bot.aio import poll_forever
 from bot.clock import Clock
 from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 from bot.workflow.workflow import Workflow
+
+log = logging.getLogger(__name__)
 
 DEFAULT_SECONDS = 30.0
 """Seconds assumed for a run while nothing is known."""
 SMOOTHING = 0.2
 """Weight of the newest run: about the last dozen matter, because settings and models change."""
+MAX_RUNS = 500
+"""Recorded runs from which the averages are rebuilt."""
+RELOAD_INTERVAL = 60.0
+"""Seconds between refreshes."""
 
 
 class RunTimeEstimates:
@@ -45,15 +52,8 @@ class RunTimeEstimates:
         return self._hinted.get(workflow) or self._known.get(("", ""), DEFAULT_SECONDS)
 
 
-log = logging.getLogger(__name__)
-
-MAX_RUNS = 500
-RELOAD_INTERVAL = 60.0
-"""Seconds between refreshes."""
-
-
 class RunTimeLoader:
-    """Keeps `durations` up to date with the recorded runs."""
+    """Keeps `run_times` up to date with the recorded runs."""
 
     def __init__(self, *, store: JobRepository, run_times: RunTimeEstimates, clock: Clock) -> None:
         self._store = store
@@ -71,6 +71,4 @@ class RunTimeLoader:
 
     async def run(self) -> None:
         """Refresh until cancelled."""
-        while True:
-            await self._clock.sleep(RELOAD_INTERVAL)
-            await self.load()
+        await poll_forever(self.load, RELOAD_INTERVAL, self._clock, delay=RELOAD_INTERVAL)

@@ -40,13 +40,13 @@ class StalePositionRepair:
         is_ours: Callable[[str], bool],
         clock: Clock,
     ) -> None:
-        """`is_leased` says whether this process holds the lease of a server (`Backend.key`)."""
+        """`is_ours` says whether this process holds the lease of a server (`Backend.key`)."""
         self._store = store
         self._presenter = presenter
         self._bus = bus
         self._is_ours = is_ours
         self._clock = clock
-        self._few = asyncio.Semaphore(MAX_CONCURRENT)
+        self._lookups = asyncio.Semaphore(MAX_CONCURRENT)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def check(self, jobs: Collection[str]) -> None:
@@ -62,7 +62,7 @@ class StalePositionRepair:
 
     async def _repair(self, job_id: str) -> None:
         try:
-            async with self._few:
+            async with self._lookups:
                 job = await self._store.get(job_id)
             if job is not None and self._is_ours(job.server):
                 return
@@ -79,9 +79,7 @@ class StalePositionRepair:
         job = await self._store.get(job_id)
         if job is None or not job.finished or edited < job.finished - CLOCK_SKEW:
             return
-        while job is not None and _is_being_delivered(
-            job
-        ):  # it may have arrived before our edit without being saved yet
+        while job is not None and _is_being_delivered(job):  # it may have arrived before our edit, but not be saved yet
             await self._clock.sleep(DELIVERY_POLL_INTERVAL)
             job = await self._store.get(job_id)
         if job is not None and job.state.is_final and job.delivery in DELIVERED:

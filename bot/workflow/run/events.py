@@ -218,3 +218,8 @@ class ServerFaultError(FailedError):
         super().__init__(_("ComfyUI returned an error ({status}). Please try again later.", status=status))
         self.status = status
         self.detail = detail
+
+
+def is_server_error(error: Exception) -> bool:
+    """Whether a server answered that the fault is its own: a repeated request may succeed."""
+    return isinstance(error, ServerFaultError) and error.status >= 500
