@@ -89,7 +89,7 @@ class App:
             instance=resources.database_id,
             keep_alive=keep_alive,
             on_change=self._on_fleet_change,
-            on_capabilities=self._on_learnt,
+            on_capabilities=self._on_capabilities,
         )
         # Leave one core to the event loop
         self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
@@ -110,14 +110,14 @@ class App:
         library = workflows if isinstance(workflows, Library) else Library(workflows)
         self._library = library
         library.use_auto_manifests(self._known, self._services.definitions)
-        self._front = self._build_front(library, limits or Limits(), random) if self._part.has_gateway else None
+        self._front = self._build_gateway(library, limits or Limits(), random) if self._part.has_gateway else None
         self._plan_ending()
 
     def _on_fleet_change(self, _online: bool) -> None:
         self._services.on_fleet_change()
 
-    def _on_learnt(self, _server: ComfyServer) -> None:
-        self._services.on_learnt()
+    def _on_capabilities(self, _server: ComfyServer) -> None:
+        self._services.on_capabilities()
         if self._front:
             self._front.registry.wake()
 
@@ -157,7 +157,7 @@ class App:
             progress=self._board,
         )
 
-    def _build_front(self, library: Library, limits: Limits, random: Random) -> Gateway:
+    def _build_gateway(self, library: Library, limits: Limits, random: Random) -> Gateway:
         admin_cogs = AdminCogs(
             resources=self._resources,
             services=self._services,
@@ -204,9 +204,9 @@ class App:
         for name, work in self._services.tasks():
             self._spawn(work, name)
         if self._front:
-            await self._open_front(self._front)
+            await self._open_gateway(self._front)
 
-    async def _open_front(self, front: Gateway) -> None:
+    async def _open_gateway(self, front: Gateway) -> None:
         for cog in front.cogs():
             await self.bot.add_cog(cog)
         if self._library.has_graphs_without_manifest:

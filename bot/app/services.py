@@ -65,7 +65,7 @@ class Services:
         self.run_times = RunTimeEstimates()
         self._build_line()
         self._build_ends(results_kept)
-        self._build_crew()
+        self._build_workers()
 
     # ------------------------------------------------------------------ building
 
@@ -148,7 +148,7 @@ class Services:
             store=store, results=self._resources.results, clock=clock, results_kept=results_kept
         )
 
-    def _build_crew(self) -> None:
+    def _build_workers(self) -> None:
         clock = self._clock
         self.canceller = JobCanceller(
             store=self._store,
@@ -202,7 +202,7 @@ class Services:
         for member in self.worker_pool.workers:
             member.runner.update_status()
 
-    def on_learnt(self) -> None:
+    def on_capabilities(self) -> None:
         """Handle new definitions of a server of this process."""
         self._compatibility.wake()
 

@@ -37,7 +37,7 @@ def bypass(
     for node_id in node_ids:
         if node_id in graph:
             gone.bypass(node_id)
-    gone.sweep()
+    gone.remove_unread()
     if not ends & graph.keys():
         raise InputError(_("This command produces nothing without that option. Please fill it in."))
 
@@ -72,7 +72,7 @@ class _Leaving:
         if node_id in self._graph:
             self._remove(node_id)
 
-    def sweep(self) -> None:
+    def remove_unread(self) -> None:
         """Remove nodes that only fed removed nodes."""
         idle = [each for each in self._graph if each not in self._unread and not self._readers[each]]
         while idle:
