@@ -43,7 +43,7 @@ class RecordingBus(LocalBus):
         super().__init__()
         self.sent: list[Topic] = []
 
-    def subscribe(self, topic: Topic, hear: Callable[[str], None]) -> None:
+    def subscribe(self, topic: Topic, callback: Callable[[str], None]) -> None:
         raise AssertionError("nobody listens here")
 
     def send(self, topic: Topic, payload: str = "") -> None:

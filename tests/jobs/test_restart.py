@@ -214,7 +214,7 @@ async def test_a_job_that_nobody_carries_is_found(world: World, monkeypatch: pyt
     job = await world.order()
     async with world.bot() as server:
         # a claim whose answer was lost: the database has carried it out, and nobody knows
-        await world.store.hold_leases([server.key], "this-bot", 30.0)
+        await world.store.acquire_leases([server.key], "this-bot", 30.0)
         await world.all_end(job)
         lost = await world.order()
         await world.store.claim(server.key, "this-bot", str(uuid.uuid4()), SystemClock().now())

@@ -39,7 +39,7 @@ def left(job: Job, *, owner: str = OWNER, **changes: Any) -> Callable[[Shop], Aw
     async def before(shop: Shop) -> None:
         key = shop.backend.key
         await shop.store.add(job)
-        await shop.store.hold_leases([key], owner, 30.0)
+        await shop.store.acquire_leases([key], owner, 30.0)
         claimed = await shop.store.claim(key, owner, OLD_ID, shop.clock.now())
         if changes:
             await shop.store.update(claimed, **({"started": 0.0} | changes))

@@ -35,7 +35,7 @@ class House:
         then = self.clock.now() - age
         job = new_job(spec(), self.numbers, created=then)
         await self.store.add(job)
-        await self.store.hold_leases(["gpu"], "me", 60.0)
+        await self.store.acquire_leases(["gpu"], "me", 60.0)
         job = await self.store.claim("gpu", "me", f"prompt-{self.numbers}", then)
         if state is not JobState.RUNNING:
             job = await self.store.transition(job, JobState.DELIVERING, finished=then, delivery=Delivery.PENDING)

@@ -34,7 +34,7 @@ class Scene:
 
     async def claimed(self) -> Job:
         await self.store.add(new_job(spec(), 1, created=0.0))
-        await self.store.hold_leases([THEIRS], "them", 1e9)
+        await self.store.acquire_leases([THEIRS], "them", 1e9)
         job = await self.store.claim(THEIRS, "them", "prompt", self.clock.now())
         assert job is not None
         return job
