@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from bot.log import QUIET
 from tests.storage.engines import postgres_server
@@ -36,8 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known, and let properties be tried more often in a long run."""
-    settings.register_profile("short", max_examples=40)
-    settings.load_profile("default" if config.getoption("--soak") else "short")
+    # How fast examples are made says more about the machine's load than about a test
+    any_speed = [HealthCheck.too_slow]
+    settings.register_profile("short", max_examples=40, suppress_health_check=any_speed)
+    settings.register_profile("long", suppress_health_check=any_speed)
+    settings.load_profile("long" if config.getoption("--soak") else "short")
     config.addinivalue_line("markers", "soak: takes long, and runs with --soak only")
 
 

@@ -37,7 +37,8 @@ async def test_it_learns_who_it_is_and_connects_to_no_gateway(caplog: pytest.Log
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_it_ends_when_it_is_closed_whatever_was_started_first() -> None:
+async def test_it_ends_when_it_is_closed_whatever_was_started_first(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     ends: list[str] = []
 
     async def on_close() -> None:
@@ -46,7 +47,7 @@ async def test_it_ends_when_it_is_closed_whatever_was_started_first() -> None:
     async with WireDiscord() as wire, pointed_at(wire):
         client = RestClient(on_setup=nothing, on_close=on_close, api_url=wire.api_url)
         working = asyncio.create_task(client.start("wire-token"))
-        await until(lambda: client.user)
+        await until(lambda: "logged in to Discord" in caplog.text)
         assert not working.done()
         await client.close()
         await client.close()
