@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from bot.clock import Clock
 from bot.errors import BotError
-from bot.i18n import Message, _
+from bot.i18n import _
 from bot.jobs.cluster.leases import LeaseManager
 from bot.jobs.delivery.service import DeliveryService
 from bot.jobs.execution.circuit_breaker import CircuitBreaker
@@ -68,7 +68,7 @@ class JobExecutor:
         self._presenter = presenter
         self._delivery_service = delivery_service
         self._clock = clock
-        self._collecting = asyncio.Semaphore(MAX_CONCURRENT_FETCHES)
+        self._fetching = asyncio.Semaphore(MAX_CONCURRENT_FETCHES)
         self._attempts: set[RunAttempt] = set()
 
     @property
@@ -83,7 +83,7 @@ class JobExecutor:
     def busy_for(self) -> float:
         """Estimated seconds until the server has finished its jobs."""
         now = self._clock.now()
-        return sum(self._remaining(visit.job, now) for visit in self._attempts)
+        return sum(self._remaining(attempt.job, now) for attempt in self._attempts)
 
     @property
     def mean(self) -> float:
@@ -98,21 +98,21 @@ class JobExecutor:
 
     def cancel(self, job_id: str, by: int) -> bool:
         """Stop a job for the user `by`; return whether it is here. A run that has already ended is still delivered."""
-        mine = [visit for visit in self._attempts if visit.job.id == job_id]
-        for visit in mine:
-            visit.cancel(by)
-        return bool(mine)
+        attempts = [attempt for attempt in self._attempts if attempt.job.id == job_id]
+        for attempt in attempts:
+            attempt.cancel(by)
+        return bool(attempts)
 
     def withdraw_waiting(self) -> None:
         """Take jobs that are not running yet off the server, so that others can run them."""
-        for visit in self._attempts:
-            visit.withdraw()
+        for attempt in self._attempts:
+            attempt.withdraw()
 
     async def abandon_all(self) -> None:
         """Requeue jobs of an offline server that another one can run. May raise `DatabaseUnavailableError`."""
-        for visit in tuple(self._attempts):
-            if await self._elsewhere(visit.job, self._backend.key) and not self._backend.online:
-                visit.abandon()
+        for attempt in tuple(self._attempts):
+            if await self._elsewhere(attempt.job, self._backend.key) and not self._backend.online:
+                attempt.abandon()
 
     async def interrupt_abandoned(self) -> None:
         """Interrupt abandoned prompts on a server that is back online."""
@@ -128,86 +128,86 @@ class JobExecutor:
 
     def update_status(self) -> None:
         """Refresh the messages of all jobs here: the server went offline or came back."""
-        for visit in self._attempts:
-            visit.show()
+        for attempt in self._attempts:
+            attempt.show()
 
     async def execute(self, job: Job, slot: Slot) -> None:
         """Execute a RUNNING job until it ends or is requeued; `slot` is freed once its prompt has left the server.
 
         Raises `DatabaseUnavailableError` when the outcome could not be saved: the job is then still RUNNING.
         """
-        visit = RunAttempt(job, backend=self._backend, store=self._store, show=self._show, clock=self._clock)
-        self._attempts.add(visit)
+        attempt = RunAttempt(job, backend=self._backend, store=self._store, show=self._show, clock=self._clock)
+        self._attempts.add(attempt)
         try:
-            await self._attempt(visit, slot)
+            await self._execute(attempt, slot)
         except StaleJobError:
             log.info("job %s was taken over elsewhere", job.id)
         finally:
             slot.free()
-            self._attempts.discard(visit)
-            await visit.close()
+            self._attempts.discard(attempt)
+            await attempt.close()
 
     def _show(self, job: Job, update: JobUpdate) -> None:
         """Show a job's status, unless the lease is lost: another process may have shown its end."""
         if self._leases.holds(self._backend.key):
             self._presenter.update(job, update)
 
-    async def _attempt(self, visit: RunAttempt, slot: Slot) -> None:
+    async def _execute(self, attempt: RunAttempt, slot: Slot) -> None:
         try:
-            await self._run_attempt(visit, slot)
+            await self._run_attempt(attempt, slot)
         except (StaleJobError, DatabaseUnavailableError):
             raise
         except ServerOfflineError:
-            if visit.is_cancelled and not visit.job.posted:
-                await self._delivery_service.cancel(visit.job)
+            if attempt.is_cancelled and not attempt.job.posted:
+                await self._delivery_service.cancel(attempt.job)
             else:
-                await self._unreachable(visit.job)
+                await self._unreachable(attempt.job)
         except ServerFaultError as error:
-            await self._faulty(visit.job, error)
+            await self._faulty(attempt.job, error)
         except BotError as error:
-            await self._fail(visit.job, error.user_message)
+            await self._delivery_service.fail(attempt.job, error.user_message)
         except Exception:
-            log.exception("job %s crashed", visit.job.id)
-            reason = _("Something went wrong on my side. Please try again (reference {id}).", id=visit.job.id[:8])
-            await self._fail(visit.job, reason)
+            log.exception("job %s crashed", attempt.job.id)
+            reason = _("Something went wrong on my side. Please try again (reference {id}).", id=attempt.job.id[:8])
+            await self._delivery_service.fail(attempt.job, reason)
 
-    async def _run_attempt(self, visit: RunAttempt, slot: Slot) -> None:
+    async def _run_attempt(self, attempt: RunAttempt, slot: Slot) -> None:
         self.breaker.begin()
         try:
-            stay = await visit.follow()
+            end = await attempt.follow()
         finally:
             self.breaker.left()
-        if stay is AttemptEnd.ABANDONED:
-            await self._remember_abandoned(visit)
-        elif visit.is_cancelled and stay is not AttemptEnd.ENDED:
-            await self._delivery_service.cancel(visit.job)
-        elif stay is AttemptEnd.NEVER_BEGAN:
+        if end is AttemptEnd.ABANDONED:
+            await self._remember_abandoned(attempt)
+        elif attempt.is_cancelled and end is not AttemptEnd.ENDED:
+            await self._delivery_service.cancel(attempt.job)
+        elif end is AttemptEnd.NEVER_BEGAN:
             self.breaker.failed()
-            await self._requeue.requeue_later(visit.job)
-        elif stay is AttemptEnd.ENDED:
+            await self._requeue.requeue_later(attempt.job)
+        elif end is AttemptEnd.ENDED:
             slot.free()
             self.breaker.succeeded()
-            await self._collect(visit)
+            await self._collect(attempt)
         else:
             slot.free()
-            await self._forgotten(visit)
+            await self._forgotten(attempt)
 
-    async def _collect(self, visit: RunAttempt) -> None:
-        async with self._collecting:
-            if not visit.is_cancelled:
-                self._show(visit.job, FetchingStatus())
+    async def _collect(self, attempt: RunAttempt) -> None:
+        async with self._fetching:
+            if not attempt.is_cancelled:
+                self._show(attempt.job, FetchingStatus())
             try:
-                outcome = await visit.outputs.collect(visit.job, visit.watchdog.verdict)
+                outcome = await attempt.outputs.collect(attempt.job, attempt.watchdog.verdict)
             except RunForgottenError:
-                if visit.is_cancelled:
-                    await self._delivery_service.cancel(visit.job)
+                if attempt.is_cancelled:
+                    await self._delivery_service.cancel(attempt.job)
                 else:
-                    await self._requeue.requeue(visit.job)
+                    await self._requeue.requeue(attempt.job)
             except FilesGoneError as gone:
-                await self._rerun_with_new_filename(visit, gone.rest)
+                await self._rerun_with_new_filename(attempt, gone.rest)
             else:
-                self._learn(visit.job, outcome)
-                await self._end(visit, outcome)
+                self._learn(attempt.job, outcome)
+                await self._end(attempt, outcome)
 
     # ------------------------------------------------------------------ consequences
 
@@ -215,31 +215,31 @@ class JobExecutor:
         if job.started and outcome.files and not outcome.was_stopped:
             self._run_times.record(job.spec.workflow, self._backend.key, max(0.0, self._clock.now() - job.started))
 
-    async def _end(self, visit: RunAttempt, outcome: Outcome) -> None:
-        if visit.is_cancelled and outcome.was_stopped:
-            await self._delivery_service.cancel(visit.job)
-        elif visit.is_withdrawn and outcome.was_stopped:
-            await self._requeue.requeue(visit.job)
+    async def _end(self, attempt: RunAttempt, outcome: Outcome) -> None:
+        if attempt.is_cancelled and outcome.was_stopped:
+            await self._delivery_service.cancel(attempt.job)
+        elif attempt.is_withdrawn and outcome.was_stopped:
+            await self._requeue.requeue(attempt.job)
         elif outcome.files:
-            await self._delivery_service.succeed(visit.job, outcome)
+            await self._delivery_service.succeed(attempt.job, outcome)
         elif outcome.note:
-            await self._fail(visit.job, outcome.note)
+            await self._delivery_service.fail(attempt.job, outcome.note)
 
-    async def _forgotten(self, visit: RunAttempt) -> None:
+    async def _forgotten(self, attempt: RunAttempt) -> None:
         """Requeue a job that the server does not know: it crashed, or the prompt was removed."""
-        crashed = visit.was_running and not visit.is_withdrawn
+        crashed = attempt.was_running and not attempt.is_withdrawn
         if crashed:
             self.breaker.failed()
-        await self._requeue.requeue(visit.job, crashed=crashed)
+        await self._requeue.requeue(attempt.job, crashed=crashed)
 
-    async def _remember_abandoned(self, visit: RunAttempt) -> None:
-        log.warning("job %s: %s stays offline; another server can run it", visit.job.id, self._backend.name)
-        if visit.job.posted and len(self._abandoned) < MAX_ABANDONED:
-            self._abandoned[visit.job.prompt_id] = None
-        if visit.is_cancelled:
-            await self._delivery_service.cancel(visit.job)
+    async def _remember_abandoned(self, attempt: RunAttempt) -> None:
+        log.warning("job %s: %s stays offline; another server can run it", attempt.job.id, self._backend.name)
+        if attempt.job.posted and len(self._abandoned) < MAX_ABANDONED:
+            self._abandoned[attempt.job.prompt_id] = None
+        if attempt.is_cancelled:
+            await self._delivery_service.cancel(attempt.job)
         else:
-            await self._requeue.requeue(visit.job, crashed=visit.was_running)
+            await self._requeue.requeue(attempt.job, crashed=attempt.was_running)
 
     async def _faulty(self, job: Job, error: ServerFaultError) -> None:
         """Handle an error answer; if it is the server's own fault (5xx), try another server."""
@@ -249,19 +249,15 @@ class JobExecutor:
                 if await self._elsewhere(job, self._backend.key):
                     await self._requeue.requeue_later(job)
                     return
-        await self._fail(job, error.user_message)
+        await self._delivery_service.fail(job, error.user_message)
 
-    async def _fail(self, job: Job, reason: Message) -> None:
-        await self._delivery_service.fail(job, reason)
-
-    async def _rerun_with_new_filename(self, visit: RunAttempt, rest: Outcome) -> None:
+    async def _rerun_with_new_filename(self, attempt: RunAttempt, rest: Outcome) -> None:
         """Rerun once with another filename prefix; after that, deliver the remaining files."""
-        job = visit.job
-        spec = with_new_filename_prefix(
-            job.spec, f"_j{job.id[:8]}"
-        )  # digits alone would be read as ComfyUI's file counter
+        job = attempt.job
+        # Digits alone would be read as ComfyUI's file counter
+        spec = with_new_filename_prefix(job.spec, f"_j{job.id[:8]}")
         if spec is None or job.attempts >= MAX_ATTEMPTS:
-            await self._end(visit, rest)
+            await self._end(attempt, rest)
             return
         log.info("job %s: its files are gone or outdated; rerunning it with another filename prefix", job.id)
         await self._store.transition(job, JobState.QUEUED, spec=spec)
@@ -270,7 +266,7 @@ class JobExecutor:
         """Handle a server that accepts connections but does not answer."""
         self.breaker.failed()
         if job.posted:
-            await self._fail(
+            await self._delivery_service.fail(
                 job,
                 _("The GPU server has this request, but won't report its result. Please tell the bot's owner."),
             )

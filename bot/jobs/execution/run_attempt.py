@@ -65,8 +65,8 @@ class RunAttempt:
     ) -> None:
         self.outputs = OutputFetcher(job.spec, backend=backend, clock=clock)
         self.watchdog = IdleWatchdog(job, backend=backend, clock=clock)
-        self._hold = JobHandle(job, store=store)
-        self._posting = PromptSubmission(self._hold, backend=backend, clock=clock)
+        self._handle = JobHandle(job, store=store)
+        self._submission = PromptSubmission(self._handle, backend=backend, clock=clock)
         self._backend = backend
         self._show = show
         self._clock = clock
@@ -82,7 +82,7 @@ class RunAttempt:
 
     @property
     def job(self) -> Job:
-        return self._hold.job
+        return self._handle.job
 
     @property
     def was_running(self) -> bool:
@@ -97,7 +97,7 @@ class RunAttempt:
     def cancel(self, by: int) -> None:
         """Stop it for the user `by` as soon as the server allows."""
         if not self.is_cancelled:
-            self._hold.set_local(cancel_by=by)
+            self._handle.set_local(cancel_by=by)
             self.is_withdrawn = False
             self._stop_requested.set()
             self.show()
@@ -127,27 +127,27 @@ class RunAttempt:
         self._show(self.job, self._tracker.report(elapsed) if self._backend.online else ServerOffline())
 
     async def follow(self) -> AttemptEnd:
-        """Submit the job or resume following it, until it ends or `leave` is called.
+        """Submit the job or resume following it, until it ends or `abandon` is called.
 
         Raises `FailedError` when the server rejects the graph, and `ServerOfflineError` before the server can have it.
         """
         work = asyncio.create_task(self._reattach() if self.job.posted else self._submit(), name=f"job {self.job.id}")
-        leaving = asyncio.create_task(self._abandoned.wait(), name=f"leaving job {self.job.id}")
+        abandoned = asyncio.create_task(self._abandoned.wait(), name=f"abandoning job {self.job.id}")
         try:
-            await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, abandoned}, return_when=asyncio.FIRST_COMPLETED)
             return work.result() if work.done() else AttemptEnd.ABANDONED
         finally:
-            await cancel_and_wait(work, leaving)
+            await cancel_and_wait(work, abandoned)
 
     # ------------------------------------------------------------------ submitting
 
     async def _submit(self) -> AttemptEnd:
         """Submit the job under its current prompt id and follow it."""
-        graph = await self._posting.prepare()
+        graph = await self._submission.prepare()
         if self._stop_requested.is_set():
             return AttemptEnd.CANCELLED_BEFORE_POST
         async with self._backend.subscribe(self.job.prompt_id, idle_limit=self.job.spec.idle_limit) as events:
-            if not await self._posting.submit(graph):
+            if not await self._submission.submit(graph):
                 return AttemptEnd.NEVER_BEGAN
             self._begin_to_show()
             return await self._listen(events)
@@ -173,19 +173,19 @@ class RunAttempt:
     async def _listen(self, events: AsyncIterator[RunEvent]) -> AttemptEnd:
         """Process events until the end, or until the run hangs and cannot be stopped."""
         reader = asyncio.create_task(self._read(events), name=f"events of job {self.job.id}")
-        guard = asyncio.create_task(self.watchdog.run(), name=f"stall of job {self.job.id}")
+        watchdog = asyncio.create_task(self.watchdog.run(), name=f"watchdog of job {self.job.id}")
         stopper = asyncio.create_task(self._stop_when_requested(), name=f"end of job {self.job.id}")
         try:
-            await asyncio.wait({reader, guard}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({reader, watchdog}, return_when=asyncio.FIRST_COMPLETED)
             if not reader.done():
-                guard.result()
+                watchdog.result()
                 raise FailedError(_("The GPU server is stuck on this run and won't stop. Please tell the bot's owner."))
             return reader.result()
         finally:
             self._tracker = None
             # A cancelled task references its frames and thus this object: a reference cycle that would keep both alive
             writer, self._writer = self._writer, None
-            await cancel_and_wait(reader, guard, stopper, *((writer,) if writer else ()))
+            await cancel_and_wait(reader, watchdog, stopper, *((writer,) if writer else ()))
 
     async def _stop_when_requested(self) -> None:
         """Interrupt the prompt once cancelled; repeated, because it may just be changing from pending to running."""
@@ -215,14 +215,14 @@ class RunAttempt:
 
     def _on_start(self) -> None:
         if not self.job.started:
-            self._hold.set_local(started=self._clock.now())
+            self._handle.set_local(started=self._clock.now())
             self._writer = asyncio.create_task(self._write_start(), name=f"start of job {self.job.id}")
 
     async def _write_start(self) -> None:
         """Save that the run has started: if the server crashes now, the job may be the reason."""
         await self._clock.sleep(SHORT_RUN)
         try:
-            await self._hold.update(started=self.job.started)
+            await self._handle.update(started=self.job.started)
         except StaleJobError:
             log.info("job %s was taken over elsewhere", self.job.id)
         except DatabaseUnavailableError:

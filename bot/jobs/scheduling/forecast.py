@@ -40,9 +40,9 @@ class ForecastPosition:
 
 
 def forecast(
-    line: Iterable[QueuedJob],
+    queue: Iterable[QueuedJob],
     shares: Mapping[str, Share],
-    busy: Iterable[float],
+    idle_in: Iterable[float],
     *,
     now: float,
     limit: int,
@@ -50,43 +50,43 @@ def forecast(
 ) -> list[ForecastPosition]:
     """Return the next turns in order: at most `limit`, and none after that of the job `until`.
 
-    `line` holds each account's jobs in order; `shares` the usage of accounts and guilds by id; `busy` the seconds until
-    each server slot is free. Without slots all times are 0.
+    `queue` holds each account's jobs in order; `shares` the usage of accounts and guilds by id; `idle_in` the seconds
+    until each server slot is free. Without slots all times are 0.
     """
     turns: list[ForecastPosition] = []
-    places = list(busy)
-    heapq.heapify(places)
-    for job in islice(_served(line, shares, now), limit):
-        free = places[0] if places else 0.0
+    slots = list(idle_in)
+    heapq.heapify(slots)
+    for job in islice(_served(queue, shares, now), limit):
+        free = slots[0] if slots else 0.0
         turns.append(ForecastPosition(job.job_id, len(turns) + 1, free))
         if job.job_id == until:
             break
-        if places:
-            heapq.heapreplace(places, free + job.seconds)
+        if slots:
+            heapq.heapreplace(slots, free + job.seconds)
     return turns
 
 
-def _served(line: Iterable[QueuedJob], shares: Mapping[str, Share], now: float) -> Iterator[QueuedJob]:
+def _served(queue: Iterable[QueuedJob], shares: Mapping[str, Share], now: float) -> Iterator[QueuedJob]:
     """Yield the jobs in dispatch order, one lane after the other."""
     lanes: dict[int, list[QueuedJob]] = defaultdict(list)
-    for job in line:
+    for job in queue:
         lanes[job.lane].append(job)
     # At a fixed time, sorting by usage equals sorting by score
     used = {who: share.now(now) for who, share in shares.items()}
     for lane in sorted(lanes):
-        crowd = _FairQueue(lanes[lane], used)
-        while (job := crowd.next()) is not None:
+        fair_queue = _FairQueue(lanes[lane], used)
+        while (job := fair_queue.next()) is not None:
             yield job
 
 
 class _FairQueue:
     """The fair queue of one lane, by guild and account; usage grows as turns are assigned."""
 
-    def __init__(self, line: Sequence[QueuedJob], used: dict[str, float]) -> None:
+    def __init__(self, queue: Sequence[QueuedJob], used: dict[str, float]) -> None:
         self._used = used
         self._jobs: dict[str, deque[QueuedJob]] = defaultdict(deque)
         self._accounts: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
-        for job in line:
+        for job in queue:
             self._jobs[job.account].append(job)
         for account, jobs in self._jobs.items():
             self._accounts[jobs[0].guild].append((used.get(account, 0.0), jobs[0].waits_since, account))
