@@ -54,7 +54,7 @@ class AdminCogs:
         self.admission = Admission(
             store=resources.store,
             policies=resources.policies,
-            expect=services.queue.expect,
+            expect=services.run_times.expect,
             clock=clock,
             limits=limits,
         )

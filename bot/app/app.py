@@ -62,7 +62,7 @@ class App:
         workflows: Library | Catalog,
         resources: Resources,
         *,
-        part: ProcessConfig | None = None,
+        config: ProcessConfig | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
         limits: Limits | None = None,
@@ -74,7 +74,7 @@ class App:
         """
         self._clock, random = clock or SystemClock(), random or SystemRandom()
         self._urls = {str(ServerUrl.parse(url).root): url for url in settings.comfyui_urls}
-        self._part, self._resources, self._settings = part or ProcessConfig(), resources, settings
+        self._config, self._resources, self._settings = config or ProcessConfig(), resources, settings
         self._sync = CommandSync(
             memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids, hidden=self._hidden
         )
@@ -100,8 +100,8 @@ class App:
         self._services = Services(
             resources=resources,
             fleet=self.fleet,
-            messages=self._messages,
-            part=self._part,
+            presenter=self._messages,
+            config=self._config,
             depth=settings.queue_depth,
             results_kept=settings.results_kept_days * DAY,
             clock=self._clock,
@@ -110,14 +110,14 @@ class App:
         library = workflows if isinstance(workflows, Library) else Library(workflows)
         self._library = library
         library.use_auto_manifests(self._known, self._services.definitions)
-        self._front = self._build_gateway(library, limits or Limits(), random) if self._part.has_gateway else None
+        self._front = self._build_gateway(library, limits or Limits(), random) if self._config.has_gateway else None
         self._plan_ending()
 
     def _on_fleet_change(self, _online: bool) -> None:
         self._services.on_fleet_change()
 
     def _on_capabilities(self, _server: ComfyServer) -> None:
-        self._services.on_capabilities()
+        self._services.compatibility.wake()
         if self._front:
             self._front.registry.wake()
 
@@ -129,8 +129,8 @@ class App:
         return self.client
 
     def _new_client(self) -> ComfycordBot | RestClient:
-        api_url, shards = self._settings.discord_api_url, self._part.shards
-        if not self._part.has_gateway:
+        api_url, shards = self._settings.discord_api_url, self._config.shards
+        if not self._config.has_gateway:
             return RestClient(on_setup=self._start, on_close=self._close, api_url=api_url)
         return ComfycordBot(
             languages=self._languages,
@@ -181,14 +181,14 @@ class App:
             board=self._board,
             clock=self._clock,
             random=random,
-            sync=self._tell_commands if self._part.is_leader else None,
+            sync=self._tell_commands if self._config.is_leader else None,
         )
 
     def _plan_ending(self) -> None:
         # Run from last to first, after the tasks that `_start` creates have stopped
         closing = (
             self._resources.bus.close,
-            self._services.release,
+            self._services.leases.release,
             self.fleet.close,
             self._messages.close,
             self._services.close,
@@ -212,7 +212,7 @@ class App:
         if self._library.has_graphs_without_manifest:
             await self._library.reload()
         front.registry.update()
-        if self._part.is_leader:
+        if self._config.is_leader:
             await self.sync_commands()
         for name, work in front.tasks():
             self._spawn(work, name)

@@ -85,7 +85,7 @@ class Gateway:
             definitions=services.definitions,
             attachments=Attachments(pictures=pictures),
             admission=admin_cogs.admission,
-            queue=services.queue,
+            queue_view=services.queue_view,
             enqueuer=services.enqueuer,
             autocompleter=self._autocompleter,
             renderer=renderer,

@@ -20,9 +20,9 @@ from bot.settings import ENV_FILE, Settings
 log = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, stop: asyncio.Event, part: ProcessConfig) -> None:
+async def serve(settings: Settings, stop: asyncio.Event, config: ProcessConfig) -> None:
     """Run a bot process until `stop` is set, even while it starts. Raises `StartupError` if it can't start."""
-    working = asyncio.create_task(_serve(settings, part), name="bot")
+    working = asyncio.create_task(_serve(settings, config), name="bot")
     waiting = asyncio.create_task(stop.wait(), name="stop")
     try:
         await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -32,16 +32,16 @@ async def serve(settings: Settings, stop: asyncio.Event, part: ProcessConfig) ->
         working.result()
 
 
-async def _serve(settings: Settings, part: ProcessConfig) -> None:
+async def _serve(settings: Settings, config: ProcessConfig) -> None:
     if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
         raise _no_token(ENV_FILE)
     library = await asyncio.to_thread(load_library, settings.workflows_dir)
     for problem in library.problems:
         log.warning("%s: %s", problem.file, problem.message)
-    if not library.workflows and part.has_gateway:
+    if not library.workflows and config.has_gateway:
         log.warning("no workflows found in %s: the bot starts without commands", settings.workflows_dir)
-    async with open_resources(settings, part.role) as resources:
-        app = App(settings, library, resources, part=part)
+    async with open_resources(settings, config.role) as resources:
+        app = App(settings, library, resources, config=config)
         with freeze_startup_objects():
             sweeping = asyncio.create_task(collect_when_idle(app.is_quiet, SystemClock()), name="sweeping")
             try:

@@ -130,7 +130,7 @@ def _bot(
     queue_view = QueueView(
         store=store,
         run_times=run_times,
-        places=FewPlaces(lambda: [0.0]),  # type: ignore[arg-type]
+        capacity=FewPlaces(lambda: [0.0]),  # type: ignore[arg-type]
         blockers=StartBlockers(fleet=fleet, policy=policies, clock=clock),
         clock=clock,
     )

@@ -14,14 +14,15 @@ from bot.jobs.cluster.bus import LocalBus
 from bot.jobs.cluster.leases import LeaseManager
 from bot.jobs.delivery.result_files import FileResultStore
 from bot.jobs.delivery.service import DeliveryService
-from bot.jobs.execution.executor import JobExecutor
 from bot.jobs.execution.server_worker import ServerWorker
+from bot.jobs.execution.worker_pool import WorkerBuilder, WorkerPool
 from bot.jobs.job import Job, JobState
 from bot.jobs.scheduling.blockers import StartBlockers
 from bot.jobs.scheduling.capacity import CapacityEstimator
 from bot.jobs.scheduling.dispatcher import Dispatcher
 from bot.jobs.scheduling.queue_view import QueueView
 from bot.jobs.scheduling.run_times import RunTimeEstimates
+from bot.jobs.server_registry import ServerRecord, ServerRegistry
 from bot.workflow.run.spec import RunSpec
 from tests.clocks import ManualClock
 from tests.databases import memory_store
@@ -42,7 +43,7 @@ class Staff:
         queue_view = QueueView(
             store=store,
             run_times=self.run_times,
-            places=cast("CapacityEstimator", FewPlaces(lambda: [self.executor.busy_for] if backend.online else [])),
+            capacity=cast("CapacityEstimator", FewPlaces(lambda: [self.executor.busy_for] if backend.online else [])),
             blockers=cast("StartBlockers", Reasons()),
             clock=clock,
         )
@@ -50,7 +51,6 @@ class Staff:
             store=store,
             presenter=board,
             queue_view=queue_view,
-            run_times=self.run_times,
             bus=self.bus,
             clock=clock,
             owner=owner,
@@ -64,30 +64,31 @@ class Staff:
             owner=owner,
             clock=clock,
         )
-        self.executor = JobExecutor(
-            backend=backend,
+        builder = WorkerBuilder(
             store=store,
+            queue=self.queue,
             leases=self.leases,
             run_times=self.run_times,
             presenter=board,
             delivery_service=self.delivery_service,
-            clock=clock,
-        )
-        self.runner = ServerWorker(
-            backend=backend,
-            store=store,
-            queue=self.queue,
-            leases=self.leases,
-            executor=self.executor,
-            delivery_service=self.delivery_service,
+            pool=WorkerPool(
+                fleet=cast("ServerRegistry", None),  # not asked: there is one server, and nobody adds another
+                leases=self.leases,
+                run_times=self.run_times,
+                bus=self.bus,
+                clock=clock,
+            ),
             clock=clock,
             depth=depth,
         )
+        record = ServerRecord(key=backend.key, url=backend.key, name=backend.name)
+        handle = builder.build(record, backend)
+        self.executor, self.worker = handle.executor, handle.worker
         self._tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
         """Start to work."""
-        for work in (self.leases.run, self.delivery_service.run, self.runner.run):
+        for work in (self.leases.run, self.delivery_service.run, self.worker.run):
             self._tasks.append(asyncio.create_task(work()))
 
     async def crash(self) -> None:
@@ -114,8 +115,8 @@ class Shop:
     ordered: list[Job] = field(default_factory=list)
 
     @property
-    def runner(self) -> ServerWorker:
-        return self.staff.runner
+    def worker(self) -> ServerWorker:
+        return self.staff.worker
 
     @property
     def queue(self) -> Dispatcher:
@@ -159,8 +160,8 @@ class Shop:
 
 def queue_view(store: Any, run_times: RunTimeEstimates, clock: Clock) -> QueueView:
     """A lineup that knows of one free server, and of nothing that holds jobs back."""
-    places, blockers = cast("CapacityEstimator", FewPlaces(lambda: [0.0])), cast("StartBlockers", Reasons())
-    return QueueView(store=store, run_times=run_times, places=places, blockers=blockers, clock=clock)
+    capacity, blockers = cast("CapacityEstimator", FewPlaces(lambda: [0.0])), cast("StartBlockers", Reasons())
+    return QueueView(store=store, run_times=run_times, capacity=capacity, blockers=blockers, clock=clock)
 
 
 def new_job(what: RunSpec, number: int, **changes: Any) -> Job:

@@ -114,13 +114,11 @@ async def opened(*, owner: str = US, store: SqlJobRepository | None = None) -> A
         queue_view = QueueView(
             store=kept,
             run_times=run_times,
-            places=cast("CapacityEstimator", FewPlaces(lambda: [0.0])),
+            capacity=cast("CapacityEstimator", FewPlaces(lambda: [0.0])),
             blockers=cast("StartBlockers", Reasons()),
             clock=clock,
         )
-        queue = Dispatcher(
-            store=kept, presenter=discord, queue_view=queue_view, run_times=run_times, bus=bus, clock=clock, owner=owner
-        )
+        queue = Dispatcher(store=kept, presenter=discord, queue_view=queue_view, bus=bus, clock=clock, owner=owner)
         delivery_service = DeliveryService(
             store=kept,
             presenter=discord,

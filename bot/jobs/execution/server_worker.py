@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 
-from bot.aio import cancel_and_wait
+from bot.aio import cancel_and_wait, poll_forever
 from bot.clock import Clock
 from bot.jobs.cluster.leases import LeaseManager
 from bot.jobs.delivery.service import DeliveryService
@@ -91,15 +91,11 @@ class ServerWorker:
         while self._running:
             await asyncio.wait(tuple(self._running), return_when=asyncio.FIRST_COMPLETED)
 
-    def update_status(self) -> None:
-        """Refresh the messages of all jobs here: the server went offline or came back."""
-        self._executor.update_status()
-
     async def run_status_updates(self) -> None:
         """Refresh the messages periodically, also while the server reports nothing, until cancelled."""
         while True:
             await self._clock.sleep(STATUS_INTERVAL)
-            self.update_status()
+            self._executor.update_status()
 
     async def _run_while_leased(self) -> None:
         """Work until the lease is lost."""
@@ -183,50 +179,50 @@ class ServerWorker:
     async def _until_ready(self) -> None:
         while not self._is_ready():
             await self._backend.wait_online()
-            await self._leases.wait_held(
-                self._backend.key
-            )  # if the lease is lost, `_run_while_leased` is about to end this
+            await self._leases.wait_held(self._backend.key)  # once it is lost, `_run_while_leased` ends this soon
             if not self._is_ready():
                 await self._clock.sleep(READY_POLL_INTERVAL)
 
     async def _requeue_when_offline(self) -> None:
         """Requeue the jobs of a server that stays offline; interrupt their prompts when it is back."""
-        away = 0.0
+        offline_for = 0.0
         while True:
             await self._clock.sleep(READY_POLL_INTERVAL)
-            away = 0.0 if self._backend.online else away + READY_POLL_INTERVAL
+            offline_for = 0.0 if self._backend.online else offline_for + READY_POLL_INTERVAL
             try:
-                if away > OFFLINE_GRACE and self._running:  # the first check may come right after it went offline
+                if (
+                    offline_for > OFFLINE_GRACE and self._running
+                ):  # the first check may come right after it went offline
                     await self._executor.abandon_all()
             except DatabaseUnavailableError:
                 log.debug("%s is offline, and the database does not answer", self._backend.name)
             await self._executor.interrupt_abandoned()
 
     async def _scan_for_orphans(self) -> None:
-        while True:
-            await self._clock.sleep(ORPHAN_SCAN_INTERVAL)
-            try:
-                await self.take_orphans()
-            except DatabaseUnavailableError:
-                log.debug("check for orphaned jobs skipped: the database does not answer")
+        await poll_forever(
+            self.take_orphans,
+            ORPHAN_SCAN_INTERVAL,
+            self._clock,
+            delay=ORPHAN_SCAN_INTERVAL,
+            ignore=(DatabaseUnavailableError,),
+        )
 
     async def take_orphans(self) -> None:
         """Resume jobs on this server that nothing executes, because a database call failed while claiming or executing.
 
         Only if they were orphaned at the last check too: a claim may be about to return.
         """
-        carried = {job.id for job in self._running.values()}
+        executing = {job.id for job in self._running.values()}
         running = await self._store.browse({JobState.RUNNING}, limit=ORPHAN_SCAN_LIMIT)
-        alone = [job for job in running if job.server == self._backend.key and job.id not in carried]
-        for job in alone:
-            if self._orphans.get(job.id) == job.epoch and (seized := await self._taken_over(job)):
+        orphans = [job for job in running if job.server == self._backend.key and job.id not in executing]
+        for orphan in orphans:
+            if self._orphans.get(orphan.id) != orphan.epoch:
+                continue
+            job = await self._store.take_over(orphan.id)
+            if job and job.state is JobState.RUNNING:
                 log.warning("job %s was orphaned and is resumed", job.id)
-                self._execute(seized)
-        self._orphans = {job.id: job.epoch for job in alone}
-
-    async def _taken_over(self, job: Job) -> Job | None:
-        seized = await self._store.take_over(job.id)
-        return seized if seized and seized.state is JobState.RUNNING else None
+                self._execute(job)
+        self._orphans = {job.id: job.epoch for job in orphans}
 
     # ------------------------------------------------------------------ executing
 

@@ -19,7 +19,7 @@ CACHE_SECONDS = 5.0
 class LocalServers(Protocol):
     """The servers leased by this process."""
 
-    def busy(self, key: str) -> float | None:
+    def idle_in(self, key: str) -> float | None:
         """Return the seconds until a server is idle; None when it is offline or not ours."""
         ...
 
@@ -32,10 +32,10 @@ class CapacityEstimator:
     """Estimates the capacity of all servers."""
 
     def __init__(
-        self, *, fleet: ServerRegistry, known: LocalServers, run_times: RunTimeEstimates, clock: Clock
+        self, *, fleet: ServerRegistry, local: LocalServers, run_times: RunTimeEstimates, clock: Clock
     ) -> None:
         self._fleet = fleet
-        self._known = known
+        self._local = local
         self._run_times = run_times
         self._clock = clock
         self._records: Sequence[ServerRecord] = ()
@@ -56,12 +56,12 @@ class CapacityEstimator:
             self._records = await self._fleet.servers()
             self._read = self._clock.monotonic()
         elsewhere = self._remaining(running)
-        waits = (self._busy(record, elsewhere) for record in self._records if not record.drained)
-        return [wait for wait in waits if wait is not None]
+        idle = (self._idle_in(record, elsewhere) for record in self._records if not record.drained)
+        return [seconds for seconds in idle if seconds is not None]
 
-    def _busy(self, record: ServerRecord, elsewhere: dict[str, float]) -> float | None:
-        if self._known.is_leased(record.key):
-            return self._known.busy(record.key)
+    def _idle_in(self, record: ServerRecord, elsewhere: dict[str, float]) -> float | None:
+        if self._local.is_leased(record.key):
+            return self._local.idle_in(record.key)
         return elsewhere[record.key] if record.health == ServerHealth.ONLINE else None
 
     def _remaining(self, running: Sequence[Job]) -> dict[str, float]:

@@ -16,18 +16,17 @@ from bot.jobs.job import Job
 from bot.jobs.ports import Presenter
 from bot.jobs.repository import DatabaseUnavailableError, JobRepository
 from bot.jobs.scheduling.queue_view import QueueView
-from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.jobs.status import QueuedStatus
 
 log = logging.getLogger(__name__)
 
 POSITIONS_LEASE = "@line"
 """The lease key of the process that updates positions."""
-REFRESH_EVERY = 1.0
+MIN_UPDATE_INTERVAL = 1.0
 """Minimum seconds between updates of all positions."""
 POSITION_UPDATE_INTERVAL = 15.0
 """Seconds between updates while the queue does not move: the estimated times still change."""
-CLASSES = 10_000
+MAX_CLASSES = 10_000
 """Maximum job classes remembered as announced."""
 POSITION_UPDATE_BATCH = 25
 """Updates between two yields to the event loop."""
@@ -42,60 +41,40 @@ class Dispatcher:
         store: JobRepository,
         presenter: Presenter,
         queue_view: QueueView,
-        run_times: RunTimeEstimates,
         bus: NotificationBus,
         clock: Clock,
         owner: str,
-        tells: Callable[[], bool] = lambda: True,
+        updates_positions: Callable[[], bool] = lambda: True,
         on_left: Callable[[Collection[str]], None] | None = None,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        """`tells`: whether this process updates positions; `on_left` gets the jobs it stops updating."""
+        """`updates_positions`: whether this process updates positions; `on_left` gets the jobs it stops updating."""
         self._store = store
         self._presenter = presenter
         self._clock = clock
         self._owner = owner
         self._queue_view = queue_view
-        self._run_times = run_times
         self._bus = bus
-        self._tells = tells
+        self._updates_positions = updates_positions
         self._on_left = on_left
         self._new_id = new_id
         self._work = asyncio.Event()
         self._moved = asyncio.Event()
         self._next_ids: dict[str, str] = {}
-        self._classes: set[str] = {""}
-        self._told: dict[str, QueuedStatus] = {}
+        self._announced_classes: set[str] = {""}
+        self._shown: dict[str, QueuedStatus] = {}
         bus.subscribe(Topic.WORK, lambda _payload: self._wake())
 
-    def expect(self, workflow: str) -> float:
-        """Return the estimated GPU-seconds of a run."""
-        return self._run_times.expect(workflow)
-
-    async def outlook(self, guild_id: int | None, user_id: int, workflow: str) -> QueuedStatus:
-        """Return the status that a job queued now would get."""
-        outlook = await self._queue_view.expected_position(guild_id, user_id, workflow)
-        return QueuedStatus(
-            position=outlook.position,
-            total=outlook.total,
-            offline=outlook.is_offline,
-            starts_in=outlook.starts_in,
-            reason=outlook.reason,
-        )
-
     def entered(self, job: Job) -> None:
-        """Announce a job that was queued."""
+        """Announce a job that was queued, and its class, whose compatibility may be unchecked."""
         self._queue_view.entered(job)
-        self._announce(job.spec.needs.cls)
-        self.wake()
-
-    def _announce(self, cls: str) -> None:
-        """Announce a job class whose compatibility may be unchecked."""
-        if cls not in self._classes:
-            if len(self._classes) >= CLASSES:
-                self._classes.clear()
-            self._classes.add(cls)
+        cls = job.spec.needs.cls
+        if cls not in self._announced_classes:
+            if len(self._announced_classes) >= MAX_CLASSES:
+                self._announced_classes.clear()
+            self._announced_classes.add(cls)
             self._bus.send(Topic.CLASS, cls)
+        self.wake()
 
     def left(self, job_id: str) -> None:
         """Announce a job that left the queue other than through `claim_next`."""
@@ -135,45 +114,42 @@ class Dispatcher:
         while True:
             await wait_for_event(self._clock, self._next_update_in, self._moved)
             self._moved.clear()
-            if self._tells():
-                await self._update_position()
-            elif self._told:
+            if self._updates_positions():
+                try:
+                    await self.update_positions()
+                except DatabaseUnavailableError:
+                    log.warning("positions not updated: the database does not answer")
+            elif self._shown:
                 self._forget_gone()
-            await self._clock.sleep(REFRESH_EVERY)
+            await self._clock.sleep(MIN_UPDATE_INTERVAL)
 
     @property
     def _next_update_in(self) -> float:
         """Without notifications, poll often, so that jobs that left the queue do not get an outdated position."""
-        return POSITION_UPDATE_INTERVAL if self._bus.poll_interval >= REFRESH_EVERY else self._bus.poll_interval
-
-    async def _update_position(self) -> None:
-        try:
-            await self.update_positions()
-        except DatabaseUnavailableError:
-            log.warning("positions not updated: the database does not answer")
+        return POSITION_UPDATE_INTERVAL if self._bus.poll_interval >= MIN_UPDATE_INTERVAL else self._bus.poll_interval
 
     async def update_positions(self) -> None:
         """Update the positions of all queued jobs once."""
-        survey = await self._queue_view.status()
-        told: dict[str, QueuedStatus] = {}
-        for number, standing in enumerate(survey.waiting, start=1):
-            waiting = told[standing.job.id] = QueuedStatus(
-                position=standing.position,
-                total=survey.total,
-                offline=survey.is_offline,
-                starts_in=standing.starts_in,
-                reason=standing.reason,
+        queue = await self._queue_view.status()
+        shown: dict[str, QueuedStatus] = {}
+        for number, entry in enumerate(queue.waiting, start=1):
+            status = shown[entry.job.id] = QueuedStatus(
+                position=entry.position,
+                total=queue.total,
+                offline=queue.is_offline,
+                starts_in=entry.starts_in,
+                reason=entry.reason,
             )
-            if self._told.get(standing.job.id) != waiting:
-                self._presenter.update(standing.job, waiting)
+            if self._shown.get(entry.job.id) != status:
+                self._presenter.update(entry.job, status)
             if number % POSITION_UPDATE_BATCH == 0:
                 await asyncio.sleep(0)
-        left, self._told = self._told.keys() - told.keys(), told
+        left, self._shown = self._shown.keys() - shown.keys(), shown
         if left and self._on_left:
             self._on_left(left)
 
     def _forget_gone(self) -> None:
         """Stop updating: another process updates the positions now."""
-        told, self._told = self._told.keys(), {}
+        left, self._shown = self._shown.keys(), {}
         if self._on_left:
-            self._on_left(told)
+            self._on_left(left)

@@ -18,7 +18,7 @@ from bot.i18n import Message, _
 from bot.jobs.enqueue import Enqueuer
 from bot.jobs.job import Job, MessageLocation, StaleJobError
 from bot.jobs.repository import DuplicateJobError
-from bot.jobs.scheduling.dispatcher import Dispatcher
+from bot.jobs.scheduling.queue_view import QueueView
 from bot.policy.admission import Admission, AdmissionContext
 from bot.ui.client.error_handler import CommandTree, explain_error
 from bot.ui.commands.attachments import Attachments, UnreadFile
@@ -69,7 +69,7 @@ class JobSubmitter:
         definitions: Callable[[], Definitions],
         attachments: Attachments,
         admission: Admission,
-        queue: Dispatcher,
+        queue_view: QueueView,
         enqueuer: Enqueuer,
         autocompleter: Autocompleter,
         renderer: Renderer,
@@ -82,7 +82,7 @@ class JobSubmitter:
         self._definitions = definitions
         self._attachments = attachments
         self._admission = admission
-        self._queue = queue
+        self._queue_view = queue_view
         self._enqueuer = enqueuer
         self._autocompleter = autocompleter
         self._renderer = renderer
@@ -166,8 +166,9 @@ class JobSubmitter:
     async def _first_status(self, interaction: discord.Interaction, request: _Request) -> Message:
         if request.attached:
             return _("Checking your file…")
-        name = request.workflow.name
-        return self._renderer.waiting(await self._queue.outlook(interaction.guild_id, interaction.user.id, name))
+        guild_id, user_id = interaction.guild_id, interaction.user.id
+        status = await self._queue_view.expected_position(guild_id, user_id, request.workflow.name)
+        return self._renderer.waiting(status)
 
     def _admit(self, request: _Request) -> RunSpec:
         """Return what is run, still without its graph if files must be read: that takes longer than Discord allows."""

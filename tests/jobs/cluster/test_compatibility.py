@@ -170,7 +170,7 @@ async def test_who_has_as_many_running_as_they_may_is_told() -> None:
 
 async def test_servers_of_other_processes_count_by_what_is_written_down() -> None:
     class Ours:
-        def busy(self, key: str) -> float | None:
+        def idle_in(self, key: str) -> float | None:
             return 4.0
 
         def is_leased(self, key: str) -> bool:
@@ -179,7 +179,7 @@ async def test_servers_of_other_processes_count_by_what_is_written_down() -> Non
     async with scene() as here:
         run_times = RunTimeEstimates()
         run_times.record("imagine", TWO, 20.0)
-        places = CapacityEstimator(fleet=here.fleet, known=Ours(), run_times=run_times, clock=here.clock)
+        places = CapacityEstimator(fleet=here.fleet, local=Ours(), run_times=run_times, clock=here.clock)
         assert await places.estimate([]) == [4.0], "nobody has said that the other one is there"
         await here.fleet.report(TWO, ServerHealth.ONLINE)
         places.invalidate()

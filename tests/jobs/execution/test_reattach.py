@@ -216,8 +216,8 @@ async def test_a_claim_of_which_nobody_heard_is_noticed_by_the_sweep(tmp_path: P
         await shop.store.add(job)
         # the runner does not look by itself: its clock stands still
         assert await shop.store.claim(shop.backend.key, OWNER, OLD_ID, shop.clock.now())
-        await shop.runner.take_orphans()
+        await shop.worker.take_orphans()
         assert (await shop.newest(job)).epoch == 1, "it may be about to arrive"
-        await shop.runner.take_orphans()
+        await shop.worker.take_orphans()
         assert await shop.ended(job) is JobState.DONE
     assert [prompt_id for prompt_id, _graph in shop.backend.submitted] == [OLD_ID]

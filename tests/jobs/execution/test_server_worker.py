@@ -128,10 +128,10 @@ async def test_who_waits_on_a_server_that_went_is_told(tmp_path: Path) -> None:
         job = await shop.order()
         await until(lambda: any(isinstance(update, RunningStatus) for _, update in shop.board.updates))
         backend.up.clear()
-        shop.runner.update_status()
+        shop.staff.executor.update_status()
         assert shop.board.updates[-1] == (job.id, ServerOffline())
         backend.up.set()
-        shop.runner.update_status()
+        shop.staff.executor.update_status()
         assert isinstance(shop.board.updates[-1][1], RunningStatus)
 
 

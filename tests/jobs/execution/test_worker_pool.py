@@ -10,9 +10,8 @@ from bot.jobs.cluster.bus import LocalBus, Topic
 from bot.jobs.cluster.leases import LeaseManager
 from bot.jobs.delivery.service import DeliveryService
 from bot.jobs.execution.circuit_breaker import TRIP_AFTER
-from bot.jobs.execution.executor import JobExecutor
-from bot.jobs.execution.server_worker import OFFLINE_GRACE, ServerWorker
-from bot.jobs.execution.worker_pool import WorkerHandle, WorkerPool
+from bot.jobs.execution.server_worker import OFFLINE_GRACE
+from bot.jobs.execution.worker_pool import WorkerBuilder, WorkerHandle, WorkerPool
 from bot.jobs.job import Job, JobState
 from bot.jobs.scheduling.dispatcher import Dispatcher
 from bot.jobs.scheduling.run_times import RunTimeEstimates
@@ -50,7 +49,6 @@ class Scene:
             store=self.store,
             presenter=self.board,
             queue_view=queue_view(self.store, self.run_times, clock),
-            run_times=self.run_times,
             bus=self.bus,
             clock=clock,
             owner="us",
@@ -64,33 +62,22 @@ class Scene:
             owner="us",
             clock=clock,
         )
+        self.builder = WorkerBuilder(
+            store=self.store,
+            queue=self.queue,
+            leases=self.leases,
+            run_times=self.run_times,
+            presenter=self.board,
+            delivery_service=self.delivery_service,
+            pool=self.pool,
+            clock=clock,
+        )
         self.tasks = [asyncio.create_task(self.leases.run()), asyncio.create_task(self.delivery_service.run())]
 
     async def build(self, record: ServerRecord) -> WorkerHandle:
         backend = ScriptedBackend(name=record.name, key=record.key, script=[RUN])
         self.backends[record.key] = backend
-        executor = JobExecutor(
-            backend=backend,
-            store=self.store,
-            leases=self.leases,
-            run_times=self.run_times,
-            presenter=self.board,
-            delivery_service=self.delivery_service,
-            clock=self.clock,
-            elsewhere=self.pool.can_run_elsewhere,
-        )
-        runner = ServerWorker(
-            backend=backend,
-            store=self.store,
-            queue=self.queue,
-            leases=self.leases,
-            executor=executor,
-            delivery_service=self.delivery_service,
-            clock=self.clock,
-            may_rest=lambda: self.pool.has_others(record.key),
-            is_worthwhile=lambda: self.pool.is_worthwhile(record.key),
-        )
-        return WorkerHandle(record, backend, executor, runner)
+        return self.builder.build(record, backend)
 
     async def discard(self, key: str) -> None:
         del self.backends[key]

@@ -11,7 +11,7 @@ from bot.aio import cancel_and_wait
 from bot.jobs.cluster.bus import LocalBus, Topic
 from bot.jobs.scheduling.blockers import StartBlockers
 from bot.jobs.scheduling.capacity import CapacityEstimator
-from bot.jobs.scheduling.dispatcher import REFRESH_EVERY, Dispatcher
+from bot.jobs.scheduling.dispatcher import MIN_UPDATE_INTERVAL, Dispatcher
 from bot.jobs.scheduling.queue_view import QueueView
 from bot.jobs.scheduling.run_times import RunTimeEstimates
 from bot.jobs.status import QueuedStatus
@@ -25,6 +25,7 @@ from tests.jobs.queue_setup import new_job, until
 @dataclass
 class Line:
     store: Any
+    queue_view: QueueView
     queue: Dispatcher
     board: Board
     clock: ManualClock
@@ -47,14 +48,12 @@ async def line() -> AsyncIterator[Line]:
         queue_view = QueueView(
             store=store,
             run_times=run_times,
-            places=cast("CapacityEstimator", FewPlaces(list)),
+            capacity=cast("CapacityEstimator", FewPlaces(list)),
             blockers=cast("StartBlockers", Reasons()),
             clock=clock,
         )
-        queue = Dispatcher(
-            store=store, presenter=board, queue_view=queue_view, run_times=run_times, bus=bus, clock=clock, owner="me"
-        )
-        yield Line(store, queue, board, clock, bus)
+        queue = Dispatcher(store=store, presenter=board, queue_view=queue_view, bus=bus, clock=clock, owner="me")
+        yield Line(store, queue_view, queue, board, clock, bus)
 
 
 async def test_who_waits_for_work_is_woken_with_it(line: Line) -> None:
@@ -95,7 +94,7 @@ async def test_everybody_who_waits_is_told_their_place_as_the_line_moves(line: L
     assert line.board.updates == [
         (job_id, QueuedStatus(position=position, total=3, offline=True)) for position, job_id in enumerate(ids, start=1)
     ]
-    assert await line.queue.outlook(place().guild_id, requester().user_id, "imagine") == QueuedStatus(
+    assert await line.queue_view.expected_position(place().guild_id, requester().user_id, "imagine") == QueuedStatus(
         position=4, total=4, offline=True
     )
     assert await line.queue.claim_next("a", lambda: True)
@@ -108,7 +107,7 @@ async def test_everybody_who_waits_is_told_their_place_as_the_line_moves(line: L
 
 
 async def test_of_a_long_line_the_head_is_told_and_all_are_counted(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.jobs.scheduling.queue_view.HEAD", 2)
+    monkeypatch.setattr("bot.jobs.scheduling.queue_view.HEAD_LENGTH", 2)
     ids = [await line.add() for _ in range(5)]
     await line.queue.update_positions()
     assert line.board.updates == [
@@ -126,10 +125,10 @@ async def test_places_are_told_at_most_once_a_second(line: Line) -> None:
             await asyncio.sleep(0.01)
             await line.add()
         assert [told for told, _update in line.board.updates] == [job_id]
-        await line.clock.advance(REFRESH_EVERY)
+        await line.clock.advance(MIN_UPDATE_INTERVAL)
         await until(lambda: len(line.board.updates) == 1 + 6)
         line.queue.wake()
-        await line.clock.advance(REFRESH_EVERY)
+        await line.clock.advance(MIN_UPDATE_INTERVAL)
         await asyncio.sleep(0.02)
         assert len(line.board.updates) == 1 + 6, "nobody is told the same twice"
     finally:

@@ -32,7 +32,7 @@ class Scene:
         self.queue_view = QueueView(
             store=store,
             run_times=self.run_times,
-            places=cast("CapacityEstimator", self.fleet),
+            capacity=cast("CapacityEstimator", self.fleet),
             blockers=cast("StartBlockers", self.reasons),
             clock=self.clock,
         )
