@@ -7,11 +7,12 @@ starts the background tasks; its close stops them while messages can still be ed
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from random import Random, SystemRandom
 from typing import Any
 
+from bot.aio import Supervisor
 from bot.app.admin_cogs import AdminCogs
 from bot.app.gateway import Gateway
 from bot.app.process_role import ProcessConfig
@@ -47,8 +48,6 @@ __all__ = ["App", "load_catalog", "load_library"]
 
 KNOWN_WITHIN = 3.0
 """Seconds to wait for the servers' node definitions before using the stored ones."""
-RESTART_PAUSE = 5.0
-"""Seconds before a crashed background task is restarted."""
 CLOSE_LIMIT = 9.0
 """Seconds for an orderly shutdown: service managers often wait for ten."""
 
@@ -79,6 +78,7 @@ class App:
             memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids, hidden=self._hidden
         )
         self._ending = AsyncExitStack()
+        self._tasks = Supervisor(self._clock)
         self._languages = Languages()
         self.client = self._new_client()
         self.store = resources.store
@@ -185,7 +185,7 @@ class App:
         )
 
     def _plan_ending(self) -> None:
-        # Run from last to first, after the tasks that `_start` creates have stopped
+        # Run from last to first
         closing = (
             self._resources.bus.close,
             self._services.leases.release,
@@ -194,15 +194,16 @@ class App:
             self._services.close,
             *((self._front.submitter.close,) if self._front else ()),
             self._images.close,
+            self._tasks.stop,
         )
         for close in closing:
             self._ending.push_async_callback(close)
 
     async def _start(self) -> None:
-        self._spawn(self._resources.bus.run, "hints")
+        self._tasks.start(self._resources.bus.run, "notifications")
         await self._services.begin(self._urls)
         for name, work in self._services.tasks():
-            self._spawn(work, name)
+            self._tasks.start(work, name)
         if self._front:
             await self._open_gateway(self._front)
 
@@ -215,7 +216,7 @@ class App:
         if self._config.is_leader:
             await self.sync_commands()
         for name, work in front.tasks():
-            self._spawn(work, name)
+            self._tasks.start(work, name)
 
     async def _known(self) -> KnownNodes:
         """Return the servers' node definitions, or the stored ones if no server answers."""
@@ -255,22 +256,3 @@ class App:
                 await self._ending.aclose()
         except TimeoutError:
             log.warning("shutdown timed out; remaining jobs resume at the next start")
-
-    def _spawn(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        """Run a background task until the client closes."""
-        task = asyncio.create_task(self._keep_up(work, name), name=name)
-
-        async def stop() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._ending.push_async_callback(stop)
-
-    async def _keep_up(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        """Restart an endless task if it crashes."""
-        while True:
-            try:
-                await work()
-            except Exception:
-                log.exception("%s crashed and will be restarted", name)
-            await self._clock.sleep(RESTART_PAUSE)
