@@ -77,7 +77,7 @@ class App:
         self._sync = CommandSync(
             memory=settings.data_dir / "commands.json", guild_ids=settings.discord_guild_ids, hidden=self._hidden
         )
-        self._ending = AsyncExitStack()
+        self._closing = AsyncExitStack()
         self._tasks = Supervisor(self._clock)
         self._languages = Languages()
         self.client = self._new_client()
@@ -92,15 +92,15 @@ class App:
             on_capabilities=self._on_capabilities,
         )
         # Leave one core to the event loop
-        self._images = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
-        self._pictures = ImageService(pool=self._images)
+        self._image_pool = ImagePool(workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
+        self._images = ImageService(pool=self._image_pool)
         self._renderer = Renderer(self._languages)
-        self._board = ProgressCache(bus=resources.bus, clock=self._clock)
-        self._messages = self._build_messages()
+        self._progress = ProgressCache(bus=resources.bus, clock=self._clock)
+        self._presenter = self._build_presenter()
         self._services = Services(
             resources=resources,
             fleet=self.fleet,
-            presenter=self._messages,
+            presenter=self._presenter,
             config=self._config,
             depth=settings.queue_depth,
             results_kept=settings.results_kept_days * DAY,
@@ -110,16 +110,16 @@ class App:
         library = workflows if isinstance(workflows, Library) else Library(workflows)
         self._library = library
         library.use_auto_manifests(self._known, self._services.definitions)
-        self._front = self._build_gateway(library, limits or Limits(), random) if self._config.has_gateway else None
-        self._plan_ending()
+        self._gateway = self._build_gateway(library, limits or Limits(), random) if self._config.has_gateway else None
+        self._plan_closing()
 
     def _on_fleet_change(self, _online: bool) -> None:
         self._services.on_fleet_change()
 
     def _on_capabilities(self, _server: ComfyServer) -> None:
         self._services.compatibility.wake()
-        if self._front:
-            self._front.registry.wake()
+        if self._gateway:
+            self._gateway.registry.wake()
 
     @property
     def bot(self) -> ComfycordBot:
@@ -141,7 +141,7 @@ class App:
             shard_count=shards.count if shards else None,
         )
 
-    def _build_messages(self) -> DiscordPresenter:
+    def _build_presenter(self) -> DiscordPresenter:
         def client() -> ComfycordBot | RestClient:
             return self.client
 
@@ -150,11 +150,11 @@ class App:
             channel_messages=ChannelMessages(client=client),
             direct_messages=DirectMessages(client=client, renderer=self._renderer, store=self.store, clock=self._clock),
             renderer=self._renderer,
-            images=self._pictures,
+            images=self._images,
             store=self.store,
             clock=self._clock,
             share=lambda: 1.0 / self._services.leases.processes,
-            progress=self._board,
+            progress=self._progress,
         )
 
     def _build_gateway(self, library: Library, limits: Limits, random: Random) -> Gateway:
@@ -174,48 +174,48 @@ class App:
             services=self._services,
             admin_cogs=admin_cogs,
             library=library,
-            pictures=self._pictures,
-            messages=self._messages,
+            pictures=self._images,
+            messages=self._presenter,
             renderer=self._renderer,
             languages=self._languages,
-            board=self._board,
+            board=self._progress,
             clock=self._clock,
             random=random,
-            sync=self._tell_commands if self._config.is_leader else None,
+            sync=self._sync_all_commands if self._config.is_leader else None,
         )
 
-    def _plan_ending(self) -> None:
+    def _plan_closing(self) -> None:
         # Run from last to first
         closing = (
             self._resources.bus.close,
             self._services.leases.release,
             self.fleet.close,
-            self._messages.close,
+            self._presenter.close,
             self._services.close,
-            *((self._front.submitter.close,) if self._front else ()),
-            self._images.close,
+            *((self._gateway.submitter.close,) if self._gateway else ()),
+            self._image_pool.close,
             self._tasks.stop,
         )
         for close in closing:
-            self._ending.push_async_callback(close)
+            self._closing.push_async_callback(close)
 
     async def _start(self) -> None:
         self._tasks.start(self._resources.bus.run, "notifications")
         await self._services.begin(self._urls)
         for name, work in self._services.tasks():
             self._tasks.start(work, name)
-        if self._front:
-            await self._open_gateway(self._front)
+        if self._gateway:
+            await self._open_gateway(self._gateway)
 
-    async def _open_gateway(self, front: Gateway) -> None:
-        for cog in front.cogs():
+    async def _open_gateway(self, gateway: Gateway) -> None:
+        for cog in gateway.cogs():
             await self.bot.add_cog(cog)
         if self._library.has_graphs_without_manifest:
             await self._library.reload()
-        front.registry.update()
+        gateway.registry.update()
         if self._config.is_leader:
             await self.sync_commands()
-        for name, work in front.tasks():
+        for name, work in gateway.tasks():
             self._tasks.start(work, name)
 
     async def _known(self) -> KnownNodes:
@@ -231,28 +231,28 @@ class App:
         return self._services.queue_view.total == 0
 
     def offered(self) -> Mapping[str, Workflow]:
-        return self._front.lookup.offered() if self._front else {}
+        return self._gateway.lookup.offered() if self._gateway else {}
 
     async def sync_commands(self) -> Sequence[str]:
         """Register the commands where they have changed; return those places."""
         sent, _failed = await self._sync_commands()
         return sent
 
-    async def _tell_commands(self) -> bool:
+    async def _sync_all_commands(self) -> bool:
         _sent, failed = await self._sync_commands()
         return not failed
 
     async def _sync_commands(self) -> tuple[Sequence[str], Sequence[str]]:
-        if self._front:
-            await self._front.rules.load(self._settings.discord_guild_ids)
+        if self._gateway:
+            await self._gateway.rules.load(self._settings.discord_guild_ids)
         return await self._sync.sync(self.bot.tree)
 
     def _hidden(self, guild_id: int) -> Collection[str]:
-        return self._front.lookup.hidden_in(guild_id) if self._front else ()
+        return self._gateway.lookup.hidden_in(guild_id) if self._gateway else ()
 
     async def _close(self) -> None:
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
-                await self._ending.aclose()
+                await self._closing.aclose()
         except TimeoutError:
             log.warning("shutdown timed out; remaining jobs resume at the next start")
