@@ -47,25 +47,23 @@ class Gateway:
         services: Services,
         admin_cogs: AdminCogs,
         library: Library,
-        pictures: ImageService,
-        messages: DiscordPresenter,
+        images: ImageService,
+        presenter: DiscordPresenter,
         renderer: Renderer,
         languages: Languages,
-        board: ProgressCache,
+        progress: ProgressCache,
         clock: Clock,
         random: Random,
         sync: Callable[[], Awaitable[bool]] | None,
     ) -> None:
-        self._bot = bot
-        self._resources = resources
-        self._services = services
+        self._bot, self._resources, self._services = bot, resources, services
         self._admin_cogs = admin_cogs
         self._library = library
-        self._pictures = pictures
-        self._messages = messages
+        self._images = images
+        self._presenter = presenter
         self._renderer = renderer
         self._languages = languages
-        self._board = board
+        self._progress = progress
         self._clock = clock
         tree = cast("CommandTree", bot.tree)
         self.rules = admin_cogs.guild_rules
@@ -83,7 +81,7 @@ class Gateway:
             rules=self.rules,
             lookup=self.lookup,
             definitions=services.definitions,
-            attachments=Attachments(pictures=pictures),
+            attachments=Attachments(pictures=images),
             admission=admin_cogs.admission,
             queue_view=services.queue_view,
             enqueuer=services.enqueuer,
@@ -119,7 +117,7 @@ class Gateway:
                 bot=bot,
                 store=store,
                 delivery_service=services.delivery_service,
-                presenter=self._messages,
+                presenter=self._presenter,
                 languages=languages,
                 clock=self._clock,
                 is_reported_here=services.is_reported_here,
@@ -137,11 +135,11 @@ class Gateway:
                 bot=bot,
                 store=store,
                 results=results,
-                packer=Packer(images=self._pictures),
+                packer=Packer(images=self._images),
                 renderer=self._renderer,
                 languages=languages,
             ),
             CancelCommand(bot=bot, store=store, canceller=services.canceller, languages=languages),
-            QueueCommand(queue_view=services.queue_view, page=QueuePage(languages, self._board.fraction)),
+            QueueCommand(queue_view=services.queue_view, page=QueuePage(languages, self._progress.fraction)),
             *self._admin_cogs.build(self.registry, self.lookup, self._autocompleter),
         )

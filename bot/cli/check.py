@@ -1,5 +1,6 @@
 """`python -m bot check`: finds mistakes in workflows, offline or against the servers."""
 
+import argparse
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from bot.comfy.fleet import Fleet
 from bot.comfy.server import ComfyServer
 from bot.errors import BotError
 from bot.i18n import _
-from bot.settings import Settings
+from bot.log import configure_logging
+from bot.settings import Settings, load_settings
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.importer.add import KnownNodes
 from bot.workflow.library.catalog import Catalog, Workflow
@@ -20,18 +22,31 @@ from bot.workflow.run.check import check as check_against
 
 ONLINE_TIMEOUT = 15.0  # seconds
 
-_NOBODY = KnownNodes({}, Definitions())
+_NO_NODES = KnownNodes({}, Definitions())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="workflows to check (default: all)")
+    parser.add_argument("--online", action="store_true", help="also check against the ComfyUI servers")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    configure_logging("ERROR", "console")
+    problems = asyncio.run(check(load_settings(), arguments.files, online=arguments.online))
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
 
 
 async def check(settings: Settings, files: Sequence[Path], *, online: bool) -> list[str]:
     """Return one line per problem in `files`, or in all workflows if none are given."""
     if not online:
-        folders = await asyncio.to_thread(_load, settings, files, _NOBODY)
+        folders = await asyncio.to_thread(_load, settings, files, _NO_NODES)
         return [line for catalog, names in folders for line in _offline(catalog, names)]
     fleet = Fleet.of(settings.comfyui_urls, clock=SystemClock(), random=SystemRandom())
     try:
         answers = await fleet.object_infos()
-        folders = await asyncio.to_thread(_load, settings, files, KnownNodes.of(answers) if answers else _NOBODY)
+        folders = await asyncio.to_thread(_load, settings, files, KnownNodes.of(answers) if answers else _NO_NODES)
         lines = [line for catalog, names in folders for line in _offline(catalog, names)]
         chosen = [flow for catalog, names in folders for flow in catalog.workflows.values() if _wanted(flow, names)]
         return [*lines, *await _online(fleet.servers, chosen)]
@@ -72,17 +87,17 @@ def _offline(catalog: Catalog, names: set[str]) -> Iterator[str]:
 
 async def _online(servers: Sequence[ComfyServer], workflows: Sequence[Workflow]) -> list[str]:
     async with asyncio.TaskGroup() as group:
-        asked = {server.name: group.create_task(_problem_line(server)) for server in servers}
-    told = {name: task.result() for name, task in asked.items()}
+        asked = {server.name: group.create_task(_definitions_of(server)) for server in servers}
+    definitions_of = {name: task.result() for name, task in asked.items()}
     addresses = {server.name: server.key for server in servers}
     lines: list[str] = []
-    for name, definitions in told.items():
+    for name, definitions in definitions_of.items():
         if not definitions.nodes:
             away = _("{server}: no answer from {url}. Is ComfyUI running there, and is COMFYUI_URLS right?",
                      server=name, url=addresses[name])  # fmt: skip
             lines.append(str(away))
             continue
-        others = {other: each for other, each in told.items() if other != name and each.nodes}
+        others = {other: each for other, each in definitions_of.items() if other != name and each.nodes}
         lines += [
             f"{name}: {workflow.source or workflow.name}: {' '.join(str(problem).split())}"
             for workflow in workflows
@@ -91,7 +106,7 @@ async def _online(servers: Sequence[ComfyServer], workflows: Sequence[Workflow])
     return lines
 
 
-async def _problem_line(server: ComfyServer) -> Definitions:
+async def _definitions_of(server: ComfyServer) -> Definitions:
     """Return a server's definitions; empty if it doesn't answer."""
     try:
         async with asyncio.timeout(ONLINE_TIMEOUT):

@@ -3,7 +3,9 @@
 The source stays unchanged. No process may use either of them meanwhile; see `bot.storage.copy`.
 """
 
+import argparse
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,17 +14,31 @@ from typing import Final
 from sqlalchemy import URL
 
 from bot.app.resources import RESULTS
-from bot.clock import Clock
+from bot.clock import Clock, SystemClock
 from bot.errors import StartupError
 from bot.i18n import _, n_
 from bot.jobs.delivery.result_files import FileResultStore
-from bot.settings import Settings
+from bot.log import configure_logging
+from bot.settings import Settings, load_settings
 from bot.storage import database_url
 from bot.storage.copy import DatabaseCopy, Say
 from bot.storage.database import Database, open_database
 from bot.workflow.run.events import OutputFile
 
 EVER: Final = float("inf")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", required=True, metavar="URL", help="URL of the new database, as in DATABASE_URL")
+    parser.add_argument("--without-results", action="store_true", help="don't copy the results in DATA_DIR")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    configure_logging("ERROR", "console")
+    copier = DatabaseCopier(load_settings(), clock=SystemClock(), say=lambda line: print(line, file=sys.stderr))
+    for line in asyncio.run(copier.copy(arguments.to, with_results=not arguments.without_results)):
+        print(line)
+    return 0
 
 
 class DatabaseCopier:
@@ -82,7 +98,7 @@ class DatabaseCopier:
 def _check_addresses(source: str, to: str) -> None:
     """Raise `StartupError` for URLs that can't be copied between, before either is opened."""
     ours, theirs = database_url.parse(source), _parsed(to)
-    if _place(ours) == _place(theirs):
+    if _identity(ours) == _identity(theirs):
         raise StartupError(_("--to is the current database (DATABASE_URL). Give the URL of an empty one."))
     file = _file(ours)
     if file is not None and not file.exists():
@@ -99,7 +115,7 @@ def _parsed(to: str) -> URL:
         ) from None  # fmt: skip
 
 
-def _place(url: URL) -> object:
+def _identity(url: URL) -> object:
     """Return a key that is equal for two URLs of one database, as far as URLs can tell."""
     file = _file(url)
     return (url.host, url.port, url.database, url.query.get("host")) if file is None else file.resolve()

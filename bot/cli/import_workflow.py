@@ -3,8 +3,10 @@
 A rejected file prints one line, and the others continue. Nothing is ever overwritten, no half of a pair is left.
 """
 
+import argparse
 import asyncio
 import gzip
+import sys
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +16,8 @@ from bot.clock import SystemClock
 from bot.comfy.fleet import Fleet
 from bot.errors import BotError, InputError
 from bot.i18n import _
-from bot.settings import Settings
+from bot.log import configure_logging
+from bot.settings import Settings, load_settings
 from bot.workflow.graph.definitions import Definitions
 from bot.workflow.importer.add import (
     KnownNodes,
@@ -34,6 +37,31 @@ MAX_OBJECT_INFO = 128 * 1024 * 1024
 Ask = Callable[[], KnownNodes]
 Say = Callable[[str], None]
 """Takes one line for the terminal."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="API exports, saved workflows, or images")
+    parser.add_argument("--into", type=Path, metavar="DIR", help="folder for the new command (default: WORKFLOWS_DIR)")
+    parser.add_argument(
+        "--object-info",
+        type=Path,
+        metavar="FILE",
+        help="a saved /object_info response, .json or .json.gz (default: ask the servers)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    configure_logging("ERROR", "console")
+    settings = load_settings()
+    saved: Path | None = arguments.object_info
+    known = known_from_file(saved) if saved else None
+    importer = WorkflowImporter(
+        arguments.into or settings.workflows_dir,
+        lambda: known or known_from_servers(settings),
+        say=lambda line: print(line),
+        complain=lambda line: print(line, file=sys.stderr),
+    )
+    return 1 if importer.run(arguments.files) else 0
 
 
 class WorkflowImporter:

@@ -4,21 +4,76 @@ Uses only the database. Requeueing or failing a job raises its epoch, so a bot t
 then notifies the member.
 """
 
+import argparse
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from bot.clock import Clock
+from bot.clock import Clock, SystemClock
 from bot.errors import InputError
 from bot.i18n import _, verbatim
 from bot.jobs.job import Delivery, Job, JobState, StaleJobError
 from bot.jobs.repository import JobRepository
-from bot.settings import Settings
+from bot.log import configure_logging
+from bot.settings import Settings, load_settings
 from bot.storage.database import open_store
 
 NO_REASON = "The bot's owner stopped this request."
 PROMPT_SHOWN = 60
 """Characters of the prompt shown in a list."""
+MAX_LIMIT = 10_000
+"""Upper limit of `jobs list --limit`."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="action")
+
+    listing = actions.add_parser("list", help="list recent jobs")
+    listing.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        choices=[str(state) for state in JobState],
+        help="only jobs in this state; repeatable",
+    )
+    listing.add_argument("--limit", type=_count, default=50, help="maximum number of jobs (default: 50)")
+    listing.set_defaults(action="list")
+
+    show = actions.add_parser("show", help="show one job")
+    requeue = actions.add_parser("requeue", help="queue a failed, cancelled or running job again")
+    fail = actions.add_parser("fail", help="fail a job and notify its member")
+    for action, command in (("show", show), ("requeue", requeue), ("fail", fail)):
+        command.add_argument("id", help="the job's id, or its first characters")
+        command.set_defaults(action=action)
+    fail.add_argument("--reason", default="", help="reason shown to the member")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_LIMIT:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    configure_logging("ERROR", "console")
+    for line in asyncio.run(_run(arguments)):
+        print(line)
+    return 0
+
+
+async def _run(arguments: argparse.Namespace) -> Sequence[str]:
+    async with opened_beside(load_settings()) as store:
+        commands = JobCommands(store=store, clock=SystemClock())
+        match arguments.action:
+            case "list":
+                return await commands.list([JobState(state) for state in arguments.state], arguments.limit)
+            case "show":
+                return await commands.show(arguments.id)
+            case "requeue":
+                return await commands.requeue(arguments.id)
+            case _:
+                return await commands.fail(arguments.id, arguments.reason)
 
 
 @asynccontextmanager

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 from bot.aio import cancel_and_wait
+from bot.app import serve
 from bot.app.app import App
 from bot.app.process_role import ProcessConfig
-from bot.cli import run
 from bot.settings import Settings
 from bot.storage.engine.base import RetryingTasks
 
@@ -103,7 +103,7 @@ def seams(patch: pytest.MonkeyPatch) -> Generator[None]:
         await app_close(self)
 
     with patch.context() as patched:
-        patched.setattr(run, "freeze_startup_objects", nullcontext)  # a full collection takes longer than a start
+        patched.setattr(serve, "freeze_startup_objects", nullcontext)  # a full collection takes longer than a start
         patched.setattr(ClientSession, "_request", watched_request)
         patched.setattr(ClientSession, "close", watched_close)
         patched.setattr(App, "_close", watched_app_close)
@@ -151,14 +151,14 @@ async def watched(
     loop.set_task_factory(_factory)
     caplog.clear()
 
-    async def serve() -> None:
+    async def watch() -> None:
         _watched.set(start)
         try:
-            await run.serve(settings, stop, part)
+            await serve.serve(settings, stop, part)
         finally:
             start.has_ended = True
 
-    serving = asyncio.create_task(serve(), name="bot")
+    serving = asyncio.create_task(watch(), name="bot")
     try:
         yield start
     finally:
