@@ -70,6 +70,7 @@ async def running(wire: WireDiscord, comfyui: str, folder: Path) -> AsyncGenerat
         await process.communicate()
 
 
+@pytest.mark.timeout(90)  # a whole process and twenty jobs, on two cores
 async def test_twenty_members_at_once_get_the_right_pictures(tmp_path: Path) -> None:
     async with WireDiscord() as wire, StandIn(ServerState(seconds_per_step=0.004)) as comfy:
         async with running(wire, comfy.url, tmp_path):
